@@ -1,0 +1,43 @@
+"""The one exception family of the engine, and the checks that raise it."""
+
+import math
+from collections.abc import Collection
+from typing import Any
+
+
+class WannError(ValueError):
+    """A request that the engine cannot serve; the message is one sentence for the user.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong: the argument, what is allowed, what was received.
+    field : str, optional
+        Name of the setting at fault, so that a page can show the message beside its control.
+    """
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def check_number(
+    name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False
+) -> None:
+    """Raise `WannError` unless `value` is a finite number in [low, high] (an integer if `whole`)."""
+    kind = "a whole number" if whole else "a number"
+    try:
+        valid = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
+        valid = valid and (not whole or int(value) == value)
+    except TypeError:
+        valid = False
+    if not valid:
+        allowed = f"of at least {low}" if math.isinf(high) else f"between {low} and {high}"
+        raise WannError(f"`{name}` must be {kind} {allowed}, got {value!r}.", name)
+
+
+def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
+    """Raise `WannError` unless `value` is one of `allowed`."""
+    if value not in allowed:
+        choices = ", ".join(str(choice) for choice in allowed)
+        raise WannError(f"`{name}` must be one of {choices}; got {value!r}.", name)

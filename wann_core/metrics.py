@@ -1,0 +1,97 @@
+"""How good predictions are, from the confusion matrix."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wann_core.errors import WannError
+
+Array = npt.NDArray[Any]
+
+Z_95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Scores of one set of predictions.
+
+    Attributes
+    ----------
+    confusion : ndarray of shape (C, C), int64
+        Row = true class, column = predicted class.
+    """
+
+    confusion: Array
+
+    @classmethod
+    def of(cls, true: Array, predicted: Array, n_classes: int) -> "Metrics":
+        """Count the pairs of true and predicted class ids (0 … n_classes - 1)."""
+        if len(true) != len(predicted) or not len(true):
+            raise WannError(
+                f"scores need as many predictions as labels and at least one, "
+                f"got {len(predicted)} and {len(true)}."
+            )
+        pairs = np.bincount(true * n_classes + predicted, minlength=n_classes**2)
+        return cls(pairs.reshape(n_classes, n_classes))
+
+    @cached_property
+    def n(self) -> int:
+        """Rows scored."""
+        return int(self.confusion.sum())
+
+    @cached_property
+    def correct(self) -> int:
+        """Rows predicted right."""
+        return int(np.trace(self.confusion))
+
+    @cached_property
+    def accuracy(self) -> float:
+        """Share predicted right, 0 to 1."""
+        return self.correct / self.n
+
+    @cached_property
+    def recall(self) -> Array:
+        """Share predicted right of each true class, shape (C,); NaN for a class without rows."""
+        rows = self.confusion.sum(axis=1)
+        right = np.diag(self.confusion).astype(np.float64)
+        return np.divide(right, rows, out=np.full(len(rows), np.nan), where=rows > 0)
+
+    @cached_property
+    def balanced_accuracy(self) -> float:
+        """Mean recall over the classes that have rows."""
+        return float(np.nanmean(self.recall))
+
+    @cached_property
+    def macro_f1(self) -> float:
+        """Mean F1 over the classes that occur among true labels or predictions."""
+        right = 2.0 * np.diag(self.confusion)
+        counts = self.confusion.sum(axis=0) + self.confusion.sum(axis=1)
+        return float((right[counts > 0] / counts[counts > 0]).mean())
+
+    @cached_property
+    def accuracy_interval(self) -> tuple[float, float]:
+        """95 % Wilson interval of the accuracy: the spread from the finite test set alone."""
+        return wilson_interval(self.correct, self.n)
+
+
+def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    References
+    ----------
+    Wilson, Probable inference, the law of succession, and statistical inference, JASA 1927.
+
+    Examples
+    --------
+    >>> [round(bound, 4) for bound in wilson_interval(8, 10)]
+    [0.4902, 0.9433]
+    """
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)

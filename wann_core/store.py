@@ -1,0 +1,170 @@
+"""What is kept for the next question: objects in memory, neighbour graphs under cache/."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import tempfile
+import threading
+import warnings
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from wann_core.neighbors import NeighborGraph, Progress
+
+T = TypeVar("T")
+Array = npt.NDArray[Any]
+
+# Raised whenever the search changes what it would answer, so that old files are left alone.
+_GRAPH_VERSION = 1
+# Searches cheaper than this many multiplications (about a second) are not worth a file.
+_WORTH_KEEPING = 3e10
+_GRAPH_FOLDER_BYTES = 4 << 30
+
+
+class SharedCache:
+    """A bounded, thread-safe memory of costly objects, least recently used out first.
+
+    Threads that ask for the same missing key wait for one of them to build it; other keys are
+    served meanwhile.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Bound on the sum of the sizes that the builders report; the newest object is kept even if
+        it alone is larger.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._building: dict[Hashable, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, build: Callable[[], tuple[T, int]]) -> T:
+        """The object under `key`, made by `build() -> (object, bytes)` if it is not here."""
+        with self._lock:
+            building = self._building.setdefault(key, threading.Lock())
+        with building:
+            with self._lock:
+                if key in self._entries:
+                    self._entries.move_to_end(key)
+                    value: T = self._entries[key][0]
+                    return value
+            try:
+                value, size = build()
+            finally:
+                with self._lock:
+                    self._building.pop(key, None)
+            with self._lock:
+                self._entries[key] = (value, size)
+                while len(self._entries) > 1 and self._bytes() > self.max_bytes:
+                    self._entries.popitem(last=False)
+            return value
+
+    def _bytes(self) -> int:
+        return sum(size for _, size in self._entries.values())
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+
+
+def cache_folder() -> Path:
+    """The folder for files that can be made again: `WANN_CACHE`, else cache/ of the project."""
+    named = os.environ.get("WANN_CACHE")
+    return Path(named) if named else Path(__file__).resolve().parents[1] / "cache"
+
+
+def neighbor_graph(
+    X_train: Array, X_test: Array, k: int, progress: Progress | None = None
+) -> NeighborGraph:
+    """`NeighborGraph.build`, answered from cache/graphs where the same arrays were searched before.
+
+    The file's name is a digest of the arrays, so that it can never be stale. Files are written
+    whole or not at all, two processes never search for the same one at once, and the folder is
+    bounded. A cache that cannot be written costs a warning, not the graph.
+    """
+    cost = float(len(X_train)) * (len(X_train) + len(X_test)) * X_train.shape[1]
+    if cost < _WORTH_KEEPING:
+        return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+    path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k)}.npz"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _locked(path.with_suffix(".lock")):
+            graph = _read_graph(path)
+            if graph is None:
+                graph = NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+                _write_graph(path, graph)
+            return graph
+    except OSError as error:
+        warnings.warn(f"the neighbour graph is not kept for the next time: {error}", stacklevel=2)
+        return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+
+
+def _digest(X_train: Array, X_test: Array, k: int) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for array in (X_train, X_test):
+        digest.update(f"{_GRAPH_VERSION} {k} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+_ARRAYS = ("train_ids", "train_distances", "test_ids", "test_distances")
+
+
+def _read_graph(path: Path) -> NeighborGraph | None:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            graph = NeighborGraph(*(arrays[name] for name in _ARRAYS))
+    except FileNotFoundError:
+        return None
+    except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+        return None  # damaged: made again
+    os.utime(path)
+    return graph
+
+
+def _write_graph(path: Path, graph: NeighborGraph) -> None:
+    write_atomically(path, lambda file: np.savez(file, **{a: getattr(graph, a) for a in _ARRAYS}))
+    kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
+    size = 0
+    for file in kept:
+        size += file.stat().st_size
+        if size > _GRAPH_FOLDER_BYTES and file != path:
+            file.unlink(missing_ok=True)
+            file.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Fill a temporary file beside `path` and move it there: readers see all of it or nothing."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
