@@ -1,0 +1,43 @@
+"""WANN and its rivals on frozen embeddings with noisy labels: the engine."""
+
+from wann_core.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
+from wann_core.errors import WannError
+from wann_core.metrics import Metrics, wilson_interval
+from wann_core.neighbors import NeighborGraph
+from wann_core.noise import NoisyLabels, add_noise
+from wann_core.scenario import (
+    METHODS,
+    Prepared,
+    Report,
+    Scenario,
+    classify,
+    prepare,
+    run,
+    run_all,
+)
+from wann_core.voting import adaptive_k, vote, vote_shares
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "METHODS",
+    "ANNClassifier",
+    "KNNClassifier",
+    "Metrics",
+    "NeighborGraph",
+    "NoisyLabels",
+    "Prepared",
+    "Report",
+    "Scenario",
+    "WANNClassifier",
+    "WannError",
+    "adaptive_k",
+    "add_noise",
+    "classify",
+    "prepare",
+    "run",
+    "run_all",
+    "vote",
+    "vote_shares",
+    "wilson_interval",
+]

@@ -1,0 +1,249 @@
+"""`python -m wann_core knn`: one run of kNN, ANN or WANN, as the published `run_knn.py` does it."""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import wann_core
+from wann_core import export, noise, reduction
+from wann_core.datasets import DATABASE_ROOT
+from wann_core.errors import WannError
+from wann_core.scenario import METHODS, Prepared, Report, Scenario, classify, prepare
+from wann_core.store import write_atomically
+
+BACKBONE = "vit_large_patch14_dinov2.lvd142m"
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags: those of `run_knn.py`, and ours below them."""
+    parser = commands.add_parser(
+        "knn",
+        help="classify the test rows of an embedding database by kNN, ANN or WANN",
+        description=__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--experiment_name", required=True, help="folder of the log below --output_root")
+    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
+    add("--dataset_root", default="assets/data", help="where raw data lie")
+    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    add("--output_root", default="assets/logs", help="where logs go")
+    add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
+    add("--seed", type=int, default=42, help="seed of long tail, subsample and noise")
+    add("--method", choices=METHODS, default="WANN", help="how the neighbours vote")
+    add("--k", type=int, default=11, help="neighbours of kNN")
+    add("--kmin", type=int, default=11, help="smallest adaptive k of ANN and WANN")
+    add("--kmax", type=int, default=51, help="largest adaptive k of ANN and WANN")
+    add("--noise_ratio", type=float, default=0.0, help="share of wrong labels to inject, 0 to 1")
+    add("--noise_pattern", choices=(*noise.PATTERNS, "None"), default="None", help="how they err")
+    add("--num_subsamples", type=int, default=-1, help="training rows to keep, -1 for all")
+    add("--imbalance_ratio", type=float, help="long tail: last class over first class, 0 to 1")
+    add(
+        "--dimensionality_reduction",
+        choices=(*reduction.REDUCTIONS, "None"),
+        default="None",
+        help="reduction before the search",
+    )
+    ours = parser.add_argument_group("beyond the published script").add_argument
+    ours("--draw", choices=noise.DRAWS, default="reference", help="published or exact noise draws")
+    ours("--transition_matrix", metavar="FILE.csv", help="C × C numbers for --noise_pattern matrix")
+    ours(
+        "--normalization", choices=reduction.NORMALIZATIONS, default="zscore", help="of embeddings"
+    )
+    ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
+    ours(
+        "--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run it, print one line, and write the log and the CSV files.
+
+    Raises
+    ------
+    WannError
+        If a flag, a file or the data cannot serve; nothing has been written then.
+    """
+    scenario = _scenario(args)
+    outputs = _outputs(args, scenario)
+    prepared = prepare(
+        scenario, database_root=args.database_root, progress=_Progress() if _shows() else None
+    )
+    _refuse_few_rows(prepared)
+    report = classify(prepared)
+    contents = {"log": json.dumps(_log(args, report), indent=4) + "\n"}
+    if "predictions_csv" in outputs:
+        contents["predictions_csv"] = export.to_csv(export.predictions(report))
+    if "train_csv" in outputs:
+        contents["train_csv"] = export.to_csv(export.training_rows(prepared))
+    for name, path in outputs.items():
+        text = contents[name].encode()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, lambda file, text=text: file.write(text))
+    for note in prepared.notes:
+        print(f"note: {note}", file=sys.stderr)
+    low, high = report.metrics.accuracy_interval
+    print(
+        f"[{scenario.method}] Accuracy = {100 * report.metrics.accuracy:.2f} "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}, {len(prepared.labels)} training and "
+        f"{report.metrics.n} test rows, realised noise {100 * prepared.noise_ratio:.2f} %) "
+        f"-> {outputs['log']}"
+    )
+
+
+def run_id(scenario: Scenario) -> str:
+    """Name of a run's log: the published one, and after it each setting that one leaves out.
+
+    Examples
+    --------
+    >>> run_id(Scenario("cifar10", BACKBONE, noise_pattern="sym", noise_ratio=0.4))
+    'cifar10_WANN_sym-0.4_s42'
+    >>> run_id(Scenario("cifar10", "tiny", num_subsamples=50, method="kNN", k=5))
+    'cifar10_50samples_5NN_s42_backbone-tiny'
+    """
+    default = Scenario()
+    tags = {
+        "samples": f"_{scenario.num_subsamples}samples" if scenario.num_subsamples else "",
+        "dr": f"_dr-{scenario.reduction}" if scenario.reduction else "",
+        "lt": f"_lt-{scenario.imbalance_ratio}" if scenario.imbalance_ratio else "",
+    }
+    published, *left_out = [tag for tag in tags.values() if tag] or [""]
+    method = f"{scenario.k}NN" if scenario.method == "kNN" else scenario.method
+    pattern = scenario.noise_pattern
+    noisy = f"_{pattern}-{scenario.noise_ratio}" if pattern else ""
+    if scenario.backbone != BACKBONE:
+        left_out.append(f"_backbone-{scenario.backbone.replace('/', '-')}")
+    if scenario.method != "kNN" and scenario.k_min != default.k_min:
+        left_out.append(f"_kmin-{scenario.k_min}")
+    if scenario.method != "kNN" and scenario.k_max != default.k_max:
+        left_out.append(f"_kmax-{scenario.k_max}")
+    if pattern and scenario.draw != default.draw:
+        left_out.append(f"_draw-{scenario.draw}")
+    if scenario.normalization != default.normalization:
+        left_out.append(f"_norm-{scenario.normalization}")
+    if pattern == "matrix":
+        digest = hashlib.sha256(repr(scenario.transition_matrix).encode()).hexdigest()
+        left_out.append(f"_matrix-{digest[:8]}")
+    dataset = scenario.dataset.replace("/", "-")
+    return f"{dataset}{published}_{method}{noisy}_s{scenario.seed}{''.join(left_out)}"
+
+
+def _scenario(args: argparse.Namespace) -> Scenario:
+    pattern = None if args.noise_pattern == "None" else args.noise_pattern
+    if args.transition_matrix and pattern != "matrix":
+        raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
+    matrix = None
+    if pattern == "matrix":
+        matrix = _read_matrix(args.transition_matrix)
+    reduce_by = args.dimensionality_reduction
+    return Scenario(
+        dataset=args.dataset,
+        backbone=args.backbone,
+        seed=args.seed,
+        imbalance_ratio=args.imbalance_ratio,
+        num_subsamples=args.num_subsamples,
+        noise_pattern=pattern,
+        noise_ratio=args.noise_ratio,
+        draw=args.draw,
+        transition_matrix=matrix,
+        normalization=args.normalization,
+        reduction=None if reduce_by == "None" else reduce_by,
+        method=args.method,
+        k=args.k,
+        k_min=args.kmin,
+        k_max=args.kmax,
+    )
+
+
+def _read_matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
+    if path is None:
+        raise WannError("--noise_pattern matrix needs --transition_matrix FILE.csv.")
+    try:
+        return noise.matrix_rows(np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
+
+
+def _outputs(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
+    """Where to write what; refused before any work where a path cannot be a file."""
+    outputs = {
+        "log": Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json",
+        **{
+            name: Path(value)
+            for name in ("predictions_csv", "train_csv")
+            if (value := getattr(args, name)) is not None
+        },
+    }
+    if len({path.resolve() for path in outputs.values()}) < len(outputs):
+        raise WannError("the log, `predictions_csv` and `train_csv` must be different files.")
+    for name, path in outputs.items():
+        taken = next((parent for parent in path.parents if parent.exists()), path)
+        if path.is_dir() or not taken.is_dir():
+            raise WannError(f"`{name}` must be the path of a file, got {str(path)!r}.")
+    return outputs
+
+
+def _refuse_few_rows(prepared: Prepared) -> None:
+    """The published protocol has no smaller neighbourhoods for smaller data."""
+    scenario, rows = prepared.scenario, len(prepared.labels)
+    if scenario.method == "kNN" and rows < scenario.k:
+        raise WannError(f"kNN with --k {scenario.k} needs that many training rows, got {rows}.")
+    if scenario.method != "kNN" and rows < scenario.k_max + 1:
+        raise WannError(
+            f"{scenario.method} with --kmax {scenario.k_max} needs at least "
+            f"{scenario.k_max + 1} training rows, got {rows}."
+        )
+    if scenario.reduction == "fLDA" and rows < reduction.FLDA_K[1] + 1:
+        raise WannError(
+            f"fLDA needs at least {reduction.FLDA_K[1] + 1} training rows, got {rows}."
+        )
+
+
+def _log(args: argparse.Namespace, report: Report) -> dict[str, Any]:
+    scenario = report.scenario
+    adaptive = [scenario.k_min, scenario.k_max]
+    record = export.report_record(report)
+    return {
+        "dataset": args.dataset,
+        "backbone": args.backbone,
+        "method": args.method,
+        "k": scenario.k if scenario.method == "kNN" else adaptive,
+        "accuracy": 100 * report.metrics.accuracy,
+        "artificial_noise": {"pattern": args.noise_pattern, "rate": args.noise_ratio},
+        "imbalance_ratio": args.imbalance_ratio,
+        "dimensionality_reduction": args.dimensionality_reduction,
+        "realised_noise": report.prepared.noise_ratio,
+        "train_rows": record["train_rows"],
+        "test_rows": record["test_rows"],
+        "balanced_accuracy": 100 * report.metrics.balanced_accuracy,
+        "macro_f1": 100 * report.metrics.macro_f1,
+        "accuracy_interval": [100 * bound for bound in report.metrics.accuracy_interval],
+        "scenario": export.scenario_record(scenario),
+        "version": wann_core.__version__,
+    }
+
+
+def _shows() -> bool:
+    return sys.stderr.isatty()
+
+
+class _Progress:
+    """A line on the terminal that rewrites itself, for work of more than a second."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def __call__(self, done: int, total: int, text: str) -> None:
+        seconds = time.monotonic() - self.started
+        if seconds > 1:
+            left = seconds / done * (total - done)
+            end = "\n" if done == total else ""
+            print(f"\r{text}: {done}/{total}, {left:.0f} s left ", end=end, file=sys.stderr)

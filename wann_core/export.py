@@ -1,0 +1,113 @@
+"""Results as rows: every row carries the whole scenario, so that its number can be made again."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wann_core.scenario import Prepared, Report, Scenario
+
+# A spreadsheet would run a text cell that begins with one of these.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def scenario_record(scenario: Scenario) -> dict[str, Any]:
+    """The scenario's fields as flat, printable values (a matrix as JSON)."""
+    record = dataclasses.asdict(scenario)
+    if scenario.transition_matrix is not None:
+        record["transition_matrix"] = json.dumps(scenario.transition_matrix)
+    return record
+
+
+def report_record(report: Report) -> dict[str, Any]:
+    """One row for one run: scenario, what was realised, scores as shares of 1, seconds."""
+    low, high = report.metrics.accuracy_interval
+    return {
+        **scenario_record(report.scenario),
+        "method_name": report.scenario.method_name,
+        "train_rows": len(report.prepared.labels),
+        "test_rows": report.metrics.n,
+        "realised_noise": report.prepared.noise_ratio,
+        "accuracy": report.metrics.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "balanced_accuracy": report.metrics.balanced_accuracy,
+        "macro_f1": report.metrics.macro_f1,
+        "vote_seconds": report.seconds,
+    }
+
+
+def predictions(report: Report) -> pd.DataFrame:
+    """index, label, prediction, confidence (share of the votes won) of every test row."""
+    return pd.DataFrame(
+        {
+            "index": report.prepared.dataset.test_ids,
+            "label": report.prepared.y_test,
+            "prediction": report.predictions,
+            "confidence": report.confidence,
+        }
+    )
+
+
+def training_rows(prepared: Prepared) -> pd.DataFrame:
+    """row, label, clean_label, adaptive_k, reliability of every training row, in its order."""
+    return pd.DataFrame(
+        {
+            "row": prepared.row_ids,
+            "label": prepared.labels,
+            "clean_label": prepared.clean_labels,
+            "adaptive_k": prepared.adaptive_k,
+            "reliability": prepared.reliability,
+        }
+    )
+
+
+def class_counts(prepared: Prepared) -> pd.DataFrame:
+    """class_id, class_name, and the training rows of each class before and after noise."""
+    n_classes = prepared.dataset.n_classes
+    return pd.DataFrame(
+        {
+            "class_id": np.arange(n_classes),
+            "class_name": prepared.dataset.class_names,
+            "rows_clean": np.bincount(prepared.clean_labels, minlength=n_classes),
+            "rows_given": np.bincount(prepared.labels, minlength=n_classes),
+        }
+    )
+
+
+def transitions(prepared: Prepared) -> pd.DataFrame:
+    """clean_class, given_class and the realised share of every class pair."""
+    names = prepared.dataset.class_names
+    return pd.DataFrame(
+        {
+            "clean_class": np.repeat(names, len(names)),
+            "given_class": np.tile(names, len(names)),
+            "share": prepared.transition_matrix.ravel(),
+        }
+    )
+
+
+def with_scenario(frame: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """The frame with the scenario's fields as further columns (its own columns win)."""
+    record = {k: v for k, v in scenario_record(scenario).items() if k not in frame.columns}
+    return frame.assign(**record)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV text in which no text cell, nor a column's name, is a spreadsheet formula.
+
+    Examples
+    --------
+    >>> to_csv(pd.DataFrame({"name": ["=1+1", "cat"], "gain": [-1.5, 2.0]}))
+    "name,gain\\n'=1+1,-1.5\\ncat,2.0\\n"
+    """
+
+    def defuse(cell: Any) -> Any:
+        return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+    safe = frame.rename(columns=defuse)
+    text = [c for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c])]
+    safe = safe.assign(**{c: safe[c].map(defuse) for c in text})
+    return safe.to_csv(index=False, lineterminator="\n")
