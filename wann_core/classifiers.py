@@ -97,9 +97,7 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
             If the graph does not fit the rows.
         """
         ids = self._neighbors(X, graph)
-        return vote_shares(
-            ids, self._codes, self._voters(ids), self._weights(), len(self.classes_)
-        )
+        return vote_shares(ids, self._codes, self._voters(ids), self._weights(), len(self.classes_))
 
     def _neighbors(self, X: npt.ArrayLike, graph: NeighborGraph | None) -> Array:
         check_is_fitted(self)

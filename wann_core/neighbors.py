@@ -143,7 +143,7 @@ def as_matrix(X: npt.ArrayLike, name: str) -> Array:
             f"got {array.dtype} of shape {array.shape}."
         )
     # Squared distances of larger values would overflow float32.
-    if array.size and not (-1e15 < array.min() and array.max() < 1e15):
+    if array.size and not (array.min() > -1e15 and array.max() < 1e15):
         raise WannError(f"`{name}` must hold finite numbers below 1e15, got NaN, infinity or more.")
     return array
 
@@ -214,7 +214,7 @@ def _floats(rows: Array) -> Array:
     return np.ascontiguousarray(rows, exact)
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _rank(  # type: ignore[no-untyped-def]
     start, stop, rows, batch, train, own, searched, rough, candidates, ids, distances, complete
 ):
@@ -234,7 +234,9 @@ def _rank(  # type: ignore[no-untyped-def]
                 d += difference * difference
             # Insertion: faiss's order is nearly right already.
             at = found
-            while at > 0 and (order_d[at - 1] > d or (order_d[at - 1] == d and order_i[at - 1] > i)):
+            while at > 0 and (
+                order_d[at - 1] > d or (order_d[at - 1] == d and order_i[at - 1] > i)
+            ):
                 order_d[at], order_i[at] = order_d[at - 1], order_i[at - 1]
                 at -= 1
             order_d[at], order_i[at] = d, i

@@ -119,7 +119,9 @@ def add_noise(
     else:
         # The published symmetric draws spread over the classes up to the highest that occurs.
         size = found if draw == "reference" and pattern == "sym" else classes
-        T = expected_matrix(pattern, ratio, size, dataset=dataset, matrix=matrix, labels=labels, X=X)
+        T = expected_matrix(
+            pattern, ratio, size, dataset=dataset, matrix=matrix, labels=labels, X=X
+        )
         flip = _flip_reference if draw == "reference" else _flip_exact
         noisy = flip(labels, T, rng)
     return _report(labels, noisy, classes)

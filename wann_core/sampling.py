@@ -43,7 +43,9 @@ def long_tail(
     """
     check_number("imbalance_ratio", imbalance_ratio, 0, 1)
     if imbalance_ratio == 0:
-        raise WannError("`imbalance_ratio` must be above 0 and at most 1, got 0.", "imbalance_ratio")
+        raise WannError(
+            "`imbalance_ratio` must be above 0 and at most 1, got 0.", "imbalance_ratio"
+        )
     classes = np.unique(labels)
     head = int(len(labels) / len(classes))
     kept, short = [], []

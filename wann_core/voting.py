@@ -189,7 +189,7 @@ def _check_weights(weights: FloatArray, labels: IntArray) -> FloatArray:
     return w
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _adaptive_k(start, stop, ids, labels, k_min, k_max, n_classes, result):  # type: ignore[no-untyped-def]
     counts = np.zeros(n_classes, np.int32)
     for i in range(start, stop):
@@ -211,7 +211,7 @@ def _adaptive_k(start, stop, ids, labels, k_min, k_max, n_classes, result):  # t
             counts[labels[ids[i, j]]] = 0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _vote(start, stop, ids, labels, k, n_classes, result):  # type: ignore[no-untyped-def]
     counts = np.zeros(n_classes, np.int32)
     for i in range(start, stop):
@@ -226,7 +226,7 @@ def _vote(start, stop, ids, labels, k, n_classes, result):  # type: ignore[no-un
             counts[labels[ids[i, j]]] = 0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _weighted_vote(start, stop, ids, labels, k, weights, n_classes, result):  # type: ignore[no-untyped-def]
     sums = np.zeros(n_classes)
     for i in range(start, stop):
@@ -242,7 +242,7 @@ def _weighted_vote(start, stop, ids, labels, k, weights, n_classes, result):  # 
             sums[labels[ids[i, j]]] = 0.0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@numba.njit(nogil=True, cache=True)
 def _shares(start, stop, ids, labels, k, weights, shares):  # type: ignore[no-untyped-def]
     for i in range(start, stop):
         total = 0.0

@@ -58,9 +58,7 @@ def add_parser(commands: Any) -> None:
         "--normalization", choices=reduction.NORMALIZATIONS, default="zscore", help="of embeddings"
     )
     ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
-    ours(
-        "--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability"
-    )
+    ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
     parser.set_defaults(run=run)
 
 
@@ -202,9 +200,7 @@ def _refuse_few_rows(prepared: Prepared) -> None:
             f"{scenario.k_max + 1} training rows, got {rows}."
         )
     if scenario.reduction == "fLDA" and rows < reduction.FLDA_K[1] + 1:
-        raise WannError(
-            f"fLDA needs at least {reduction.FLDA_K[1] + 1} training rows, got {rows}."
-        )
+        raise WannError(f"fLDA needs at least {reduction.FLDA_K[1] + 1} training rows, got {rows}.")
 
 
 def _log(args: argparse.Namespace, report: Report) -> dict[str, Any]:

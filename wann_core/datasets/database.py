@@ -17,7 +17,18 @@ Array = npt.NDArray[Any]
 MAX_CLASSES = 4096
 
 _CLASS_NAMES = {
-    "cifar10": "airplane automobile bird cat deer dog frog horse ship truck".split(),
+    "cifar10": [
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ],
 }
 
 
@@ -73,14 +84,14 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
         if not (place / f"{split}.npz").is_file():
             raise WannError(
                 f"no embedding database of data set {dataset!r} under backbone {backbone!r}: "
-                f"{str(place / split)}.npz does not exist.",
+                f"{place / split!s}.npz does not exist.",
                 "dataset",
             )
     X_train, y_train = _read(place / "train.npz")
     X_test, y_test = _read(place / "test.npz")
     if X_train.shape[1] != X_test.shape[1]:
         raise WannError(
-            f"{str(place)}: train.npz has {X_train.shape[1]} columns, "
+            f"{place!s}: train.npz has {X_train.shape[1]} columns, "
             f"test.npz {X_test.shape[1]}; they must agree.",
             "dataset",
         )
@@ -112,29 +123,29 @@ def _read(path: Path) -> tuple[Array, Array]:
     except (OSError, zipfile.BadZipFile, EOFError, ValueError, MemoryError) as error:
         if isinstance(error, WannError):
             raise
-        raise WannError(f"{str(path)} cannot be read as an .npz file: {error}.", "dataset") from error
+        raise WannError(f"{path!s} cannot be read as an .npz file: {error}.", "dataset") from error
     if X.ndim != 2 or not X.size or X.dtype not in (np.float16, np.float32, np.float64):
         raise WannError(
-            f"{str(path)}: `embeddings` must be float16, float32 or float64 of shape (n, d), "
+            f"{path!s}: `embeddings` must be float16, float32 or float64 of shape (n, d), "
             f"got {X.dtype} {X.shape}.",
             "dataset",
         )
     if y.shape not in [(len(X),), (len(X), 1)]:
         raise WannError(
-            f"{str(path)}: `labels` must be of shape ({len(X)},) or ({len(X)}, 1) "
+            f"{path!s}: `labels` must be of shape ({len(X)},) or ({len(X)}, 1) "
             f"to match the embeddings, got {y.shape}.",
             "dataset",
         )
     if not np.isfinite(X).all():
         bad = int(np.count_nonzero(~np.isfinite(X).all(axis=1)))
         raise WannError(
-            f"{str(path)}: `embeddings` must be finite, {bad} rows hold NaN or infinity.", "dataset"
+            f"{path!s}: `embeddings` must be finite, {bad} rows hold NaN or infinity.", "dataset"
         )
     y = y.ravel()
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and np.array_equal(y, np.round(y)))
     if not whole or y.min() < 0 or y.max() >= MAX_CLASSES:
         raise WannError(
-            f"{str(path)}: `labels` must be class ids from 0 to at most {MAX_CLASSES - 1}, "
+            f"{path!s}: `labels` must be class ids from 0 to at most {MAX_CLASSES - 1}, "
             f"got {y.dtype} from {y.min()} to {y.max()}.",
             "dataset",
         )
@@ -146,7 +157,7 @@ def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     try:
         info = archive.getinfo(f"{name}.npy")
     except KeyError:
-        raise WannError(f"{str(path)} has no array `{name}`.", "dataset") from None
+        raise WannError(f"{path!s} has no array `{name}`.", "dataset") from None
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
         read_header = (
@@ -156,10 +167,10 @@ def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
         )
         shape, _, dtype = read_header(member)
         if dtype.hasobject:
-            raise WannError(f"{str(path)}: `{name}` holds Python objects, not numbers.", "dataset")
+            raise WannError(f"{path!s}: `{name}` holds Python objects, not numbers.", "dataset")
         if math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
             raise WannError(
-                f"{str(path)}: `{name}` is cut short or its header is wrong "
+                f"{path!s}: `{name}` is cut short or its header is wrong "
                 f"(shape {shape}, {info.file_size} bytes).",
                 "dataset",
             )
