@@ -40,16 +40,17 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
             If there is one row only, a parameter is out of range, or the graph is of other rows.
         """
         self._check_parameters()
-        X, y = validate_data(self, X, y)
+        rows, y = validate_data(self, X, y)
         check_classification_targets(y)
-        if len(X) < 2:
-            raise WannError(f"neighbour votes need at least 2 rows, got n_samples = {len(X)}.")
-        if graph is not None and len(graph.train_ids) != len(X):
+        if len(rows) < 2:
+            raise WannError(f"neighbour votes need at least 2 rows, got n_samples = {len(rows)}.")
+        if graph is not None and len(graph.train_ids) != len(rows):
             raise WannError(
-                f"`graph` must be of the {len(X)} training rows, got {len(graph.train_ids)} rows."
+                f"`graph` must be of the {len(rows)} training rows, "
+                f"got {len(graph.train_ids)} rows."
             )
         self.classes_, self._codes = np.unique(y, return_inverse=True)
-        self._X = X
+        self._X: Array = rows
         self._learn(graph)
         return self
 
@@ -101,13 +102,13 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
 
     def _neighbors(self, X: npt.ArrayLike, graph: NeighborGraph | None) -> Array:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+        rows = validate_data(self, X, reset=False)
         if graph is None:
-            return nearest(X, self._X, self._most_voters())[0]
+            return nearest(rows, self._X, self._most_voters())[0]
         ids = graph.test_ids
-        if ids is None or len(ids) != len(X) or len(graph.train_ids) != len(self._X):
+        if ids is None or len(ids) != len(rows) or len(graph.train_ids) != len(self._X):
             raise WannError(
-                f"`graph` must be of the {len(self._X)} training rows and these {len(X)} rows."
+                f"`graph` must be of the {len(self._X)} training rows and these {len(rows)} rows."
             )
         if ids.shape[1] < self._most_voters():
             raise WannError(

@@ -24,7 +24,7 @@ class WannError(ValueError):
 def check_number(
     name: str, value: Any, low: float, high: float = math.inf, *, whole: bool = False
 ) -> None:
-    """Raise `WannError` unless `value` is a finite number (an integer if `whole`) in [low, high]."""
+    """Raise `WannError` unless `value` is a finite (or `whole`) number in [low, high]."""
     kind = "a whole number" if whole else "a number"
     try:
         valid = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high

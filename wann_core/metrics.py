@@ -58,7 +58,7 @@ class Metrics:
         """Share predicted right of each true class, shape (C,); NaN for a class without rows."""
         rows = self.confusion.sum(axis=1)
         right = np.diag(self.confusion).astype(np.float64)
-        return np.divide(right, rows, out=np.full(len(rows), np.nan), where=rows > 0)
+        return np.asarray(np.divide(right, rows, out=np.full(len(rows), np.nan), where=rows > 0))
 
     @cached_property
     def balanced_accuracy(self) -> float:

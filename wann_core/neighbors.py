@@ -209,7 +209,7 @@ class _Space:
 
 
 def _floats(rows: Array) -> Array:
-    """The same values as float32 where that is exact, else float64; no copy where none is needed."""
+    """The same values as float32 where that is exact, else float64, copied only if need be."""
     exact = np.float32 if rows.dtype in (np.float16, np.float32, np.bool_) else np.float64
     return np.ascontiguousarray(rows, exact)
 
@@ -234,9 +234,9 @@ def _rank(  # type: ignore[no-untyped-def]
                 d += difference * difference
             # Insertion: faiss's order is nearly right already.
             at = found
-            while at > 0 and (
-                order_d[at - 1] > d or (order_d[at - 1] == d and order_i[at - 1] > i)
-            ):
+            while at > 0 and order_d[at - 1] >= d:
+                if order_d[at - 1] == d and order_i[at - 1] < i:
+                    break
                 order_d[at], order_i[at] = order_d[at - 1], order_i[at - 1]
                 at -= 1
             order_d[at], order_i[at] = d, i

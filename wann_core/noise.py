@@ -240,7 +240,7 @@ def _instance(
         random_state=rng,
     )  # fmt: skip
     W = rng.randn(n_classes, X.shape[1], n_classes)
-    P = np.empty((len(labels), n_classes))
+    P: Array = np.empty((len(labels), n_classes))
     for c in np.unique(labels):
         rows = np.flatnonzero(labels == c)
         scores = X[rows].astype(np.float64) @ W[c]

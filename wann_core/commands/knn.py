@@ -5,8 +5,9 @@ import hashlib
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -83,9 +84,8 @@ def run(args: argparse.Namespace) -> None:
     if "train_csv" in outputs:
         contents["train_csv"] = export.to_csv(export.training_rows(prepared))
     for name, path in outputs.items():
-        text = contents[name].encode()
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, lambda file, text=text: file.write(text))
+        write_atomically(path, partial(_write_text, contents[name]))
     for note in prepared.notes:
         print(f"note: {note}", file=sys.stderr)
     low, high = report.metrics.accuracy_interval
@@ -225,6 +225,10 @@ def _log(args: argparse.Namespace, report: Report) -> dict[str, Any]:
         "scenario": export.scenario_record(scenario),
         "version": wann_core.__version__,
     }
+
+
+def _write_text(text: str, file: BinaryIO) -> None:
+    file.write(text.encode())
 
 
 def _shows() -> bool:

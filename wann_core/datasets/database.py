@@ -16,20 +16,19 @@ Array = npt.NDArray[Any]
 
 MAX_CLASSES = 4096
 
-_CLASS_NAMES = {
-    "cifar10": [
-        "airplane",
-        "automobile",
-        "bird",
-        "cat",
-        "deer",
-        "dog",
-        "frog",
-        "horse",
-        "ship",
-        "truck",
-    ],
-}
+_CIFAR10 = (
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+)
+_CLASS_NAMES = {"cifar10": _CIFAR10}
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:
@@ -96,9 +95,9 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
             "dataset",
         )
     n_classes = int(max(y_train.max(), y_test.max())) + 1
-    names = _CLASS_NAMES.get(dataset.split("-")[0], [])
+    names = _CLASS_NAMES.get(dataset.split("-")[0], ())
     if len(names) != n_classes:
-        names = [str(c) for c in range(n_classes)]
+        names = tuple(str(c) for c in range(n_classes))
     return Dataset(
         name=dataset,
         backbone=backbone,
@@ -108,7 +107,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
         X_test=X_test,
         y_test=y_test,
         test_ids=np.arange(len(y_test)),
-        class_names=tuple(names),
+        class_names=names,
     )
 
 
