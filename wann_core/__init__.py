@@ -13,8 +13,8 @@ from wann_core.scenario import (
     classify,
     prepare,
     run,
-    run_all,
 )
+from wann_core.sweep import grid, run_all
 from wann_core.voting import adaptive_k, vote, vote_shares
 
 __version__ = "0.1.0"
@@ -34,6 +34,7 @@ __all__ = [
     "adaptive_k",
     "add_noise",
     "classify",
+    "grid",
     "prepare",
     "run",
     "run_all",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wann_core.metrics import recall_by_frequency
 from wann_core.scenario import Prepared, Report, Scenario
 
 # A spreadsheet would run a text cell that begins with one of these.
@@ -24,6 +25,8 @@ def scenario_record(scenario: Scenario) -> dict[str, Any]:
 def report_record(report: Report) -> dict[str, Any]:
     """One row for one run: scenario, what was realised, scores as shares of 1, seconds."""
     low, high = report.metrics.accuracy_interval
+    n_classes = report.prepared.dataset.n_classes
+    class_rows = np.bincount(report.prepared.clean_labels, minlength=n_classes)
     return {
         **scenario_record(report.scenario),
         "method_name": report.scenario.method_name,
@@ -35,6 +38,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "accuracy_high": high,
         "balanced_accuracy": report.metrics.balanced_accuracy,
         "macro_f1": report.metrics.macro_f1,
+        **recall_by_frequency(report.metrics.recall, class_rows),
         "vote_seconds": report.seconds,
     }
 

@@ -78,6 +78,27 @@ class Metrics:
         return wilson_interval(self.correct, self.n)
 
 
+def recall_by_frequency(recall: Array, class_rows: Array) -> dict[str, float]:
+    """Mean recall of the head, middle and tail thirds of the classes, by their training rows.
+
+    Parameters
+    ----------
+    recall : ndarray of shape (C,)
+        NaN for a class that the test set lacks; such a class is left out.
+    class_rows : ndarray of shape (C,)
+        Training rows of each class.
+
+    Returns
+    -------
+    dict
+        'recall_head', 'recall_middle', 'recall_tail'; NaN where a third is empty.
+    """
+    order = np.argsort(-class_rows, kind="stable")
+    thirds = np.array_split(order[~np.isnan(recall[order])], 3)
+    means = [float(recall[third].mean()) if len(third) else math.nan for third in thirds]
+    return dict(zip(("recall_head", "recall_middle", "recall_tail"), means, strict=True))
+
+
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a share.
 

@@ -12,12 +12,13 @@ import numpy.typing as npt
 from wann_core.errors import WannError, check_number
 from wann_core.parallel import in_slices
 
-Progress = Callable[[int, int, str], None]
+Progress = Callable[[float, float, str], None]
 Array = npt.NDArray[Any]
 
-# Queries of one call to faiss: large enough for its matrix-product path, small enough to report
-# progress and to be stopped (the callback may raise) about once a second.
-_QUERY_ROWS = 2048
+# One call to faiss takes about this many multiplications, and so many queries that its matrix
+# product stays efficient: progress is reported, and a search can be stopped, within a second.
+_CALL_COST = 2.5e10
+_CALL_ROWS = (512, 4096)
 # faiss finds neighbours by ‖x‖² + ‖y‖² - 2xy in float32, which can swap near ties. A few candidates
 # more than asked are fetched and ranked again by their true distance; where even the last candidate
 # could hide a nearer row, more are fetched, up to `_MOST_SPARE`.
@@ -177,8 +178,10 @@ class _Space:
         k = min(k, len(self.train))
         ids = np.empty((len(queries), k), np.int32)
         distances = np.empty((len(queries), k), np.float32)
-        for start in range(0, len(queries), _QUERY_ROWS):
-            batch = _floats(queries[start : start + _QUERY_ROWS])
+        fewest, most = _CALL_ROWS
+        step = int(np.clip(_CALL_COST / self.train.size, fewest, most))
+        for start in range(0, len(queries), step):
+            batch = _floats(queries[start : start + step])
             own_ids = np.arange(start, start + len(batch)) if exclude_self else None
             out = slice(start, start + len(batch))
             self._search_batch(batch, own_ids, ids[out], distances[out])

@@ -220,12 +220,12 @@ def _flip_exact(labels: Array, T: Array, rng: np.random.RandomState) -> Array:
     for source in rng.permutation(len(T)):
         rows = rng.permutation(np.flatnonzero(labels == source))
         targets = rng.permutation(np.delete(np.arange(len(T)), source))
-        sums = running + np.append(0.0, np.cumsum(T[source, targets] * len(rows)))
+        sums: Array = running + np.append(0.0, np.cumsum(T[source, targets] * len(rows)))
         # Nine digits, so that 0.5 + 1/3 + 1/3 + 1/3 is 1.5.
         sums = np.round(np.minimum(sums, running + len(rows)), 9)
         counts = np.diff(np.floor(sums + 0.5)).astype(int)
         noisy[rows[: counts.sum()]] = np.repeat(targets, counts)
-        running = sums[-1]
+        running = float(sums[-1])
     return noisy
 
 

@@ -7,7 +7,6 @@ search again for new labels.
 
 import dataclasses
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -280,7 +279,7 @@ def prepare(
     """
     data = datasets.load(scenario.dataset, scenario.backbone, database_root)
     source = datasets.fingerprint(scenario.dataset, scenario.backbone, database_root)
-    graph_k = max(_GRAPH_K, scenario.k, scenario.k_max)
+    graph_k = graph_neighbors(scenario)
     labelling, geometry = scenario.labelling(), scenario.geometry()
 
     def build_geometry() -> tuple[_Geometry, int]:
@@ -339,6 +338,11 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
     return Report(asked, prepared, predictions, voters, metrics, seconds)
 
 
+def graph_neighbors(scenario: Scenario) -> int:
+    """Neighbours that a graph for the scenario holds: 51, or more where it asks for more."""
+    return max(_GRAPH_K, scenario.k, scenario.k_max)
+
+
 def run(
     scenario: Scenario,
     *,
@@ -359,40 +363,6 @@ def run(
     (0.4, True)
     """
     return classify(prepare(scenario, database_root=database_root, progress=progress))
-
-
-def run_all(
-    scenarios: Iterable[Scenario],
-    *,
-    database_root: str | Path = DATABASE_ROOT,
-    progress: Progress | None = None,
-) -> Iterator[Report]:
-    """The reports of many scenarios, one after the other.
-
-    Neighbouring scenarios that differ in method and k alone share one preparation.
-
-    Parameters
-    ----------
-    scenarios : iterable of Scenario
-    database_root, progress
-        As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
-
-    Raises
-    ------
-    WannError
-        As `run` does.
-    """
-    todo = list(scenarios)
-    prepared: Prepared | None = None
-    for done, scenario in enumerate(todo):
-        # A larger k than before may need a graph with more neighbours.
-        reach = max(_GRAPH_K, scenario.k, scenario.k_max)
-        shared = dataclasses.replace(scenario, method="WANN", k=reach)
-        if prepared is None or prepared.scenario != shared:
-            prepared = prepare(shared, database_root=database_root, progress=progress)
-        yield classify(prepared, scenario)
-        if progress is not None:
-            progress(done + 1, len(todo), "runs")
 
 
 def _make_geometry(

@@ -241,9 +241,9 @@ class _Progress:
     def __init__(self) -> None:
         self.started = time.monotonic()
 
-    def __call__(self, done: int, total: int, text: str) -> None:
+    def __call__(self, done: float, total: float, text: str) -> None:
         seconds = time.monotonic() - self.started
         if seconds > 1:
             left = seconds / done * (total - done)
             end = "\n" if done == total else ""
-            print(f"\r{text}: {done}/{total}, {left:.0f} s left ", end=end, file=sys.stderr)
+            print(f"\r{text}: {done / total:.0%}, {left:.0f} s left ", end=end, file=sys.stderr)

@@ -16,19 +16,9 @@ Array = npt.NDArray[Any]
 
 MAX_CLASSES = 4096
 
-_CIFAR10 = (
-    "airplane",
-    "automobile",
-    "bird",
-    "cat",
-    "deer",
-    "dog",
-    "frog",
-    "horse",
-    "ship",
-    "truck",
-)
-_CLASS_NAMES = {"cifar10": _CIFAR10}
+_CLASS_NAMES: dict[str, tuple[str, ...]] = {
+    "cifar10": tuple("airplane automobile bird cat deer dog frog horse ship truck".split()),
+}
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:

@@ -1,0 +1,45 @@
+"""How the methods hold up along noise, imbalance or training rows, over several seeds."""
+
+import streamlit as st
+
+from ui import comparison, engine, jobs, settings
+
+st.title("Compare")
+chosen = settings.sidebar()
+plan = comparison.controls(chosen)
+if plan is None:
+    st.stop()
+
+job = comparison.find(plan, chosen)
+left, right = st.columns([1, 4], vertical_alignment="center")
+if left.button("Run", type="primary", disabled=job is not None, width="stretch"):
+    comparison.start(plan, chosen)
+    st.rerun()
+right.caption(plan.in_words())
+if job is None:
+    st.info(
+        "Press Run to see how the methods hold up. All settings of the sidebar but the one "
+        "compared stay as they are along the way.",
+        icon=":material/play_arrow:",
+    )
+    st.stop()
+live = job.state is jobs.State.RUNNING
+
+
+@st.fragment(run_every=0.5 if live else None)
+def results() -> None:
+    if live and job.state is not jobs.State.RUNNING:
+        st.rerun()  # the whole page: its button and this clock depend on the job
+    if live:
+        jobs.bar(job, "cancel_compare")
+    if job.state is jobs.State.CANCELLED:
+        st.warning(f"Cancelled after {len(job.partial)} runs.", icon=":material/cancel:")
+        st.button("Start again", on_click=comparison.forget, args=(plan, chosen))
+    if job.error is not None:
+        comparison.forget(plan, chosen)
+        engine.fail(chosen, job.error)
+    if job.partial:
+        comparison.show(plan, list(job.partial))
+
+
+results()

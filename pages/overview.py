@@ -1,0 +1,82 @@
+"""What the current settings do to the labels, and what the methods make of them."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ui import charts, engine, look, settings, thumbnails
+from wann_core import export
+
+st.title("Overview")
+chosen = settings.sidebar()
+scenario = chosen.scenario
+
+prepared = engine.prepared(chosen)
+reports = engine.reports(chosen, prepared, chosen.methods)
+chosen.show_realised(prepared.noise_ratio)
+
+# Show
+st.markdown(engine.in_words(prepared))
+for note in prepared.notes:
+    st.warning(note, icon=":material/info:")
+look.cards(
+    [
+        (
+            report.scenario.method_name,
+            look.percent(report.metrics.accuracy),
+            "95 %: {} to {}".format(
+                *(look.percent(bound) for bound in report.metrics.accuracy_interval)
+            ),
+        )
+        for report in reports
+    ]
+)
+
+records = pd.DataFrame([export.report_record(report) for report in reports])
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Accuracy")
+    charts.show(
+        charts.accuracies(reports),
+        "Mark: share of the clean test labels that a method finds. Bar: 95 % Wilson interval, the "
+        "doubt that a finite test set leaves; it says nothing of another draw of the noise.",
+        "accuracy", records, scenario,
+    )  # fmt: skip
+with right:
+    st.subheader("Classes before and after")
+    counts = export.class_counts(prepared)
+    charts.show(
+        charts.class_counts(counts),
+        "Training rows of each class by their true label and by the label that the methods see.",
+        "class-counts", counts, scenario,
+    )  # fmt: skip
+
+left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Where labels went")
+    charts.show(
+        charts.transitions(prepared),
+        "Row: the true class. Column: the label given to it, in percent of the row. A clean data "
+        "set has 100 on the diagonal.",
+        "transitions", export.transitions(prepared), scenario,
+    )  # fmt: skip
+with right:
+    st.subheader("Some wrong labels")
+    flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
+    images, names = prepared.dataset.train_images, prepared.dataset.class_names
+    if not len(flipped):
+        st.info("No label is wrong. Raise the noise ratio in the sidebar to see some.")
+    else:
+        some = np.random.default_rng(scenario.seed).permutation(flipped)[:16]
+        if images is not None:
+            thumbnails.grid(
+                [images[i] for i in prepared.rows[some]],
+                [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],
+            )
+        ranked = export.training_rows(prepared).iloc[some]
+        if images is None:
+            st.dataframe(ranked, hide_index=True)
+        st.caption(
+            f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
+        )
+    charts.download("training-rows", export.training_rows(prepared), scenario)

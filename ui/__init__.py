@@ -1,0 +1,1 @@
+"""What the pages share: settings, engine calls in the background, charts, cards, downloads."""

@@ -1,0 +1,156 @@
+"""The charts, and the frame each one stands in: how to read it, and its CSV."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui import look
+from wann_core.export import to_csv, with_scenario
+from wann_core.scenario import Prepared, Report, Scenario
+
+
+def show(
+    figure: go.Figure, reading: str, name: str, data: pd.DataFrame, scenario: Scenario
+) -> None:
+    """Draw a chart, say below it how to read it, and offer its numbers as CSV.
+
+    The camera in the chart's own bar saves it as SVG.
+    """
+    config = {
+        "displaylogo": False,
+        "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    }
+    st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading)
+    st.caption(reading)
+    download(name, data, scenario)
+
+
+def download(name: str, data: pd.DataFrame, scenario: Scenario) -> None:
+    """Offer rows as CSV, the whole scenario in each."""
+    st.download_button(
+        "CSV", to_csv(with_scenario(data, scenario)), f"wann-{name}.csv", "text/csv",
+        key=f"csv_{name}", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+
+
+def accuracies(reports: Sequence[Report]) -> go.Figure:
+    """Accuracy of each method with its interval, one line a method."""
+    figure = go.Figure()
+    for report in reversed(reports):
+        name, metrics = report.scenario.method_name, report.metrics
+        low, high = metrics.accuracy_interval
+        figure.add_scatter(
+            x=[100 * metrics.accuracy],
+            y=[name],
+            error_x={
+                "type": "data",
+                "array": [100 * (high - metrics.accuracy)],
+                "arrayminus": [100 * (metrics.accuracy - low)],
+                "thickness": 2,
+            },
+            mode="markers",
+            marker={"color": look.color(name), "symbol": look.symbol(name), "size": 13},
+            hovertemplate="%{y}: %{x:.2f} %<extra></extra>",
+        )
+    return _framed(figure, "accuracy on the test rows, %", "", height=60 + 52 * len(reports))
+
+
+def class_counts(data: pd.DataFrame) -> go.Figure:
+    """Training rows of each class, by true and by given label."""
+    figure = go.Figure()
+    for column, name, fill in (
+        ("rows_clean", "true label", look.CLEAN),
+        ("rows_given", "given label", look.FLIPPED),
+    ):
+        figure.add_bar(
+            x=data["class_name"], y=data[column], name=name, marker_color=fill,
+            hovertemplate=f"%{{x}}: %{{y:,}} rows by {name}<extra></extra>",
+        )  # fmt: skip
+    figure.update_xaxes(type="category")
+    return _framed(figure, "class", "training rows", legend=True)
+
+
+def transitions(prepared: Prepared) -> go.Figure:
+    """Heatmap of the realised transition matrix."""
+    names, shares = prepared.dataset.class_names, 100 * prepared.transition_matrix
+    few = len(names) <= 12
+    figure = go.Figure()
+    figure.add_heatmap(
+        x=names, y=names, z=shares, zmin=0, zmax=100, colorscale=look.SHARES,
+        texttemplate="%{z:.0f}" if few else None, xgap=1, ygap=1,
+        colorbar={"title": "%", "thickness": 12},
+        hovertemplate="true %{y} → given %{x}: %{z:.2f} %<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(type="category")
+    figure.update_yaxes(type="category", autorange="reversed")
+    return _framed(figure, "given label", "true class")
+
+
+def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> go.Figure:
+    """One curve a method: mean over the seeds, and a band of one standard deviation.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns `method_name`, the axis, 'mean' and 'std' (shares of 1), 'seeds'.
+    """
+    figure = go.Figure()
+    for method, rows in data.groupby("method_name", sort=False):
+        name, x = str(method), rows[axis]
+        mean, std = 100 * rows["mean"], 100 * rows["std"].fillna(0)
+        fill = look.color(name)
+        figure.add_scatter(
+            x=[*x, *x[::-1]], y=[*(mean + std), *(mean - std)[::-1]], fill="toself",
+            fillcolor=fill, opacity=0.15, line={"width": 0}, mode="lines", hoverinfo="skip",
+            showlegend=False, legendgroup=name,
+        )  # fmt: skip
+        figure.add_scatter(
+            x=x, y=mean, name=name, legendgroup=name, mode="lines+markers",
+            line={"color": fill, "dash": look.dash(name), "width": 2.5},
+            marker={"symbol": look.symbol(name), "size": 9, "color": fill},
+            customdata=list(zip(std, rows["seeds"], strict=True)),
+            hovertemplate=f"{name}, {axis_title} %{{x}}: %{{y:.2f}} ± %{{customdata[0]:.2f}} % "
+            f"({title}, %{{customdata[1]}} seeds)<extra></extra>",
+        )  # fmt: skip
+    return _framed(figure, axis_title, f"{title}, %", legend=True, height=460)
+
+
+def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> go.Figure:
+    """Paired difference of each method to kNN-11 with its interval.
+
+    Parameters
+    ----------
+    data : DataFrame
+        As `sweep.paired_gain` returns it.
+    """
+    figure = go.Figure()
+    for method, rows in data.groupby("method_name", sort=False):
+        name = str(method)
+        figure.add_scatter(
+            x=rows[axis], y=100 * rows["gain"], name=name, mode="lines+markers",
+            error_y={"type": "data", "array": 100 * (rows["high"] - rows["gain"]), "width": 4},
+            line={"color": look.color(name), "dash": look.dash(name), "width": 2.5},
+            marker={"symbol": look.symbol(name), "size": 9, "color": look.color(name)},
+            hovertemplate=f"{name}, {axis_title} %{{x}}: %{{y:+.2f}} points<extra></extra>",
+        )  # fmt: skip
+    figure.add_hline(y=0, line={"width": 1.5, "color": look.color("kNN-11")})
+    return _framed(figure, axis_title, f"{title}: points over kNN-11", legend=True, height=460)
+
+
+def _framed(
+    figure: go.Figure, x: str, y: str, *, legend: bool = False, height: int = 380
+) -> go.Figure:
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        "xaxis_title": x,
+        "yaxis_title": y,
+        "bargap": 0.25,
+    }
+    return figure.update_layout(layout).update_xaxes(automargin=True).update_yaxes(automargin=True)

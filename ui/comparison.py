@@ -1,0 +1,215 @@
+"""The comparison of methods along one axis: its controls, its job and its tables."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from ui import charts, jobs
+from ui.settings import Settings
+from wann_core import datasets, export, sweep
+from wann_core.scenario import Scenario
+
+METRICS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+    "recall_head": "Recall, head classes",
+    "recall_middle": "Recall, middle classes",
+    "recall_tail": "Recall, tail classes",
+}
+_AXES = {
+    "noise_ratio": "Noise ratio",
+    "imbalance_ratio": "Imbalance",
+    "num_subsamples": "Training rows",
+}
+_ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+_IMBALANCES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+_KEEP = {"bind": "query-params", "persist_state": "session"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be compared; hashable, so that it names its job.
+
+    Attributes
+    ----------
+    base : Scenario
+    axis : str
+        One of `sweep.AXES`.
+    values : tuple
+        Points on the axis, as shown: an imbalance of 1 is none.
+    methods : tuple of str
+    seeds : tuple of int
+    """
+
+    base: Scenario
+    axis: str
+    values: tuple[float, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def axis_title(self) -> str:
+        """The axis as charts name it, with what it means."""
+        return {
+            "noise_ratio": "noise ratio asked for",
+            "imbalance_ratio": "imbalance, last class over first (1: none)",
+            "num_subsamples": "training rows",
+        }[self.axis]
+
+    def in_words(self) -> str:
+        """How many runs, and of what."""
+        runs = len(self.values) * len(self.methods) * len(self.seeds)
+        return (
+            f"{len(self.values)} values × {len(self.methods)} methods × {len(self.seeds)} seeds "
+            f"from {self.seeds[0]} on: {runs} runs"
+        )
+
+    def scenarios(self) -> list[Scenario]:
+        """All its runs."""
+        values: list[float | None] = [*self.values]
+        if self.axis == "imbalance_ratio":
+            values = [None if value == 1 else value for value in values]
+        return sweep.grid(self.base, self.axis, values, self.methods, self.seeds)
+
+    def records(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
+        """Finished runs as a table, with the axis as a column without gaps."""
+        frame = pd.DataFrame(rows)
+        if self.axis == "imbalance_ratio":
+            frame[self.axis] = frame[self.axis].astype(float).fillna(1.0)
+        return frame
+
+
+def controls(settings: Settings) -> Plan | None:
+    """Draw the page's own settings; None, and a hint, where nothing is left to compare."""
+    left, middle, right = st.columns([2, 3, 2], gap="medium")
+    axis = left.selectbox(
+        "Compare along", list(_AXES), format_func=_AXES.__getitem__, key="axis", **_KEEP
+    )
+    values = _values(middle, axis, settings)
+    n_seeds = right.slider("Seeds", 1, 10, 3, key="seeds", help="Draws to average over.", **_KEEP)
+    methods = st.pills(
+        "Methods", settings.methods, default=list(settings.methods), selection_mode="multi",
+        key="methods", **_KEEP,
+    )  # fmt: skip
+    if not values or not methods:
+        st.info("Choose at least one value and one method.", icon=":material/tune:")
+        return None
+    base = settings.scenario
+    if axis == "noise_ratio" and base.noise_pattern in (None, "matrix"):
+        st.info(
+            "Choose a noise pattern with a ratio in the sidebar to compare along the noise ratio.",
+            icon=":material/arrow_back:",
+        )
+        return None
+    first = base.seed
+    seeds = tuple(range(first, first + n_seeds))
+    return Plan(base, axis, values, tuple(m for m in settings.methods if m in methods), seeds)
+
+
+def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
+    if axis == "noise_ratio":
+        low, high = place.slider(
+            "Noise ratios, in steps of 0.1", 0.0, 1.0, (0.0, 0.8), step=0.1, key="ratios", **_KEEP
+        )
+        return tuple(step / 10 for step in range(round(10 * low), round(10 * high) + 1))
+    if axis == "imbalance_ratio":
+        chosen = place.multiselect(
+            "Imbalances", _IMBALANCES, default=_IMBALANCES[:-2], key="imbalances",
+            format_func=lambda ratio: "none" if ratio == 1 else f"{ratio:g}", **_KEEP,
+        )  # fmt: skip
+        return tuple(sorted(chosen, reverse=True))
+    scenario = settings.scenario
+    rows = len(datasets.load(scenario.dataset, scenario.backbone, settings.database_root).y_train)
+    sizes = [size for size in _ROWS if size < rows] + [rows]
+    chosen = place.multiselect("Training rows", sizes, default=sizes[1:6], key="sizes", **_KEEP)
+    return tuple(sorted(chosen))
+
+
+def start(plan: Plan, settings: Settings) -> None:
+    """Start the plan's job; asked again, the finished one answers."""
+
+    def work(job: jobs.Job) -> None:
+        reports = sweep.run_all(
+            plan.scenarios(), database_root=settings.database_root, progress=job.progress
+        )
+        for report in reports:
+            job.partial.append(export.report_record(report))
+
+    jobs.registry().start(("compare", plan, settings.database_root), work)
+
+
+def find(plan: Plan, settings: Settings) -> jobs.Job | None:
+    """The plan's job, if it was started."""
+    return jobs.registry().find(("compare", plan, settings.database_root))
+
+
+def forget(plan: Plan, settings: Settings) -> None:
+    """Drop the plan's job, so that it can be started anew."""
+    jobs.registry().forget(("compare", plan, settings.database_root))
+
+
+def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
+    """Curves, gains and a table of the runs that have finished."""
+    metric = st.segmented_control(
+        "Score", list(METRICS), format_func=METRICS.__getitem__, default="accuracy", key="metric",
+        required=True, **_KEEP,
+    )  # fmt: skip
+    records, title = plan.records(rows), METRICS[metric]
+    table = sweep.summary(records, plan.axis, metric)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(title)
+        figure = charts.curves(table, plan.axis, plan.axis_title, title)
+        charts.show(
+            _scaled(figure, plan),
+            "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
+            "noise and the rows anew.",
+            "compare", records, plan.base,
+        )  # fmt: skip
+    gain = sweep.paired_gain(records, plan.axis, metric)
+    with right:
+        st.subheader("Gain over kNN-11")
+        if gain.empty:
+            st.info("Choose kNN-11 and another method to see their paired difference.")
+        else:
+            figure = charts.gains(gain, plan.axis, plan.axis_title, title)
+            charts.show(
+                _scaled(figure, plan),
+                "Difference to kNN-11 on the same rows and labels, in percentage points. Bar: 95 % "
+                "t interval over the seeds; where it crosses 0 the two are level.",
+                "gain", gain, plan.base,
+            )  # fmt: skip
+    st.dataframe(_pivot(table, plan.axis), width="stretch")
+    st.caption(f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold.")
+
+
+def _scaled(figure: go.Figure, plan: Plan) -> go.Figure:
+    """Ratios of sizes as equal steps."""
+    if plan.axis != "noise_ratio":
+        figure.update_xaxes(type="log", tickvals=plan.values)
+    if plan.axis == "imbalance_ratio":
+        figure.update_xaxes(autorange="reversed")
+    return figure
+
+
+def _pivot(table: pd.DataFrame, axis: str) -> Any:
+    """Methods down, values across, each cell 'mean ± std'."""
+    cells = [
+        f"{100 * mean:.2f}" + (f" ± {100 * std:.2f}" if seeds > 1 else "")
+        for mean, std, seeds in zip(table["mean"], table["std"], table["seeds"], strict=True)
+    ]
+    methods = list(dict.fromkeys(table["method_name"]))
+    wide = table.assign(cell=cells).pivot(index="method_name", columns=axis, values="cell")
+    best = table.loc[table.groupby(axis)["mean"].idxmax()].set_index(axis)["method_name"]
+    wide.index.name = "method"
+    wide.columns = wide.columns.map(lambda value: f"{value:g}")
+    winners = {f"{value:g}": method for value, method in best.items()}
+    return wide.loc[methods].style.apply(
+        lambda column: [
+            "font-weight: bold" if method == winners[column.name] else "" for method in column.index
+        ]
+    )

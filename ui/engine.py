@@ -1,0 +1,86 @@
+"""Engine calls as the pages need them: in the background, with errors beside their control."""
+
+from typing import NoReturn
+
+import streamlit as st
+
+from ui import jobs, look
+from ui.settings import Settings
+from wann_core import datasets
+from wann_core.errors import WannError
+from wann_core.scenario import Prepared, Report, classify, prepare
+
+_AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
+
+
+def prepared(settings: Settings) -> Prepared:
+    """The scenario's rows, labels and neighbours.
+
+    What takes longer runs as a job: the page shows progress and Cancel, ends here, and runs again
+    when the job is done.
+    """
+    scenario, root = settings.scenario, settings.database_root
+    try:
+        source = datasets.fingerprint(scenario.dataset, scenario.backbone, root)
+    except OSError as error:
+        settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
+    key = ("prepare", source, scenario.labelling(), max(scenario.k, scenario.k_max))
+    registry = jobs.registry()
+    job = registry.start(
+        key, lambda job: prepare(scenario, database_root=root, progress=job.progress)
+    )
+    if not job.wait(_AT_ONCE):
+        _watch(job)
+        st.stop()
+    if job.state is jobs.State.CANCELLED:
+        st.info("The preparation of this scenario was cancelled.", icon=":material/cancel:")
+        st.button("Start again", on_click=registry.forget, args=(key,))
+        st.stop()
+    # The engine's own bounded cache holds the result; the job must not keep it alive.
+    registry.forget(key)
+    if job.error is not None:
+        fail(settings, job.error)
+    return prepare(scenario, database_root=root)
+
+
+def reports(settings: Settings, prepared: Prepared, methods: tuple[str, ...]) -> list[Report]:
+    """One report a method, named as in 'kNN-11', 'ANN', 'WANN'."""
+    return [classify(prepared, settings.scenario.with_method(name)) for name in methods]
+
+
+def fail(settings: Settings, error: Exception) -> NoReturn:
+    """Show an error and end the page: a request that cannot be served beside its control."""
+    if isinstance(error, WannError):
+        settings.refuse(error)
+    st.error(
+        f"This went wrong inside the program ({type(error).__name__}). The server's log has the "
+        "details; your settings are kept.",
+        icon=":material/error:",
+    )
+    st.stop()
+
+
+@st.fragment(run_every=0.5)
+def _watch(job: jobs.Job) -> None:
+    if job.state is not jobs.State.RUNNING:
+        st.rerun()
+    jobs.bar(job, "cancel_prepare")
+    st.caption("Neighbours are searched once; later changes of noise, method or k only vote again.")
+
+
+def in_words(prepared: Prepared) -> str:
+    """What the settings mean, in a sentence or two of Markdown."""
+    scenario, data = prepared.scenario, prepared.dataset
+    rows = f"{len(prepared.labels):,} training and {len(prepared.y_test):,} test rows"
+    parts = [f"**{look.plain(data.name)}** under **{look.plain(data.backbone)}**: {rows} of "
+             f"{data.n_classes} classes"]  # fmt: skip
+    if scenario.imbalance_ratio is not None:
+        parts.append(f"a long tail of {scenario.imbalance_ratio:g}")
+    if scenario.reduction:
+        parts.append(f"{scenario.reduction} to {prepared.X_train.shape[1]} dimensions")
+    wrong = (
+        f"**{look.percent(prepared.noise_ratio)}** of the training labels are wrong"
+        if prepared.noise_ratio
+        else "All training labels are as they came"
+    )
+    return ", ".join(parts) + f". {wrong}; the test labels are untouched."

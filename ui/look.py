@@ -1,0 +1,89 @@
+"""The one look: colours, marks and number formats of every page."""
+
+import re
+from html import escape
+
+import streamlit as st
+
+# Okabe and Ito's colours, told apart under the common colour blindnesses; each reaches a contrast
+# of 3 on the light and on the dark background. Mark and dash tell the methods apart without colour.
+_STYLES = {
+    "kNN-11": ("#0072B2", "circle", "solid"),
+    "kNN-51": ("#C0679A", "square", "dash"),
+    "ANN": ("#009E73", "diamond", "dot"),
+    "WANN": ("#D55E00", "star", "solid"),
+}
+_OTHER = ("#7A7F87", "x", "dashdot")
+
+FLIPPED = "#D55E00"
+CLEAN = "#0072B2"
+# From the page's own background to a blue on which dark and light text both can be read.
+SHARES = [[0, "rgba(61, 143, 198, 0)"], [1, "rgba(61, 143, 198, 1)"]]
+
+_CSS = """
+<style>
+/* Streamlit fades captions below a contrast of 4.5. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
+  color: inherit; opacity: 0.85;
+}
+.block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
+.wann-cards { display: grid; gap: 0.8rem;
+  grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
+.wann-card { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
+  border-left: 6px solid var(--mark); border-radius: 0.5rem; padding: 0.7rem 0.9rem; }
+.wann-card .name { font-weight: 600; }
+.wann-card .value { font-size: 1.9rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.wann-card .more { font-size: 0.85rem; opacity: 0.85; font-variant-numeric: tabular-nums; }
+.wann-thumbs { display: grid; gap: 0.6rem;
+  grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
+.wann-thumb { text-align: center; font-size: 0.85rem; line-height: 1.3; }
+.wann-thumb img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
+  border-radius: 0.35rem; border: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style sheet; every page does so through the sidebar."""
+    st.html(_CSS)
+
+
+def color(method: str) -> str:
+    """Colour of a method on every page."""
+    return _STYLES.get(method, _OTHER)[0]
+
+
+def symbol(method: str) -> str:
+    """Plotly marker symbol of a method."""
+    return _STYLES.get(method, _OTHER)[1]
+
+
+def dash(method: str) -> str:
+    """Plotly line dash of a method."""
+    return _STYLES.get(method, _OTHER)[2]
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.667 as '66.7 %'."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with a true minus sign."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def cards(entries: list[tuple[str, str, str]]) -> None:
+    """A row of cards: (method, value, line below)."""
+    blocks = "".join(
+        f'<div class="wann-card" style="--mark: {color(name)}"><div class="name">{escape(name)}'
+        f'</div><div class="value">{escape(value)}</div>'
+        f'<div class="more">{escape(more)}</div></div>'
+        for name, value, more in entries
+    )
+    st.html(f'<div class="wann-cards">{blocks}</div>')
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is (class names and file names are the user's)."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$~:])", r"\\\1", text)

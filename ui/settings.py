@@ -1,0 +1,244 @@
+"""The sidebar: what is asked, as one scenario; errors appear beside the control at fault."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui import look
+from wann_core import datasets, noise
+from wann_core.errors import WannError
+from wann_core.scenario import Scenario
+
+_PATTERNS = {
+    "sym": "Symmetric",
+    "asym": "Asymmetric",
+    "instance": "Instance-dependent",
+    "similar": "To the most similar class",
+    "matrix": "Own matrix",
+    "none": "None",
+}
+_DRAWS = {"exact": "Exact", "reference": "As published"}
+_REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
+_NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
+_BALANCED = 1.0
+_IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+_LABELS = {
+    "dataset": "Data set",
+    "backbone": "Backbone",
+    "database_root": "Database folder",
+    "num_subsamples": "Training rows",
+    "imbalance_ratio": "Imbalance",
+    "noise_pattern": "Noise pattern",
+    "noise_ratio": "Noise ratio",
+    "transition_matrix": "Transition matrix",
+    "seed": "Seed",
+    "k": "k of kNN",
+    "k_min": "Bounds of the adaptive k",
+    "k_max": "Bounds of the adaptive k",
+    "reduction": "Reduction",
+    "reduction_size": "Dimensions",
+}
+_MATRIX_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the sidebar asks for.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    database_root : Path
+    places : dict
+        Where an error about a setting is shown.
+    realised : DeltaGenerator
+        Where the realised noise is shown, below the noise controls.
+    """
+
+    scenario: Scenario
+    database_root: Path
+    places: dict[str, DeltaGenerator]
+    realised: DeltaGenerator
+
+    def refuse(self, error: WannError) -> NoReturn:
+        """Show the error beside its control and end the page."""
+        _refuse(error, self.places)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of every comparison, and kNN under the chosen k."""
+        chosen = f"kNN-{self.scenario.k}"
+        extra = () if chosen in ("kNN-11", "kNN-51") else (chosen,)
+        return (*extra, "kNN-11", "kNN-51", "ANN", "WANN")
+
+    def show_realised(self, ratio: float) -> None:
+        """Say how much noise there really is."""
+        self.realised.caption(f"Realised noise: **{look.percent(ratio, 2)}** of the labels")
+
+
+class _Form:
+    """Controls that live in the URL and in the session, each with a place for its error."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, DeltaGenerator] = {}
+
+    def __call__(self, widget: Any, field: str, key: str, **options: Any) -> Any:
+        value = widget(
+            _LABELS[field], key=key, bind="query-params", persist_state="session", **options
+        )
+        self.places[field] = st.empty()
+        return value
+
+
+def sidebar() -> Settings:
+    """Draw the shared controls; every page calls this first."""
+    look.apply()
+    form = _Form()
+    with st.sidebar:
+        root = _database_root(form)
+        dataset, backbone = _source(form, root)
+        rows = form(
+            st.number_input, "num_subsamples", "rows", min_value=1, value=None, step=100,
+            placeholder="all", help="Stratified subsample of the training rows; empty for all.",
+        )  # fmt: skip
+        imbalance = form(
+            st.select_slider, "imbalance_ratio", "imbalance", options=_IMBALANCES,
+            format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
+            help="Long tail: rows of the last class over rows of the first.",
+        )  # fmt: skip
+        pattern, ratio, draw, matrix, realised = _noise(form)
+        seed = form(st.number_input, "seed", "seed", min_value=0, max_value=2**32 - 1, value=42)
+        bounds = form(
+            st.slider, "k_max", "bounds", min_value=1, max_value=51, value=(11, 51), step=2,
+            help="k_min and k_max of ANN and WANN. A training row that no neighbourhood up to "
+            "k_max explains gets k_max.",
+        )  # fmt: skip
+        form.places["k_min"] = form.places["k_max"]
+        k = form(
+            st.slider, "k", "k", min_value=1, max_value=51, value=11, step=2,
+            help="kNN with 11 and with 51 neighbours is always shown; any other k joins them.",
+        )  # fmt: skip
+        reduce_by = form(
+            st.selectbox, "reduction", "reduction", options=_REDUCTIONS,
+            format_func=lambda name: "None" if name == "none" else name,
+            help="PCA keeps 200 dimensions (or what there is). LDA is fitted to the noisy labels; "
+            "fLDA only to those that a neighbourhood explains.",
+        )  # fmt: skip
+        normalization = st.selectbox(
+            "Normalisation", list(_NORMALIZATIONS), format_func=_NORMALIZATIONS.__getitem__,
+            key="norm", bind="query-params", persist_state="session",
+        )  # fmt: skip
+    try:
+        scenario = Scenario(
+            dataset=dataset,
+            backbone=backbone,
+            seed=seed,
+            imbalance_ratio=None if imbalance == _BALANCED else imbalance,
+            num_subsamples=rows,
+            noise_pattern=pattern,
+            noise_ratio=ratio,
+            draw=draw,
+            transition_matrix=matrix,
+            normalization=normalization,
+            reduction=None if reduce_by == "none" else reduce_by,
+            k=k,
+            k_min=bounds[0],
+            k_max=bounds[1],
+        )
+    except WannError as error:
+        _refuse(error, form.places)
+    return Settings(scenario, root, form.places, realised)
+
+
+def _database_root(form: _Form) -> Path:
+    with st.expander("Embedding databases"):
+        typed = form(
+            st.text_input, "database_root", "databases",
+            value=os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT),
+            help="Folder on this machine with <data set>/<backbone>/train.npz and test.npz.",
+        )  # fmt: skip
+    return Path(typed).expanduser()
+
+
+def _source(form: _Form, root: Path) -> tuple[str, str]:
+    pairs = [datasets.BUILT_IN]
+    try:
+        pairs = datasets.available(root)
+    except WannError as error:
+        # Nobody who looks at the built-in digits needs a database folder.
+        if root != Path(datasets.DATABASE_ROOT):
+            form.places["database_root"].error(_told(error))
+    names = list(dict.fromkeys(name for name, _ in pairs))
+    dataset = form(st.selectbox, "dataset", "dataset", options=names)
+    backbones = [backbone for name, backbone in pairs if name == dataset]
+    return dataset, form(st.selectbox, "backbone", "backbone", options=backbones)
+
+
+def _noise(
+    form: _Form,
+) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
+    pattern = form(
+        st.selectbox, "noise_pattern", "noise", options=list(_PATTERNS),
+        format_func=_PATTERNS.__getitem__,
+        help="Asymmetric: the published class pairs, for any other data set each class to the "
+        "next. Own matrix: a CSV of clean class × given label.",
+    )  # fmt: skip
+    matrix = _matrix(form) if pattern == "matrix" else None
+    ratio = form(
+        st.slider, "noise_ratio", "ratio", min_value=0.0, max_value=1.0, value=0.4, step=0.05,
+        disabled=pattern in ("none", "matrix"),
+    )  # fmt: skip
+    draw = st.segmented_control(
+        "Draw", list(_DRAWS), format_func=_DRAWS.__getitem__, default="exact", key="draw",
+        required=True, bind="query-params", persist_state="session",
+        help="Exact: the realised ratio is the asked one. As published: the draws of the paper's "
+        "code, which round each class pair down.",
+    )  # fmt: skip
+    return None if pattern == "none" else pattern, ratio, draw, matrix, st.empty()
+
+
+def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
+    upload = st.file_uploader("Transition matrix", type="csv", key="matrix_file")
+    form.places["transition_matrix"] = st.empty()
+    if upload is None:
+        _refuse(
+            WannError(
+                "`transition_matrix` is needed: a CSV of C rows and C columns, row = clean class, "
+                "column = given label, each row summing to 1.",
+                "transition_matrix",
+            ),
+            form.places,
+        )
+    try:
+        if upload.size > _MATRIX_BYTES:
+            raise ValueError(f"it is larger than {_MATRIX_BYTES >> 20} MiB")
+        lines = upload.getvalue().decode("utf-8-sig").splitlines()
+        return noise.matrix_rows(np.loadtxt(lines, delimiter=",", ndmin=2))
+    except ValueError as error:
+        _refuse(
+            WannError(f"`transition_matrix` cannot be read: {error}.", "transition_matrix"),
+            form.places,
+        )
+
+
+def _told(error: WannError) -> str:
+    """The message with the control's label in place of the engine's name for it."""
+    text = str(error)
+    for field, label in _LABELS.items():
+        text = text.replace(f"`{field}`", f"“{label}”")
+    return text[:1].upper() + text[1:]
+
+
+def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
+    text = _told(error)
+    if error.field in places:
+        places[error.field].error(text, icon=":material/error:")
+        st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")
+    else:
+        st.error(text, icon=":material/error:")
+    st.stop()

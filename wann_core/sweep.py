@@ -1,0 +1,177 @@
+"""Many scenarios: a grid along one axis, over methods and seeds, and what it says."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy.stats import t as student
+
+from wann_core.datasets import DATABASE_ROOT
+from wann_core.errors import check_choice
+from wann_core.neighbors import Progress
+from wann_core.scenario import (
+    Prepared,
+    Report,
+    Scenario,
+    classify,
+    graph_neighbors,
+    prepare,
+)
+
+AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples")
+
+
+def grid(
+    base: Scenario,
+    axis: str,
+    values: Sequence[float | None],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Scenario]:
+    """The scenarios of a comparison: seed by seed, value by value, method by method.
+
+    Parameters
+    ----------
+    base : Scenario
+    axis : {'noise_ratio', 'imbalance_ratio', 'num_subsamples'}
+        The field that varies.
+    values : sequence
+        Its values; None where the field allows it.
+    methods : sequence of str
+        Names such as 'kNN-11', 'ANN', 'WANN'.
+    seeds : sequence of int
+
+    Raises
+    ------
+    WannError
+        If an axis, value or method is out of range.
+
+    Examples
+    --------
+    >>> cases = grid(Scenario(noise_pattern="sym"), "noise_ratio", [0.0, 0.2], ["kNN-11"], [1, 2])
+    >>> [(case.seed, case.noise_ratio, case.method_name) for case in cases]
+    [(1, 0.0, 'kNN-11'), (1, 0.2, 'kNN-11'), (2, 0.0, 'kNN-11'), (2, 0.2, 'kNN-11')]
+    """
+    check_choice("axis", axis, AXES)
+    cases = []
+    for seed in seeds:
+        for value in values:
+            changes: dict[str, Any] = {"seed": seed, axis: value}
+            case = dataclasses.replace(base, **changes)
+            cases += [case.with_method(method) for method in methods]
+    return cases
+
+
+def run_all(
+    scenarios: Iterable[Scenario],
+    *,
+    database_root: str | Path = DATABASE_ROOT,
+    progress: Progress | None = None,
+) -> Iterator[Report]:
+    """The reports of many scenarios, one after the other.
+
+    Neighbouring scenarios that differ in method and k alone share one preparation.
+
+    Parameters
+    ----------
+    scenarios : iterable of Scenario
+    database_root, progress
+        As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
+
+    Raises
+    ------
+    WannError
+        As `run` does.
+    """
+    todo = list(scenarios)
+    units = _units(todo)
+    prepared: Prepared | None = None
+    for i, scenario in enumerate(todo):
+        before, text = sum(units[:i]), f"run {i + 1} of {len(todo)}"
+
+        def within(done: float, total: float, what: str, i: int = i) -> None:
+            if progress is not None:
+                share = units[i] * done / total
+                progress(sum(units[:i]) + share, sum(units), f"run {i + 1} of {len(todo)}: {what}")
+
+        # The method does not matter to what is prepared; k does where it needs a larger graph.
+        shared = dataclasses.replace(scenario, method="WANN", k=graph_neighbors(scenario))
+        if prepared is None or prepared.scenario != shared:
+            prepared = prepare(shared, database_root=database_root, progress=within)
+        yield classify(prepared, scenario)
+        if progress is not None:
+            progress(before + units[i], sum(units), text)
+
+
+# A search costs about as much as this many new draws of noise and their votes.
+_SEARCH_UNITS = 100
+
+
+def _units(scenarios: Sequence[Scenario]) -> list[int]:
+    """Rough cost of each scenario, so that progress and the time left follow the clock."""
+    seen, units = set(), []
+    for scenario in scenarios:
+        fitted = scenario.reduction in ("LDA", "fLDA")
+        searched = scenario.labelling() if fitted else scenario.geometry()
+        units.append(1 if searched in seen else 1 + _SEARCH_UNITS)
+        seen.add(searched)
+    return units
+
+
+def summary(records: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
+    """Mean and standard deviation over the seeds, one row a method and axis value.
+
+    Parameters
+    ----------
+    records : DataFrame
+        Rows of `export.report_record`, and the column `axis`.
+    axis, metric : str
+        Columns.
+
+    Returns
+    -------
+    DataFrame
+        method_name, `axis`, mean, std (NaN for a single seed), seeds; methods in their order of
+        appearance, values ascending.
+    """
+    order = list(dict.fromkeys(records["method_name"]))
+    grouped = records.groupby(["method_name", axis])[metric].agg(["mean", "std", "count"])
+    table = grouped.rename(columns={"count": "seeds"}).reset_index()
+    rank = table["method_name"].map(order.index)
+    return table.assign(rank=rank).sort_values(["rank", axis]).drop(columns="rank")
+
+
+def paired_gain(
+    records: pd.DataFrame, axis: str, metric: str, reference: str = "kNN-11"
+) -> pd.DataFrame:
+    """Mean difference to a reference method under the same seed, with a 95 % t interval.
+
+    The pairs share rows and labels, so that what varies between seeds for both cancels out.
+
+    Returns
+    -------
+    DataFrame
+        method_name, `axis`, gain, low, high (NaN for a single seed), seeds.
+    """
+    pairs = records.merge(
+        records.loc[records["method_name"] == reference, [axis, "seed", metric]],
+        on=[axis, "seed"],
+        suffixes=("", "_reference"),
+    )
+    pairs = pairs[pairs["method_name"] != reference]
+    pairs = pairs.assign(gain=pairs[metric] - pairs[f"{metric}_reference"])
+    table = summary(pairs, axis, "gain")
+
+    def half(std: float, seeds: int) -> float:
+        if seeds < 2:
+            return math.nan
+        return float(student.ppf(0.975, seeds - 1)) * std / math.sqrt(seeds)
+
+    halves = [half(s, n) for s, n in zip(table["std"], table["seeds"], strict=True)]
+    gain = table["mean"]
+    return table.assign(gain=gain, low=gain - halves, high=gain + halves)[
+        ["method_name", axis, "gain", "low", "high", "seeds"]
+    ]
