@@ -73,9 +73,11 @@ with right:
                 [images[i] for i in prepared.rows[some]],
                 [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],
             )
-        ranked = export.training_rows(prepared).iloc[some]
-        if images is None:
-            st.dataframe(ranked, hide_index=True)
+        else:
+            table = export.training_rows(prepared).iloc[some]
+            for column in ("label", "clean_label"):
+                table[column] = [names[c] for c in table[column]]
+            st.dataframe(table, hide_index=True)
         st.caption(
             f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
         )

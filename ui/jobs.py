@@ -89,8 +89,9 @@ class Job:
         self._progress = (done, total, text)
 
     def cancel(self) -> None:
-        """Ask the job to stop at its next report."""
+        """Ask the job to stop at its next report, and give it a moment to do so."""
         self._stop.set()
+        self.wait(0.8)
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; whether it came."""

@@ -1,0 +1,76 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from tests.reference import write_small_database
+from wann_core.__main__ import main
+from wann_core.neighbors import NeighborGraph
+
+# The same examples in every run, and no complaint about the first call of a kernel compiling it.
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+settings.load_profile("repeatable")
+
+
+class CommandResult(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test writes into the project's own cache/."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WANN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A database root that holds data set 'small' under backbone 'tiny'."""
+    write_small_database(tmp_path / "database", "small", "tiny")
+    return tmp_path / "database"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data and expected numbers that may lie beside the project."""
+    folder = Path(__file__).resolve().parents[2] / "shared"
+    if not (folder / "golden").is_dir():
+        pytest.skip("the shared folder with real data and published numbers is not here")
+    return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
+    """Run the command line in this process: status, standard output, standard error."""
+
+    def run(*argv: object) -> CommandResult:
+        capsys.readouterr()
+        try:
+            status = main([str(arg) for arg in argv])
+        except SystemExit as stop:  # argparse leaves this way
+            assert isinstance(stop.code, int)
+            status = stop.code
+        captured = capsys.readouterr()
+        return CommandResult(status, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
+    """Shapes of the training rows of every graph that is built from here on."""
+    shapes: list[tuple[int, ...]] = []
+    original = NeighborGraph.build
+
+    def counted(X_train: object, *args: object, **kwargs: object) -> NeighborGraph:
+        shapes.append(np.shape(X_train))  # type: ignore[arg-type]
+        return original(X_train, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(NeighborGraph, "build", counted)
+    return shapes
