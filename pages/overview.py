@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, engine, look, settings, thumbnails
+from ui import charts, engine, look, settings, thumbnails, words
 from wann_core import export
 
 st.title("Overview")
@@ -16,7 +16,7 @@ reports = engine.reports(chosen, prepared, chosen.methods)
 chosen.show_realised(prepared.noise_ratio)
 
 # Show
-st.markdown(engine.in_words(prepared))
+st.markdown(words.settings(prepared))
 for note in prepared.notes:
     st.warning(note, icon=":material/info:")
 look.cards(
@@ -31,6 +31,8 @@ look.cards(
         for report in reports
     ]
 )
+
+st.markdown(words.results(reports))
 
 records = pd.DataFrame([export.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")

@@ -131,13 +131,15 @@ def matrix_flips(labels: Array, T: Array, rng: np.random.RandomState) -> Array:
     return noisy
 
 
-def instance_flips(labels: Array, X: Array, ratio: float, rng: np.random.RandomState) -> Array:
-    n, n_classes = len(labels), int(labels.max()) + 1
+def instance_probabilities(
+    labels: Array, X: Array, ratio: float, n_classes: int, rng: np.random.RandomState
+) -> Array:
+    """P[i, c]: how likely row i is labelled c; all of it is fixed before the first label is."""
+    n = len(labels)
     q = truncnorm.rvs(
         (0 - ratio) / 0.1, (1 - ratio) / 0.1, loc=ratio, scale=0.1, size=n, random_state=rng
     )
     W = rng.randn(n_classes, X.shape[1], n_classes)
-    # All probabilities come before the first label is drawn.
     P = np.zeros((n, n_classes))
     for i, own in enumerate(labels):
         scores = X[i].astype(np.float64) @ W[own]
@@ -145,6 +147,12 @@ def instance_flips(labels: Array, X: Array, ratio: float, rng: np.random.RandomS
         odds = np.exp(scores[others] - scores[others].max())
         P[i, others] = q[i] * odds / odds.sum()
         P[i, own] = 1 - q[i]
+    return P
+
+
+def instance_flips(labels: Array, X: Array, ratio: float, rng: np.random.RandomState) -> Array:
+    n_classes = int(labels.max()) + 1
+    P = instance_probabilities(labels, X, ratio, n_classes, rng)
     return np.array([rng.choice(n_classes, p=p) for p in P])
 
 

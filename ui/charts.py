@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from ui import look
 from wann_core.export import to_csv, with_scenario
-from wann_core.scenario import Prepared, Report, Scenario
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import Scenario
+
+_MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
 def show(
@@ -77,16 +81,22 @@ def class_counts(data: pd.DataFrame) -> go.Figure:
 def transitions(prepared: Prepared) -> go.Figure:
     """Heatmap of the realised transition matrix."""
     names, shares = prepared.dataset.class_names, 100 * prepared.transition_matrix
-    few = len(names) <= 12
     figure = go.Figure()
     figure.add_heatmap(
-        x=names, y=names, z=shares, zmin=0, zmax=100, colorscale=look.SHARES,
-        texttemplate="%{z:.0f}" if few else None, xgap=1, ygap=1,
+        x=names, y=names, z=shares, zmin=0, zmax=100, colorscale=look.SHARES, xgap=1, ygap=1,
         colorbar={"title": "%", "thickness": 12},
         hovertemplate="true %{y} → given %{x}: %{z:.2f} %<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(type="category", autorange="reversed")
+    if len(names) <= _MOST_NAMED:
+        # As a trace of its own the text takes the theme's colour; a heatmap would choose one for
+        # the opaque colour of each cell.
+        figure.add_scatter(
+            x=np.tile(names, len(names)), y=np.repeat(names, len(names)), mode="text",
+            text=[f"{share:.0f}" if share >= 0.5 else "" for share in shares.ravel()],
+            hoverinfo="skip",
+        )  # fmt: skip
+    figure.update_xaxes(type="category", showgrid=False)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
     return _framed(figure, "given label", "true class")
 
 

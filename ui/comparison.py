@@ -10,6 +10,7 @@ import streamlit as st
 from ui import charts, jobs
 from ui.settings import Settings
 from wann_core import datasets, export, sweep
+from wann_core.results import ResultsStore
 from wann_core.scenario import Scenario
 
 METRICS = {
@@ -27,6 +28,7 @@ _AXES = {
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 _IMBALANCES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+_WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
 _KEEP = {"bind": "query-params", "persist_state": "session"}
 
 
@@ -80,7 +82,8 @@ class Plan:
         frame = pd.DataFrame(rows)
         if self.axis == "imbalance_ratio":
             frame[self.axis] = frame[self.axis].astype(float).fillna(1.0)
-        return frame
+        order = pd.Series({name: i for i, name in enumerate(self.methods)})
+        return frame.sort_values("method_name", key=lambda names: names.map(order), kind="stable")
 
 
 def controls(settings: Settings) -> Plan | None:
@@ -132,12 +135,23 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
 def start(plan: Plan, settings: Settings) -> None:
     """Start the plan's job; asked again, the finished one answers."""
 
+    root = settings.database_root
+
     def work(job: jobs.Job) -> None:
-        reports = sweep.run_all(
-            plan.scenarios(), database_root=settings.database_root, progress=job.progress
-        )
-        for report in reports:
-            job.partial.append(export.report_record(report))
+        kept, fresh = ResultsStore(), []
+        stored = kept.find(plan.scenarios(), root)
+        job.partial.extend(stored.values())
+        todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
+        try:
+            for report in sweep.run_all(todo, database_root=root, progress=job.progress):
+                job.partial.append(export.report_record(report))
+                fresh.append(report)
+                if len(fresh) == _WRITTEN_AT_ONCE:
+                    kept.add(fresh, root, "compare")
+                    fresh = []
+        finally:
+            # What a cancelled comparison has measured answers the next one.
+            kept.add(fresh, root, "compare")
 
     jobs.registry().start(("compare", plan, settings.database_root), work)
 
@@ -184,7 +198,13 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
                 "gain", gain, plan.base,
             )  # fmt: skip
     st.dataframe(_pivot(table, plan.axis), width="stretch")
-    st.caption(f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold.")
+    stored = sum("stored_at" in row for row in rows)
+    origin = (
+        f" {stored} of {len(rows)} runs were answered from the results store." if stored else ""
+    )
+    st.caption(
+        f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold.{origin}"
+    )
 
 
 def _scaled(figure: go.Figure, plan: Plan) -> go.Figure:

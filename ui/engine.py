@@ -4,11 +4,12 @@ from typing import NoReturn
 
 import streamlit as st
 
-from ui import jobs, look
+from ui import jobs
 from ui.settings import Settings
 from wann_core import datasets
 from wann_core.errors import WannError
-from wann_core.scenario import Prepared, Report, classify, prepare
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import classify, prepare
 
 _AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
 
@@ -66,21 +67,3 @@ def _watch(job: jobs.Job) -> None:
         st.rerun()
     jobs.bar(job, "cancel_prepare")
     st.caption("Neighbours are searched once; later changes of noise, method or k only vote again.")
-
-
-def in_words(prepared: Prepared) -> str:
-    """What the settings mean, in a sentence or two of Markdown."""
-    scenario, data = prepared.scenario, prepared.dataset
-    rows = f"{len(prepared.labels):,} training and {len(prepared.y_test):,} test rows"
-    parts = [f"**{look.plain(data.name)}** under **{look.plain(data.backbone)}**: {rows} of "
-             f"{data.n_classes} classes"]  # fmt: skip
-    if scenario.imbalance_ratio is not None:
-        parts.append(f"a long tail of {scenario.imbalance_ratio:g}")
-    if scenario.reduction:
-        parts.append(f"{scenario.reduction} to {prepared.X_train.shape[1]} dimensions")
-    wrong = (
-        f"**{look.percent(prepared.noise_ratio)}** of the training labels are wrong"
-        if prepared.noise_ratio
-        else "All training labels are as they came"
-    )
-    return ", ".join(parts) + f". {wrong}; the test labels are untouched."

@@ -5,15 +5,8 @@ from wann_core.errors import WannError
 from wann_core.metrics import Metrics, wilson_interval
 from wann_core.neighbors import NeighborGraph
 from wann_core.noise import NoisyLabels, add_noise
-from wann_core.scenario import (
-    METHODS,
-    Prepared,
-    Report,
-    Scenario,
-    classify,
-    prepare,
-    run,
-)
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import METHODS, Scenario, classify, prepare, run
 from wann_core.sweep import grid, run_all
 from wann_core.voting import adaptive_k, vote, vote_shares
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from wann_core.metrics import recall_by_frequency
-from wann_core.scenario import Prepared, Report, Scenario
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import Scenario
 
 # A spreadsheet would run a text cell that begins with one of these.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -39,6 +40,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "balanced_accuracy": report.metrics.balanced_accuracy,
         "macro_f1": report.metrics.macro_f1,
         **recall_by_frequency(report.metrics.recall, class_rows),
+        "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
     }
 

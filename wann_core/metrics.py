@@ -99,6 +99,36 @@ def recall_by_frequency(recall: Array, class_rows: Array) -> dict[str, float]:
     return dict(zip(("recall_head", "recall_middle", "recall_tail"), means, strict=True))
 
 
+def paired_gain_interval(right_a: Array, right_b: Array, z: float = Z_95) -> tuple[float, float]:
+    """Difference of two accuracies on the same rows, and half the width of its 95 % interval.
+
+    Parameters
+    ----------
+    right_a, right_b : ndarray of shape (m,), bool
+        Which rows each method got right.
+
+    Returns
+    -------
+    gain, half : float
+        Shares of 1; the interval is gain ± half.
+
+    References
+    ----------
+    McNemar, Note on the sampling error of the difference between correlated proportions,
+    Psychometrika 1947 (variance in Agresti, Categorical Data Analysis, section 11.1).
+
+    Examples
+    --------
+    >>> a, b = np.array([1, 1, 1, 0], bool), np.array([1, 0, 1, 0], bool)
+    >>> paired_gain_interval(a, b)[0]
+    0.25
+    """
+    n = len(right_a)
+    won, lost = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    spread = math.sqrt(max(0.0, won + lost - (won - lost) ** 2 / n)) / n
+    return (won - lost) / n, z * spread
+
+
 def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a share.
 

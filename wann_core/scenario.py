@@ -8,19 +8,19 @@ search again for new labels.
 import dataclasses
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from wann_core import datasets, noise, reduction, sampling, store
-from wann_core.datasets import DATABASE_ROOT, Dataset
+from wann_core import datasets, noise, reduction, store
+from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.metrics import Metrics
-from wann_core.neighbors import NeighborGraph, Progress
-from wann_core.voting import adaptive_k, vote, vote_shares
+from wann_core.neighbors import Progress
+from wann_core.prepared import Geometry, Prepared, Report, add_labels, make_geometry
+from wann_core.voting import vote
 
 Array = npt.NDArray[Any]
 
@@ -122,6 +122,24 @@ class Scenario:
             raise WannError(f"`method` must be like kNN-11, ANN or WANN, got {name!r}.", "method")
         return dataclasses.replace(self, method=method, k=int(k) if k else self.k)
 
+    def canonical(self) -> "Scenario":
+        """The same run with every setting that does not matter to it at its default."""
+        default = Scenario()
+        changes: dict[str, Any] = {}
+        if self.method == "kNN":
+            changes |= {"k_min": default.k_min, "k_max": default.k_max}
+        else:
+            changes |= {"k": default.k}
+        if self.noise_pattern is None:
+            changes |= {"noise_ratio": default.noise_ratio, "draw": default.draw}
+            if self.imbalance_ratio is None and self.num_subsamples is None:
+                changes |= {"seed": default.seed}
+        if self.noise_pattern != "matrix":
+            changes |= {"transition_matrix": None}
+        if self.reduction is None:
+            changes |= {"reduction_size": None}
+        return dataclasses.replace(self, **changes)
+
     def geometry(self) -> "Scenario":
         """The part that fixes the rows and their neighbours; all else at its default."""
         rows = self.imbalance_ratio is not None or self.num_subsamples is not None
@@ -143,108 +161,6 @@ class Scenario:
         return dataclasses.replace(
             self, method=default.method, k=default.k, k_min=default.k_min, k_max=default.k_max
         )
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """A scenario's training and test rows, labels and neighbours, ready for votes.
-
-    Attributes
-    ----------
-    scenario : Scenario
-    dataset : Dataset
-        The source, with all its rows.
-    rows : ndarray of shape (n,), int64
-        Positions of the training rows in the source's training split, in training order.
-    row_ids : ndarray of shape (n,), int64
-        Their row ids in the source's own files.
-    X_train, X_test : ndarray of shape (n, d) and (m, d), float32
-        Normalised and reduced.
-    labels, clean_labels : ndarray of shape (n,), int64
-    y_test : ndarray of shape (m,), int64
-    noise_ratio : float
-        Share of the training labels that really changed.
-    transition_matrix : ndarray of shape (C, C), float64
-        What really happened: clean class × given label.
-    graph : NeighborGraph
-    notes : tuple of str
-        Sentences on where the result differs from what was asked.
-    """
-
-    scenario: Scenario
-    dataset: Dataset
-    rows: Array
-    row_ids: Array
-    X_train: Array
-    X_test: Array
-    labels: Array
-    clean_labels: Array
-    y_test: Array
-    noise_ratio: float
-    transition_matrix: Array
-    graph: NeighborGraph
-    notes: tuple[str, ...]
-
-    @property
-    def k_bounds(self) -> tuple[int, int]:
-        """k_min and k_max, cut to n - 1 rows."""
-        k_max = min(self.scenario.k_max, len(self.labels) - 1)
-        return min(self.scenario.k_min, k_max), k_max
-
-    @cached_property
-    def adaptive_k(self) -> Array:
-        """Adaptive k of each training row under the scenario's bounds, shape (n,), int32."""
-        return adaptive_k(self.graph.train_ids, self.labels, *self.k_bounds)
-
-    @property
-    def reliability(self) -> Array:
-        """η = 1 / adaptive k of each training row, shape (n,), float64."""
-        return 1.0 / self.adaptive_k
-
-
-@dataclass(frozen=True, eq=False)
-class Report:
-    """What one method answered.
-
-    Attributes
-    ----------
-    scenario : Scenario
-        With the method and k that answered.
-    prepared : Prepared
-    predictions : ndarray of shape (m,), int64
-        Class of each test row.
-    voters : ndarray of shape (m,), int32
-        Neighbours that voted for each test row.
-    metrics : Metrics
-    seconds : float
-        Wall time of the votes, without the graph.
-    """
-
-    scenario: Scenario
-    prepared: Prepared
-    predictions: Array
-    voters: Array
-    metrics: Metrics
-    seconds: float
-
-    @cached_property
-    def confidence(self) -> Array:
-        """Share of the votes that the predicted class won, shape (m,), float64."""
-        weights = self.prepared.reliability if self.scenario.method == "WANN" else None
-        ids = self.prepared.graph.test_ids
-        assert ids is not None
-        shares = vote_shares(ids, self.prepared.labels, self.voters, weights)
-        return np.asarray(shares[np.arange(len(shares)), self.predictions])
-
-
-@dataclass(frozen=True, eq=False)
-class _Geometry:
-    rows: Array
-    X_train: Array
-    X_test: Array
-    graph: NeighborGraph
-    random_state: Any  # of the generator after the long tail was drawn
-    notes: tuple[str, ...]
 
 
 _geometries = store.SharedCache(max_bytes=3 << 30)
@@ -277,25 +193,27 @@ def prepare(
     WannError
         If the data cannot be had, or cannot serve the scenario.
     """
+    started = time.perf_counter()
     data = datasets.load(scenario.dataset, scenario.backbone, database_root)
     source = datasets.fingerprint(scenario.dataset, scenario.backbone, database_root)
     graph_k = graph_neighbors(scenario)
     labelling, geometry = scenario.labelling(), scenario.geometry()
 
-    def build_geometry() -> tuple[_Geometry, int]:
-        made = _make_geometry(data, geometry, graph_k, progress)
+    def build_geometry() -> tuple[Geometry, int]:
+        made = make_geometry(data, geometry, graph_k, progress)
         return made, made.graph.nbytes + made.X_train.nbytes + made.X_test.nbytes
 
     def build_labels() -> tuple[Prepared, int]:
         base = _geometries.get((source, geometry, graph_k), build_geometry)
-        made = _add_labels(data, labelling, base, graph_k, progress)
+        made = add_labels(data, labelling, base, graph_k, progress)
         own = made.labels.nbytes + made.clean_labels.nbytes + made.row_ids.nbytes
         if made.graph is not base.graph:
             own += made.graph.nbytes + made.X_train.nbytes + made.X_test.nbytes
         return made, own
 
     labelled = _labelled.get((source, labelling, graph_k), build_labels)
-    return dataclasses.replace(labelled, scenario=scenario)
+    seconds = time.perf_counter() - started
+    return dataclasses.replace(labelled, scenario=scenario, seconds=seconds)
 
 
 def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
@@ -363,68 +281,3 @@ def run(
     (0.4, True)
     """
     return classify(prepare(scenario, database_root=database_root, progress=progress))
-
-
-def _make_geometry(
-    data: Dataset, geometry: Scenario, graph_k: int, progress: Progress | None
-) -> _Geometry:
-    rng = np.random.RandomState(geometry.seed)
-    rows, notes = np.arange(len(data.y_train)), list[str]()
-    if geometry.imbalance_ratio is not None:
-        rows, notes = sampling.long_tail(data.y_train, geometry.imbalance_ratio, rng)
-    if geometry.num_subsamples is not None:
-        rows = rows[sampling.subsample(data.y_train[rows], geometry.num_subsamples, geometry.seed)]
-    whole = len(rows) == len(data.y_train) and geometry.imbalance_ratio is None
-    raw = data.X_train if whole and geometry.num_subsamples is None else data.X_train[rows]
-    X_train, X_test = reduction.normalize(raw, data.X_test, geometry.normalization)
-    if geometry.reduction == "PCA":
-        X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
-    graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
-    return _Geometry(rows, X_train, X_test, graph, rng.get_state(), tuple(notes))
-
-
-def _add_labels(
-    data: Dataset, labelling: Scenario, base: _Geometry, graph_k: int, progress: Progress | None
-) -> Prepared:
-    clean = data.y_train[base.rows]
-    rng = np.random.RandomState(labelling.seed)
-    if labelling.imbalance_ratio is not None:
-        rng.set_state(base.random_state)
-    noisy = noise.add_noise(
-        clean,
-        labelling.noise_pattern,
-        labelling.noise_ratio,
-        rng=rng,
-        n_classes=data.n_classes,
-        draw=labelling.draw,
-        dataset=data.name,
-        X=data.X_train[base.rows] if labelling.noise_pattern in ("instance", "similar") else None,
-        matrix=labelling.transition_matrix,
-    )
-    X_train, X_test, graph = base.X_train, base.X_test, base.graph
-    if labelling.reduction in ("LDA", "fLDA"):
-        fit_on = None
-        if labelling.reduction == "fLDA":
-            k_min, k_max = (min(k, len(clean) - 1) for k in reduction.FLDA_K)
-            fit_on = adaptive_k(base.graph.train_ids, noisy.labels, k_min, k_max) < k_max
-        X_train, X_test = reduction.lda(
-            X_train, noisy.labels, X_test, labelling.reduction_size, fit_on=fit_on
-        )
-        graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
-    for array in (noisy.labels, clean):
-        array.setflags(write=False)
-    return Prepared(
-        scenario=labelling,
-        dataset=data,
-        rows=base.rows,
-        row_ids=data.train_ids[base.rows],
-        X_train=X_train,
-        X_test=X_test,
-        labels=noisy.labels,
-        clean_labels=clean,
-        y_test=data.y_test,
-        noise_ratio=noisy.ratio,
-        transition_matrix=noisy.transition_matrix,
-        graph=graph,
-        notes=base.notes,
-    )

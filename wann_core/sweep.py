@@ -12,14 +12,8 @@ from scipy.stats import t as student
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import check_choice
 from wann_core.neighbors import Progress
-from wann_core.scenario import (
-    Prepared,
-    Report,
-    Scenario,
-    classify,
-    graph_neighbors,
-    prepare,
-)
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import Scenario, classify, graph_neighbors, prepare
 
 AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples")
 

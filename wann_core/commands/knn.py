@@ -15,7 +15,8 @@ import wann_core
 from wann_core import export, noise, reduction
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import WannError
-from wann_core.scenario import METHODS, Prepared, Report, Scenario, classify, prepare
+from wann_core.prepared import Prepared, Report
+from wann_core.scenario import METHODS, Scenario, classify, prepare
 from wann_core.store import write_atomically
 
 BACKBONE = "vit_large_patch14_dinov2.lvd142m"

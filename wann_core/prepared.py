@@ -1,0 +1,198 @@
+"""What a scenario becomes: rows, labels and neighbours, and what a method answers on them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wann_core import noise, reduction, sampling, store
+from wann_core.datasets import Dataset
+from wann_core.metrics import Metrics
+from wann_core.neighbors import NeighborGraph, Progress
+from wann_core.voting import adaptive_k, vote_shares
+
+if TYPE_CHECKING:
+    from wann_core.scenario import Scenario
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A scenario's training and test rows, labels and neighbours, ready for votes.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    dataset : Dataset
+        The source, with all its rows.
+    rows : ndarray of shape (n,), int64
+        Positions of the training rows in the source's training split, in training order.
+    row_ids : ndarray of shape (n,), int64
+        Their row ids in the source's own files.
+    X_train, X_test : ndarray of shape (n, d) and (m, d), float32
+        Normalised and reduced.
+    labels, clean_labels : ndarray of shape (n,), int64
+    y_test : ndarray of shape (m,), int64
+    noise_ratio : float
+        Share of the training labels that really changed.
+    transition_matrix : ndarray of shape (C, C), float64
+        What really happened: clean class × given label.
+    graph : NeighborGraph
+    notes : tuple of str
+        Sentences on where the result differs from what was asked.
+    seconds : float
+        Wall time of the preparation; next to nothing where it was shared.
+    """
+
+    scenario: "Scenario"
+    dataset: Dataset
+    rows: Array
+    row_ids: Array
+    X_train: Array
+    X_test: Array
+    labels: Array
+    clean_labels: Array
+    y_test: Array
+    noise_ratio: float
+    transition_matrix: Array
+    graph: NeighborGraph
+    notes: tuple[str, ...]
+    seconds: float = 0.0
+
+    @property
+    def k_bounds(self) -> tuple[int, int]:
+        """k_min and k_max, cut to n - 1 rows."""
+        k_max = min(self.scenario.k_max, len(self.labels) - 1)
+        return min(self.scenario.k_min, k_max), k_max
+
+    @cached_property
+    def adaptive_k(self) -> Array:
+        """Adaptive k of each training row under the scenario's bounds, shape (n,), int32."""
+        return adaptive_k(self.graph.train_ids, self.labels, *self.k_bounds)
+
+    @property
+    def reliability(self) -> Array:
+        """η = 1 / adaptive k of each training row, shape (n,), float64."""
+        return 1.0 / self.adaptive_k
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What one method answered.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        With the method and k that answered.
+    prepared : Prepared
+    predictions : ndarray of shape (m,), int64
+        Class of each test row.
+    voters : ndarray of shape (m,), int32
+        Neighbours that voted for each test row.
+    metrics : Metrics
+    seconds : float
+        Wall time of the votes, without the graph.
+    """
+
+    scenario: "Scenario"
+    prepared: Prepared
+    predictions: Array
+    voters: Array
+    metrics: Metrics
+    seconds: float
+
+    @property
+    def right(self) -> Array:
+        """Which test rows got their true class, shape (m,), bool."""
+        return np.asarray(self.predictions == self.prepared.y_test)
+
+    @cached_property
+    def confidence(self) -> Array:
+        """Share of the votes that the predicted class won, shape (m,), float64."""
+        weights = self.prepared.reliability if self.scenario.method == "WANN" else None
+        ids = self.prepared.graph.test_ids
+        assert ids is not None
+        shares = vote_shares(ids, self.prepared.labels, self.voters, weights)
+        return np.asarray(shares[np.arange(len(shares)), self.predictions])
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Rows and neighbours, before any label is looked at."""
+
+    rows: Array
+    X_train: Array
+    X_test: Array
+    graph: NeighborGraph
+    random_state: Any  # of the generator after the long tail was drawn
+    notes: tuple[str, ...]
+
+
+def make_geometry(
+    data: Dataset, geometry: "Scenario", graph_k: int, progress: Progress | None
+) -> Geometry:
+    """Sample, normalise and search as `Scenario.geometry` says."""
+    rng = np.random.RandomState(geometry.seed)
+    rows, notes = np.arange(len(data.y_train)), list[str]()
+    if geometry.imbalance_ratio is not None:
+        rows, notes = sampling.long_tail(data.y_train, geometry.imbalance_ratio, rng)
+    if geometry.num_subsamples is not None:
+        rows = rows[sampling.subsample(data.y_train[rows], geometry.num_subsamples, geometry.seed)]
+    whole = len(rows) == len(data.y_train) and geometry.imbalance_ratio is None
+    raw = data.X_train if whole and geometry.num_subsamples is None else data.X_train[rows]
+    X_train, X_test = reduction.normalize(raw, data.X_test, geometry.normalization)
+    if geometry.reduction == "PCA":
+        X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
+    graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
+    return Geometry(rows, X_train, X_test, graph, rng.get_state(), tuple(notes))
+
+
+def add_labels(
+    data: Dataset, labelling: "Scenario", base: Geometry, graph_k: int, progress: Progress | None
+) -> Prepared:
+    """Add the noise to the labels and, under LDA and fLDA, reduce and search by them."""
+    clean = data.y_train[base.rows]
+    rng = np.random.RandomState(labelling.seed)
+    if labelling.imbalance_ratio is not None:
+        rng.set_state(base.random_state)
+    noisy = noise.add_noise(
+        clean,
+        labelling.noise_pattern,
+        labelling.noise_ratio,
+        rng=rng,
+        n_classes=data.n_classes,
+        draw=labelling.draw,
+        dataset=data.name,
+        X=data.X_train[base.rows] if labelling.noise_pattern in ("instance", "similar") else None,
+        matrix=labelling.transition_matrix,
+    )
+    X_train, X_test, graph = base.X_train, base.X_test, base.graph
+    if labelling.reduction in ("LDA", "fLDA"):
+        fit_on = None
+        if labelling.reduction == "fLDA":
+            k_min, k_max = (min(k, len(clean) - 1) for k in reduction.FLDA_K)
+            fit_on = adaptive_k(base.graph.train_ids, noisy.labels, k_min, k_max) < k_max
+        X_train, X_test = reduction.lda(
+            X_train, noisy.labels, X_test, labelling.reduction_size, fit_on=fit_on
+        )
+        graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
+    for array in (noisy.labels, clean):
+        array.setflags(write=False)
+    return Prepared(
+        scenario=labelling,
+        dataset=data,
+        rows=base.rows,
+        row_ids=data.train_ids[base.rows],
+        X_train=X_train,
+        X_test=X_test,
+        labels=noisy.labels,
+        clean_labels=clean,
+        y_test=data.y_test,
+        noise_ratio=noisy.ratio,
+        transition_matrix=noisy.transition_matrix,
+        graph=graph,
+        notes=base.notes,
+    )

@@ -1,0 +1,138 @@
+"""Runs started on purpose, kept in an SQLite file that answers them when they are asked again."""
+
+import contextlib
+import hashlib
+import json
+import platform
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import wann_core
+from wann_core import datasets, export, store
+from wann_core.scenario import Scenario
+
+# Raised whenever the same scenario would give other numbers, so that old rows no longer answer.
+_ENGINE_VERSION = 1
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
+_WAIT_SECONDS = 30.0
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    key TEXT PRIMARY KEY,
+    created TEXT NOT NULL,
+    source TEXT NOT NULL,
+    record TEXT NOT NULL,
+    versions TEXT NOT NULL
+)
+"""
+
+
+class ResultsStore:
+    """The runs of this installation, shared by all its processes.
+
+    Parameters
+    ----------
+    path : path, optional
+        The SQLite file; by default results.sqlite in the cache folder.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or store.cache_folder() / "results.sqlite"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as database:
+            database.execute(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on a connection of its own: threads and processes never share one."""
+        # The rollback journal: in WAL mode, SQLite before 3.51.3 can corrupt a database that
+        # several connections write.
+        connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def find(
+        self, scenarios: Sequence[Scenario], database_root: str | Path
+    ) -> dict[Scenario, dict[str, Any]]:
+        """The stored records of those scenarios that were run before, on the same files.
+
+        Each has `stored_at` set to the time at which it was measured.
+        """
+        keys = {_key(scenario, database_root): scenario for scenario in scenarios}
+        found = {}
+        with self._open() as database:
+            for key, scenario in keys.items():
+                row = database.execute(
+                    "SELECT record, created FROM runs WHERE key = ?", (key,)
+                ).fetchone()
+                if row is not None:
+                    asked = export.scenario_record(scenario)
+                    found[scenario] = {**json.loads(row[0]), **asked, "stored_at": row[1]}
+        return found
+
+    def add(
+        self,
+        runs: Sequence[tuple[Scenario, dict[str, Any]]],
+        database_root: str | Path,
+        source: str,
+    ) -> None:
+        """Keep runs; one that is there already stays as it is.
+
+        Parameters
+        ----------
+        runs : sequence of (Scenario, dict)
+            Each with its `export.report_record`.
+        database_root : path
+        source : str
+            What started them: 'compare', 'knn', …
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        versions = json.dumps(_versions())
+        rows = [
+            (_key(scenario, database_root), now, source, json.dumps(record), versions)
+            for scenario, record in runs
+        ]
+        with self._open() as database:
+            database.executemany(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
+            )
+
+    def table(self) -> pd.DataFrame:
+        """All runs, oldest first: record, created, source and versions."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT created, source, record, versions FROM runs ORDER BY created, rowid"
+            ).fetchall()
+        return pd.DataFrame(
+            [
+                {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
+                for created, source, record, made_by in rows
+            ]
+        )
+
+
+def _versions() -> dict[str, str]:
+    libraries = {f"version_{name}": version(name) for name in _LIBRARIES}
+    return {
+        "version_wann": wann_core.__version__,
+        "version_python": platform.python_version(),
+        **libraries,
+    }
+
+
+def _key(scenario: Scenario, database_root: str | Path) -> str:
+    """Digest of what decides the numbers: the run, the files and the engine."""
+    files = datasets.fingerprint(scenario.dataset, scenario.backbone, database_root)
+    parts = [_ENGINE_VERSION, export.scenario_record(scenario.canonical()), files]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
