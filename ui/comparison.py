@@ -144,8 +144,9 @@ def start(plan: Plan, settings: Settings) -> None:
         todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
         try:
             for report in sweep.run_all(todo, database_root=root, progress=job.progress):
-                job.partial.append(export.report_record(report))
-                fresh.append(report)
+                record = export.report_record(report)
+                job.partial.append(record)
+                fresh.append((report.scenario, record))
                 if len(fresh) == _WRITTEN_AT_ONCE:
                     kept.add(fresh, root, "compare")
                     fresh = []
@@ -199,9 +200,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             )  # fmt: skip
     st.dataframe(_pivot(table, plan.axis), width="stretch")
     stored = sum("stored_at" in row for row in rows)
-    origin = (
-        f" {stored} of {len(rows)} runs were answered from the results store." if stored else ""
-    )
+    origin = f" {stored} of {len(rows)} runs came from the results store." if stored else ""
     st.caption(
         f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold.{origin}"
     )

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sqlite3
 import sys
 import time
 from functools import partial
@@ -15,7 +16,8 @@ import wann_core
 from wann_core import export, noise, reduction
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import WannError
-from wann_core.prepared import Prepared, Report
+from wann_core.prepared import Report
+from wann_core.results import ResultsStore
 from wann_core.scenario import METHODS, Scenario, classify, prepare
 from wann_core.store import write_atomically
 
@@ -74,28 +76,51 @@ def run(args: argparse.Namespace) -> None:
     """
     scenario = _scenario(args)
     outputs = _outputs(args, scenario)
-    prepared = prepare(
-        scenario, database_root=args.database_root, progress=_Progress() if _shows() else None
-    )
-    _refuse_few_rows(prepared)
-    report = classify(prepared)
-    contents = {"log": json.dumps(_log(args, report), indent=4) + "\n"}
-    if "predictions_csv" in outputs:
-        contents["predictions_csv"] = export.to_csv(export.predictions(report))
-    if "train_csv" in outputs:
-        contents["train_csv"] = export.to_csv(export.training_rows(prepared))
+    results = _results_store()
+    wants_rows = len(outputs) > 1
+    record = None
+    if results and not wants_rows:
+        record = results.find([scenario], args.database_root).get(scenario)
+    contents = {}
+    if record is None:
+        report = _classify(args, scenario)
+        record = export.report_record(report)
+        if results:
+            results.add([(scenario, record)], args.database_root, "knn")
+        if wants_rows:
+            contents["predictions_csv"] = export.to_csv(export.predictions(report))
+            contents["train_csv"] = export.to_csv(export.training_rows(report.prepared))
+    _refuse_few_rows(scenario, record["train_rows"])
+    contents["log"] = json.dumps(_log(args, scenario, record), indent=4) + "\n"
     for name, path in outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_write_text, contents[name]))
+    stored = f", measured {record['stored_at']}" if "stored_at" in record else ""
+    print(
+        f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
+        f"(95 % interval {100 * record['accuracy_low']:.2f} to "
+        f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
+        f"{record['test_rows']} test rows, realised noise {100 * record['realised_noise']:.2f} %"
+        f"{stored}) -> {outputs['log']}"
+    )
+
+
+def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
+    progress = _Progress() if sys.stderr.isatty() else None
+    prepared = prepare(scenario, database_root=args.database_root, progress=progress)
+    _refuse_few_rows(scenario, len(prepared.labels))
     for note in prepared.notes:
         print(f"note: {note}", file=sys.stderr)
-    low, high = report.metrics.accuracy_interval
-    print(
-        f"[{scenario.method}] Accuracy = {100 * report.metrics.accuracy:.2f} "
-        f"(95 % interval {100 * low:.2f} to {100 * high:.2f}, {len(prepared.labels)} training and "
-        f"{report.metrics.n} test rows, realised noise {100 * prepared.noise_ratio:.2f} %) "
-        f"-> {outputs['log']}"
-    )
+    return classify(prepared)
+
+
+def _results_store() -> ResultsStore | None:
+    """The store, or None and a note where it cannot be used: a run is worth more than its row."""
+    try:
+        return ResultsStore()
+    except (OSError, sqlite3.Error) as error:
+        print(f"note: the run will not be kept: {error}", file=sys.stderr)
+        return None
 
 
 def run_id(scenario: Scenario) -> str:
@@ -190,9 +215,8 @@ def _outputs(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
     return outputs
 
 
-def _refuse_few_rows(prepared: Prepared) -> None:
+def _refuse_few_rows(scenario: Scenario, rows: int) -> None:
     """The published protocol has no smaller neighbourhoods for smaller data."""
-    scenario, rows = prepared.scenario, len(prepared.labels)
     if scenario.method == "kNN" and rows < scenario.k:
         raise WannError(f"kNN with --k {scenario.k} needs that many training rows, got {rows}.")
     if scenario.method != "kNN" and rows < scenario.k_max + 1:
@@ -204,25 +228,24 @@ def _refuse_few_rows(prepared: Prepared) -> None:
         raise WannError(f"fLDA needs at least {reduction.FLDA_K[1] + 1} training rows, got {rows}.")
 
 
-def _log(args: argparse.Namespace, report: Report) -> dict[str, Any]:
-    scenario = report.scenario
+def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -> dict[str, Any]:
+    """The published keys, and ours after them; scores in percent."""
     adaptive = [scenario.k_min, scenario.k_max]
-    record = export.report_record(report)
     return {
         "dataset": args.dataset,
         "backbone": args.backbone,
         "method": args.method,
         "k": scenario.k if scenario.method == "kNN" else adaptive,
-        "accuracy": 100 * report.metrics.accuracy,
+        "accuracy": 100 * record["accuracy"],
         "artificial_noise": {"pattern": args.noise_pattern, "rate": args.noise_ratio},
         "imbalance_ratio": args.imbalance_ratio,
         "dimensionality_reduction": args.dimensionality_reduction,
-        "realised_noise": report.prepared.noise_ratio,
+        "accuracy_interval": [100 * record["accuracy_low"], 100 * record["accuracy_high"]],
+        "balanced_accuracy": 100 * record["balanced_accuracy"],
+        "macro_f1": 100 * record["macro_f1"],
+        "realised_noise": record["realised_noise"],
         "train_rows": record["train_rows"],
         "test_rows": record["test_rows"],
-        "balanced_accuracy": 100 * report.metrics.balanced_accuracy,
-        "macro_f1": 100 * report.metrics.macro_f1,
-        "accuracy_interval": [100 * bound for bound in report.metrics.accuracy_interval],
         "scenario": export.scenario_record(scenario),
         "version": wann_core.__version__,
     }
@@ -230,10 +253,6 @@ def _log(args: argparse.Namespace, report: Report) -> dict[str, Any]:
 
 def _write_text(text: str, file: BinaryIO) -> None:
     file.write(text.encode())
-
-
-def _shows() -> bool:
-    return sys.stderr.isatty()
 
 
 class _Progress:
