@@ -2,10 +2,7 @@
 
 import streamlit as st
 
+from ui import navigation
+
 st.set_page_config(page_title="WANN Explorer", page_icon=":material/hub:", layout="wide")
-st.navigation(
-    [
-        st.Page("pages/overview.py", title="Overview", icon=":material/dashboard:", default=True),
-        st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
-    ]
-).run()
+navigation.run()

@@ -72,7 +72,7 @@ with right:
         some = np.random.default_rng(scenario.seed).permutation(flipped)[:16]
         if images is not None:
             thumbnails.grid(
-                [images[i] for i in prepared.rows[some]],
+                [thumbnails.of_sample(prepared.dataset, "train", i) for i in prepared.rows[some]],
                 [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],
             )
         else:

@@ -46,8 +46,14 @@ def shared() -> Path:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Callable[..., CommandResult]:
-    """Run the command line in this process: status, standard output, standard error."""
+def command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[..., CommandResult]:
+    """Run the command line in this process: status, standard output, standard error.
+
+    Each test has a cache folder of its own, so that no stored run answers for another test.
+    """
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
 
     def run(*argv: object) -> CommandResult:
         capsys.readouterr()

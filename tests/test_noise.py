@@ -45,7 +45,10 @@ class Problem(NamedTuple):
         for c, mean in means.items():
             distances = {t: np.linalg.norm(mean - m) for t, m in means.items() if t != c}
             if distances:
-                T[c, c], T[c, min(distances, key=distances.__getitem__)] = 1 - self.ratio, self.ratio
+                T[c, c], T[c, min(distances, key=distances.__getitem__)] = (
+                    1 - self.ratio,
+                    self.ratio,
+                )
         return T
 
 
@@ -168,9 +171,7 @@ def test_published_draws_shrink_where_exact_ones_do_not(
 def test_published_asymmetric_maps(dataset: str, draw: str) -> None:
     n_classes = {"cifar100": 100, "dermamnist": 7}.get(dataset, 10)
     labels = np.repeat(np.arange(n_classes), 5)
-    noisy = add_noise(
-        labels, "asym", 1.0, rng=np.random.RandomState(0), dataset=dataset, draw=draw
-    )
+    noisy = add_noise(labels, "asym", 1.0, rng=np.random.RandomState(0), dataset=dataset, draw=draw)
     expected = [PUBLISHED_MAPS[dataset].get(int(c), c) for c in labels]
     assert noisy.labels.tolist() == expected
 
@@ -227,9 +228,7 @@ def test_no_pattern_changes_and_draws_nothing() -> None:
 )
 def test_matrix_errors_name_the_fault(matrix: Any, sentence: str) -> None:
     with pytest.raises(WannError, match=sentence) as caught:
-        add_noise(
-            np.array([0, 1, 2]), "matrix", rng=np.random.RandomState(0), matrix=matrix
-        )
+        add_noise(np.array([0, 1, 2]), "matrix", rng=np.random.RandomState(0), matrix=matrix)
     assert caught.value.field == "transition_matrix"
 
 

@@ -13,6 +13,7 @@ from wann_core.export import to_csv, with_scenario
 from wann_core.prepared import Prepared, Report
 from wann_core.scenario import Scenario
 
+_MOST_CURVES = 5
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
@@ -149,6 +150,63 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> go.Figu
         )  # fmt: skip
     figure.add_hline(y=0, line={"width": 1.5, "color": look.color("kNN-11")})
     return _framed(figure, axis_title, f"{title}: points over kNN-11", legend=True, height=460)
+
+
+def votes(data: pd.DataFrame) -> go.Figure:
+    """Stacked bars: the votes of each method by class.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns method_name, class_id, class_name, share.
+    """
+    figure = go.Figure()
+    for class_id, rows in data[data["share"] > 0].groupby("class_id"):
+        name = rows["class_name"].iloc[0]
+        figure.add_bar(
+            y=rows["method_name"], x=100 * rows["share"], name=name, orientation="h",
+            marker_color=look.class_color(int(class_id)),
+            text=[f"{name} {100 * s:.0f}" if s > 0.07 else "" for s in rows["share"]],
+            textposition="inside", insidetextanchor="middle", textangle=0,
+            hovertemplate=f"%{{y}}: %{{x:.1f}} % for {name}<extra></extra>",
+        )  # fmt: skip
+    methods = list(dict.fromkeys(data["method_name"]))
+    figure.update_layout(barmode="stack")
+    figure.update_yaxes(type="category", categoryorder="array", categoryarray=methods[::-1])
+    figure.update_xaxes(range=[0, 100])
+    height = 90 + 44 * len(methods)
+    return _framed(figure, "share of the votes, %", "", legend=True, height=height)
+
+
+def share_curves(data: pd.DataFrame, adaptive_k: int) -> go.Figure:
+    """Share of the largest classes as k grows, plain and weighted.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns k, class_id, class_name, share, weighted_share.
+    """
+    figure = go.Figure()
+    largest = data.groupby("class_id")["share"].mean().nlargest(_MOST_CURVES).index
+    for class_id in largest:
+        rows = data[data["class_id"] == class_id]
+        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
+        for column, dash, kind in (
+            ("share", "solid", "alike"),
+            ("weighted_share", "dot", "weighed"),
+        ):
+            figure.add_scatter(
+                x=rows["k"], y=100 * rows[column], mode="lines", name=name, legendgroup=name,
+                showlegend=dash == "solid", line={"color": fill, "dash": dash, "width": 2.5},
+                hovertemplate=f"{name}, k = %{{x}}: %{{y:.1f}} % ({kind})<extra></extra>",
+            )  # fmt: skip
+    figure.add_vline(x=adaptive_k, line={"width": 2, "dash": "dash", "color": look.color("WANN")})
+    figure.add_annotation(
+        x=adaptive_k, y=1, yref="paper", text=f"k = {adaptive_k}", showarrow=False, xanchor="left",
+        yanchor="bottom",
+    )  # fmt: skip
+    figure.update_yaxes(range=[0, 102])
+    return _framed(figure, "neighbours that vote, k", "share of the votes, %", legend=True)
 
 
 def _framed(

@@ -48,6 +48,17 @@ def apply() -> None:
     st.html(_CSS)
 
 
+_CLASS_COLORS = (
+    "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377",
+    "#BB7744", "#7F6BC4", "#44AA99", "#D98BC0", "#8C8C8C", "#6E8B3D",
+)  # fmt: skip
+
+
+def class_color(class_id: int) -> str:
+    """Colour of a class on every page; they repeat after twelve."""
+    return _CLASS_COLORS[class_id % len(_CLASS_COLORS)]
+
+
 def color(method: str) -> str:
     """Colour of a method on every page."""
     return _STYLES.get(method, _OTHER)[0]

@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import look
+from ui import look, navigation
 from wann_core import datasets, noise
 from wann_core.errors import WannError
 from wann_core.scenario import Scenario
@@ -97,6 +97,7 @@ class _Form:
 
 def sidebar() -> Settings:
     """Draw the shared controls; every page calls this first."""
+    navigation.enter()
     look.apply()
     form = _Form()
     with st.sidebar:

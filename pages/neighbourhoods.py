@@ -1,0 +1,40 @@
+"""One sample, its neighbours, and how they vote."""
+
+import streamlit as st
+
+from ui import charts, engine, neighbours, settings
+
+st.title("Neighbourhoods")
+chosen = settings.sidebar()
+prepared = engine.prepared(chosen)
+chosen.show_realised(prepared.noise_ratio)
+
+sample = neighbours.choose(prepared, chosen.methods)
+if sample is None:
+    st.stop()
+
+left, right = st.columns([2, 5], gap="large")
+with left:
+    neighbours.facts(sample, chosen.methods)
+with right:
+    st.subheader("How each method votes")
+    votes = neighbours.vote_table(sample, chosen.methods)
+    charts.show(
+        charts.votes(votes),
+        "Each bar: the votes of one method, split by class. kNN counts its k nearest rows, ANN and "
+        "WANN as many as explain the nearest row; WANN weighs each by its reliability.",
+        "votes", votes, prepared.scenario,
+    )  # fmt: skip
+
+table = neighbours.show_neighbours(sample)
+charts.download("neighbours", table, prepared.scenario)
+
+st.subheader("Votes as the neighbourhood grows")
+curve = neighbours.curve_table(sample)
+charts.show(
+    charts.share_curves(curve, sample.adaptive_k),
+    "Share of each class among the k nearest training rows: solid every vote alike, dotted weighed "
+    "by reliability. The upright line marks the k that ANN and WANN use here; the 5 classes with "
+    "the largest shares are drawn.",
+    "share-curve", curve, prepared.scenario,
+)  # fmt: skip

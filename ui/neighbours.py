@@ -1,0 +1,197 @@
+"""The parts of the neighbourhood page: choosing a sample, its facts, its neighbours."""
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ui import look, picker, thumbnails
+from wann_core.errors import WannError
+from wann_core.neighborhood import (
+    CHOICES,
+    Neighborhood,
+    candidates,
+    neighborhood,
+    predictions,
+)
+from wann_core.prepared import Prepared
+
+_CHOICES = {
+    "random": "Random",
+    "wrong": "Wrong labels",
+    "unreliable": "Least reliable",
+    "disagreement": "Methods disagree",
+}
+_SPLITS = {"train": "Training rows", "test": "Test rows"}
+_SHOWN = 16
+_KEEP = {"bind": "query-params", "persist_state": "session"}
+
+
+def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
+    """Draw the choice of a sample; None, and a hint, where there is none to choose."""
+    left, middle, right = st.columns([2, 4, 2], vertical_alignment="bottom")
+    split = left.segmented_control(
+        "Samples", list(_SPLITS), format_func=_SPLITS.__getitem__, default="train", key="split",
+        required=True, on_change=_forget_row, **_KEEP,
+    )  # fmt: skip
+    choice = middle.segmented_control(
+        "Show", list(CHOICES), format_func=_CHOICES.__getitem__, default="wrong", key="show",
+        required=True, help="Wrong labels: training rows that the noise flipped; among test rows, "
+        "those that WANN gets wrong.", on_change=_forget_row, **_KEEP,
+    )  # fmt: skip
+    found = candidates(prepared, split, choice, _SHOWN, methods, prepared.scenario.seed)
+    asked = right.number_input(
+        "Row id", min_value=0, value=None, step=1, key="row", placeholder="from the grid",
+        help="Any row of the data set by its number in the data set's own file.", **_KEEP,
+    )  # fmt: skip
+    place = right.empty()
+    if asked is None and not len(found):
+        st.info(f"No row here: “{_CHOICES[choice]}” finds none. Choose another group or a row id.")
+        return None
+    row = int(found[0]) if asked is None else int(asked)
+    try:
+        sample = neighborhood(prepared, split, row)
+    except WannError as error:
+        place.error(f"{str(error).capitalize()} Clear the field to go back to the grid.")
+        return None
+    items = [_item(neighborhood(prepared, split, int(i))) for i in found]
+    picker.grid(items, "candidates", lambda picked: _go(picked), chosen=_identity(split, row))
+    return sample
+
+
+def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
+    """Picture, labels, reliability and the methods' answers for the sample."""
+    p, names = sample.prepared, sample.prepared.dataset.class_names
+    kind = "Training row" if sample.split == "train" else "Test row"
+    st.subheader(f"{kind} {sample.row_id}")
+    picture, text = st.columns([1, 1])
+    picture.html(f'<div class="wann-thumb"><img src="{_picture(sample)}" alt=""></div>')
+    lines = [f"True class: **{look.plain(names[sample.true_label])}**"]
+    if sample.split == "train":
+        flipped = sample.given_label != sample.true_label
+        mark = " (wrong)" if flipped else ""
+        k = int(p.adaptive_k[sample.position])
+        lines.append(f"Given label: **{look.plain(names[sample.given_label])}**{mark}")
+        never = ", never explained" if k == p.k_bounds[1] else ""
+        lines.append(f"Reliability: **1/{k}**{never}")
+    text.markdown("  \n".join(lines))
+    answers = [
+        {
+            "method": method,
+            "answer": names[predicted := int(_answer(sample, method))],
+            "right": "✓" if predicted == sample.true_label else "✗",
+        }
+        for method in methods
+    ]
+    st.dataframe(pd.DataFrame(answers), hide_index=True, width="stretch")
+    if sample.split == "train":
+        st.caption("Answers from the other training rows alone; ✓ where they find the true class.")
+    else:
+        st.caption("✓ where a method finds the true class.")
+
+
+def show_neighbours(sample: Neighborhood) -> pd.DataFrame:
+    """The clickable neighbours; returns all of them as a table."""
+    p, names = sample.prepared, sample.prepared.dataset.class_names
+    table = sample.table()
+    st.subheader("Its nearest training rows")
+    count = st.slider(
+        "Neighbours to show", 1, len(table), min(sample.adaptive_k, len(table)),
+        key=f"shown_{sample.split}_{sample.row_id}",
+    )  # fmt: skip
+    items: list[picker.Item] = []
+    for i, row in enumerate(table.head(count).itertuples()):
+        given, true = names[row.label], names[row.clean_label]
+        flipped = row.label != row.clean_label
+        lines = [
+            given,
+            *([f"true: {true}"] if flipped else []),
+            f"d {row.distance:.3g}",
+            f"η 1/{row.adaptive_k}",
+            f"vote {100 * row.vote_weight:.1f} %",
+        ]
+        items.append(
+            {
+                "id": _identity("train", row.row),
+                "picture": thumbnails.of_sample(p.dataset, "train", int(p.rows[sample.ids[i]])),
+                "lines": lines,
+                "title": f"Go to training row {row.row}",
+                "mark": look.FLIPPED if flipped else look.CLEAN,
+            }
+        )
+    picker.grid(items, "neighbours", _go)
+    st.caption(
+        "Nearest first; click one to go there. Blue edge: the label is right, orange: it was "
+        "flipped. d: Euclidean distance; η: reliability; vote: its share of WANN's votes, 0 beyond "
+        f"the {sample.adaptive_k} rows that vote."
+    )
+    return table
+
+
+def vote_table(sample: Neighborhood, methods: tuple[str, ...]) -> pd.DataFrame:
+    """method, class_id, class_name, share: the votes of each method for each class."""
+    names = sample.prepared.dataset.class_names
+    frames = [
+        pd.DataFrame(
+            {
+                "method_name": method,
+                "class_id": np.arange(len(names)),
+                "class_name": names,
+                "share": sample.votes(method),
+            }
+        )
+        for method in methods
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def curve_table(sample: Neighborhood) -> pd.DataFrame:
+    """k, class_id, class_name, share, weighted_share for every k and class."""
+    names = sample.prepared.dataset.class_names
+    plain, weighted = sample.share_curve(weighted=False), sample.share_curve(weighted=True)
+    k, c = np.indices(plain.shape)
+    return pd.DataFrame(
+        {
+            "k": k.ravel() + 1,
+            "class_id": c.ravel(),
+            "class_name": np.array(names)[c.ravel()],
+            "share": plain.ravel(),
+            "weighted_share": weighted.ravel(),
+        }
+    )
+
+
+def _answer(sample: Neighborhood, method: str) -> int:
+    return int(predictions(sample.prepared, sample.split, method)[sample.position])
+
+
+def _item(sample: Neighborhood) -> picker.Item:
+    names = sample.prepared.dataset.class_names
+    given, true = names[sample.given_label], names[sample.true_label]
+    flipped = given != true
+    return {
+        "id": _identity(sample.split, sample.row_id),
+        "picture": _picture(sample),
+        "lines": [given, *([f"true: {true}"] if flipped else []), f"row {sample.row_id}"],
+        "title": f"Choose row {sample.row_id}",
+        "mark": look.FLIPPED if flipped else look.CLEAN,
+    }
+
+
+def _picture(sample: Neighborhood) -> str:
+    p = sample.prepared
+    position = int(p.rows[sample.position]) if sample.split == "train" else sample.position
+    return thumbnails.of_sample(p.dataset, sample.split, position)
+
+
+def _identity(split: str, row: int) -> str:
+    return f"{split}-{row}"
+
+
+def _go(identity: str) -> None:
+    split, _, row = identity.partition("-")
+    st.session_state["split"] = split
+    st.session_state["row"] = int(row)
+
+
+def _forget_row() -> None:
+    st.session_state["row"] = None
