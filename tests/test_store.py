@@ -125,7 +125,7 @@ def test_graph_is_read_back(graphs: Path, builds: list[tuple[int, ...]]) -> None
     assert len(list(graphs.glob("*.npz"))) == 1
 
 
-@pytest.mark.parametrize("change", ["one training value", "one test value", "k", "split", "type"])
+@pytest.mark.parametrize("change", ["one training value", "one test value", "k", "split"])
 def test_anything_else_is_searched(
     graphs: Path, builds: list[tuple[int, ...]], change: str
 ) -> None:
@@ -137,10 +137,8 @@ def test_anything_else_is_searched(
         test[7, 2] += 1e-6
     elif change == "k":
         k = 6
-    elif change == "split":
+    else:  # the same numbers in the same order
         train, test = np.vstack([X, X_TEST[:1]]), X_TEST[1:]
-    else:
-        train, test = train.view(np.int32).astype(np.float32), test
     assert_equal(neighbor_graph(train, test, k), NeighborGraph.build(train, test, k=k))
     assert len(builds) == 3
 
@@ -155,22 +153,24 @@ def damage(raw: bytes, how: str) -> bytes:
     if how == "method":  # the compression method in the directory at the end
         at = raw.rindex(b"PK\x01\x02") + 10
         return raw[:at] + b"\x63" + raw[at + 1 :]
-    middle = len(raw) // 3
+    inside = raw.index(b"NUMPY") + 300  # among the numbers of the first array
     return {
         "empty": b"",
-        "cut short": raw[:middle],
+        "cut short": raw[:inside],
         "not a zip": b"something else",
-        "one byte flipped": raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :],
+        "one bit flipped": raw[:inside] + bytes([raw[inside] ^ 1]) + raw[inside + 1 :],
     }[how]
 
 
+# numpy leaves the file of a damaged archive to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     "how",
     [
         "empty",
         "cut short",
         "not a zip",
-        "one byte flipped",
+        "one bit flipped",
         pytest.param(
             "method",
             marks=pytest.mark.xfail(
@@ -223,11 +223,11 @@ def test_full_disk_does_not_cost_a_second_search(
 
 
 def test_a_stopped_search_leaves_no_file(graphs: Path) -> None:
-    def stop(*_: object) -> None:
-        raise InterruptedError
+    def stop(done: float, total: float, text: str) -> None:
+        raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        neighbor_graph(X, X_TEST, 5, progress=lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        neighbor_graph(X, X_TEST, 5, progress=stop)
     assert not list(graphs.glob("*.npz"))
     assert not list(graphs.glob(".*"))
 
@@ -250,8 +250,7 @@ def test_folder_of_graphs_is_bounded_oldest_use_first(
     assert not files[2].with_suffix(".lock").exists()
 
 
-def test_processes_do_not_share_a_half_written_file(graphs: Path) -> None:
-    """Readers and writers of one graph at once: all get the whole of it."""
+def test_readers_and_writers_of_one_graph_all_get_the_whole_of_it(graphs: Path) -> None:
     expected = NeighborGraph.build(X, X_TEST, k=5)
     with ThreadPoolExecutor(8) as threads:
         for graph in threads.map(lambda _: neighbor_graph(X, X_TEST, 5), range(24)):

@@ -166,12 +166,12 @@ def votes(data: pd.DataFrame) -> go.Figure:
         figure.add_bar(
             y=rows["method_name"], x=100 * rows["share"], name=name, orientation="h",
             marker_color=look.class_color(int(class_id)),
-            text=[f"{name} {100 * s:.0f}" if s > 0.07 else "" for s in rows["share"]],
+            text=[f"{name}: {100 * s:.0f} %" if s > 0.08 else "" for s in rows["share"]],
             textposition="inside", insidetextanchor="middle", textangle=0,
             hovertemplate=f"%{{y}}: %{{x:.1f}} % for {name}<extra></extra>",
         )  # fmt: skip
     methods = list(dict.fromkeys(data["method_name"]))
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
     figure.update_yaxes(type="category", categoryorder="array", categoryarray=methods[::-1])
     figure.update_xaxes(range=[0, 100])
     height = 90 + 44 * len(methods)

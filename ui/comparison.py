@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, jobs
+from ui.controls import linked
 from ui.settings import Settings
 from wann_core import datasets, export, sweep
 from wann_core.results import ResultsStore
@@ -29,7 +30,6 @@ _AXES = {
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
 _IMBALANCES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
-_KEEP = {"bind": "query-params", "persist_state": "session"}
 
 
 @dataclass(frozen=True)
@@ -89,14 +89,18 @@ class Plan:
 def controls(settings: Settings) -> Plan | None:
     """Draw the page's own settings; None, and a hint, where nothing is left to compare."""
     left, middle, right = st.columns([2, 3, 2], gap="medium")
-    axis = left.selectbox(
-        "Compare along", list(_AXES), format_func=_AXES.__getitem__, key="axis", **_KEEP
-    )
+    axis = linked(
+        left.selectbox, "Compare along", key="axis", options=list(_AXES),
+        format_func=_AXES.__getitem__,
+    )  # fmt: skip
     values = _values(middle, axis, settings)
-    n_seeds = right.slider("Seeds", 1, 10, 3, key="seeds", help="Draws to average over.", **_KEEP)
-    methods = st.pills(
-        "Methods", settings.methods, default=list(settings.methods), selection_mode="multi",
-        key="methods", **_KEEP,
+    n_seeds = linked(
+        right.slider, "Seeds", key="seeds", min_value=1, max_value=10, value=3,
+        help="Draws to average over.",
+    )  # fmt: skip
+    methods = linked(
+        st.pills, "Methods", key="methods", options=settings.methods,
+        default=list(settings.methods), selection_mode="multi",
     )  # fmt: skip
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
@@ -115,20 +119,23 @@ def controls(settings: Settings) -> Plan | None:
 
 def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
     if axis == "noise_ratio":
-        low, high = place.slider(
-            "Noise ratios, in steps of 0.1", 0.0, 1.0, (0.0, 0.8), step=0.1, key="ratios", **_KEEP
-        )
+        low, high = linked(
+            place.slider, "Noise ratios, in steps of 0.1", key="ratios", min_value=0.0,
+            max_value=1.0, value=(0.0, 0.8), step=0.1,
+        )  # fmt: skip
         return tuple(step / 10 for step in range(round(10 * low), round(10 * high) + 1))
     if axis == "imbalance_ratio":
-        chosen = place.multiselect(
-            "Imbalances", _IMBALANCES, default=_IMBALANCES[:-2], key="imbalances",
-            format_func=lambda ratio: "none" if ratio == 1 else f"{ratio:g}", **_KEEP,
+        chosen = linked(
+            place.multiselect, "Imbalances", key="imbalances", options=_IMBALANCES,
+            default=_IMBALANCES[:-2], format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
         )  # fmt: skip
         return tuple(sorted(chosen, reverse=True))
-    scenario = settings.scenario
-    rows = len(datasets.load(scenario.dataset, scenario.backbone, settings.database_root).y_train)
+    scenario, root = settings.scenario, settings.database_root
+    rows = len(datasets.load(scenario.dataset, scenario.backbone, root).y_train)
     sizes = [size for size in _ROWS if size < rows] + [rows]
-    chosen = place.multiselect("Training rows", sizes, default=sizes[1:6], key="sizes", **_KEEP)
+    chosen = linked(
+        place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[1:6]
+    )
     return tuple(sorted(chosen))
 
 
@@ -169,9 +176,9 @@ def forget(plan: Plan, settings: Settings) -> None:
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     """Curves, gains and a table of the runs that have finished."""
-    metric = st.segmented_control(
-        "Score", list(METRICS), format_func=METRICS.__getitem__, default="accuracy", key="metric",
-        required=True, **_KEEP,
+    metric = linked(
+        st.segmented_control, "Score", key="metric", options=list(METRICS), default="accuracy",
+        format_func=METRICS.__getitem__, required=True,
     )  # fmt: skip
     records, title = plan.records(rows), METRICS[metric]
     table = sweep.summary(records, plan.axis, metric)

@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from ui import look, picker, thumbnails
+from ui.controls import linked
 from wann_core.errors import WannError
 from wann_core.neighborhood import (
     CHOICES,
@@ -23,25 +24,27 @@ _CHOICES = {
 }
 _SPLITS = {"train": "Training rows", "test": "Test rows"}
 _SHOWN = 16
-_KEEP = {"bind": "query-params", "persist_state": "session"}
+_NEIGHBOURS = 20  # shown at first
 
 
 def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
     """Draw the choice of a sample; None, and a hint, where there is none to choose."""
     left, middle, right = st.columns([2, 4, 2], vertical_alignment="bottom")
-    split = left.segmented_control(
-        "Samples", list(_SPLITS), format_func=_SPLITS.__getitem__, default="train", key="split",
-        required=True, on_change=_forget_row, **_KEEP,
+    split = linked(
+        left.segmented_control, "Samples", key="split", options=list(_SPLITS), default="train",
+        format_func=_SPLITS.__getitem__, required=True, on_change=_forget_row,
     )  # fmt: skip
-    choice = middle.segmented_control(
-        "Show", list(CHOICES), format_func=_CHOICES.__getitem__, default="wrong", key="show",
-        required=True, help="Wrong labels: training rows that the noise flipped; among test rows, "
-        "those that WANN gets wrong.", on_change=_forget_row, **_KEEP,
+    choice = linked(
+        middle.segmented_control, "Show", key="show", options=list(CHOICES), default="wrong",
+        format_func=_CHOICES.__getitem__, required=True, on_change=_forget_row,
+        help="Wrong labels: training rows that the noise flipped; among test rows, those that "
+        "WANN gets wrong.",
     )  # fmt: skip
     found = candidates(prepared, split, choice, _SHOWN, methods, prepared.scenario.seed)
-    asked = right.number_input(
-        "Row id", min_value=0, value=None, step=1, key="row", placeholder="from the grid",
-        help="Any row of the data set by its number in the data set's own file.", **_KEEP,
+    asked = linked(
+        right.number_input, "Row id", key="row", min_value=0, value=None, step=1,
+        placeholder="from the grid",
+        help="Any row of the data set by its number in the data set's own file.",
     )  # fmt: skip
     place = right.empty()
     if asked is None and not len(found):
@@ -95,7 +98,7 @@ def show_neighbours(sample: Neighborhood) -> pd.DataFrame:
     table = sample.table()
     st.subheader("Its nearest training rows")
     count = st.slider(
-        "Neighbours to show", 1, len(table), min(sample.adaptive_k, len(table)),
+        "Neighbours to show", 1, len(table), min(sample.adaptive_k, _NEIGHBOURS, len(table)),
         key=f"shown_{sample.split}_{sample.row_id}",
     )  # fmt: skip
     items: list[picker.Item] = []

@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import look, navigation
+from ui.controls import linked
 from wann_core import datasets, noise
 from wann_core.errors import WannError
 from wann_core.scenario import Scenario
@@ -36,10 +37,12 @@ _LABELS = {
     "noise_pattern": "Noise pattern",
     "noise_ratio": "Noise ratio",
     "transition_matrix": "Transition matrix",
+    "draw": "Draw",
     "seed": "Seed",
     "k": "k of kNN",
     "k_min": "Bounds of the adaptive k",
     "k_max": "Bounds of the adaptive k",
+    "normalization": "Normalisation",
     "reduction": "Reduction",
     "reduction_size": "Dimensions",
 }
@@ -88,9 +91,7 @@ class _Form:
         self.places: dict[str, DeltaGenerator] = {}
 
     def __call__(self, widget: Any, field: str, key: str, **options: Any) -> Any:
-        value = widget(
-            _LABELS[field], key=key, bind="query-params", persist_state="session", **options
-        )
+        value = linked(widget, _LABELS[field], key=key, **options)
         self.places[field] = st.empty()
         return value
 
@@ -130,9 +131,9 @@ def sidebar() -> Settings:
             help="PCA keeps 200 dimensions (or what there is). LDA is fitted to the noisy labels; "
             "fLDA only to those that a neighbourhood explains.",
         )  # fmt: skip
-        normalization = st.selectbox(
-            "Normalisation", list(_NORMALIZATIONS), format_func=_NORMALIZATIONS.__getitem__,
-            key="norm", bind="query-params", persist_state="session",
+        normalization = form(
+            st.selectbox, "normalization", "norm", options=list(_NORMALIZATIONS),
+            format_func=_NORMALIZATIONS.__getitem__,
         )  # fmt: skip
     try:
         scenario = Scenario(
@@ -194,9 +195,9 @@ def _noise(
         st.slider, "noise_ratio", "ratio", min_value=0.0, max_value=1.0, value=0.4, step=0.05,
         disabled=pattern in ("none", "matrix"),
     )  # fmt: skip
-    draw = st.segmented_control(
-        "Draw", list(_DRAWS), format_func=_DRAWS.__getitem__, default="exact", key="draw",
-        required=True, bind="query-params", persist_state="session",
+    draw = form(
+        st.segmented_control, "draw", "draw", options=list(_DRAWS), default="exact",
+        format_func=_DRAWS.__getitem__, required=True,
         help="Exact: the realised ratio is the asked one. As published: the draws of the paper's "
         "code, which round each class pair down.",
     )  # fmt: skip
