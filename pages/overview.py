@@ -83,4 +83,4 @@ with right:
         st.caption(
             f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
         )
-    charts.download("training-rows", export.training_rows(prepared), scenario)
+    charts.download("training-rows", lambda: export.training_rows(prepared), scenario)

@@ -1,6 +1,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -74,9 +74,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
     shapes: list[tuple[int, ...]] = []
     original = NeighborGraph.build
 
-    def counted(X_train: object, *args: object, **kwargs: object) -> NeighborGraph:
-        shapes.append(np.shape(X_train))  # type: ignore[arg-type]
-        return original(X_train, *args, **kwargs)  # type: ignore[arg-type]
+    def counted(X_train: Any, *args: Any, **kwargs: Any) -> NeighborGraph:
+        shapes.append(np.shape(X_train))
+        return original(X_train, *args, **kwargs)
 
     monkeypatch.setattr(NeighborGraph, "build", counted)
     return shapes

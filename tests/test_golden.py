@@ -69,8 +69,8 @@ def test_command_equals_the_published_numbers(
 ) -> None:
     case = json.loads((shared / "golden" / "neighbours.json").read_text())[index]
     where = ("--database_root", shared / "data" / "database")
-    where += ("--dataset", case["dataset"], "--backbone", "tiny-darknet")
-    train, predictions, log = run_case(command, tmp_path, case, *where, method=method)
+    names = ("--dataset", case["dataset"], "--backbone", "tiny-darknet")
+    train, predictions, log = run_case(command, tmp_path, case, *where, *names, method=method)
 
     with np.load(shared / "golden" / "neighbours.npz") as arrays:
         expected = {

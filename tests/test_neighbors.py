@@ -1,6 +1,7 @@
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from wann_core.errors import WannError
 from wann_core.neighbors import NeighborGraph, nearest
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 # The engine itself never searches float16: normalisation comes first and makes float32.
 FLOAT16 = pytest.param(

@@ -1,6 +1,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from tests import reference
 from wann_core.errors import WannError
 from wann_core.noise import add_noise, matrix_rows
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 PUBLISHED_MAPS = {
     "cifar10": {9: 1, 2: 0, 3: 5, 5: 3, 4: 7},

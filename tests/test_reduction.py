@@ -81,7 +81,7 @@ def test_pca_defaults_to_200_components_and_the_published_seed() -> None:
 
 @pytest.mark.parametrize("size", [0, 9, 2.5])
 def test_pca_size_out_of_range_is_refused(size: float) -> None:
-    with pytest.raises(WannError, match="`reduction_size` must be .* between 1 and 8") as caught:
+    with pytest.raises(WannError, match=r"`reduction_size` must be .* between 1 and 8") as caught:
         pca(X_TRAIN, X_TEST, size)  # type: ignore[arg-type]
     assert caught.value.field == "reduction_size"
 
@@ -132,5 +132,12 @@ def test_lda_that_cannot_be_fitted_says_why(
 
 
 def test_lda_size_out_of_range_is_refused() -> None:
-    with pytest.raises(WannError, match="`reduction_size` must be .* between 1 and 3, got 4"):
+    with pytest.raises(WannError, match=r"`reduction_size` must be .* between 1 and 3, got 4"):
         lda(X_TRAIN, LABELS, X_TEST, 4)
+
+
+@pytest.mark.xfail(raises=IndexError, strict=True, reason="scikit-learn fails on an empty spectrum")
+@pytest.mark.parametrize("X", [np.repeat([[0.0], [1.0]], 3, axis=0), np.zeros((6, 2))])
+def test_lda_without_spread_inside_the_classes_is_refused(X: np.ndarray) -> None:
+    with pytest.raises(WannError, match="LDA"):
+        lda(X, np.array([0, 0, 0, 1, 1, 1]), X)

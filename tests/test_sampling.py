@@ -7,7 +7,7 @@ from wann_core.sampling import long_tail, subsample
 
 
 def labels_of(*counts: int) -> np.ndarray:
-    """Shuffled labels with so many rows of class 0, 1, …"""
+    """Shuffled labels with so many rows of class 0, of class 1 and so on."""
     labels = np.repeat(np.arange(len(counts)), counts)
     return np.random.RandomState(5).permutation(labels)
 

@@ -179,9 +179,7 @@ def damage(raw: bytes, how: str) -> bytes:
         ),
     ],
 )
-def test_damaged_file_is_made_again(
-    graphs: Path, builds: list[tuple[int, ...]], how: str
-) -> None:
+def test_damaged_file_is_made_again(graphs: Path, builds: list[tuple[int, ...]], how: str) -> None:
     first = neighbor_graph(X, X_TEST, 5)
     (file,) = graphs.glob("*.npz")
     file.write_bytes(damage(file.read_bytes(), how))

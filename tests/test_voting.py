@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from tests import reference
 from wann_core.errors import WannError
 from wann_core.voting import adaptive_k, vote, vote_shares
 
-Array = np.ndarray
+Array = npt.NDArray[Any]
 
 
 class Ballot(NamedTuple):

@@ -1,6 +1,6 @@
 """The charts, and the frame each one stands in: how to read it, and its CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,16 @@ def show(
     download(name, data, scenario)
 
 
-def download(name: str, data: pd.DataFrame, scenario: Scenario) -> None:
-    """Offer rows as CSV, the whole scenario in each."""
+def download(
+    name: str, data: pd.DataFrame | Callable[[], pd.DataFrame], scenario: Scenario
+) -> None:
+    """Offer rows as CSV, the whole scenario in each; they are made when somebody asks for them."""
+
+    def content() -> str:
+        return to_csv(with_scenario(data() if callable(data) else data, scenario))
+
     st.download_button(
-        "CSV", to_csv(with_scenario(data, scenario)), f"wann-{name}.csv", "text/csv",
+        "CSV", content, f"wann-{name}.csv", "text/csv",
         key=f"csv_{name}", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
 
@@ -162,10 +168,10 @@ def votes(data: pd.DataFrame) -> go.Figure:
     """
     figure = go.Figure()
     for class_id, rows in data[data["share"] > 0].groupby("class_id"):
-        name = rows["class_name"].iloc[0]
+        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
         figure.add_bar(
             y=rows["method_name"], x=100 * rows["share"], name=name, orientation="h",
-            marker_color=look.class_color(int(class_id)),
+            marker_color=fill, insidetextfont={"color": look.text_on(fill)},
             text=[f"{name}: {100 * s:.0f} %" if s > 0.08 else "" for s in rows["share"]],
             textposition="inside", insidetextanchor="middle", textangle=0,
             hovertemplate=f"%{{y}}: %{{x:.1f}} % for {name}<extra></extra>",

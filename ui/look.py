@@ -26,6 +26,10 @@ _CSS = """
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
   color: inherit; opacity: 0.85;
 }
+/* The same for the grey of Plotly's theme; currentColor follows light and dark. */
+[data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
+/* White text needs a darker ground than the accent of the dark theme. */
+[data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 .block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
 .wann-cards { display: grid; gap: 0.8rem;
   grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
@@ -57,6 +61,13 @@ _CLASS_COLORS = (
 def class_color(class_id: int) -> str:
     """Colour of a class on every page; they repeat after twelve."""
     return _CLASS_COLORS[class_id % len(_CLASS_COLORS)]
+
+
+def text_on(fill: str) -> str:
+    """Black or white, whichever is easier to read on a colour like '#4477AA'."""
+    red, green, blue = (int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#000000" if luminance > 0.179 else "#FFFFFF"
 
 
 def color(method: str) -> str:

@@ -141,8 +141,7 @@ def make_geometry(
         rows, notes = sampling.long_tail(data.y_train, geometry.imbalance_ratio, rng)
     if geometry.num_subsamples is not None:
         rows = rows[sampling.subsample(data.y_train[rows], geometry.num_subsamples, geometry.seed)]
-    whole = len(rows) == len(data.y_train) and geometry.imbalance_ratio is None
-    raw = data.X_train if whole and geometry.num_subsamples is None else data.X_train[rows]
+    raw = _raw(data, rows)
     X_train, X_test = reduction.normalize(raw, data.X_test, geometry.normalization)
     if geometry.reduction == "PCA":
         X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
@@ -166,7 +165,7 @@ def add_labels(
         n_classes=data.n_classes,
         draw=labelling.draw,
         dataset=data.name,
-        X=data.X_train[base.rows] if labelling.noise_pattern in ("instance", "similar") else None,
+        X=_raw(data, base.rows) if labelling.noise_pattern in ("instance", "similar") else None,
         matrix=labelling.transition_matrix,
     )
     X_train, X_test, graph = base.X_train, base.X_test, base.graph
@@ -196,3 +195,10 @@ def add_labels(
         graph=graph,
         notes=base.notes,
     )
+
+
+def _raw(data: Dataset, rows: Array) -> Array:
+    """Embeddings of these training rows as they lie in the source; not copied if they are all."""
+    if len(rows) == len(data.y_train) and np.array_equal(rows, np.arange(len(rows))):
+        return data.X_train
+    return data.X_train[rows]
