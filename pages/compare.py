@@ -34,7 +34,10 @@ def results() -> None:
         jobs.bar(job, "cancel_compare")
     if job.state is jobs.State.CANCELLED:
         st.warning(f"Cancelled after {len(job.partial)} runs.", icon=":material/cancel:")
-        st.button("Start again", on_click=comparison.forget, args=(plan, chosen))
+        if st.button("Go on"):
+            comparison.forget(plan, chosen)
+            comparison.start(plan, chosen)
+            st.rerun()
     if job.error is not None:
         comparison.forget(plan, chosen)
         engine.fail(chosen, job.error)

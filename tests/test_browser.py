@@ -1,12 +1,14 @@
 """The pages in a real browser, used as a person would."""
 
-import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser import launch, server, settle
 
@@ -26,16 +28,44 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield url
 
 
+@pytest.fixture(scope="module")
+def large_address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An app over a database whose searches take seconds."""
+    folder = tmp_path_factory.mktemp("large")
+    place = folder / "database" / "large" / "gauss"
+    place.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, rows in (("train", 20_000), ("test", 1_000)):
+        labels = rng.integers(0, 5, rows)
+        X = rng.standard_normal((rows, 384)).astype(np.float16)
+        X[:, :5] += 3 * np.eye(5, dtype=np.float16)[labels]
+        np.savez(place / f"{split}.npz", embeddings=X, labels=labels)
+    with server(folder, folder / "database") as url:
+        yield url
+
+
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1200})
-    opened = context.new_page()
-    opened.goto(address)
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    fresh = browser.new_context(viewport={"width": 1440, "height": 1200})
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext, address: str) -> Page:
+    return opened(context, address)
+
+
+def opened(context: BrowserContext, url: str) -> Page:
+    """A new tab that has finished loading."""
+    tab = context.new_page()
+    tab.goto(url)
     # The first page may show a progress bar while the kernels are compiled.
-    opened.locator(".wann-card").first.wait_for(timeout=120_000)
-    settle(opened)
-    yield opened
-    context.close()
+    tab.get_by_test_id("stDownloadButton").or_(
+        tab.get_by_role("button", name="Run", exact=True)
+    ).first.wait_for(timeout=120_000)
+    settle(tab)
+    return tab
 
 
 def cards(page: Page) -> dict[str, float]:
@@ -46,24 +76,34 @@ def cards(page: Page) -> dict[str, float]:
     return {name: float(v.rstrip(" %")) for name, v in zip(names, values, strict=True)}
 
 
+def move_noise(page: Page, steps: int) -> None:
+    """Press the noise slider to the right, 0.05 a step."""
+    slider = page.get_by_role("slider", name="Noise ratio")
+    slider.focus()
+    for _ in range(steps):
+        slider.press("ArrowRight")
+
+
+def download(page: Page, name: str) -> pd.DataFrame:
+    """Press the CSV button of this name and read what comes."""
+    with page.expect_download() as event:
+        page.locator(f".st-key-csv_{name} button").click()
+    assert event.value.suggested_filename == f"wann-{name}.csv"
+    return pd.read_csv(Path(event.value.path()))
+
+
 def test_noise_slider_moves_the_numbers_and_the_csv_holds_them(page: Page) -> None:
     before = cards(page)
     assert list(before) == ["kNN-11", "kNN-51", "ANN", "WANN"]
     expect(page.get_by_text("Realised noise: 40.00 % of the labels")).to_be_visible()
 
-    slider = page.get_by_role("slider", name="Noise ratio")
-    slider.focus()
-    for _ in range(6):
-        slider.press("ArrowRight")
+    move_noise(page, 6)
     expect(page.get_by_text("Realised noise: 70.00 % of the labels")).to_be_visible()
     settle(page)
     after = cards(page)
     assert after["kNN-11"] < before["kNN-11"] - 10
 
-    with page.expect_download() as download:
-        page.get_by_test_id("stDownloadButton").first.get_by_role("button").click()
-    table = pd.read_csv(io.BytesIO(Path(download.value.path()).read_bytes()))
-    assert download.value.suggested_filename == "wann-accuracy.csv"
+    table = download(page, "accuracy")
     assert dict(zip(table["method_name"], (100 * table["accuracy"]).round(1), strict=True)) == after
     assert set(table["noise_ratio"]) == {0.7}
     assert set(table["realised_noise"]) == {0.7}
@@ -78,11 +118,102 @@ def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     settle(page)
     legend = page.locator(".js-plotly-plot").first.locator(".legendtext").all_text_contents()
     assert legend == ["kNN-11", "kNN-51", "ANN", "WANN"]
-    with page.expect_download() as download:
-        page.get_by_test_id("stDownloadButton").first.get_by_role("button").click()
-    table = pd.read_csv(Path(download.value.path()))
+    table = download(page, "compare")
     assert len(table) == 9 * 4 * 3
     mean = table.groupby(["noise_ratio", "method_name"])["accuracy"].mean().unstack()
     # More wrong labels never help, and under heavy noise many voters beat few.
     assert mean.loc[0.0].min() > mean.loc[0.8].max()
     assert mean.loc[0.8, "WANN"] > mean.loc[0.8, "kNN-11"]
+
+
+def test_chart_downloads_as_svg(page: Page) -> None:
+    chart = page.locator(".st-key-chart_accuracy")
+    chart.hover()
+    with page.expect_download() as event:
+        chart.locator("[data-title='Download plot']").click()
+    assert event.value.suggested_filename == "wann-accuracy.svg"
+    root = ElementTree.parse(event.value.path()).getroot()
+    assert root.tag.endswith("svg")
+    assert "WANN" in "".join(root.itertext())
+
+
+def test_link_reopens_the_view_in_a_new_tab(page: Page, context: BrowserContext) -> None:
+    move_noise(page, 2)
+    expect(page.get_by_text("Realised noise: 50.00 %")).to_be_visible()
+    page.get_by_role("link", name="Neighbourhoods").click()
+    page.get_by_text("Methods disagree").click()
+    expect(page.get_by_role("heading", name=re.compile("Training row"))).to_be_visible()
+    settle(page)
+    heading = page.get_by_role("heading", name=re.compile("Training row")).inner_text()
+    again = opened(context, page.url)
+    expect(again.get_by_role("heading", name=heading)).to_be_visible()
+    expect(again.get_by_text("Realised noise: 50.00 %")).to_be_visible()
+
+
+def test_link_to_what_does_not_exist_says_so(context: BrowserContext, address: str) -> None:
+    tab = opened(context, f"{address}/?dataset=nowhere&ratio=7")
+    expect(
+        tab.get_by_text("The link asks for “nowhere”, which does not exist here.")
+    ).to_be_visible()
+    expect(tab.get_by_text("The link asks for “7”, which does not exist here.")).to_be_visible()
+    expect(tab.get_by_text("Realised noise: 40.00 %")).to_be_visible()
+
+
+def test_two_tabs_do_not_disturb_each_other(page: Page, context: BrowserContext) -> None:
+    other = opened(context, page.url)
+    before = cards(other)
+    move_noise(page, 4)
+    expect(page.get_by_text("Realised noise: 60.00 %")).to_be_visible()
+    other.get_by_text("As published").click()
+    expect(other.get_by_text("Realised noise: 37.50 %")).to_be_visible()
+    settle(other)
+    assert cards(other) != cards(page)
+    other.get_by_text("Exact", exact=True).click()
+    expect(other.get_by_text("Realised noise: 40.00 %")).to_be_visible()
+    settle(other)
+    assert cards(other) == before
+    expect(page.get_by_text("Realised noise: 60.00 %")).to_be_visible()
+
+
+def test_click_steps_to_a_neighbour(page: Page) -> None:
+    page.get_by_role("link", name="Neighbourhoods").click()
+    first = page.get_by_role("button", name=re.compile("Go to training row")).first
+    name = first.get_attribute("aria-label")
+    assert name is not None
+    first.click()
+    row = name.removeprefix("Go to training row ")
+    expect(page.get_by_role("heading", name=f"Training row {row}", exact=True)).to_be_visible()
+    settle(page)
+    assert f"row={row}" in page.url
+    votes = download(page, "votes")
+    assert votes.groupby("method_name")["share"].sum().round(9).eq(1).all()
+    neighbours = download(page, "neighbours")
+    assert len(neighbours) == 51
+    assert int(row) not in set(neighbours["row"])
+    assert neighbours["distance"].is_monotonic_increasing
+
+
+def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
+    context: BrowserContext, large_address: str
+) -> None:
+    url = f"{large_address}/compare?dataset=large&axis=Imbalance&seeds=10"
+    tab = opened(context, url)
+    tab.get_by_role("button", name="Run", exact=True).click()
+    expect(tab.get_by_text(re.compile("Run 1 of .*left"))).to_be_visible(timeout=30_000)
+    tab.get_by_role("link", name="Overview").click()
+    tab.get_by_role("link", name="Compare").click()
+    expect(tab.get_by_role("button", name="Cancel")).to_be_visible()
+    tab.reload()
+    cancel = tab.get_by_role("button", name="Cancel")
+    expect(cancel).to_be_visible(timeout=30_000)
+    expect(tab.get_by_text("the best mean is bold")).to_be_visible(timeout=60_000)
+    cancel.click()
+    expect(tab.get_by_text(re.compile(r"Cancelled after \d+ runs"))).to_be_visible()
+    expect(cancel).to_have_count(0)
+    done = len(download(tab, "compare"))
+    assert 0 < done < 5 * 4 * 10
+    # What was measured before answers the next run.
+    tab.get_by_role("button", name="Go on").click()
+    expect(tab.get_by_text(re.compile(r"runs came from the results store"))).to_be_visible()
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.get_by_text(re.compile(r"Cancelled after \d+ runs"))).to_be_visible()
