@@ -2,7 +2,6 @@ import io
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -155,10 +154,6 @@ def spoil_directory(path: Path, offset: int, value: int) -> None:
     path.write_bytes(raw[:at] + bytes([value]) + raw[at + 1 :])
 
 
-def fails(error: type[Exception], reason: str) -> Any:
-    return pytest.mark.xfail(raises=error, strict=True, reason=reason)
-
-
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -169,21 +164,9 @@ def fails(error: type[Exception], reason: str) -> Any:
         (cut, "cannot be read as an .npz file"),
         (flip_a_bit, "cannot be read as an .npz file"),
         (ask_for_gigabytes, "`embeddings` is cut short or its header is wrong"),
-        pytest.param(
-            flip_compressed_bits,
-            "cannot be read as an .npz file",
-            marks=fails(zlib.error, "the error of zlib gets through"),
-        ),
-        pytest.param(
-            lambda path: spoil_directory(path, 10, 99),
-            "cannot be read as an .npz file",
-            marks=fails(NotImplementedError, "an unknown compression method gets through"),
-        ),
-        pytest.param(
-            lambda path: spoil_directory(path, 8, 1),
-            "cannot be read as an .npz file",
-            marks=fails(RuntimeError, "an encrypted file gets through"),
-        ),
+        (flip_compressed_bits, "cannot be read as an .npz file"),
+        (lambda path: spoil_directory(path, 10, 99), "cannot be read as an .npz file"),
+        (lambda path: spoil_directory(path, 8, 1), "cannot be read as an .npz file"),
     ],
     ids="missing empty text npy cut bit gigabytes zlib method encrypted".split(),
 )
@@ -239,11 +222,7 @@ ids = "must be class ids from 0 to at most 4095"
         ({"labels": np.array([0, 1, 2, 4096, 0, 1])}, ids),
         ({"labels": np.array([0, 1, 2, 2**64 - 1, 0, 1], np.uint64)}, ids),
         ({"labels": np.array([True, False] * 3)}, ids),
-        pytest.param(
-            {"labels": np.array(["cat", "dog", "owl"] * 2)},
-            ids,
-            marks=fails(TypeError, "text has no minimum for the message to name"),
-        ),
+        ({"labels": np.array(["cat", "dog", "owl"] * 2)}, ids),
     ],
 )
 def test_unusable_arrays_are_refused_in_a_sentence(

@@ -136,7 +136,6 @@ def test_lda_size_out_of_range_is_refused() -> None:
         lda(X_TRAIN, LABELS, X_TEST, 4)
 
 
-@pytest.mark.xfail(raises=IndexError, strict=True, reason="scikit-learn fails on an empty spectrum")
 @pytest.mark.parametrize("X", [np.repeat([[0.0], [1.0]], 3, axis=0), np.zeros((6, 2))])
 def test_lda_without_spread_inside_the_classes_is_refused(X: np.ndarray) -> None:
     with pytest.raises(WannError, match="LDA"):

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -216,16 +215,18 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
             ),
             form.places,
         )
-    try:
-        if upload.size > _MATRIX_BYTES:
-            raise ValueError(f"it is larger than {_MATRIX_BYTES >> 20} MiB")
-        lines = upload.getvalue().decode("utf-8-sig").splitlines()
-        return noise.matrix_rows(np.loadtxt(lines, delimiter=",", ndmin=2))
-    except ValueError as error:
+    if upload.size > _MATRIX_BYTES:
+        limit = f"{_MATRIX_BYTES >> 20} MiB"
         _refuse(
-            WannError(f"`transition_matrix` cannot be read: {error}.", "transition_matrix"),
+            WannError(f"`transition_matrix` is larger than {limit}.", "transition_matrix"),
             form.places,
         )
+    try:
+        return noise.parse_matrix(upload.getvalue().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        _refuse(WannError("`transition_matrix` is not text.", "transition_matrix"), form.places)
+    except WannError as error:
+        _refuse(error, form.places)
 
 
 def _told(error: WannError) -> str:

@@ -1,6 +1,7 @@
 """The one exception family of the engine, and the checks that raise it."""
 
 import math
+import numbers
 from collections.abc import Collection
 from typing import Any
 
@@ -26,11 +27,9 @@ def check_number(
 ) -> None:
     """Raise `WannError` unless `value` is a finite (or `whole`) number in [low, high]."""
     kind = "a whole number" if whole else "a number"
-    try:
-        valid = not isinstance(value, bool) and math.isfinite(value) and low <= value <= high
-        valid = valid and (not whole or int(value) == value)
-    except TypeError:
-        valid = False
+    wanted: tuple[type, ...] = (numbers.Integral,) if whole else (numbers.Real,)
+    number: Any = value if isinstance(value, wanted) and not isinstance(value, bool) else math.nan
+    valid = low <= number <= high and number not in (math.inf, -math.inf)
     if not valid:
         allowed = f"of at least {low}" if math.isinf(high) else f"between {low} and {high}"
         raise WannError(f"`{name}` must be {kind} {allowed}, got {value!r}.", name)

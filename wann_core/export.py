@@ -40,6 +40,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "balanced_accuracy": report.metrics.balanced_accuracy,
         "macro_f1": report.metrics.macro_f1,
         **recall_by_frequency(report.metrics.recall, class_rows),
+        "notes": " ".join(report.prepared.notes),
         "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
     }

@@ -144,7 +144,7 @@ def as_matrix(X: npt.ArrayLike, name: str) -> Array:
             f"got {array.dtype} of shape {array.shape}."
         )
     # Squared distances of larger values would overflow float32.
-    if array.size and not (array.min() > -1e15 and array.max() < 1e15):
+    if array.size and not (float(array.min()) > -1e15 and float(array.max()) < 1e15):
         raise WannError(f"`{name}` must hold finite numbers below 1e15, got NaN, infinity or more.")
     return array
 

@@ -1,6 +1,5 @@
 """Label noise: symmetric, asymmetric, instance-dependent, to the most similar class, own matrix."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -273,6 +272,44 @@ def _report(clean: Array, noisy: Array, n_classes: int) -> NoisyLabels:
 
 
 def matrix_rows(matrix: npt.ArrayLike) -> tuple[tuple[float, ...], ...]:
-    """A matrix as nested tuples, so that a frozen, hashable scenario can hold it."""
-    rows: Sequence[Sequence[float]] = np.asarray(matrix, np.float64).tolist()
-    return tuple(tuple(row) for row in rows)
+    """A matrix as nested tuples, so that a frozen, hashable scenario can hold it.
+
+    Raises
+    ------
+    WannError
+        If it is not a table of numbers.
+    """
+    name = "transition_matrix"
+    try:
+        table = np.asarray(matrix, np.float64)
+    except (TypeError, ValueError) as error:
+        raise WannError(f"`{name}` must be a table of numbers.", name) from error
+    if table.ndim != 2:
+        raise WannError(f"`{name}` must be a table of rows and columns.", name)
+    return tuple(tuple(row) for row in table.tolist())
+
+
+def parse_matrix(text: str) -> tuple[tuple[float, ...], ...]:
+    """A matrix from CSV text: numbers separated by commas, a line a row, no heading.
+
+    Raises
+    ------
+    WannError
+        If it is not a table of numbers.
+
+    Examples
+    --------
+    >>> parse_matrix("0.9,0.1\\n0,1")
+    ((0.9, 0.1), (0.0, 1.0))
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise WannError("`transition_matrix` is empty.", "transition_matrix")
+    try:
+        return matrix_rows(np.loadtxt(lines, delimiter=",", ndmin=2))
+    except WannError:
+        raise
+    except ValueError as error:
+        raise WannError(
+            f"`transition_matrix` cannot be read: {error}.", "transition_matrix"
+        ) from error

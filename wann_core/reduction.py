@@ -142,7 +142,12 @@ def lda(
     with warnings.catch_warnings():
         # Constant or collinear features: the SVD solver drops them, which is what is wanted.
         warnings.filterwarnings("ignore", "Variables are collinear", UserWarning)
-        model = LinearDiscriminantAnalysis(solver="svd", n_components=size).fit(X_fit, y_fit)
+        try:
+            model = LinearDiscriminantAnalysis(solver="svd", n_components=size).fit(X_fit, y_fit)
+        except IndexError as error:  # its way of saying that the spectrum is empty
+            raise WannError(
+                "LDA needs rows that differ within their classes; these do not.", "reduction"
+            ) from error
     return _float32(model.transform(X_train)), _float32(model.transform(X_test))
 
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import warnings
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
@@ -96,6 +97,7 @@ def neighbor_graph(
     if cost < _WORTH_KEEPING:
         return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
     path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k)}.npz"
+    graph = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path.with_suffix(".lock")):
@@ -103,10 +105,9 @@ def neighbor_graph(
             if graph is None:
                 graph = NeighborGraph.build(X_train, X_test, k=k, progress=progress)
                 _write_graph(path, graph)
-            return graph
     except OSError as error:
         warnings.warn(f"the neighbour graph is not kept for the next time: {error}", stacklevel=2)
-        return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+    return graph or NeighborGraph.build(X_train, X_test, k=k, progress=progress)
 
 
 def _digest(X_train: Array, X_test: Array, k: int) -> str:
@@ -133,7 +134,7 @@ def _read_graph(path: Path) -> NeighborGraph | None:
             graph = NeighborGraph(*(arrays[name] for name in _ARRAYS))
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError):
         return None  # damaged: made again
     os.utime(path)
     return graph
@@ -151,7 +152,14 @@ def _write_graph(path: Path, graph: NeighborGraph) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Fill a temporary file beside `path` and move it there: readers see all of it or nothing."""
+    """Fill a temporary file beside `path` and move it there: readers see all of it or nothing.
+
+    What exists and is no plain file (a pipe, a terminal) is written to as it is.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            write(stream)
+        return
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
     try:
         with os.fdopen(handle, "wb") as file:

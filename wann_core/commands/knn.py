@@ -6,11 +6,10 @@ import json
 import sqlite3
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import Any, BinaryIO, TypeVar
 
 import wann_core
 from wann_core import export, noise, reduction
@@ -20,6 +19,8 @@ from wann_core.prepared import Report
 from wann_core.results import ResultsStore
 from wann_core.scenario import METHODS, Scenario, classify, prepare
 from wann_core.store import write_atomically
+
+T = TypeVar("T")
 
 BACKBONE = "vit_large_patch14_dinov2.lvd142m"
 
@@ -76,17 +77,14 @@ def run(args: argparse.Namespace) -> None:
     """
     scenario = _scenario(args)
     outputs = _outputs(args, scenario)
-    results = _results_store()
     wants_rows = len(outputs) > 1
-    record = None
-    if results and not wants_rows:
-        record = results.find([scenario], args.database_root).get(scenario)
+    record = None if wants_rows else _kept(lambda: _find(scenario, args.database_root))
     contents = {}
     if record is None:
         report = _classify(args, scenario)
         record = export.report_record(report)
-        if results:
-            results.add([(scenario, record)], args.database_root, "knn")
+        run_and_record = [(scenario, record)]
+        _kept(lambda: ResultsStore().add(run_and_record, args.database_root, "knn"))
         if wants_rows:
             contents["predictions_csv"] = export.to_csv(export.predictions(report))
             contents["train_csv"] = export.to_csv(export.training_rows(report.prepared))
@@ -95,6 +93,8 @@ def run(args: argparse.Namespace) -> None:
     for name, path in outputs.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_write_text, contents[name]))
+    if record["notes"]:
+        print(f"note: {record['notes']}", file=sys.stderr)
     stored = f", measured {record['stored_at']}" if "stored_at" in record else ""
     print(
         f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
@@ -109,17 +109,19 @@ def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
     progress = _Progress() if sys.stderr.isatty() else None
     prepared = prepare(scenario, database_root=args.database_root, progress=progress)
     _refuse_few_rows(scenario, len(prepared.labels))
-    for note in prepared.notes:
-        print(f"note: {note}", file=sys.stderr)
     return classify(prepared)
 
 
-def _results_store() -> ResultsStore | None:
-    """The store, or None and a note where it cannot be used: a run is worth more than its row."""
+def _find(scenario: Scenario, database_root: str) -> dict[str, Any] | None:
+    return ResultsStore().find([scenario], database_root).get(scenario)
+
+
+def _kept(use: Callable[[], T]) -> T | None:
+    """Use the results store; where that fails a note says so, as a run is worth more than a row."""
     try:
-        return ResultsStore()
+        return use()
     except (OSError, sqlite3.Error) as error:
-        print(f"note: the run will not be kept: {error}", file=sys.stderr)
+        print(f"note: the results store cannot be used: {error}", file=sys.stderr)
         return None
 
 
@@ -191,8 +193,8 @@ def _read_matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
     if path is None:
         raise WannError("--noise_pattern matrix needs --transition_matrix FILE.csv.")
     try:
-        return noise.matrix_rows(np.loadtxt(path, delimiter=",", ndmin=2, encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        return noise.parse_matrix(Path(path).read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
         raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
 
 

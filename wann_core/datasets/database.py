@@ -3,6 +3,7 @@
 import math
 import re
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,10 @@ from wann_core.errors import WannError
 Array = npt.NDArray[Any]
 
 MAX_CLASSES = 4096
+# What zipfile and numpy raise for damaged, encrypted or strangely packed files.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 _CLASS_NAMES: dict[str, tuple[str, ...]] = {
     "cifar10": tuple("airplane automobile bird cat deer dog frog horse ship truck".split()),
@@ -109,7 +114,7 @@ def _read(path: Path) -> tuple[Array, Array]:
                 _check_member(archive, name, path)
         with np.load(path, allow_pickle=False) as arrays:
             X, y = arrays["embeddings"], arrays["labels"]
-    except (OSError, zipfile.BadZipFile, EOFError, ValueError, MemoryError) as error:
+    except _UNREADABLE as error:
         if isinstance(error, WannError):
             raise
         raise WannError(f"{path!s} cannot be read as an .npz file: {error}.", "dataset") from error
@@ -133,9 +138,10 @@ def _read(path: Path) -> tuple[Array, Array]:
     y = y.ravel()
     whole = y.dtype.kind in "iu" or (y.dtype.kind == "f" and np.array_equal(y, np.round(y)))
     if not whole or y.min() < 0 or y.max() >= MAX_CLASSES:
+        seen = f" from {y.min()} to {y.max()}" if y.dtype.kind in "iuf" else ""
         raise WannError(
             f"{path!s}: `labels` must be class ids from 0 to at most {MAX_CLASSES - 1}, "
-            f"got {y.dtype} from {y.min()} to {y.max()}.",
+            f"got {y.dtype}{seen}.",
             "dataset",
         )
     return X, y.astype(np.int64)
