@@ -9,7 +9,7 @@ from ui.settings import Settings
 from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.prepared import Prepared, Report
-from wann_core.scenario import classify, prepare
+from wann_core.scenario import classify, graph_neighbors, prepare
 
 _AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
 
@@ -25,7 +25,7 @@ def prepared(settings: Settings) -> Prepared:
         source = datasets.fingerprint(scenario.dataset, scenario.backbone, root)
     except OSError as error:
         settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
-    key = ("prepare", source, scenario.labelling(), max(scenario.k, scenario.k_max))
+    key = ("prepare", source, scenario.labelling(), graph_neighbors(scenario))
     registry = jobs.registry()
     job = registry.start(
         key, lambda job: prepare(scenario, database_root=root, progress=job.progress)

@@ -29,6 +29,7 @@ BASELINES = ("kNN-11", "kNN-51", "ANN", "WANN")
 
 # A graph holds at least this many neighbours, so that no usual k or bound asks for another one.
 _GRAPH_K = 51
+_MOST_NEIGHBORS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -106,8 +107,8 @@ class Scenario:
         if self.reduction_size is not None:
             check_number("reduction_size", self.reduction_size, 1, whole=True)
         check_choice("method", self.method, METHODS)
-        check_number("k", self.k, 1, whole=True)
-        check_number("k_max", self.k_max, 1, whole=True)
+        check_number("k", self.k, 1, _MOST_NEIGHBORS, whole=True)
+        check_number("k_max", self.k_max, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_min", self.k_min, 1, self.k_max, whole=True)
 
     @property
@@ -258,7 +259,7 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
 
 def graph_neighbors(scenario: Scenario) -> int:
     """Neighbours that a graph for the scenario holds: 51, or more where it asks for more."""
-    return max(_GRAPH_K, scenario.k, scenario.k_max)
+    return max(_GRAPH_K, scenario.k_max, scenario.k if scenario.method == "kNN" else 1)
 
 
 def run(

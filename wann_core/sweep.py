@@ -91,8 +91,8 @@ def run_all(
                 share = units[i] * done / total
                 progress(sum(units[:i]) + share, sum(units), f"run {i + 1} of {len(todo)}: {what}")
 
-        # The method does not matter to what is prepared; k does where it needs a larger graph.
-        shared = dataclasses.replace(scenario, method="WANN", k=graph_neighbors(scenario))
+        # Of method and k only the neighbours that they need matter to what is prepared.
+        shared = dataclasses.replace(scenario, method="kNN", k=graph_neighbors(scenario))
         if prepared is None or prepared.scenario != shared:
             prepared = prepare(shared, database_root=database_root, progress=within)
         yield classify(prepared, scenario)
