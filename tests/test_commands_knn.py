@@ -234,7 +234,7 @@ WRONG = {
     "abbreviated flag": (["--see", "3"], "unrecognized arguments: --see 3"),
     "method": (["--method", "SVM"], "--method: invalid choice: 'SVM'"),
     "k text": (["--k", "many"], "--k: invalid int value: 'many'"),
-    "k": (["--k", "0"], "`k` must be a whole number of at least 1, got 0"),
+    "k": (["--k", "0"], "`k` must be a whole number"),
     "kmin": (["--kmin", "0"], "`k_min` must be"),
     "kmin above kmax": (["--kmin", "23", "--kmax", "21"], "`k_min` must be"),
     "ratio": (["--noise_ratio", "1.5"], "`noise_ratio` must be a number between 0 and 1, got 1.5"),

@@ -124,6 +124,21 @@ def test_more_equal_rows_than_the_first_candidates_hold() -> None:
     assert graph.train_ids[2999].tolist() == list(range(2, 120, 3))
 
 
+def test_crowds_closer_than_float32_tells_apart() -> None:
+    # Two crowds far from the mean: ‖x‖² + ‖y‖² - 2xy in float32 cannot order a crowd's members.
+    crowd = np.repeat([[30.0] * 8, [-30.0] * 8], 300, axis=0)
+    train = (crowd + 1e-4 * gaussian(600, 8)).astype(np.float32)
+    check_graph(NeighborGraph.build(train, train[:20], k=5), train, train[:20], 5)
+
+
+def test_offset_does_not_exhaust_the_candidates() -> None:
+    # In float32 these rows are all equal, and there are more of them than candidates are fetched.
+    train = gaussian(5000, 4) + 1e9
+    graph = NeighborGraph.build(train, k=5)
+    for i in range(0, 5000, 500):
+        check_row(graph.train_ids[i], graph.train_distances[i], train[i], train, own=i)
+
+
 def test_types_and_bytes() -> None:
     graph = NeighborGraph.build(gaussian(10, 2), gaussian(4, 2), k=3)
     assert graph.test_ids is not None and graph.test_distances is not None

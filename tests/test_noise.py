@@ -88,7 +88,8 @@ def test_exact_draws_meet_every_expectation_to_within_a_row(pattern: str, proble
 def test_exact_symmetric_noise_realises_the_asked_ratio(problem: Problem) -> None:
     noisy = problem.noise("sym", "exact")
     n = len(problem.labels)
-    assert abs(noisy.ratio * n - problem.ratio * n) < 1
+    # No whole number of rows comes closer to what is asked.
+    assert abs(noisy.ratio * n - problem.ratio * n) < 0.5 + 1e-6
 
 
 @pytest.mark.parametrize("pattern", ["sym", "asym", "similar", "matrix"])

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
 from ui import charts, jobs
@@ -213,12 +212,12 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     )
 
 
-def _scaled(figure: go.Figure, plan: Plan) -> go.Figure:
+def _scaled(figure: charts.Figure, plan: Plan) -> charts.Figure:
     """Ratios of sizes as equal steps."""
     if plan.axis != "noise_ratio":
-        figure.update_xaxes(type="log", tickvals=plan.values)
+        figure["layout"]["xaxis"] |= {"type": "log", "tickvals": plan.values}
     if plan.axis == "imbalance_ratio":
-        figure.update_xaxes(autorange="reversed")
+        figure["layout"]["xaxis"] |= {"autorange": "reversed"}
     return figure
 
 
