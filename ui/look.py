@@ -28,6 +28,8 @@ _CSS = """
 }
 /* The same for the grey of Plotly's theme; currentColor follows light and dark. */
 [data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
+/* Numbers that are being made anew do not fade out: on a slider that reads as flicker. */
+[data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
 /* White text needs a darker ground than the accent of the dark theme. */
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 .block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
