@@ -41,10 +41,9 @@ def take(page: Page, target: Path) -> None:
     page.get_by_test_id("stDownloadButton").first.wait_for(timeout=120_000)
     page.get_by_role("button", name="Cancel").wait_for(state="detached", timeout=120_000)
     settle(page)
-    parts = "[data-testid=stMain], [data-testid=stSidebarContent]"
+    selector = "[data-testid=stMain], [data-testid=stSidebarContent]"
     height = page.evaluate(
-        "parts => Math.max(...[...document.querySelectorAll(parts)].map(e => e.scrollHeight))",
-        parts,
+        "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector
     )
     page.set_viewport_size({"width": 1440, "height": min(height + 20, 2600)})
     page.wait_for_timeout(2500)

@@ -125,7 +125,7 @@ def test_graph_is_read_back(graphs: Path, builds: list[tuple[int, ...]]) -> None
     assert len(list(graphs.glob("*.npz"))) == 1
 
 
-@pytest.mark.parametrize("change", ["one training value", "one test value", "k", "split"])
+@pytest.mark.parametrize("change", ["one training value", "one test value", "k", "shape", "split"])
 def test_anything_else_is_searched(
     graphs: Path, builds: list[tuple[int, ...]], change: str
 ) -> None:
@@ -137,7 +137,9 @@ def test_anything_else_is_searched(
         test[7, 2] += 1e-6
     elif change == "k":
         k = 6
-    else:  # the same numbers in the same order
+    elif change == "shape":  # the same numbers in the same order, here and below
+        train, test = X.reshape(80, 2), X_TEST.reshape(20, 2)
+    else:
         train, test = np.vstack([X, X_TEST[:1]]), X_TEST[1:]
     assert_equal(neighbor_graph(train, test, k), NeighborGraph.build(train, test, k=k))
     assert len(builds) == 3

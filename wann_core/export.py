@@ -12,7 +12,7 @@ from wann_core.prepared import Prepared, Report
 from wann_core.scenario import Scenario
 
 # A spreadsheet would run a text cell that begins with one of these.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
@@ -112,7 +112,11 @@ def to_csv(frame: pd.DataFrame) -> str:
     """
 
     def defuse(cell: Any) -> Any:
-        return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+        if not isinstance(cell, str):
+            return cell
+        # A lone carriage return would end the row for many readers, as it is not quoted.
+        text = cell.replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{text}" if text.startswith(_FORMULA) else text
 
     safe = frame.rename(columns=defuse)
     text = [c for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c])]
