@@ -1,11 +1,13 @@
 """Every page opens on its own, and errors stand beside the control that caused them."""
 
+import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 PAGES = sorted(Path(__file__).resolve().parents[1].glob("pages/*.py"))
+PAGE = {page.stem: page for page in PAGES}
 
 
 def opened(page: Path, **state: object) -> AppTest:
@@ -20,3 +22,63 @@ def test_page_opens(page: Path) -> None:
     app = opened(page)
     assert not app.exception
     assert app.title
+
+
+def ready(app: AppTest) -> AppTest:
+    """Run again until a background search has ended."""
+    for _ in range(60):
+        if not any("searched once" in caption.value for caption in app.caption):
+            break
+        time.sleep(0.5)
+        app.run()
+    return app
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"rows": 3}, "“Training rows” = 3 of 1200 rows: it must be between 10"),
+        ({"rows": 5000}, "“Training rows” = 5000 of 1200 rows"),
+        ({"noise": "matrix"}, "“Transition matrix” is needed"),
+        ({"databases": "/nowhere"}, "The database folder '/nowhere' does not exist"),
+    ],
+)
+@pytest.mark.parametrize("page", ["overview", "neighbourhoods"])
+def test_error_stands_beside_its_control(
+    page: str, state: dict[str, object], sentence: str
+) -> None:
+    app = ready(opened(PAGE[page], **state))
+    assert not app.exception
+    assert any(sentence in error.value for error in app.sidebar.error)
+
+
+def test_overview_says_what_the_numbers_show() -> None:
+    app = ready(opened(PAGE["overview"], ratio=0.7))
+    text = " ".join(line.value for line in app.markdown)
+    assert "1,200 training and 597 test rows of 10 classes" in text
+    assert "**70.0 %** of the training labels are wrong" in text
+    assert "**WANN** gains" in text
+    assert app.sidebar.caption[-1].value == "Realised noise: **70.00 %** of the labels"
+
+
+def test_clean_labels_have_an_empty_state() -> None:
+    overview = ready(opened(PAGE["overview"], noise="none"))
+    assert any("No label is wrong" in info.value for info in overview.info)
+    neighbourhoods = ready(opened(PAGE["neighbourhoods"], noise="none"))
+    assert any("finds none" in info.value for info in neighbourhoods.info)
+
+
+def test_row_that_is_not_there_is_refused() -> None:
+    app = ready(opened(PAGE["neighbourhoods"], row=999_999))
+    assert any("not among the 1,200 training rows" in error.value for error in app.error)
+
+
+def test_every_pattern_and_reduction_opens() -> None:
+    for state in (
+        {"noise": "asym"}, {"noise": "instance"}, {"noise": "similar"}, {"draw": "reference"},
+        {"imbalance": 0.05}, {"reduction": "PCA"}, {"reduction": "LDA"}, {"reduction": "fLDA"},
+        {"rows": 30}, {"norm": "l2"}, {"k": 21}, {"bounds": (5, 21)}, {"ratio": 1.0},
+    ):  # fmt: skip
+        app = ready(opened(PAGE["overview"], **state))
+        assert not app.exception, state
+        assert not app.error, state
