@@ -124,11 +124,26 @@ def test_more_equal_rows_than_the_first_candidates_hold() -> None:
     assert graph.train_ids[2999].tolist() == list(range(2, 120, 3))
 
 
-def test_crowds_closer_than_float32_tells_apart() -> None:
-    # Two crowds far from the mean: ‖x‖² + ‖y‖² - 2xy in float32 cannot order a crowd's members.
-    crowd = np.repeat([[30.0] * 8, [-30.0] * 8], 300, axis=0)
-    train = (crowd + 1e-4 * gaussian(600, 8)).astype(np.float32)
-    check_graph(NeighborGraph.build(train, train[:20], k=5), train, train[:20], 5)
+# Large enough that faiss multiplies matrices, ‖x‖² + ‖y‖² - 2xy in float32, with its rounding.
+MANY, WIDE = 4200, 32
+WHICH = np.random.RandomState(3).randint(0, 60, MANY)
+LARGE = {
+    "gaussian": gaussian(MANY, WIDE),
+    "many exact duplicates": gaussian(200, WIDE)[np.random.RandomState(4).randint(0, 200, MANY)],
+    "integers with many ties": np.random.RandomState(5).randint(0, 2, (MANY, WIDE)),
+    "tight crowds": 30 * gaussian(60, WIDE)[WHICH] + 0.003 * gaussian(MANY, WIDE, 2),
+    "loose crowds": 30 * gaussian(60, WIDE)[WHICH] + 0.02 * gaussian(MANY, WIDE, 2),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_rounding_of_the_matrix_product_loses_no_neighbour(name: str) -> None:
+    rows = LARGE[name].astype(np.float32)
+    graph = NeighborGraph.build(rows, rows[::-1], k=5)
+    assert graph.test_ids is not None and graph.test_distances is not None
+    for i in range(0, MANY, 70):
+        check_row(graph.train_ids[i], graph.train_distances[i], rows[i], rows, own=i)
+        check_row(graph.test_ids[i], graph.test_distances[i], rows[MANY - 1 - i], rows)
 
 
 def test_offset_does_not_exhaust_the_candidates() -> None:
