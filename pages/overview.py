@@ -58,8 +58,8 @@ with left:
     st.subheader("Where labels went")
     charts.show(
         charts.transitions(prepared),
-        "Row: the true class. Column: the label given to it, in percent of the row (written from 5 "
-        "on). A clean data set has 100 on the diagonal.",
+        "Row: the true class. Column: the label given to it, in percent of the row; shares from "
+        "10 on are written out. A clean data set has 100 on the diagonal.",
         "transitions", export.transitions(prepared), scenario,
     )  # fmt: skip
 with right:

@@ -285,3 +285,11 @@ def test_long_names_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 250)
     write_atomically(path, lambda file: file.write(b"fine"))
     assert path.read_bytes() == b"fine"
+
+
+def test_hits_leave_no_lock_behind() -> None:
+    cache = SharedCache(10)
+    for key in range(50):
+        for _ in range(2):
+            cache.get(key, lambda: ("value", 1))
+    assert not cache._building

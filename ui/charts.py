@@ -24,7 +24,7 @@ Trace = dict[str, Any]
 plotly.io.templates.default = "none"
 
 _MOST_CURVES = 5
-_LEAST_NAMED = 5  # percent from which a cell has its number: each costs the browser time
+_LEAST_NAMED = 10  # percent from which a cell has its number: each costs the browser time
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 

@@ -102,6 +102,8 @@ def add_noise(
     0.2
     """
     labels = np.asarray(labels, np.int64)
+    if labels.ndim != 1 or not len(labels) or labels.min() < 0:
+        raise WannError("`labels` must be one or more class ids from 0.")
     found = int(labels.max()) + 1
     classes = found if n_classes is None else n_classes
     check_number("n_classes", classes, found, whole=True)

@@ -1,5 +1,6 @@
 """What a scenario becomes: rows, labels and neighbours, and what a method answers on them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -7,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wann_core import noise, reduction, sampling, store
+from wann_core import noise, reduction, sampling
 from wann_core.datasets import Dataset
 from wann_core.metrics import Metrics
-from wann_core.neighbors import NeighborGraph, Progress
+from wann_core.neighbors import NeighborGraph
 from wann_core.voting import adaptive_k, vote_shares
 
 if TYPE_CHECKING:
@@ -121,20 +122,17 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Rows and neighbours, before any label is looked at."""
+    """Rows and their embeddings, before any label is looked at."""
 
     rows: Array
     X_train: Array
     X_test: Array
-    graph: NeighborGraph
     random_state: Any  # of the generator after the long tail was drawn
     notes: tuple[str, ...]
 
 
-def make_geometry(
-    data: Dataset, geometry: "Scenario", graph_k: int, progress: Progress | None
-) -> Geometry:
-    """Sample, normalise and search as `Scenario.geometry` says."""
+def make_geometry(data: Dataset, geometry: "Scenario") -> Geometry:
+    """Sample, normalise and, under PCA, reduce as `Scenario.geometry` says."""
     rng = np.random.RandomState(geometry.seed)
     rows, notes = np.arange(len(data.y_train)), list[str]()
     if geometry.imbalance_ratio is not None:
@@ -145,14 +143,21 @@ def make_geometry(
     X_train, X_test = reduction.normalize(raw, data.X_test, geometry.normalization)
     if geometry.reduction == "PCA":
         X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
-    graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
-    return Geometry(rows, X_train, X_test, graph, rng.get_state(), tuple(notes))
+    return Geometry(rows, X_train, X_test, rng.get_state(), tuple(notes))
 
 
 def add_labels(
-    data: Dataset, labelling: "Scenario", base: Geometry, graph_k: int, progress: Progress | None
+    data: Dataset,
+    labelling: "Scenario",
+    base: Geometry,
+    base_graph: Callable[[], NeighborGraph],
+    search: Callable[[Array, Array], NeighborGraph],
 ) -> Prepared:
-    """Add the noise to the labels and, under LDA and fLDA, reduce and search by them."""
+    """Add the noise to the labels and, under LDA and fLDA, reduce by them and search again.
+
+    `base_graph()` is the graph of the geometry, which LDA alone has no use for;
+    `search(X_train, X_test)` makes another one.
+    """
     clean = data.y_train[base.rows]
     rng = np.random.RandomState(labelling.seed)
     if labelling.imbalance_ratio is not None:
@@ -168,16 +173,18 @@ def add_labels(
         X=_raw(data, base.rows) if labelling.noise_pattern in ("instance", "similar") else None,
         matrix=labelling.transition_matrix,
     )
-    X_train, X_test, graph = base.X_train, base.X_test, base.graph
-    if labelling.reduction in ("LDA", "fLDA"):
+    X_train, X_test = base.X_train, base.X_test
+    if labelling.reduction not in ("LDA", "fLDA"):
+        graph = base_graph()
+    else:
         fit_on = None
         if labelling.reduction == "fLDA":
             k_min, k_max = (min(k, len(clean) - 1) for k in reduction.FLDA_K)
-            fit_on = adaptive_k(base.graph.train_ids, noisy.labels, k_min, k_max) < k_max
+            fit_on = adaptive_k(base_graph().train_ids, noisy.labels, k_min, k_max) < k_max
         X_train, X_test = reduction.lda(
             X_train, noisy.labels, X_test, labelling.reduction_size, fit_on=fit_on
         )
-        graph = store.neighbor_graph(X_train, X_test, graph_k, progress)
+        graph = search(X_train, X_test)
     for array in (noisy.labels, clean):
         array.setflags(write=False)
     return Prepared(

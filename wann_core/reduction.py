@@ -92,6 +92,8 @@ def pca(X_train: Array, X_test: Array, size: int | None = None) -> tuple[Array, 
     WannError
         If there are fewer rows or columns than components.
     """
+    if len(X_train) < 2:
+        raise WannError(f"PCA needs at least 2 rows, got {len(X_train)}.", "reduction")
     most = min(X_train.shape)
     components = min(PCA_SIZE, most) if size is None else size
     check_number("reduction_size", components, 1, most, whole=True)

@@ -18,7 +18,7 @@ from wann_core import datasets, noise, reduction, store
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.metrics import Metrics
-from wann_core.neighbors import Progress
+from wann_core.neighbors import NeighborGraph, Progress
 from wann_core.prepared import Geometry, Prepared, Report, add_labels, make_geometry
 from wann_core.voting import vote
 
@@ -164,7 +164,8 @@ class Scenario:
         )
 
 
-_geometries = store.SharedCache(max_bytes=3 << 30)
+_geometries = store.SharedCache(max_bytes=2 << 30)
+_graphs = store.SharedCache(max_bytes=1 << 30)
 _labelled = store.SharedCache(max_bytes=1 << 30)
 
 
@@ -200,15 +201,26 @@ def prepare(
     graph_k = graph_neighbors(scenario)
     labelling, geometry = scenario.labelling(), scenario.geometry()
 
+    def search(X_train: Array, X_test: Array) -> NeighborGraph:
+        return store.neighbor_graph(X_train, X_test, graph_k, progress)
+
     def build_geometry() -> tuple[Geometry, int]:
-        made = make_geometry(data, geometry, graph_k, progress)
-        return made, made.graph.nbytes + made.X_train.nbytes + made.X_test.nbytes
+        made = make_geometry(data, geometry)
+        return made, made.X_train.nbytes + made.X_test.nbytes
 
     def build_labels() -> tuple[Prepared, int]:
-        base = _geometries.get((source, geometry, graph_k), build_geometry)
-        made = add_labels(data, labelling, base, graph_k, progress)
+        base = _geometries.get((source, geometry), build_geometry)
+
+        def build_graph() -> tuple[NeighborGraph, int]:
+            made = search(base.X_train, base.X_test)
+            return made, made.nbytes
+
+        def base_graph() -> NeighborGraph:
+            return _graphs.get((source, geometry, graph_k), build_graph)
+
+        made = add_labels(data, labelling, base, base_graph, search)
         own = made.labels.nbytes + made.clean_labels.nbytes + made.row_ids.nbytes
-        if made.graph is not base.graph:
+        if made.X_train is not base.X_train:
             own += made.graph.nbytes + made.X_train.nbytes + made.X_test.nbytes
         return made, own
 

@@ -51,23 +51,29 @@ class SharedCache:
     def get(self, key: Hashable, build: Callable[[], tuple[T, int]]) -> T:
         """The object under `key`, made by `build() -> (object, bytes)` if it is not here."""
         with self._lock:
+            if key in self._entries:
+                known: T = self._hit(key)
+                return known
             building = self._building.setdefault(key, threading.Lock())
         with building:
             with self._lock:
                 if key in self._entries:
-                    self._entries.move_to_end(key)
-                    value: T = self._entries[key][0]
-                    return value
+                    known = self._hit(key)
+                    return known
             try:
                 value, size = build()
+                with self._lock:
+                    self._entries[key] = (value, size)
+                    while len(self._entries) > 1 and self._bytes() > self.max_bytes:
+                        self._entries.popitem(last=False)
             finally:
                 with self._lock:
                     self._building.pop(key, None)
-            with self._lock:
-                self._entries[key] = (value, size)
-                while len(self._entries) > 1 and self._bytes() > self.max_bytes:
-                    self._entries.popitem(last=False)
             return value
+
+    def _hit(self, key: Hashable) -> Any:
+        self._entries.move_to_end(key)
+        return self._entries[key][0]
 
     def _bytes(self) -> int:
         return sum(size for _, size in self._entries.values())
