@@ -68,7 +68,7 @@ def browser_part(root: Path, folder: Path) -> list[float]:
                 " !== before && document.querySelector(\"[data-testid='stApp']\")"
                 ".dataset.testScriptState === 'notRunning'",
                 arg=before,
-                polling="raf",
+                polling=25,
             )
             seconds.append(time.perf_counter() - started)
             page.wait_for_timeout(300)
