@@ -45,7 +45,7 @@ def take(page: Page, target: Path) -> None:
     height = page.evaluate(
         "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector
     )
-    page.set_viewport_size({"width": 1440, "height": min(height + 20, 2600)})
+    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1500)})
     page.wait_for_timeout(2500)
     page.screenshot(path=target)
 

@@ -11,8 +11,8 @@ if plan is None:
     st.stop()
 
 job = comparison.find(plan, chosen)
-left, right = st.columns([1, 4], vertical_alignment="center")
-if left.button("Run", type="primary", disabled=job is not None, width="stretch"):
+left, right = st.columns([1, 4] if job is None else [0.01, 5], vertical_alignment="center")
+if job is None and left.button("Run", type="primary", width="stretch"):
     comparison.start(plan, chosen)
     st.rerun()
 right.caption(plan.in_words())
@@ -38,11 +38,14 @@ def results() -> None:
             comparison.forget(plan, chosen)
             comparison.start(plan, chosen)
             st.rerun()
-    if job.error is not None:
-        comparison.forget(plan, chosen)
-        engine.fail(chosen, job.error)
     if job.partial:
         comparison.show(plan, list(job.partial))
+    if job.error is not None:
+        if st.button("Try again"):
+            comparison.forget(plan, chosen)
+            comparison.start(plan, chosen)
+            st.rerun()
+        engine.fail(chosen, job.error)
 
 
 results()

@@ -13,7 +13,7 @@ sample = neighbours.choose(prepared, chosen.methods)
 if sample is None:
     st.stop()
 
-left, right = st.columns([2, 5], gap="large")
+left, right = st.columns([3, 5], gap="large")
 with left:
     neighbours.facts(sample, chosen.methods)
 with right:
@@ -22,19 +22,19 @@ with right:
     charts.show(
         charts.votes(votes),
         "Each bar: the votes of one method, split by class. kNN counts its k nearest rows, ANN and "
-        "WANN as many as explain the nearest row; WANN weighs each by its reliability.",
+        "WANN as many as the adaptive k of the nearest row; WANN weighs each by its reliability.",
         "votes", votes, prepared.scenario,
     )  # fmt: skip
 
 table = neighbours.show_neighbours(sample)
-charts.download("neighbours", table, prepared.scenario)
+charts.download("neighbours", table, prepared.scenario, "All neighbours, CSV")
 
 st.subheader("Votes as the neighbourhood grows")
 curve = neighbours.curve_table(sample)
 charts.show(
     charts.share_curves(curve, sample.adaptive_k),
-    "Share of each class among the k nearest training rows: solid every vote alike, dotted weighed "
-    "by reliability. The upright line marks the k that ANN and WANN use here; the 5 classes with "
-    "the largest shares are drawn.",
+    "Share of each class among the k nearest training rows: solid, every vote counts one; dotted, "
+    "it counts its reliability. The upright line marks the k that ANN and WANN use here; up to 5 "
+    "classes with the largest shares are drawn.",
     "share-curve", curve, prepared.scenario,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from ui import charts, engine, look, settings, thumbnails, words
 from wann_core import export
 
 st.title("Overview")
+st.caption("What wrong labels do to nearest-neighbour classifiers on frozen embeddings.")
 chosen = settings.sidebar()
 scenario = chosen.scenario
 
@@ -24,8 +25,8 @@ look.cards(
         (
             report.scenario.method_name,
             look.percent(report.metrics.accuracy),
-            "95 %: {} to {}".format(
-                *(look.percent(bound) for bound in report.metrics.accuracy_interval)
+            "95 % interval {:.1f} to {:.1f}".format(
+                *(100 * bound for bound in report.metrics.accuracy_interval)
             ),
         )
         for report in reports
@@ -33,6 +34,8 @@ look.cards(
 )
 
 st.markdown(words.results(reports))
+with st.expander("What are these methods?"):
+    st.markdown(words.METHODS)
 
 records = pd.DataFrame([export.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")
@@ -76,11 +79,18 @@ with right:
                 [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],
             )
         else:
-            table = export.training_rows(prepared).iloc[some]
-            for column in ("label", "clean_label"):
-                table[column] = [names[c] for c in table[column]]
+            table = pd.DataFrame(
+                {
+                    "row": prepared.row_ids[some],
+                    "true class": [names[c] for c in prepared.clean_labels[some]],
+                    "given label": [names[c] for c in prepared.labels[some]],
+                    "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
+                }
+            )
             st.dataframe(table, hide_index=True)
         st.caption(
             f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
         )
-    charts.download("training-rows", lambda: export.training_rows(prepared), scenario)
+    charts.download(
+        "training-rows", lambda: export.training_rows(prepared), scenario, "All training rows, CSV"
+    )

@@ -247,7 +247,6 @@ def test_splits_with_other_columns_are_refused(root: Path) -> None:
         "small/",
         "a//b",
         "",
-        "a b",
         "small\n",
         "a\\b",
         "~/x\0",

@@ -25,10 +25,18 @@ plotly.io.templates.default = "none"
 
 _MOST_CURVES = 5
 _LEAST_NAMED = 10  # percent from which a cell has its number: each costs the browser time
+_MOST_GAPS = 30  # classes up to which a gap between the cells leaves enough of them
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
-def show(figure: Figure, reading: str, name: str, data: pd.DataFrame, scenario: Scenario) -> None:
+def show(
+    figure: Figure,
+    reading: str,
+    name: str,
+    data: pd.DataFrame,
+    scenario: Scenario,
+    label: str = "CSV",
+) -> None:
     """Draw a chart, say below it how to read it, and offer its numbers as CSV.
 
     The camera in the chart's own bar saves it as SVG.
@@ -40,11 +48,14 @@ def show(figure: Figure, reading: str, name: str, data: pd.DataFrame, scenario: 
     }
     st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading)
     st.caption(reading)
-    download(name, data, scenario)
+    download(name, data, scenario, label)
 
 
 def download(
-    name: str, data: pd.DataFrame | Callable[[], pd.DataFrame], scenario: Scenario
+    name: str,
+    data: pd.DataFrame | Callable[[], pd.DataFrame],
+    scenario: Scenario,
+    label: str = "CSV",
 ) -> None:
     """Offer rows as CSV, the whole scenario in each; they are made when somebody asks for them."""
 
@@ -52,7 +63,7 @@ def download(
         return to_csv(with_scenario(data() if callable(data) else data, scenario))
 
     st.download_button(
-        "CSV", content, f"wann-{name}.csv", "text/csv",
+        label, content, f"wann-{name}.csv", "text/csv",
         key=f"csv_{name}", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
 
@@ -106,6 +117,7 @@ def class_counts(data: pd.DataFrame) -> Figure:
 def transitions(prepared: Prepared) -> Figure:
     """Heatmap of the realised transition matrix."""
     names, shares = list(prepared.dataset.class_names), 100 * prepared.transition_matrix
+    gap = 1 if len(names) <= _MOST_GAPS else 0
     traces: list[Trace] = [
         {
             "type": "heatmap",
@@ -115,8 +127,8 @@ def transitions(prepared: Prepared) -> Figure:
             "zmin": 0,
             "zmax": 100,
             "colorscale": look.SHARES,
-            "xgap": 1,
-            "ygap": 1,
+            "xgap": gap,
+            "ygap": gap,
             "colorbar": {"title": {"text": "%"}, "thickness": 12},
             "hovertemplate": "true %{y} → given %{x}: %{z:.2f} %<extra></extra>",
         }
@@ -182,8 +194,8 @@ def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure
     return _framed(traces, axis_title, f"{title}, %", height=460)
 
 
-def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure:
-    """Paired difference of each method to kNN-11 with its interval.
+def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference: str) -> Figure:
+    """Paired difference of each method to a reference method with its interval.
 
     Parameters
     ----------
@@ -206,9 +218,11 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure:
     ]
     zero = {
         "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0,
-        "line": {"width": 1.5, "color": look.color("kNN-11")},
+        "line": {"width": 1.5, "color": look.color(reference)},
     }  # fmt: skip
-    return _framed(traces, axis_title, f"{title}: points over kNN-11", height=460, shapes=[zero])
+    return _framed(
+        traces, axis_title, f"{title}: points over {reference}", height=460, shapes=[zero]
+    )
 
 
 def votes(data: pd.DataFrame) -> Figure:
@@ -223,6 +237,7 @@ def votes(data: pd.DataFrame) -> Figure:
     traces = []
     for class_id, rows in data[data["share"] > 0].groupby("class_id"):
         name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
+        label = f"class {name}:" if name.isdigit() else f"{name}:"
         traces.append(
             {
                 "type": "bar",
@@ -232,7 +247,7 @@ def votes(data: pd.DataFrame) -> Figure:
                 "name": name,
                 "marker": {"color": fill},
                 "insidetextfont": {"color": look.text_on(fill)},
-                "text": [f"{name}: {100 * s:.0f} %" if s > 0.08 else "" for s in rows["share"]],
+                "text": [f"{label} {100 * s:.0f} %" if s > 0.1 else "" for s in rows["share"]],
                 "textposition": "inside",
                 "insidetextanchor": "middle",
                 "textangle": 0,
@@ -255,12 +270,13 @@ def share_curves(data: pd.DataFrame, adaptive_k: int) -> Figure:
         Columns k, class_id, class_name, share, weighted_share.
     """
     traces = []
-    for class_id in data.groupby("class_id")["share"].mean().nlargest(_MOST_CURVES).index:
+    means = data.groupby("class_id")[["share", "weighted_share"]].mean().max(axis=1)
+    for class_id in means[means > 0].nlargest(_MOST_CURVES).index:
         rows = data[data["class_id"] == class_id]
         name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
         for column, dash, kind in (
-            ("share", "solid", "alike"),
-            ("weighted_share", "dot", "weighed"),
+            ("share", "solid", "equal votes"),
+            ("weighted_share", "dot", "weighted"),
         ):
             traces.append(
                 {

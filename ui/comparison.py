@@ -1,17 +1,21 @@
 """The comparison of methods along one axis: its controls, its job and its tables."""
 
+import dataclasses
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ui import charts, jobs
 from ui.controls import linked
 from ui.settings import Settings
-from wann_core import datasets, export, sweep
+from wann_core import datasets, export, sampling, sweep
+from wann_core.errors import WannError
 from wann_core.results import ResultsStore
-from wann_core.scenario import Scenario
+from wann_core.scenario import BASELINES, Scenario
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -66,7 +70,7 @@ class Plan:
         runs = len(self.values) * len(self.methods) * len(self.seeds)
         return (
             f"{len(self.values)} values × {len(self.methods)} methods × {len(self.seeds)} seeds "
-            f"from {self.seeds[0]} on: {runs} runs"
+            f"({self.seeds[0]} to {self.seeds[-1]}): {runs} runs"
         )
 
     def scenarios(self) -> list[Scenario]:
@@ -88,6 +92,7 @@ class Plan:
 def controls(settings: Settings) -> Plan | None:
     """Draw the page's own settings; None, and a hint, where nothing is left to compare."""
     left, middle, right = st.columns([2, 3, 2], gap="medium")
+    base = settings.scenario
     axis = linked(
         left.selectbox, "Compare along", key="axis", options=list(_AXES),
         format_func=_AXES.__getitem__,
@@ -97,22 +102,24 @@ def controls(settings: Settings) -> Plan | None:
         right.slider, "Seeds", key="seeds", min_value=1, max_value=10, value=3,
         help="Draws to average over.",
     )  # fmt: skip
+    # Under another k of kNN the choice starts anew, with that method in it.
+    extra = len(settings.methods) - len(BASELINES)
     methods = linked(
-        st.pills, "Methods", key="methods", options=settings.methods,
-        default=list(settings.methods), selection_mode="multi",
+        st.pills, "Methods", key=f"methods_{base.k}" if extra else "methods",
+        options=settings.methods, default=list(settings.methods), selection_mode="multi",
     )  # fmt: skip
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
         return None
-    base = settings.scenario
     if axis == "noise_ratio" and base.noise_pattern in (None, "matrix"):
         st.info(
             "Choose a noise pattern with a ratio in the sidebar to compare along the noise ratio.",
             icon=":material/arrow_back:",
         )
         return None
-    first = base.seed
-    seeds = tuple(range(first, first + n_seeds))
+    seeds = tuple(range(base.seed, base.seed + n_seeds))
+    # What the axis sets is no part of the plan: moving that control keeps the results.
+    base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis), "seed": seeds[0]})
     return Plan(base, axis, values, tuple(m for m in settings.methods if m in methods), seeds)
 
 
@@ -130,17 +137,23 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         )  # fmt: skip
         return tuple(sorted(chosen, reverse=True))
     scenario, root = settings.scenario, settings.database_root
-    rows = len(datasets.load(scenario.dataset, scenario.backbone, root).y_train)
+    try:
+        labels = datasets.load(scenario.dataset, scenario.backbone, root).y_train
+        if scenario.imbalance_ratio is not None:
+            kept = sampling.long_tail(labels, scenario.imbalance_ratio, np.random.RandomState(0))
+            labels = labels[kept[0]]
+    except WannError as error:
+        settings.refuse(error)
+    rows = len(labels)
     sizes = [size for size in _ROWS if size < rows] + [rows]
     chosen = linked(
-        place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[1:6]
+        place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[-5:]
     )
     return tuple(sorted(chosen))
 
 
 def start(plan: Plan, settings: Settings) -> None:
     """Start the plan's job; asked again, the finished one answers."""
-
     root = settings.database_root
 
     def work(job: jobs.Job) -> None:
@@ -160,17 +173,22 @@ def start(plan: Plan, settings: Settings) -> None:
             # What a cancelled comparison has measured answers the next one.
             kept.add(fresh, root, "compare")
 
-    jobs.registry().start(("compare", plan, settings.database_root), work)
+    jobs.registry().start(_key(plan, settings), work)
+
+
+def _key(plan: Plan, settings: Settings) -> Hashable:
+    root = settings.database_root
+    return "compare", plan, datasets.fingerprint(plan.base.dataset, plan.base.backbone, root)
 
 
 def find(plan: Plan, settings: Settings) -> jobs.Job | None:
     """The plan's job, if it was started."""
-    return jobs.registry().find(("compare", plan, settings.database_root))
+    return jobs.registry().find(_key(plan, settings))
 
 
 def forget(plan: Plan, settings: Settings) -> None:
     """Drop the plan's job, so that it can be started anew."""
-    jobs.registry().forget(("compare", plan, settings.database_root))
+    jobs.registry().forget(_key(plan, settings))
 
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
@@ -180,7 +198,10 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         format_func=METRICS.__getitem__, required=True,
     )  # fmt: skip
     records, title = plan.records(rows), METRICS[metric]
-    table = sweep.summary(records, plan.axis, metric)
+    table = sweep.summary(records, plan.axis, metric).dropna(subset="mean")
+    if table.empty:
+        st.info("This score needs at least three classes. Choose another one.")
+        return
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(title)
@@ -188,28 +209,47 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         charts.show(
             _scaled(figure, plan),
             "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
-            "noise and the rows anew.",
-            "compare", records, plan.base,
+            "noise anew, and the rows where not all are kept.",
+            "compare", records, plan.base, "All runs, CSV",
         )  # fmt: skip
-    gain = sweep.paired_gain(records, plan.axis, metric)
     with right:
-        st.subheader("Gain over kNN-11")
-        if gain.empty:
-            st.info("Choose kNN-11 and another method to see their paired difference.")
+        against = [name for name in ("kNN-51", "kNN-11") if name in plan.methods]
+        if len(plan.methods) > 1 and against:
+            _show_gain(plan, records, metric, against)
         else:
-            figure = charts.gains(gain, plan.axis, plan.axis_title, title)
-            charts.show(
-                _scaled(figure, plan),
-                "Difference to kNN-11 on the same rows and labels, in percentage points. Bar: 95 % "
-                "t interval over the seeds; where it crosses 0 the two are level.",
-                "gain", gain, plan.base,
-            )  # fmt: skip
+            st.info("Choose kNN-11 or kNN-51 and another method to see their paired difference.")
     st.dataframe(_pivot(table, plan.axis), width="stretch")
     stored = sum("stored_at" in row for row in rows)
     origin = f" {stored} of {len(rows)} runs came from the results store." if stored else ""
-    st.caption(
-        f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold.{origin}"
+    tail = (
+        " Head, middle and tail are thirds of the classes by training rows; without imbalance "
+        "these hardly differ."
+        if metric.startswith("recall_") and plan.axis != "imbalance_ratio"
+        else ""
     )
+    st.caption(
+        f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold."
+        f"{tail}{origin}"
+    )
+    charts.download("compare-table", table, plan.base, "Table, CSV")
+
+
+def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str]) -> None:
+    heading, control = st.columns([3, 2], vertical_alignment="bottom")
+    reference = linked(
+        control.segmented_control, "Against", key="against", options=against, default=against[0],
+        required=True, help="kNN-51 shows what WANN adds to many voters; kNN-11 is the usual kNN.",
+    )  # fmt: skip
+    heading.subheader(f"Gain over {reference}")
+    gain = sweep.paired_gain(records, plan.axis, metric, reference)
+    figure = charts.gains(gain, plan.axis, plan.axis_title, METRICS[metric], reference)
+    charts.show(
+        _scaled(figure, plan),
+        f"Difference to {reference} on the same rows and labels, in percentage points. Bar: 95 % t "
+        "interval over the seeds; where it crosses 0 there is no clear difference. It covers the "
+        "draws, not the finite test set, and is missing where all seeds agree.",
+        "gain", gain, plan.base,
+    )  # fmt: skip
 
 
 def _scaled(figure: charts.Figure, plan: Plan) -> charts.Figure:
@@ -229,12 +269,12 @@ def _pivot(table: pd.DataFrame, axis: str) -> Any:
     ]
     methods = list(dict.fromkeys(table["method_name"]))
     wide = table.assign(cell=cells).pivot(index="method_name", columns=axis, values="cell")
-    best = table.loc[table.groupby(axis)["mean"].idxmax()].set_index(axis)["method_name"]
     wide.index.name = "method"
-    wide.columns = wide.columns.map(lambda value: f"{value:g}")
-    winners = {f"{value:g}": method for value, method in best.items()}
-    return wide.loc[methods].style.apply(
-        lambda column: [
-            "font-weight: bold" if method == winners[column.name] else "" for method in column.index
-        ]
-    )
+    best = table["mean"] == table.groupby(axis)["mean"].transform("max")
+    winners = set(zip(table.loc[best, "method_name"], table.loc[best, axis], strict=True))
+
+    def bold(column: "pd.Series[str]") -> list[str]:
+        won = [(method, column.name) in winners for method in column.index]
+        return ["font-weight: bold" if one else "" for one in won]
+
+    return wide.loc[methods].style.apply(bold).format_index(lambda value: f"{value:g}", axis=1)

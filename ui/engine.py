@@ -23,6 +23,8 @@ def prepared(settings: Settings) -> Prepared:
     scenario, root = settings.scenario, settings.database_root
     try:
         source = datasets.fingerprint(scenario.dataset, scenario.backbone, root)
+    except WannError as error:
+        settings.refuse(error)
     except OSError as error:
         settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
     key = ("prepare", source, scenario.labelling(), graph_neighbors(scenario))

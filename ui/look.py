@@ -15,10 +15,16 @@ _STYLES = {
 }
 _OTHER = ("#7A7F87", "x", "dashdot")
 
-FLIPPED = "#D55E00"
-CLEAN = "#0072B2"
-# From the page's own background to a blue on which dark and light text both can be read.
-SHARES = [[0, "rgba(61, 143, 198, 0)"], [1, "rgba(61, 143, 198, 1)"]]
+# Apart from the colours of the methods.
+FLIPPED = "#9A4FB5"
+CLEAN = "#7D8794"
+# From the page's own background to a blue on which dark and light text both can be read; steeper
+# at first, so that a few percent can be seen beside a large diagonal.
+SHARES = [
+    [0, "rgba(61, 143, 198, 0)"],
+    [0.15, "rgba(61, 143, 198, 0.4)"],
+    [1, "rgba(61, 143, 198, 1)"],
+]
 
 _CSS = """
 <style>

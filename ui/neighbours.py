@@ -46,19 +46,20 @@ def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
         placeholder="from the grid",
         help="Any row of the data set by its number in the data set's own file.",
     )  # fmt: skip
-    place = right.empty()
     if asked is None and not len(found):
         st.info(f"No row here: “{_CHOICES[choice]}” finds none. Choose another group or a row id.")
         return None
     row = int(found[0]) if asked is None else int(asked)
-    try:
-        sample = neighborhood(prepared, split, row)
-    except WannError as error:
-        place.error(f"{str(error).capitalize()} Clear the field to go back to the grid.")
-        return None
     items = [_item(neighborhood(prepared, split, int(i))) for i in found]
-    picker.grid(items, "candidates", lambda picked: _go(picked), chosen=_identity(split, row))
-    return sample
+    picker.grid(items, "candidates", _go, chosen=_identity(split, row))
+    if prepared.dataset.train_images is None:
+        st.caption("No images here: each line is an embedding, averaged over runs of dimensions.")
+    try:
+        return neighborhood(prepared, split, row)
+    except WannError as error:
+        text = str(error)
+        st.error(f"{text[:1].upper()}{text[1:]} Clear the field “Row id” or choose from the grid.")
+        return None
 
 
 def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
@@ -66,7 +67,7 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     p, names = sample.prepared, sample.prepared.dataset.class_names
     kind = "Training row" if sample.split == "train" else "Test row"
     st.subheader(f"{kind} {sample.row_id}")
-    picture, text = st.columns([1, 1])
+    picture, text = st.columns([1, 2])
     picture.html(f'<div class="wann-thumb"><img src="{_picture(sample)}" alt=""></div>')
     lines = [f"True class: **{look.plain(names[sample.true_label])}**"]
     if sample.split == "train":
@@ -74,7 +75,8 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
         mark = " (wrong)" if flipped else ""
         k = int(p.adaptive_k[sample.position])
         lines.append(f"Given label: **{look.plain(names[sample.given_label])}**{mark}")
-        never = ", never explained" if k == p.k_bounds[1] else ""
+        k_min, k_max = p.k_bounds
+        never = ": no neighbourhood agrees with the label" if k_min < k == k_max else ""
         lines.append(f"Reliability: **1/{k}**{never}")
     text.markdown("  \n".join(lines))
     answers = [
@@ -97,10 +99,12 @@ def show_neighbours(sample: Neighborhood) -> pd.DataFrame:
     p, names = sample.prepared, sample.prepared.dataset.class_names
     table = sample.table()
     st.subheader("Its nearest training rows")
-    count = st.slider(
-        "Neighbours to show", 1, len(table), min(sample.adaptive_k, _NEIGHBOURS, len(table)),
-        key=f"shown_{sample.split}_{sample.row_id}",
-    )  # fmt: skip
+    count = len(table)
+    if count > 1:
+        count = st.slider(
+            "Neighbours to show", 1, len(table), min(sample.adaptive_k, _NEIGHBOURS, len(table)),
+            key=f"shown_{sample.split}_{sample.row_id}",
+        )  # fmt: skip
     items: list[picker.Item] = []
     for i, row in enumerate(table.head(count).itertuples()):
         given, true = names[row.label], names[row.clean_label]
@@ -123,11 +127,12 @@ def show_neighbours(sample: Neighborhood) -> pd.DataFrame:
         )
     picker.grid(items, "neighbours", _go)
     st.caption(
-        "Nearest first; click one to go there. Blue edge: the label is right, orange: it was "
+        "Nearest first; click one to go there. Grey edge: the label is right, purple: it was "
         "flipped. d: Euclidean distance; η: reliability; vote: its share of WANN's votes, 0 beyond "
         f"the {sample.adaptive_k} rows that vote."
     )
-    return table
+    given, true = (np.array(names)[table[column]] for column in ("label", "clean_label"))
+    return table.assign(label_name=given, clean_label_name=true)
 
 
 def vote_table(sample: Neighborhood, methods: tuple[str, ...]) -> pd.DataFrame:

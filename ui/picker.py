@@ -8,11 +8,12 @@ import streamlit as st
 _CSS = """
 .grid { display: grid; gap: 0.55rem; font-family: var(--st-font); color: var(--st-text-color);
   grid-template-columns: repeat(auto-fill, minmax(6.2rem, 1fr)); }
-button { all: unset; cursor: pointer; border: 1px solid var(--st-border-color);
+button { all: unset; cursor: pointer; display: flex; flex-direction: column;
+  box-sizing: border-box; border: 1px solid var(--st-border-color);
   border-top: 4px solid var(--mark, var(--st-border-color)); border-radius: 0.4rem;
   padding: 0.3rem; text-align: center; font-size: 0.8rem; line-height: 1.3; min-width: 0; }
 button:hover, button:focus-visible { outline: 2px solid var(--st-primary-color); }
-button[aria-pressed=true] { outline: 3px solid var(--st-primary-color); }
+button[aria-pressed=true] { outline: 3px solid var(--st-text-color); }
 img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 0.25rem; display: block; margin-bottom: 0.2rem; }
 div.line { overflow-wrap: anywhere; font-variant-numeric: tabular-nums; }
@@ -28,7 +29,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     const button = document.createElement("button");
     button.type = "button";
     button.title = item.title;
-    button.setAttribute("aria-label", item.title);
+    button.setAttribute("aria-label", `${item.title}: ${item.lines.join(", ")}`);
     button.setAttribute("aria-pressed", item.id === data.chosen);
     if (item.mark) button.style.setProperty("--mark", item.mark);
     const image = document.createElement("img");

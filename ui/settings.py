@@ -36,9 +36,9 @@ _LABELS = {
     "noise_pattern": "Noise pattern",
     "noise_ratio": "Noise ratio",
     "transition_matrix": "Transition matrix",
-    "draw": "Draw",
+    "draw": "How noise is drawn",
     "seed": "Seed",
-    "k": "k of kNN",
+    "k": "One more kNN, with k",
     "k_min": "Bounds of the adaptive k",
     "k_max": "Bounds of the adaptive k",
     "normalization": "Normalisation",
@@ -113,7 +113,10 @@ def sidebar() -> Settings:
             help="Long tail: rows of the last class over rows of the first.",
         )  # fmt: skip
         pattern, ratio, draw, matrix, realised = _noise(form)
-        seed = form(st.number_input, "seed", "seed", min_value=0, max_value=2**32 - 1, value=42)
+        seed = form(
+            st.number_input, "seed", "seed", min_value=0, max_value=2**32 - 1, value=42,
+            help="Of the long tail, the subsample and the noise.",
+        )  # fmt: skip
         bounds = form(
             st.slider, "k_max", "bounds", min_value=1, max_value=51, value=(11, 51), step=2,
             help="k_min and k_max of ANN and WANN. A training row that no neighbourhood up to "
@@ -122,7 +125,7 @@ def sidebar() -> Settings:
         form.places["k_min"] = form.places["k_max"]
         k = form(
             st.slider, "k", "k", min_value=1, max_value=51, value=11, step=2,
-            help="kNN with 11 and with 51 neighbours is always shown; any other k joins them.",
+            help="kNN with 11 and with 51 neighbours is always compared; any other k joins them.",
         )  # fmt: skip
         reduce_by = form(
             st.selectbox, "reduction", "reduction", options=_REDUCTIONS,
@@ -133,6 +136,7 @@ def sidebar() -> Settings:
         normalization = form(
             st.selectbox, "normalization", "norm", options=list(_NORMALIZATIONS),
             format_func=_NORMALIZATIONS.__getitem__,
+            help="Of the embeddings, before neighbours are searched. The paper takes the z-score.",
         )  # fmt: skip
     try:
         scenario = Scenario(
@@ -177,7 +181,11 @@ def _source(form: _Form, root: Path) -> tuple[str, str]:
     names = list(dict.fromkeys(name for name, _ in pairs))
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
     backbones = [backbone for name, backbone in pairs if name == dataset]
-    return dataset, form(st.selectbox, "backbone", "backbone", options=backbones)
+    backbone = form(
+        st.selectbox, "backbone", "backbone", options=backbones,
+        help="The frozen model whose embeddings are compared.",
+    )  # fmt: skip
+    return dataset, backbone
 
 
 def _noise(
@@ -193,12 +201,14 @@ def _noise(
     ratio = form(
         st.slider, "noise_ratio", "ratio", min_value=0.0, max_value=1.0, value=0.4, step=0.05,
         disabled=pattern in ("none", "matrix"),
+        help="Share of the labels that go wrong; under asymmetric noise, of the labels of those "
+        "classes that are mistaken.",
     )  # fmt: skip
     draw = form(
         st.segmented_control, "draw", "draw", options=list(_DRAWS), default="exact",
         format_func=_DRAWS.__getitem__, required=True,
-        help="Exact: the realised ratio is the asked one. As published: the draws of the paper's "
-        "code, which round each class pair down.",
+        help="Exact: each class pair gets the number of wrong labels that the pattern asks for, to "
+        "within one row. As published: the draws of the paper's code, number for number.",
     )  # fmt: skip
     return None if pattern == "none" else pattern, ratio, draw, matrix, st.empty()
 
@@ -207,26 +217,27 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
     upload = st.file_uploader("Transition matrix", type="csv", key="matrix_file")
     form.places["transition_matrix"] = st.empty()
     if upload is None:
-        _refuse(
-            WannError(
-                "`transition_matrix` is needed: a CSV of C rows and C columns, row = clean class, "
-                "column = given label, each row summing to 1.",
-                "transition_matrix",
-            ),
-            form.places,
+        # The file is gone after a page switch; what was read of it is kept.
+        kept: tuple[tuple[float, ...], ...] | None = st.session_state.get("_matrix")
+        if kept is not None:
+            st.caption(f"The {len(kept)} × {len(kept)} matrix uploaded before is in use.")
+            return kept
+        text = (
+            "`transition_matrix` is needed: a CSV of C rows and C columns, row = clean class, "
+            "column = given label, each row summing to 1."
         )
-    if upload.size > _MATRIX_BYTES:
-        limit = f"{_MATRIX_BYTES >> 20} MiB"
-        _refuse(
-            WannError(f"`transition_matrix` is larger than {limit}.", "transition_matrix"),
-            form.places,
-        )
+        _refuse(WannError(text, "transition_matrix"), form.places)
     try:
-        return noise.parse_matrix(upload.getvalue().decode("utf-8-sig"))
+        if upload.size > _MATRIX_BYTES:
+            text = f"`transition_matrix` is larger than {_MATRIX_BYTES >> 20} MiB."
+            raise WannError(text, "transition_matrix")
+        matrix = noise.parse_matrix(upload.getvalue().decode("utf-8-sig"))
     except UnicodeDecodeError:
         _refuse(WannError("`transition_matrix` is not text.", "transition_matrix"), form.places)
     except WannError as error:
         _refuse(error, form.places)
+    st.session_state["_matrix"] = matrix
+    return matrix
 
 
 def _told(error: WannError) -> str:

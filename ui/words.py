@@ -21,7 +21,7 @@ def settings(prepared: Prepared) -> str:
     """What the settings mean, in Markdown."""
     scenario, data = prepared.scenario, prepared.dataset
     what = (
-        f"**{look.plain(data.name)}** under **{look.plain(data.backbone)}**: "
+        f"**{look.plain(data.name)}**, embedded by **{look.plain(data.backbone)}**: "
         f"{len(prepared.labels):,} training and {len(prepared.y_test):,} test rows of "
         f"{data.n_classes} classes{_rows(scenario)}. "
     )
@@ -46,24 +46,51 @@ def _rows(scenario: Scenario) -> str:
 
 
 def results(reports: Sequence[Report]) -> str:
-    """What the numbers show against kNN-11, in Markdown; 'level' where 0 is in the interval."""
+    """What the numbers show against kNN-11 and, for WANN, against kNN-51, in Markdown."""
     by_name = {report.scenario.method_name: report for report in reports}
-    reference = by_name.pop(_REFERENCE)
+    reference = by_name[_REFERENCE]
+    others = {name: report for name, report in by_name.items() if name != _REFERENCE}
     clear, level = [], []
-    for name, report in by_name.items():
-        gain, half = paired_gain_interval(report.right, reference.right)
-        if abs(gain) <= half:
+    for name, report in others.items():
+        text = _gain(report, reference)
+        if text is None:
             level.append(name)
         else:
-            verb = "gains" if gain > 0 else "loses"
-            clear.append(f"**{name}** {verb} {100 * abs(gain):.1f} ± {100 * half:.1f} points")
+            clear.append(f"**{name}** {text}")
     sentences = []
     if clear:
         sentences.append(f"Against {_REFERENCE}, {_listed(clear)}.")
     if level:
         verb = "is" if len(level) == 1 else "are"
         sentences.append(f"{_listed(level)} {verb} level with {_REFERENCE}.")
-    return " ".join(sentences) + " (Paired 95 % intervals on these test rows and this draw.)"
+    text = _gain(by_name["WANN"], by_name["kNN-51"])
+    sentences.append(
+        "WANN is level with kNN-51." if text is None else f"Against kNN-51, **WANN** {text}."
+    )
+    return " ".join(sentences) + " (Paired 95 % intervals on these test rows, for this draw.)"
+
+
+def _gain(report: Report, reference: Report) -> str | None:
+    """A verb and the paired difference in points, or None where 0 lies in the interval."""
+    gain, half = paired_gain_interval(report.right, reference.right)
+    if abs(gain) <= half:
+        return None
+    verb = "gains" if gain > 0 else "loses"
+    return f"{verb} {100 * abs(gain):.1f} ± {100 * half:.1f} points"
+
+
+METHODS = """
+| | who votes on a sample | what a vote counts |
+|---|---|---|
+| **kNN-11**, **kNN-51** | its 11 or 51 nearest training rows | one |
+| **ANN**, adaptive NN | as many as the adaptive k of its nearest training row | one |
+| **WANN**, weighted ANN | the same rows | the reliability of the row's label |
+
+The *adaptive k* of a training row is the smallest neighbourhood whose majority has the row's own
+label, within the bounds of the sidebar; its *reliability* is η = 1/k. A label that no neighbourhood
+agrees with gets the largest k, and so the smallest weight. The paper: Di Salvo et al.,
+[An Embedding is Worth a Thousand Noisy Labels](https://arxiv.org/abs/2408.14358), TMLR 2025.
+"""
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -148,7 +148,8 @@ def paired_gain(
     Returns
     -------
     DataFrame
-        method_name, `axis`, gain, low, high (NaN for a single seed), seeds.
+        method_name, `axis`, gain, low, high (NaN for a single seed, or where all seeds agree),
+        seeds. The interval covers the draws, not the finite test set.
     """
     pairs = records.merge(
         records.loc[records["method_name"] == reference, [axis, "seed", metric]],
@@ -160,7 +161,8 @@ def paired_gain(
     table = summary(pairs, axis, "gain")
 
     def half(std: float, seeds: int) -> float:
-        if seeds < 2:
+        # Without spread (no noise and all rows: nothing is drawn) the seeds say nothing.
+        if seeds < 2 or std == 0:
             return math.nan
         return float(student.ppf(0.975, seeds - 1)) * std / math.sqrt(seeds)
 

@@ -21,9 +21,8 @@ _UNREADABLE = (
     OSError, EOFError, ValueError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
-_CLASS_NAMES: dict[str, tuple[str, ...]] = {
-    "cifar10": tuple("airplane automobile bird cat deer dog frog horse ship truck".split()),
-}
+_CIFAR10 = tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
+_CLASS_NAMES: dict[str, tuple[str, ...]] = {"cifar10": _CIFAR10, "cifar10-n": _CIFAR10}
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:
@@ -35,13 +34,17 @@ def folder(root: str | Path, dataset: str, backbone: str) -> Path:
         If a name would lead out of the root.
     """
     for field, name in (("dataset", dataset), ("backbone", backbone)):
-        if not re.fullmatch(r"[\w.+-]+(/[\w.+-]+)*", name) or ".." in name.split("/"):
+        if not _allowed(name):
             raise WannError(
-                f"`{field}` must be made of letters, digits, '.', '_', '-' and inner '/', "
-                f"got {name!r}.",
+                f"`{field}` must be made of letters, digits, blanks, '.', '_', '-', '+' and "
+                f"inner '/', got {name!r}.",
                 field,
             )
     return Path(root) / dataset / backbone
+
+
+def _allowed(name: str) -> bool:
+    return bool(re.fullmatch(r"[\w.+ -]+(/[\w.+ -]+)*", name)) and ".." not in name.split("/")
 
 
 def available(root: str | Path) -> list[tuple[str, str]]:
@@ -60,7 +63,9 @@ def available(root: str | Path) -> list[tuple[str, str]]:
         for train in root.glob(pattern):
             if train.with_name("test.npz").is_file():
                 place = train.parent.relative_to(root)
-                pairs.append((place.parent.as_posix(), place.name))
+                pair = place.parent.as_posix(), place.name
+                if all(map(_allowed, pair)):
+                    pairs.append(pair)
     return sorted(pairs)
 
 
@@ -90,7 +95,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
             "dataset",
         )
     n_classes = int(max(y_train.max(), y_test.max())) + 1
-    names = _CLASS_NAMES.get(dataset.split("-")[0], ())
+    names = _CLASS_NAMES.get(dataset.split("/")[0], ())
     if len(names) != n_classes:
         names = tuple(str(c) for c in range(n_classes))
     return Dataset(
