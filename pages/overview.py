@@ -87,7 +87,7 @@ with right:
                     "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
                 }
             )
-            st.dataframe(table, hide_index=True)
+            st.table(table.set_index("row"))
         st.caption(
             f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
         )

@@ -213,7 +213,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "compare", records, plan.base, "All runs, CSV",
         )  # fmt: skip
     with right:
-        against = [name for name in ("kNN-51", "kNN-11") if name in plan.methods]
+        against = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
         if len(plan.methods) > 1 and against:
             _show_gain(plan, records, metric, against)
         else:
