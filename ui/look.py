@@ -48,7 +48,7 @@ _CSS = """
 .wann-card .more { font-size: 0.85rem; opacity: 0.85; font-variant-numeric: tabular-nums; }
 .wann-thumbs { display: grid; gap: 0.6rem;
   grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
-.wann-thumb { text-align: center; font-size: 0.85rem; line-height: 1.3; }
+.wann-thumb { text-align: center; max-width: 12rem; font-size: 0.85rem; line-height: 1.3; }
 .wann-thumb img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
   border-radius: 0.35rem; border: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
 </style>
