@@ -28,22 +28,20 @@ live = job.state is jobs.State.RUNNING
 
 @st.fragment(run_every=0.5 if live else None)
 def results() -> None:
-    if live and job.state is not jobs.State.RUNNING:
-        st.rerun()  # the whole page: its button and this clock depend on the job
-    if live:
+    if job.state is jobs.State.RUNNING:
         jobs.bar(job, "cancel_compare")
     if job.state is jobs.State.CANCELLED:
         st.warning(f"Cancelled after {len(job.partial)} runs.", icon=":material/cancel:")
-        if st.button("Go on"):
-            comparison.forget(plan, chosen)
-            comparison.start(plan, chosen)
-            st.rerun()
+    if live and job.state is not jobs.State.RUNNING:
+        st.rerun()  # the whole page: its button and this clock depend on the job
+    if job.state is jobs.State.CANCELLED and st.button("Go on"):
+        comparison.restart(plan, chosen)
+        st.rerun()
     if job.partial:
         comparison.show(plan, list(job.partial))
     if job.error is not None:
         if st.button("Try again"):
-            comparison.forget(plan, chosen)
-            comparison.start(plan, chosen)
+            comparison.restart(plan, chosen)
             st.rerun()
         engine.fail(chosen, job.error)
 

@@ -186,9 +186,10 @@ def find(plan: Plan, settings: Settings) -> jobs.Job | None:
     return jobs.registry().find(_key(plan, settings))
 
 
-def forget(plan: Plan, settings: Settings) -> None:
-    """Drop the plan's job, so that it can be started anew."""
+def restart(plan: Plan, settings: Settings) -> None:
+    """Start the plan's job anew; what it has measured comes from the results store."""
     jobs.registry().forget(_key(plan, settings))
+    start(plan, settings)
 
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:

@@ -17,8 +17,10 @@ Array = npt.NDArray[Any]
 
 # One call to faiss takes about this many multiplications, and so many queries that its matrix
 # product stays efficient: progress is reported, and a search can be stopped, within a second.
-_CALL_COST = 2.5e10
-_CALL_ROWS = (512, 4096)
+_CALL_COST = 1e10
+_CALL_ROWS = (256, 4096)
+# Below this many query values faiss 1.15 leaves the matrix product for slower loops.
+_BLAS_VALUES = 128_000
 # faiss finds neighbours by ‖x‖² + ‖y‖² - 2xy in float32, which can swap near ties. A few candidates
 # more than asked are fetched and ranked again by their true distance; where even the last candidate
 # could hide a nearer row, more are fetched, up to `_MOST_SPARE`.
@@ -179,6 +181,7 @@ class _Space:
         ids = np.empty((len(queries), k), np.int32)
         distances = np.empty((len(queries), k), np.float32)
         fewest, most = _CALL_ROWS
+        fewest = max(fewest, min(1024, _BLAS_VALUES // self.train.shape[1] + 1))
         step = int(np.clip(_CALL_COST / self.train.size, fewest, most))
         for start in range(0, len(queries), step):
             batch = _floats(queries[start : start + step])
