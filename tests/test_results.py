@@ -8,7 +8,7 @@ import pytest
 
 from wann_core import Scenario, run
 from wann_core.export import report_record
-from wann_core.results import ResultsStore
+from wann_core.results import ResultsStore, use_store
 
 ROOT = "assets/database"
 SCENARIO = Scenario(noise_pattern="sym", noise_ratio=0.3, num_subsamples=200, method="ANN")
@@ -85,3 +85,14 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
     assert ResultsStore(path).table()["source"].value_counts().to_dict() == {
         "worker 1": 20, "worker 2": 20, "worker 3": 20,
     }  # fmt: skip
+
+
+def test_store_that_cannot_be_used_costs_a_warning_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    said: list[str] = []
+    assert use_store(lambda store: store.table(), said.append) is None
+    (warning,) = said
+    assert warning.startswith("the results store cannot be used")

@@ -1,6 +1,7 @@
 """The comparison of methods along one axis: its controls, its job and its tables."""
 
 import dataclasses
+import logging
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,13 @@ import streamlit as st
 
 from ui import charts, jobs
 from ui.controls import linked
-from ui.settings import Settings
+from ui.settings import IMBALANCES, Settings
 from wann_core import datasets, export, sampling, sweep
 from wann_core.errors import WannError
-from wann_core.results import ResultsStore
+from wann_core.results import use_store
 from wann_core.scenario import BASELINES, Scenario
+
+_LOG = logging.getLogger(__name__)
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -31,7 +34,6 @@ _AXES = {
     "num_subsamples": "Training rows",
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-_IMBALANCES = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
 
 
@@ -119,7 +121,7 @@ def controls(settings: Settings) -> Plan | None:
         return None
     seeds = tuple(range(base.seed, base.seed + n_seeds))
     # What the axis sets is no part of the plan: moving that control keeps the results.
-    base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis), "seed": seeds[0]})
+    base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis)})
     return Plan(base, axis, values, tuple(m for m in settings.methods if m in methods), seeds)
 
 
@@ -132,8 +134,8 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         return tuple(step / 10 for step in range(round(10 * low), round(10 * high) + 1))
     if axis == "imbalance_ratio":
         chosen = linked(
-            place.multiselect, "Imbalances", key="imbalances", options=_IMBALANCES,
-            default=_IMBALANCES[:-2], format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
+            place.multiselect, "Imbalances", key="imbalances", options=IMBALANCES,
+            default=IMBALANCES[:-2], format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
         )  # fmt: skip
         return tuple(sorted(chosen, reverse=True))
     scenario, root = settings.scenario, settings.database_root
@@ -157,8 +159,13 @@ def start(plan: Plan, settings: Settings) -> None:
     root = settings.database_root
 
     def work(job: jobs.Job) -> None:
-        kept, fresh = ResultsStore(), []
-        stored = kept.find(plan.scenarios(), root)
+        stored = use_store(lambda kept: kept.find(plan.scenarios(), root), _LOG.warning) or {}
+        fresh: list[tuple[Scenario, dict[str, Any]]] = []
+
+        def keep() -> None:
+            use_store(lambda kept: kept.add(fresh, root, "compare"), _LOG.warning)
+            fresh.clear()
+
         job.partial.extend(stored.values())
         todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
         try:
@@ -167,11 +174,10 @@ def start(plan: Plan, settings: Settings) -> None:
                 job.partial.append(record)
                 fresh.append((report.scenario, record))
                 if len(fresh) == _WRITTEN_AT_ONCE:
-                    kept.add(fresh, root, "compare")
-                    fresh = []
+                    keep()
         finally:
             # What a cancelled comparison has measured answers the next one.
-            kept.add(fresh, root, "compare")
+            keep()
 
     jobs.registry().start(_key(plan, settings), work)
 

@@ -98,11 +98,6 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
-def points(difference: float) -> str:
-    """A difference of two shares in percentage points, with a true minus sign."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
-
-
 def cards(entries: list[tuple[str, str, str]]) -> None:
     """A row of cards: (method, value, line below)."""
     blocks = "".join(

@@ -12,7 +12,7 @@ from ui import look, navigation
 from ui.controls import linked
 from wann_core import datasets, noise
 from wann_core.errors import WannError
-from wann_core.scenario import Scenario
+from wann_core.scenario import BASELINES, Scenario
 
 _PATTERNS = {
     "sym": "Symmetric",
@@ -26,7 +26,7 @@ _DRAWS = {"exact": "Exact", "reference": "As published"}
 _REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
 _NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
 _BALANCED = 1.0
-_IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
 _LABELS = {
     "dataset": "Data set",
     "backbone": "Backbone",
@@ -75,8 +75,8 @@ class Settings:
     def methods(self) -> tuple[str, ...]:
         """The methods of every comparison, and kNN under the chosen k."""
         chosen = f"kNN-{self.scenario.k}"
-        extra = () if chosen in ("kNN-11", "kNN-51") else (chosen,)
-        return (*extra, "kNN-11", "kNN-51", "ANN", "WANN")
+        extra = () if chosen in BASELINES else (chosen,)
+        return (*extra, *BASELINES)
 
     def show_realised(self, ratio: float) -> None:
         """Say how much noise there really is."""
@@ -108,7 +108,7 @@ def sidebar() -> Settings:
             placeholder="all", help="Stratified subsample of the training rows; empty for all.",
         )  # fmt: skip
         imbalance = form(
-            st.select_slider, "imbalance_ratio", "imbalance", options=_IMBALANCES,
+            st.select_slider, "imbalance_ratio", "imbalance", options=IMBALANCES,
             format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
             help="Long tail: rows of the last class over rows of the first.",
         )  # fmt: skip

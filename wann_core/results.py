@@ -5,17 +5,19 @@ import hashlib
 import json
 import platform
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 import wann_core
 from wann_core import datasets, export, store
 from wann_core.scenario import Scenario
+
+T = TypeVar("T")
 
 # Raised whenever the same scenario would give other numbers, so that old rows no longer answer.
 _ENGINE_VERSION = 1
@@ -120,6 +122,18 @@ class ResultsStore:
                 for created, source, record, made_by in rows
             ]
         )
+
+
+def use_store(use: Callable[[ResultsStore], T], warn: Callable[[str], object]) -> T | None:
+    """What `use(store)` answers; where the store fails, None and a warning.
+
+    A run is worth more than its row: a full disk or a read-only folder must not cost it.
+    """
+    try:
+        return use(ResultsStore())
+    except (OSError, sqlite3.Error) as error:
+        warn(f"the results store cannot be used: {error}")
+        return None
 
 
 def _versions() -> dict[str, str]:

@@ -3,24 +3,20 @@
 import argparse
 import hashlib
 import json
-import sqlite3
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import wann_core
 from wann_core import export, noise, reduction
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.errors import WannError
 from wann_core.prepared import Report
-from wann_core.results import ResultsStore
+from wann_core.results import use_store
 from wann_core.scenario import METHODS, Scenario, classify, prepare
 from wann_core.store import write_atomically
-
-T = TypeVar("T")
 
 BACKBONE = "vit_large_patch14_dinov2.lvd142m"
 
@@ -78,13 +74,15 @@ def run(args: argparse.Namespace) -> None:
     scenario = _scenario(args)
     outputs = _outputs(args, scenario)
     wants_rows = len(outputs) > 1
-    record = None if wants_rows else _kept(lambda: _find(scenario, args.database_root))
+    root = args.database_root
+    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], root), _note)
+    record = (stored or {}).get(scenario)
     contents = {}
     if record is None:
         report = _classify(args, scenario)
         record = export.report_record(report)
-        run_and_record = [(scenario, record)]
-        _kept(lambda: ResultsStore().add(run_and_record, args.database_root, "knn"))
+        runs = [(scenario, record)]
+        use_store(lambda kept: kept.add(runs, root, "knn"), _note)
         if wants_rows:
             contents["predictions_csv"] = export.to_csv(export.predictions(report))
             contents["train_csv"] = export.to_csv(export.training_rows(report.prepared))
@@ -94,14 +92,14 @@ def run(args: argparse.Namespace) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_write_text, contents[name]))
     if record["notes"]:
-        print(f"note: {record['notes']}", file=sys.stderr)
-    stored = f", measured {record['stored_at']}" if "stored_at" in record else ""
+        _note(record["notes"])
+    origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
     print(
         f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
         f"{record['test_rows']} test rows, realised noise {100 * record['realised_noise']:.2f} %"
-        f"{stored}) -> {outputs['log']}"
+        f"{origin}) -> {outputs['log']}"
     )
 
 
@@ -112,17 +110,8 @@ def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
     return classify(prepared)
 
 
-def _find(scenario: Scenario, database_root: str) -> dict[str, Any] | None:
-    return ResultsStore().find([scenario], database_root).get(scenario)
-
-
-def _kept(use: Callable[[], T]) -> T | None:
-    """Use the results store; where that fails a note says so, as a run is worth more than a row."""
-    try:
-        return use()
-    except (OSError, sqlite3.Error) as error:
-        print(f"note: the results store cannot be used: {error}", file=sys.stderr)
-        return None
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
 
 
 def run_id(scenario: Scenario) -> str:
