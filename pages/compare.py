@@ -12,9 +12,10 @@ if plan is None:
 
 job = comparison.find(plan, chosen)
 left, right = st.columns([1, 4] if job is None else [0.01, 5], vertical_alignment="center")
-if job is None and left.button("Run", type="primary", width="stretch"):
-    comparison.start(plan, chosen)
-    st.rerun()
+if job is None:
+    left.button(
+        "Run", type="primary", width="stretch", on_click=comparison.start, args=(plan, chosen)
+    )
 right.caption(plan.in_words())
 if job is None:
     st.info(
