@@ -1,46 +1,88 @@
 """What every source yields: embeddings, labels, row ids and, where there are some, images."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from wann_core.datasets.images import ImageDataset
+
 Array = npt.NDArray[Any]
+
+SPLITS = ("train", "val", "test", "unlabelled")
 
 
 @dataclass(frozen=True, eq=False)
-class Dataset:
-    """One data set under one backbone; its arrays are read-only.
+class Split:
+    """Rows of a data set; its arrays are read-only.
 
     Attributes
     ----------
-    name, backbone : str
-    X_train, X_test : ndarray of shape (n, d) and (m, d), float16, float32 or float64
-    y_train, y_test : ndarray of shape (n,) and (m,), int64
-        Class ids 0 … C - 1.
-    train_ids, test_ids : ndarray of shape (n,) and (m,), int64
-        Rows in the source's own files.
-    class_names : tuple of str, length C
-    train_images, test_images : ndarray of shape (n, height, width[, 3]), uint8, or None
+    X : ndarray of shape (n, d), float16, float32 or float64
+        Embeddings.
+    y : ndarray of shape (n,), int64
+        Class ids 0 … C - 1 as given; -1 where there is no label.
+    ids : ndarray of shape (n,), int64
+        Rows in the source's own file or list of files.
+    clean : ndarray of shape (n,), int64, or None
+        True class ids where the given ones may be wrong and the true ones are known.
+    names : sequence of str, or None
+        The source's own name of each row: a file, or the id of a user's table.
     """
 
-    name: str
-    backbone: str
-    X_train: Array
-    y_train: Array
-    train_ids: Array
-    X_test: Array
-    y_test: Array
-    test_ids: Array
-    class_names: tuple[str, ...]
-    train_images: Array | None = None
-    test_images: Array | None = None
+    X: Array
+    y: Array
+    ids: Array
+    clean: Array | None = None
+    names: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         for value in vars(self).values():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def true(self) -> Array:
+        """The best that is known of the true class ids: `clean`, else `y`."""
+        return self.y if self.clean is None else self.clean
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """One data set under one backbone.
+
+    Attributes
+    ----------
+    name, backbone : str
+    class_names : tuple of str, length C
+    train : Split
+        Every row labelled.
+    test : Split or None
+        Every row labelled; None where each training row is judged by the others.
+    val, unlabelled : Split or None
+    open_images : callable, optional
+        Finds the images, or raises `WannError`; called once, when they are first wanted.
+    """
+
+    name: str
+    backbone: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split | None
+    val: Split | None = None
+    unlabelled: Split | None = None
+    open_images: Callable[[], ImageDataset] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -48,6 +90,23 @@ class Dataset:
         return len(self.class_names)
 
     @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        found = {name: getattr(self, name) for name in SPLITS}
+        return {name: split for name, split in found.items() if split is not None}
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(v.nbytes for v in vars(self).values() if isinstance(v, np.ndarray))
+        return sum(split.nbytes for split in self.splits.values())
+
+    @cached_property
+    def images(self) -> ImageDataset | None:
+        """The images of the rows, found by `Split.ids`; None where there are none.
+
+        Raises
+        ------
+        WannError
+            If there should be some but they cannot be found.
+        """
+        return self.open_images() if self.open_images else None

@@ -1,0 +1,89 @@
+"""Images of a data set as its source stores them: files in folders, or rows of an array."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from wann_core.errors import WannError
+
+Array = npt.NDArray[Any]
+
+UNLABELLED = -1
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSplit:
+    """The images of one split, in the source's own order.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n,), int64
+        Class ids; -1 where there is no label.
+    root : Path
+        Folder of the files.
+    files : sequence of str, or None
+        Path of each image relative to `root`, with '/' between folders.
+    pixels : ndarray of shape (n, height, width) or (n, height, width, 3), uint8, or None
+        The images themselves where the source is an array; usually a memory map.
+    """
+
+    labels: Array
+    root: Path
+    files: Sequence[str] | None = None
+    pixels: Array | None = None
+
+    def __post_init__(self) -> None:
+        rows = self.files if self.files is not None else self.pixels
+        if rows is None or len(rows) != len(self.labels):
+            raise WannError("a split needs one file, or one array row, for each label.")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def where(self, row: int) -> str:
+        """How a message names an image: its file, or its row in the source's array."""
+        return f"row {row}" if self.files is None else self.files[row]
+
+    def open(self, row: int) -> Image.Image:
+        """The image as stored: any mode and size, not turned upright, perhaps not decoded yet.
+
+        Raises
+        ------
+        OSError, ValueError, SyntaxError, Image.DecompressionBombError
+            What Pillow raises for what is not an image; decoding may raise them later.
+        """
+        if self.pixels is not None:
+            return Image.fromarray(np.ascontiguousarray(self.pixels[row]))
+        assert self.files is not None
+        return Image.open(self.root / self.files[row])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset:
+    """All splits of a source of images.
+
+    Attributes
+    ----------
+    name : str
+        Of the data set, as in 'mnist' or the name that a user chose.
+    splits : mapping of str to ImageSplit
+        Some of 'train', 'val', 'test' and 'unlabelled', in this order; 'train' is always there.
+    class_names : tuple of str, length C
+    origin : mapping
+        JSON values from which the source can be opened again, as in
+        ``{"source": "imagefolder", "root": "/data/birds"}``.
+    """
+
+    name: str
+    splits: Mapping[str, ImageSplit]
+    class_names: tuple[str, ...]
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        """Images of all splits."""
+        return sum(map(len, self.splits.values()))
