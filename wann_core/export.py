@@ -50,7 +50,7 @@ def predictions(report: Report) -> pd.DataFrame:
     """index, label, prediction, confidence (share of the votes won) of every test row."""
     return pd.DataFrame(
         {
-            "index": report.prepared.dataset.test_ids,
+            "index": report.prepared.test_ids,
             "label": report.prepared.y_test,
             "prediction": report.predictions,
             "confidence": report.confidence,

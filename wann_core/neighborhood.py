@@ -121,7 +121,7 @@ def neighborhood(prepared: Prepared, split: str, row_id: int) -> Neighborhood:
 
 def row_ids(prepared: Prepared, split: str) -> Array:
     """Row ids of a split in the source's own file."""
-    return prepared.row_ids if split == "train" else prepared.dataset.test_ids
+    return prepared.row_ids if split == "train" else prepared.test_ids
 
 
 def predictions(prepared: Prepared, split: str, method: str) -> Array:

@@ -109,7 +109,7 @@ def add_noise(
     check_number("n_classes", classes, found, whole=True)
     check_choice("draw", draw, DRAWS)
     if pattern is None:
-        return _report(labels, labels, classes)
+        return compare(labels, labels, classes)
     check_choice("noise_pattern", pattern, PATTERNS)
     check_number("noise_ratio", ratio, 0, 1)
     if pattern in ("instance", "similar") and (X is None or len(X) != len(labels)):
@@ -125,7 +125,7 @@ def add_noise(
         )
         flip = _flip_reference if draw == "reference" else _flip_exact
         noisy = flip(labels, T, rng)
-    return _report(labels, noisy, classes)
+    return compare(labels, noisy, classes)
 
 
 def expected_matrix(
@@ -264,7 +264,8 @@ def _instance(
     return noisy
 
 
-def _report(clean: Array, noisy: Array, n_classes: int) -> NoisyLabels:
+def compare(clean: Array, noisy: Array, n_classes: int) -> NoisyLabels:
+    """What the noise in given labels is, where the clean ones are known; both class ids below C."""
     counts = np.bincount(clean * n_classes + noisy, minlength=n_classes**2)
     counts = counts.reshape(n_classes, n_classes).astype(np.float64)
     counts[np.diag_indices(n_classes)] += counts.sum(axis=1) == 0

@@ -31,14 +31,19 @@ class Prepared:
         The source, with all its rows.
     rows : ndarray of shape (n,), int64
         Positions of the training rows in the source's training split, in training order.
-    row_ids : ndarray of shape (n,), int64
-        Their row ids in the source's own files.
+    row_ids, test_ids : ndarray of shape (n,) and (m,), int64
+        Row ids in the source's own files.
     X_train, X_test : ndarray of shape (n, d) and (m, d), float32
         Normalised and reduced.
     labels, clean_labels : ndarray of shape (n,), int64
+        As the methods see them, and as they are where that is known: before the noise that was
+        added, and before the source's own where its true labels come with it.
     y_test : ndarray of shape (m,), int64
+    leave_one_out : bool
+        Whether the source has no test rows, so that the training rows themselves are judged, each
+        by the others; `X_test`, `y_test` and `test_ids` are then those of the training rows.
     noise_ratio : float
-        Share of the training labels that really changed.
+        Share of the training labels that are not the clean ones.
     transition_matrix : ndarray of shape (C, C), float64
         What really happened: clean class × given label.
     graph : NeighborGraph
@@ -52,11 +57,13 @@ class Prepared:
     dataset: Dataset
     rows: Array
     row_ids: Array
+    test_ids: Array
     X_train: Array
     X_test: Array
     labels: Array
     clean_labels: Array
     y_test: Array
+    leave_one_out: bool
     noise_ratio: float
     transition_matrix: Array
     graph: NeighborGraph
@@ -131,18 +138,29 @@ class Geometry:
     notes: tuple[str, ...]
 
 
+_LEAVE_ONE_OUT = (
+    "This data set has no test rows: every training row is judged by the others, itself excluded."
+)
+
+
 def make_geometry(data: Dataset, geometry: "Scenario") -> Geometry:
     """Sample, normalise and, under PCA, reduce as `Scenario.geometry` says."""
     rng = np.random.RandomState(geometry.seed)
-    rows, notes = np.arange(len(data.y_train)), list[str]()
+    labels = data.train.y
+    rows, notes = np.arange(len(labels)), list[str]()
     if geometry.imbalance_ratio is not None:
-        rows, notes = sampling.long_tail(data.y_train, geometry.imbalance_ratio, rng)
+        rows, notes = sampling.long_tail(labels, geometry.imbalance_ratio, rng)
     if geometry.num_subsamples is not None:
-        rows = rows[sampling.subsample(data.y_train[rows], geometry.num_subsamples, geometry.seed)]
+        rows = rows[sampling.subsample(labels[rows], geometry.num_subsamples, geometry.seed)]
     raw = _raw(data, rows)
-    X_train, X_test = reduction.normalize(raw, data.X_test, geometry.normalization)
+    # Without test rows a single one stands in for them, so that nothing is computed twice.
+    raw_test = raw[:1] if data.test is None else data.test.X
+    X_train, X_test = reduction.normalize(raw, raw_test, geometry.normalization)
     if geometry.reduction == "PCA":
         X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
+    if data.test is None:
+        X_test = X_train
+        notes.append(_LEAVE_ONE_OUT)
     return Geometry(rows, X_train, X_test, rng.get_state(), tuple(notes))
 
 
@@ -158,12 +176,12 @@ def add_labels(
     `base_graph()` is the graph of the geometry, which LDA alone has no use for;
     `search(X_train, X_test)` makes another one.
     """
-    clean = data.y_train[base.rows]
+    given, clean = data.train.y[base.rows], data.train.true[base.rows]
     rng = np.random.RandomState(labelling.seed)
     if labelling.imbalance_ratio is not None:
         rng.set_state(base.random_state)
     noisy = noise.add_noise(
-        clean,
+        given,
         labelling.noise_pattern,
         labelling.noise_ratio,
         rng=rng,
@@ -173,17 +191,21 @@ def add_labels(
         X=_raw(data, base.rows) if labelling.noise_pattern in ("instance", "similar") else None,
         matrix=labelling.transition_matrix,
     )
+    if data.train.clean is not None:
+        noisy = noise.compare(clean, noisy.labels, data.n_classes)
     X_train, X_test = base.X_train, base.X_test
     if labelling.reduction not in ("LDA", "fLDA"):
         graph = base_graph()
     else:
         fit_on = None
         if labelling.reduction == "fLDA":
-            k_min, k_max = (min(k, len(clean) - 1) for k in reduction.FLDA_K)
+            k_min, k_max = (min(k, len(given) - 1) for k in reduction.FLDA_K)
             fit_on = adaptive_k(base_graph().train_ids, noisy.labels, k_min, k_max) < k_max
         X_train, X_test = reduction.lda(
             X_train, noisy.labels, X_test, labelling.reduction_size, fit_on=fit_on
         )
+        if data.test is None:
+            X_test = X_train
         graph = search(X_train, X_test)
     for array in (noisy.labels, clean):
         array.setflags(write=False)
@@ -191,12 +213,14 @@ def add_labels(
         scenario=labelling,
         dataset=data,
         rows=base.rows,
-        row_ids=data.train_ids[base.rows],
+        row_ids=data.train.ids[base.rows],
+        test_ids=data.train.ids[base.rows] if data.test is None else data.test.ids,
         X_train=X_train,
         X_test=X_test,
         labels=noisy.labels,
         clean_labels=clean,
-        y_test=data.y_test,
+        y_test=clean if data.test is None else data.test.true,
+        leave_one_out=data.test is None,
         noise_ratio=noisy.ratio,
         transition_matrix=noisy.transition_matrix,
         graph=graph,
@@ -206,6 +230,6 @@ def add_labels(
 
 def _raw(data: Dataset, rows: Array) -> Array:
     """Embeddings of these training rows as they lie in the source; not copied if they are all."""
-    if len(rows) == len(data.y_train) and np.array_equal(rows, np.arange(len(rows))):
-        return data.X_train
-    return data.X_train[rows]
+    if len(rows) == len(data.train) and np.array_equal(rows, np.arange(len(rows))):
+        return data.train.X
+    return data.train.X[rows]

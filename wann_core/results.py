@@ -15,6 +15,7 @@ import pandas as pd
 
 import wann_core
 from wann_core import datasets, export, store
+from wann_core.datasets import DATASET_ROOT
 from wann_core.scenario import Scenario
 
 T = TypeVar("T")
@@ -65,13 +66,16 @@ class ResultsStore:
             connection.close()
 
     def find(
-        self, scenarios: Sequence[Scenario], database_root: str | Path
+        self,
+        scenarios: Sequence[Scenario],
+        database_root: str | Path,
+        dataset_root: str | Path = DATASET_ROOT,
     ) -> dict[Scenario, dict[str, Any]]:
         """The stored records of those scenarios that were run before, on the same files.
 
         Each has `stored_at` set to the time at which it was measured.
         """
-        keys = {_key(scenario, database_root): scenario for scenario in scenarios}
+        keys = {_key(scenario, database_root, dataset_root): scenario for scenario in scenarios}
         found = {}
         with self._open() as database:
             for key, scenario in keys.items():
@@ -88,6 +92,7 @@ class ResultsStore:
         runs: Sequence[tuple[Scenario, dict[str, Any]]],
         database_root: str | Path,
         source: str,
+        dataset_root: str | Path = DATASET_ROOT,
     ) -> None:
         """Keep runs; one that is there already stays as it is.
 
@@ -95,14 +100,15 @@ class ResultsStore:
         ----------
         runs : sequence of (Scenario, dict)
             Each with its `export.report_record`.
-        database_root : path
+        database_root, dataset_root : path
+            As they were run with.
         source : str
             What started them: 'compare', 'knn', …
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         versions = json.dumps(_versions())
         rows = [
-            (_key(scenario, database_root), now, source, json.dumps(record), versions)
+            (_key(scenario, database_root, dataset_root), now, source, json.dumps(record), versions)
             for scenario, record in runs
         ]
         with self._open() as database:
@@ -145,8 +151,9 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _key(scenario: Scenario, database_root: str | Path) -> str:
+def _key(scenario: Scenario, database_root: str | Path, dataset_root: str | Path) -> str:
     """Digest of what decides the numbers: the run, the files and the engine."""
-    files = datasets.fingerprint(scenario.dataset, scenario.backbone, database_root)
+    place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
+    files = datasets.fingerprint(*place)
     parts = [_ENGINE_VERSION, export.scenario_record(scenario.canonical()), files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wann_core import datasets, noise, reduction, store
-from wann_core.datasets import DATABASE_ROOT
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.metrics import Metrics
 from wann_core.neighbors import NeighborGraph, Progress
@@ -173,6 +173,7 @@ def prepare(
     scenario: Scenario,
     *,
     database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
 ) -> Prepared:
     """Load, sample, label, normalise and reduce the data, and find its neighbours.
@@ -180,8 +181,8 @@ def prepare(
     Parameters
     ----------
     scenario : Scenario
-    database_root : path
-        Where embedding databases lie.
+    database_root, dataset_root : path
+        Where embedding databases, and raw data and human labels, lie.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
 
@@ -196,13 +197,16 @@ def prepare(
         If the data cannot be had, or cannot serve the scenario.
     """
     started = time.perf_counter()
-    data = datasets.load(scenario.dataset, scenario.backbone, database_root)
-    source = datasets.fingerprint(scenario.dataset, scenario.backbone, database_root)
+    place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
+    data, source = datasets.load(*place), datasets.fingerprint(*place)
     graph_k = graph_neighbors(scenario)
     labelling, geometry = scenario.labelling(), scenario.geometry()
 
     def search(X_train: Array, X_test: Array) -> NeighborGraph:
-        return store.neighbor_graph(X_train, X_test, graph_k, progress)
+        if X_test is not X_train:
+            return store.neighbor_graph(X_train, X_test, graph_k, progress)
+        graph = store.neighbor_graph(X_train, None, graph_k, progress)
+        return NeighborGraph(*2 * (graph.train_ids, graph.train_distances))
 
     def build_geometry() -> tuple[Geometry, int]:
         made = make_geometry(data, geometry)
@@ -258,7 +262,7 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
     started = time.perf_counter()
     weights = None
     if asked.method == "kNN":
-        k = min(asked.k, len(prepared.labels))
+        k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
         voters = np.full(len(ids), k, np.int32)
     else:
         voters = prepared.adaptive_k[ids[:, 0]]
@@ -278,6 +282,7 @@ def run(
     scenario: Scenario,
     *,
     database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
 ) -> Report:
     """`prepare` and `classify` in one.
@@ -293,4 +298,5 @@ def run(
     >>> round(report.prepared.noise_ratio, 3), report.metrics.accuracy > 0.8
     (0.4, True)
     """
-    return classify(prepare(scenario, database_root=database_root, progress=progress))
+    roots = {"database_root": database_root, "dataset_root": dataset_root}
+    return classify(prepare(scenario, **roots, progress=progress))

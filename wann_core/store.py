@@ -91,7 +91,7 @@ def cache_folder() -> Path:
 
 
 def neighbor_graph(
-    X_train: Array, X_test: Array, k: int, progress: Progress | None = None
+    X_train: Array, X_test: Array | None, k: int, progress: Progress | None = None
 ) -> NeighborGraph:
     """`NeighborGraph.build`, answered from cache/graphs where the same arrays were searched before.
 
@@ -99,14 +99,15 @@ def neighbor_graph(
     whole or not at all, two processes never search for the same one at once, and the folder is
     bounded. A cache that cannot be written costs a warning, not the graph.
     """
-    cost = float(len(X_train)) * (len(X_train) + len(X_test)) * X_train.shape[1]
+    queries = len(X_train) + (0 if X_test is None else len(X_test))
+    cost = float(len(X_train)) * queries * X_train.shape[1]
     if cost < _WORTH_KEEPING:
         return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
     path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k)}.npz"
     graph = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path.with_suffix(".lock")):
+        with locked(path.with_suffix(".lock")):
             graph = _read_graph(path)
             if graph is None:
                 graph = NeighborGraph.build(X_train, X_test, k=k, progress=progress)
@@ -116,16 +117,18 @@ def neighbor_graph(
     return graph or NeighborGraph.build(X_train, X_test, k=k, progress=progress)
 
 
-def _digest(X_train: Array, X_test: Array, k: int) -> str:
+def _digest(X_train: Array, X_test: Array | None, k: int) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    for array in (X_train, X_test):
+    for array in (X_train,) if X_test is None else (X_train, X_test):
         digest.update(f"{_GRAPH_VERSION} {k} {array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file `path`, made if need be; other threads and processes wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -137,17 +140,19 @@ _ARRAYS = ("train_ids", "train_distances", "test_ids", "test_distances")
 def _read_graph(path: Path) -> NeighborGraph | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            graph = NeighborGraph(*(arrays[name] for name in _ARRAYS))
+            graph = NeighborGraph(**{name: arrays[name] for name in _ARRAYS if name in arrays})
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError):
+    except (zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, RuntimeError):
         return None  # damaged: made again
     os.utime(path)
     return graph
 
 
 def _write_graph(path: Path, graph: NeighborGraph) -> None:
-    write_atomically(path, lambda file: np.savez(file, **{a: getattr(graph, a) for a in _ARRAYS}))
+    found = {name: getattr(graph, name) for name in _ARRAYS}
+    arrays = {name: array for name, array in found.items() if array is not None}
+    write_atomically(path, lambda file: np.savez(file, **arrays))
     kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
     for file in kept:

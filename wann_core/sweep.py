@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import t as student
 
-from wann_core.datasets import DATABASE_ROOT
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import check_choice
 from wann_core.neighbors import Progress
 from wann_core.prepared import Prepared, Report
@@ -63,6 +63,7 @@ def run_all(
     scenarios: Iterable[Scenario],
     *,
     database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
 ) -> Iterator[Report]:
     """The reports of many scenarios, one after the other.
@@ -72,7 +73,7 @@ def run_all(
     Parameters
     ----------
     scenarios : iterable of Scenario
-    database_root, progress
+    database_root, dataset_root, progress
         As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
 
     Raises
@@ -94,7 +95,9 @@ def run_all(
         # Of method and k only the neighbours that they need matter to what is prepared.
         shared = dataclasses.replace(scenario, method="kNN", k=graph_neighbors(scenario))
         if prepared is None or prepared.scenario != shared:
-            prepared = prepare(shared, database_root=database_root, progress=within)
+            prepared = prepare(
+                shared, database_root=database_root, dataset_root=dataset_root, progress=within
+            )
         yield classify(prepared, scenario)
         if progress is not None:
             progress(before + units[i], sum(units), text)

@@ -1,44 +1,86 @@
 """The catalogue of data sets, and one loader a source."""
 
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from wann_core.datasets import database, digits
-from wann_core.datasets.dataset import Dataset
+import numpy as np
+
+from wann_core.datasets import catalogue, database, digits, human_labels, sources
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.errors import WannError
 from wann_core.store import SharedCache
 
 BUILT_IN = ("digits", "pixels")
 DATABASE_ROOT = "assets/database"
+DATASET_ROOT = "assets/data"
 
-__all__ = ["BUILT_IN", "DATABASE_ROOT", "Dataset", "available", "fingerprint", "load"]
+__all__ = [
+    "BUILT_IN", "DATABASE_ROOT", "DATASET_ROOT", "Dataset", "Split", "available", "fingerprint",
+    "load",
+]  # fmt: skip
 
 _loaded = SharedCache(max_bytes=1 << 30)
 
 
-def available(database_root: str | Path = DATABASE_ROOT) -> list[tuple[str, str]]:
-    """(dataset, backbone) pairs that `load` can serve: the built-in digits and the databases.
+def available(
+    database_root: str | Path = DATABASE_ROOT, dataset_root: str | Path = DATASET_ROOT
+) -> list[tuple[str, str]]:
+    """(dataset, backbone) pairs that `load` can serve.
+
+    The built-in digits, the databases, and the human labels of those that have some.
 
     Raises
     ------
     WannError
         If the database folder does not exist.
     """
-    return [BUILT_IN, *(pair for pair in database.available(database_root) if pair != BUILT_IN)]
+    found = [pair for pair in database.available(database_root) if pair != BUILT_IN]
+    human = [
+        (name, backbone)
+        for name in human_labels.available(dataset_root)
+        for base, backbone in found
+        if base == human_labels.base(name)
+    ]
+    return [BUILT_IN, *sorted({*found, *human})]
 
 
 def fingerprint(
-    dataset: str, backbone: str, database_root: str | Path
+    dataset: str,
+    backbone: str,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
 ) -> tuple[tuple[str, int, int], ...]:
     """What changes when a data set's files do: their paths, sizes and times; empty if built in."""
     if (dataset, backbone) == BUILT_IN:
         return ()
-    place = database.folder(database_root, dataset, backbone)
-    stats = [(path, path.stat()) for path in sorted(place.glob("*.npz"))]
+    base = human_labels.base(dataset) or dataset
+    place = database.folder(database_root, base, backbone)
+    paths = [*sorted(place.glob("*.npz")), *place.glob(database.MANIFEST)]
+    if base != dataset:
+        paths.append(human_labels.path(dataset, dataset_root))
+    stats = [(path, path.stat()) for path in paths if path.exists()]
     return tuple((str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
 
 
-def load(dataset: str, backbone: str, database_root: str | Path = DATABASE_ROOT) -> Dataset:
+def load(
+    dataset: str,
+    backbone: str,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+) -> Dataset:
     """The data set under a backbone; the same object as long as its files do not change.
+
+    Parameters
+    ----------
+    dataset, backbone : str
+        'digits' under 'pixels', an embedding database, or the human labels of one, as in
+        'cifar10-n/worse_label'.
+    database_root, dataset_root : path
+        Where embedding databases, and raw data and human labels, lie.
 
     Raises
     ------
@@ -52,13 +94,54 @@ def load(dataset: str, backbone: str, database_root: str | Path = DATABASE_ROOT)
                 f"the built-in data set 'digits' has backbone 'pixels', got {backbone!r}.",
                 "backbone",
             )
-    key = (dataset, backbone, fingerprint(dataset, backbone, database_root))
+    place_of = (dataset, backbone, database_root, dataset_root)
+    key = (dataset, backbone, str(dataset_root), fingerprint(*place_of))
 
     def read() -> tuple[Dataset, int]:
-        if (dataset, backbone) == BUILT_IN:
-            data = digits.load()
-        else:
-            data = database.load(database_root, dataset, backbone)
+        data = digits.load() if (dataset, backbone) == BUILT_IN else _read(*place_of)
         return data, data.nbytes
 
     return _loaded.get(key, read)
+
+
+def _read(
+    dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path
+) -> Dataset:
+    base = human_labels.base(dataset)
+    data = database.load(database_root, base or dataset, backbone)
+    origin = database.manifest(database.folder(database_root, data.name, backbone)).get("images")
+    entry = catalogue.ENTRIES.get(data.name)
+    if entry is not None and len(entry.class_names) >= data.n_classes:
+        data = dataclasses.replace(data, class_names=entry.class_names)
+    if isinstance(origin, dict) or entry is not None:
+        find = partial(_find_images, data, origin, dataset_root)
+        data = dataclasses.replace(data, open_images=find)
+    return human_labels.relabel(data, dataset, dataset_root) if base else data
+
+
+def _find_images(
+    data: Dataset, origin: Mapping[str, Any] | None, dataset_root: str | Path
+) -> ImageDataset | None:
+    """The images of a database's rows: from where its manifest says, or by the catalogue's name."""
+    if origin and origin.get("source") in sources.FILES:
+        root = Path(str(origin.get("root", "")))
+        if not root.is_dir():
+            raise WannError(f"the folder of the images, {str(root)!r}, does not exist.")
+        splits = {
+            name: ImageSplit(split.y, root, files=split.names)
+            for name, split in data.splits.items()
+            if split.names is not None
+        }
+        return ImageDataset(data.name, splits, data.class_names, origin)
+    images = sources.find(data.name, origin, dataset_root)
+    if images is None:
+        return None
+    for name, split in data.splits.items():
+        source = images.splits.get(name)
+        fits = source is not None and int(split.ids.max()) < len(source)
+        if source is None or not fits or not np.array_equal(source.labels[split.ids], split.y):
+            raise WannError(
+                f"the images of {data.name!r} do not belong to this database: the labels of split "
+                f"{name!r} differ."
+            )
+    return images

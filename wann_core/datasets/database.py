@@ -1,8 +1,8 @@
 """Embedding databases on disk: `<root>/<dataset>/<backbone>/{train,test[,val,unlabelled]}.npz`.
 
-Each file holds `embeddings` (n, d) and `labels` (n,) or (n, 1), as the published scripts write them.
-Ours may hold more: `ids` (n,), the rows of the source; `clean_labels` (n,); `names`, the source's own
-names of the rows, packed by `pack_names`. `manifest.json` beside them records where they come from.
+Each file holds `embeddings` (n, d) and `labels` (n,) or (n, 1), as the published scripts write.
+Ours may hold more: `ids` (n,), the rows of the source; `clean_labels` (n,); `names`, the source's
+own names of the rows, packed by `pack_names`. `manifest.json` records where they come from.
 """
 
 import json
@@ -93,12 +93,11 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
     """
     place = folder(root, dataset, backbone)
     made = manifest(place)
-    needed = ("train",) if made else ("train", "test")
-    for split in needed:
-        if not (place / f"{split}.npz").is_file():
+    for needed in ("train",) if made else ("train", "test"):
+        if not (place / f"{needed}.npz").is_file():
             raise WannError(
                 f"no embedding database of data set {dataset!r} under backbone {backbone!r}: "
-                f"{place / split!s}.npz does not exist.",
+                f"{place / needed!s}.npz does not exist.",
                 "dataset",
             )
     splits = {name: _read(place / f"{name}.npz") for name in splits_of(place)}
@@ -196,7 +195,7 @@ def write(
                 arrays["clean_labels"] = split.clean
             if split.names is not None:
                 arrays["names"] = pack_names(split.names)
-            np.savez(draft / f"{name}.npz", **arrays)
+            np.savez(draft / f"{name}.npz", allow_pickle=False, **arrays)
         record = {
             "format": 1, "dataset": dataset, "backbone": backbone,
             "class_names": list(class_names), **details,

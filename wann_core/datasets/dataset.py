@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from wann_core.datasets.images import ImageDataset
+from wann_core.errors import WannError
 
 Array = npt.NDArray[Any]
 
@@ -72,7 +74,8 @@ class Dataset:
         Every row labelled; None where each training row is judged by the others.
     val, unlabelled : Split or None
     open_images : callable, optional
-        Finds the images, or raises `WannError`; called once, when they are first wanted.
+        Finds the images, or raises `WannError`; called once, when they are first wanted. Its splits
+        hold files in the order of the rows, or arrays that `Split.ids` counts in.
     """
 
     name: str
@@ -82,7 +85,7 @@ class Dataset:
     test: Split | None
     val: Split | None = None
     unlabelled: Split | None = None
-    open_images: Callable[[], ImageDataset] | None = None
+    open_images: Callable[[], ImageDataset | None] | None = None
 
     @property
     def n_classes(self) -> int:
@@ -100,13 +103,34 @@ class Dataset:
         """Bytes of all arrays."""
         return sum(split.nbytes for split in self.splits.values())
 
-    @cached_property
+    @property
     def images(self) -> ImageDataset | None:
-        """The images of the rows, found by `Split.ids`; None where there are none.
+        """The images of the rows; None where there are none. See `image`."""
+        return self._opened[0]
+
+    @property
+    def images_missing(self) -> str:
+        """Why there are no images although there should be some; empty otherwise."""
+        return self._opened[1]
+
+    @cached_property
+    def _opened(self) -> tuple[ImageDataset | None, str]:
+        try:
+            return self.open_images() if self.open_images else None, ""
+        except WannError as error:
+            return None, str(error)
+
+    def image(self, split: str, position: int) -> Image.Image | None:
+        """The image of a row of a split, as stored; None where there is none.
 
         Raises
         ------
-        WannError
-            If there should be some but they cannot be found.
+        OSError, ValueError, SyntaxError, Image.DecompressionBombError
+            If the file is gone or no image.
         """
-        return self.open_images() if self.open_images else None
+        source = self.images.splits.get(split) if self.images else None
+        if source is None:
+            return None
+        # Files are named row by row; arrays hold all rows of the source.
+        row = position if source.files is not None else int(self.splits[split].ids[position])
+        return source.open(row)

@@ -1,12 +1,20 @@
 """scikit-learn's handwritten digits: the data set that is always there."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.datasets.images import ImageDataset, ImageSplit
+
+Array = npt.NDArray[Any]
 
 TRAIN_ROWS = 1200
+CLASS_NAMES = tuple(str(c) for c in range(10))
 
 
 def load() -> Dataset:
@@ -19,25 +27,40 @@ def load() -> Dataset:
     Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI 1998.
     """
     digits = load_digits()
-    train, test = train_test_split(
-        np.arange(len(digits.target)),
-        train_size=TRAIN_ROWS,
-        stratify=digits.target,
-        random_state=0,
-    )
-    train, test = np.sort(train), np.sort(test)
+    train, test = _split(digits.target)
     pixels = digits.data.astype(np.float32)
-    grey = np.round(digits.images * (255 / 16)).astype(np.uint8)
     return Dataset(
         name="digits",
         backbone="pixels",
-        X_train=pixels[train],
-        y_train=digits.target[train],
-        train_ids=train,
-        X_test=pixels[test],
-        y_test=digits.target[test],
-        test_ids=test,
-        class_names=tuple(str(c) for c in range(10)),
-        train_images=grey[train],
-        test_images=grey[test],
+        class_names=CLASS_NAMES,
+        train=Split(pixels[train], digits.target[train], train),
+        test=Split(pixels[test], digits.target[test], test),
+        open_images=_all_images,
     )
+
+
+def open_images() -> ImageDataset:
+    """The same split as grey images, each split's rows counted from 0."""
+    digits = load_digits()
+    parts = zip(("train", "test"), _split(digits.target), strict=True)
+    splits = {name: _images(rows) for name, rows in parts}
+    return ImageDataset("digits", splits, CLASS_NAMES, {"source": "digits"})
+
+
+def _all_images() -> ImageDataset:
+    """All of them for either split, as row ids are positions in `load_digits()`."""
+    everything = _images(np.arange(len(load_digits().target)))
+    return ImageDataset("digits", {"train": everything, "test": everything}, CLASS_NAMES)
+
+
+def _images(rows: Array) -> ImageSplit:
+    digits = load_digits()
+    grey = np.round(digits.images[rows] * (255 / 16)).astype(np.uint8)
+    return ImageSplit(digits.target[rows].astype(np.int64), Path(), pixels=grey)
+
+
+def _split(target: Array) -> tuple[Array, Array]:
+    train, test = train_test_split(
+        np.arange(len(target)), train_size=TRAIN_ROWS, stratify=target, random_state=0
+    )
+    return np.sort(train), np.sort(test)

@@ -60,7 +60,10 @@ class ImageSplit:
         if self.pixels is not None:
             return Image.fromarray(np.ascontiguousarray(self.pixels[row]))
         assert self.files is not None
-        return Image.open(self.root / self.files[row])
+        path = Path(self.files[row])
+        if path.is_absolute() or ".." in path.parts:
+            raise ValueError(f"{str(path)!r} does not lie in the folder of the images")
+        return Image.open(self.root / path)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,101 @@
+"""MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100, as torchvision lays them out and reads them."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wann_core.datasets import arrays, catalogue
+from wann_core.datasets.images import ImageDataset
+from wann_core.download import download
+from wann_core.errors import WannError
+from wann_core.neighbors import Progress
+from wann_core.torch_compat import prepare_torchvision
+
+_CLASSES = {
+    "mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100",
+}  # fmt: skip
+_FILES = {
+    "mnist": "MNIST/raw/*-ubyte",
+    "fashion-mnist": "FashionMNIST/raw/*-ubyte",
+    "cifar10": "cifar-10-batches-py/*_batch*",
+    "cifar100": "cifar-100-python/t*",
+}
+
+
+def files(name: str, root: Path) -> list[Path]:
+    """The data set's own files below torchvision's root; empty if it is not there."""
+    return sorted(path for path in root.glob(_FILES[name]) if path.is_file())
+
+
+def open_images(
+    name: str, root: Path, *, fetch: bool, progress: Progress | None = None
+) -> ImageDataset:
+    """A data set below torchvision's root, fetched first where it is not there and `fetch` is set.
+
+    Raises
+    ------
+    WannError
+        If it is not there and cannot be fetched, or its files are damaged.
+    """
+    if not files(name, root):
+        if not fetch:
+            raise WannError(f"{catalogue.lookup(name).title} is not in {str(root)!r}.", "dataset")
+        _fetch(name, root, progress)
+    splits = arrays.mapped(files(name, root), ("train", "test"), partial(_read, name, root))
+    origin = {"source": "torchvision", "root": str(root.resolve())}
+    return ImageDataset(name, splits, catalogue.lookup(name).class_names, origin)
+
+
+def _loader(name: str) -> Any:
+    # Imported here: torch takes seconds, and an unpacked data set needs none of it.
+    prepare_torchvision()
+    from torchvision import datasets
+
+    return getattr(datasets, _CLASSES[name])
+
+
+def _read(name: str, root: Path) -> Iterator[arrays.Part]:
+    loader = _loader(name)
+    for split in ("train", "test"):
+        try:
+            data = loader(root, train=split == "train", download=False)
+        except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
+            raise WannError(
+                f"{catalogue.lookup(name).title} in {str(root)!r} is incomplete or damaged "
+                f"({error}); remove its folder to have it downloaded again.",
+                "dataset",
+            ) from error
+        pixels, labels = np.asarray(data.data), np.asarray(data.targets)
+        yield split, partial(np.save, arr=pixels), labels
+
+
+def _fetch(name: str, root: Path, progress: Progress | None) -> None:
+    """Download with progress, then let torchvision unpack what it finds."""
+    loader = _loader(name)
+    from torchvision.datasets.utils import extract_archive
+
+    home = catalogue.lookup(name).home
+    if name in ("mnist", "fashion-mnist"):
+        raw = root / loader.__name__ / "raw"
+        wanted = [
+            ([f"{mirror}{file}" for mirror in loader.mirrors], raw / file, md5)
+            for file, md5 in loader.resources
+        ]
+    else:
+        wanted = [([loader.url], root / loader.filename, loader.tgz_md5)]
+    for urls, path, md5 in wanted:
+        way = f"get it from {home} and put it at {str(path)!r}."
+        _first_of(urls, path, md5, way, progress)
+        extract_archive(str(path), str(path.parent))
+
+
+def _first_of(urls: list[str], path: Path, md5: str, way: str, progress: Progress | None) -> None:
+    for url in urls[:-1]:
+        try:
+            return download(url, path, md5=md5, way=way, progress=progress)
+        except WannError:
+            continue  # the next mirror; the last one's failure is told
+    download(urls[-1], path, md5=md5, way=way, progress=progress)
