@@ -185,6 +185,7 @@ def refuse_finished(database_root: str | Path, dataset: str, backbone: str) -> N
 
 
 def _refuse_finished(place: Path) -> None:
+    shards.sweep(place)
     if place.exists():
         raise WannError(
             f"there is an embedding database in {str(place)!r} already; delete it first or choose "

@@ -29,6 +29,8 @@ Array = npt.NDArray[Any]
 _PLAN = "plan.json"
 _LOCK = "lock"
 _FINISHED = "finished"
+# Marks shards that a finished database has made superfluous, once that is in its place.
+_DONE = "done"
 # A date in each member would make two equal databases differ.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -67,6 +69,12 @@ def partial_folder(place: Path) -> Path:
     """Where what is not finished lies; `place` is the finished database's folder."""
     # Readers ignore names with a leading dot.
     return place.with_name(f".{place.name}.partial")
+
+
+def sweep(place: Path) -> None:
+    """Delete the shards that an interruption has left beside the database made of them."""
+    if place.exists() and (partial_folder(place) / _DONE).exists():
+        discard(place)
 
 
 def discard(place: Path) -> None:
@@ -132,7 +140,9 @@ def begin(folder: Path, plan: Mapping[str, Any]) -> None:
     path = folder / _PLAN
     for leftover in folder.glob(".*"):
         leftover.unlink()
-    shutil.rmtree(folder / _FINISHED, ignore_errors=True)
+    (folder / _DONE).unlink(missing_ok=True)
+    if (folder / _FINISHED).exists():
+        shutil.rmtree(folder / _FINISHED)
     begun = _read_plan(path)
     # As JSON gives it back: tuples are lists there.
     wanted = json.loads(json.dumps(plan))
@@ -246,6 +256,7 @@ def finish(
     text = json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape")
     with (finished / database.MANIFEST).open("wb") as file:
         _write_through(text, file)
+    (folder / _DONE).touch()
     try:
         finished.replace(place)
     except OSError as error:

@@ -19,7 +19,7 @@ from wann_core import weights as weights_files
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError, check_choice
 from wann_core.torch_compat import prepare_torchvision
-from wann_core.weights import HubCheck, Progress
+from wann_core.weights import Progress
 
 Array = npt.NDArray[Any]
 
@@ -109,8 +109,7 @@ def load(
 ) -> TimmBackbone:
     """See `wann_core.backbones.load_backbone`."""
     given = None if weights is None else _checked(Path(weights))
-    # Torch takes seconds to import: ask the hub meanwhile, if it will be needed as it seems.
-    check = None if given or weights_files.in_hub_cache(name) else HubCheck()
+    check = None if given else weights_files.hub_check_for(name)
     prepare_torchvision()
     timm: Any = importlib.import_module("timm")
     cfg = _configuration(timm, name)
@@ -164,7 +163,11 @@ def _device(name: str) -> Any:
         device = torch.device(name)
     except RuntimeError as error:
         raise WannError(f"`device` must be auto, cpu or cuda; got {name!r}.", "device") from error
-    check_choice("device", device.type, ("cpu", *(["cuda"] if has_cuda else [])))
+    check_choice("device", device.type, ("cpu", "cuda"))
+    if device.type == "cuda" and not has_cuda:
+        raise WannError(
+            "`device` must be cpu here, where torch finds no GPU; got 'cuda'.", "device"
+        )
     return device
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import io
+import os
 import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ Progress = Callable[[float, float, str], None]
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # A hub that is there answers within a fraction of this; its own client would try for a minute.
 _CONNECT_SECONDS = 3.0
-# Looking up a name has no time limit of its own, so waiting has one.
-_WAIT_SECONDS = 3.5
+# Looking up a name has no time limit of its own, so waiting has one, too.
+_WAIT_SECONDS = 3.0
 _HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 
 
@@ -66,10 +67,39 @@ class HubCheck:
         return self._problem
 
 
-def in_hub_cache(name: str) -> bool:
-    """Whether the hub's cache seems to know a timm model, as far as its name alone tells."""
+def hub_check_for(name: str) -> HubCheck | None:
+    """A check begun early, if by its name alone a timm model is not on this machine.
+
+    Importing torch and timm, which know more, takes longer than the check.
+
+    Raises
+    ------
+    WannError
+        If the model's weights surely cannot be had.
+    """
     hub = _hub()
-    return (Path(hub.constants.HF_HUB_CACHE) / f"models--timm--{name}").is_dir()
+    cache = Path(hub.constants.HF_HUB_CACHE)
+    # A download that broke off leaves folders without weights.
+    files = [path for suffix in SUFFIXES for path in cache.glob(f"models--*/snapshots/*/*{suffix}")]
+    folders = {path.relative_to(cache).parts[0] for path in files}
+    ours = "models--timm--"
+    if any(f == ours + name or f.startswith(f"{ours}{name}.") for f in folders):
+        return None
+    check = HubCheck()
+    # Under other names, and in torch's own folder, only timm knows what belongs to this model.
+    by_name = all(folder.startswith(ours) for folder in folders)
+    if by_name and not any(_url_folder().glob("*")) and (problem := check.problem()):
+        raise _unavailable(name, problem, sorted(f.removeprefix(ours) for f in folders))
+    return check
+
+
+def _unavailable(name: str, problem: str, others: list[str]) -> WannError:
+    return WannError(
+        f"the weights of {name!r} are not on this machine and cannot be downloaded: {problem}; "
+        "give a file with --weights, set HF_HOME to a cache that holds them, or choose a backbone "
+        f"that is installed ({', '.join(['pixels', *others])}).",
+        "backbone",
+    )
 
 
 def find(cfg: Any) -> Path | None:
@@ -109,12 +139,7 @@ def fetch(name: str, cfg: Any, check: HubCheck | None, progress: Progress | None
             if stop:
                 raise stop[0] from None
             problem = _first_line(error)
-    raise WannError(
-        f"the weights of {name!r} are not on this machine and cannot be downloaded: {problem}; "
-        "give a file with --weights, set HF_HOME to a cache that holds them, or choose a backbone "
-        f"that is installed ({', '.join(['pixels', *installed()])}).",
-        "backbone",
-    )
+    raise _unavailable(name, problem, installed())
 
 
 def installed() -> list[str]:
@@ -170,9 +195,15 @@ def _from_hub(cfg: Any, bar: Any) -> Path:
     return Path(hub.hf_hub_download(repository, last, revision=revision, tqdm_class=bar))
 
 
+def _url_folder() -> Path:
+    """Where torch keeps what it downloads (`torch.hub.get_dir`, without importing torch)."""
+    home = os.environ.get("TORCH_HOME")
+    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache"))
+    return (Path(home) if home else cache / "torch").expanduser() / "hub" / "checkpoints"
+
+
 def _url_file(url: str) -> Path:
-    torch: Any = importlib.import_module("torch")
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urllib.parse.urlsplit(url).path).name
+    return _url_folder() / Path(urllib.parse.urlsplit(url).path).name
 
 
 def _from_url(url: str) -> Path:
