@@ -1,8 +1,8 @@
 """Embedding JPEG files, side by side with the bare model on tensors that are ready.
 
-Run `python -m benchmarks.embedding [images] [rounds]` (default 384 images up to 500 × 375, ViT-S at 224
-pixels with random weights). Both are measured by turns in one run, so that their ratio holds on any
-machine: `embed` reads, decodes, resizes, embeds and writes a database; the loop calls `model(x)`.
+Run `python -m benchmarks.embedding [images] [rounds]` (default 384 images up to 500 × 375, ViT-S at
+224 pixels with random weights). Both are measured by turns in one run, so that their ratio holds on
+any machine: `embed` reads, decodes, resizes, embeds and writes a database.
 """
 
 import argparse

@@ -13,9 +13,9 @@ from wann_core import timm_backbone
 from wann_core import weights as weights_files
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError, check_number
+from wann_core.neighbors import Progress
 from wann_core.timm_backbone import versions
 from wann_core.torch_compat import prepare_torchvision
-from wann_core.weights import Progress
 
 Array = npt.NDArray[Any]
 

@@ -7,6 +7,7 @@ uninterrupted one.
 """
 
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,11 +19,11 @@ import numpy as np
 
 from wann_core import pipeline, shards
 from wann_core.backbones import Backbone
-from wann_core.datasets import database
+from wann_core.datasets import BUILT_IN, database
 from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.errors import WannError, check_choice, check_number
+from wann_core.neighbors import Progress
 from wann_core.shards import Skipped
-from wann_core.weights import Progress
 
 ON_ERROR = ("skip", "fail")
 BATCH_SIZE = 32
@@ -101,13 +102,15 @@ def embed(
     splits = {name: split for name, split in images.splits.items() if len(split)}
     if "train" not in splits:
         raise WannError(f"data set {images.name!r} has no training images.", "dataset")
-    _refuse_finished(place)
+    refuse_finished(database_root, images.name, backbone.name)
     if not resume:
         shards.discard(place)
     plan = _plan(images, backbone, batch_size, dtype)
     with shards.locked(place) as folder:
-        # Another writer may have finished between the look above and the lock.
-        _refuse_finished(place)
+        if place.exists():
+            # Another writer has finished between the look above and the lock.
+            shutil.rmtree(folder)
+            raise _exists(place)
         shards.begin(folder, plan)
         work = pipeline.Work(folder, backbone, batch_size, np.dtype(dtype), on_error == "fail")
         with pipeline.decoders(num_workers) as pool:
@@ -180,18 +183,21 @@ def discard(database_root: str | Path, dataset: str, backbone: str) -> None:
 
 
 def refuse_finished(database_root: str | Path, dataset: str, backbone: str) -> None:
-    """Raise `WannError` if there is such a database: before anything long is done for it."""
-    _refuse_finished(database.folder(database_root, dataset, backbone))
-
-
-def _refuse_finished(place: Path) -> None:
+    """Raise `WannError` if there is such a database already, before anything long is done."""
+    if (dataset, backbone) == BUILT_IN:
+        raise WannError("'digits' under 'pixels' is built in and needs no embedding.", "dataset")
+    place = database.folder(database_root, dataset, backbone)
     shards.sweep(place)
     if place.exists():
-        raise WannError(
-            f"there is an embedding database in {str(place)!r} already; delete it first or choose "
-            "another folder.",
-            "database_root",
-        )
+        raise _exists(place)
+
+
+def _exists(place: Path) -> WannError:
+    return WannError(
+        f"there is an embedding database in {str(place)!r} already; delete it first or choose "
+        "another folder.",
+        "database_root",
+    )
 
 
 def _plan(images: ImageDataset, backbone: Backbone, batch_size: int, dtype: str) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from wann_core.backbones import Backbone
 from wann_core.datasets.images import ImageSplit
 from wann_core.decoding import decode
 from wann_core.errors import WannError, check_number
+from wann_core.neighbors import Progress
 from wann_core.shards import Shard, Skipped
-from wann_core.weights import Progress
 
 Array = npt.NDArray[Any]
 

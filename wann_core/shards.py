@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,7 +205,7 @@ def stored(folder: Path, split: str) -> Iterator[Shard]:
     start = 0
     while (path := _path(folder, split, start)).is_file():
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 shard = Shard(
                     int(arrays["stop"]),
                     arrays["embeddings"],
@@ -287,7 +287,7 @@ def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> 
                 member.write(np.ascontiguousarray(shard.embeddings).data.cast("B"))
         arrays = {"labels": np.asarray(split.labels)[ids], "ids": ids}
         if split.files is not None:
-            arrays["names"] = database.pack_names(_Picked(split.files, ids))
+            arrays["names"] = database.pack_names([split.files[row] for row in ids])
         for key, array in arrays.items():
             with _member(archive, key) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
@@ -296,16 +296,3 @@ def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> 
 def _member(archive: zipfile.ZipFile, name: str) -> Any:
     info = zipfile.ZipInfo(f"{name}.npy", _NO_DATE)
     return archive.open(info, "w", force_zip64=True)
-
-
-class _Picked(Sequence[str]):
-    """Some rows of a list of names, without a copy of it."""
-
-    def __init__(self, names: Sequence[str], rows: Array) -> None:
-        self._names, self._rows = names, rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._names[self._rows[index]]

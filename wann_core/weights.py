@@ -6,13 +6,12 @@ import io
 import os
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from wann_core.errors import WannError
-
-Progress = Callable[[float, float, str], None]
+from wann_core.neighbors import Progress
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 # A hub that is there answers within a fraction of this; its own client would try for a minute.

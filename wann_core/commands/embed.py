@@ -2,15 +2,14 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 from wann_core import backbones, embedding
 from wann_core.commands.terminal import duration, terminal_progress
 from wann_core.datasets import DATABASE_ROOT
-from wann_core.datasets.images import ImageDataset
+from wann_core.datasets.catalogue import MEDMNIST_SIZES
+from wann_core.datasets.sources import open_images
 
-SIZES = (28, 64, 128, 224)
 # An estimate costs seconds itself: fewer images than this are embedded without one.
 _WORTH_ESTIMATING = 500
 # Further unreadable images are in the manifest.
@@ -38,7 +37,7 @@ def add_parser(commands: Any) -> None:
     ours = parser.add_argument_group("beyond the published scripts").add_argument
     ours("--num_workers", type=int, help="threads that decode images (default: one a core)")
     ours("--image_size", type=int, help="side of the model's input (default: the model's own)")
-    ours("--size", type=int, choices=SIZES, help="side of MedMNIST's images (default: 28)")
+    ours("--size", type=int, choices=MEDMNIST_SIZES, help="of MedMNIST's images (default: 224)")
     ours("--weights", metavar="FILE", help="state dict instead of timm's own weights")
     ours("--dtype", choices=embedding.DTYPES, default="float32", help="of stored embeddings")
     ours("--autocast", action="store_true", help="compute in half precision where that is safe")
@@ -65,11 +64,8 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag, the images or the backbone cannot serve.
     """
-    # This module is imported for every command.
-    from wann_core.datasets.sources import open_images
-
     progress = terminal_progress()
-    images: ImageDataset = open_images(
+    images = open_images(
         args.dataset, args.dataset_root, size=args.size, download=True, progress=progress
     )
     embedding.refuse_finished(args.database_root, images.name, args.backbone)
@@ -103,7 +99,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{counts} rows × {result.columns} columns{left_out} -> {result.folder}")
     for image in result.skipped[:_LISTED]:
         split = images.splits[image.split]
-        name = image.file if split.files is None else Path(split.root) / image.file
+        name = image.file if split.files is None else split.root / image.file
         _note(f"left out of {image.split}: {name} ({image.reason})")
     if len(result.skipped) > _LISTED:
         _note(f"{len(result.skipped) - _LISTED:,} more are listed in its manifest.json")
