@@ -4,13 +4,13 @@ import argparse
 import hashlib
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import wann_core
 from wann_core import export, noise, reduction
+from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
 from wann_core.prepared import Report
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
-    progress = _Progress() if sys.stderr.isatty() else None
+    progress = terminal_progress()
     prepared = prepare(
         scenario,
         database_root=args.database_root,
@@ -249,17 +249,3 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
 
 def _write_text(text: str, file: BinaryIO) -> None:
     file.write(text.encode())
-
-
-class _Progress:
-    """A line on the terminal that rewrites itself, for work of more than a second."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-
-    def __call__(self, done: float, total: float, text: str) -> None:
-        seconds = time.monotonic() - self.started
-        if seconds > 1:
-            left = seconds / done * (total - done)
-            end = "\n" if done == total else ""
-            print(f"\r{text}: {done / total:.0%}, {left:.0f} s left ", end=end, file=sys.stderr)
