@@ -5,7 +5,7 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ class Table:
     images, ids : tuple of str, or None
         '' where there is none.
     columns : Columns
-        What was read.
+        What was read; the embeddings in their natural order.
     format, source, sha256 : str
         Format, name and digest of the file.
     """
@@ -165,6 +165,7 @@ def read(
     info = inspect(path, limits=limits)
     columns = columns or info.guess
     embeddings, others = check(columns, info.columns)
+    columns = replace(columns, embeddings=tuple(column.name for column in embeddings))
 
     def tick(done: float, total: float) -> None:
         if progress:
