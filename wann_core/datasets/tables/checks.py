@@ -106,8 +106,7 @@ def _warning(text: str) -> Problem:
 
 
 def _bad_rows(table: Table) -> Array:
-    bad: Array = ~np.isfinite(table.X).all(axis=1)
-    return bad
+    return np.logical_not(np.isfinite(table.X).all(axis=1))
 
 
 def _rows(rows: Array) -> str:
