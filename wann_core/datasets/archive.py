@@ -1,31 +1,37 @@
 """A user's zip of images, unpacked into a folder of its own without trusting a byte of it."""
 
+import contextlib
 import re
 import stat
+import struct
 import tempfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wann_core.datasets.image_folder import SUFFIXES
+from wann_core.datasets.tables.columns import SPLIT_WORDS
 from wann_core.errors import WannError
 from wann_core.neighbors import Progress
 
-IMAGE_SUFFIXES = frozenset(
-    ".jpg .jpeg .png .bmp .gif .tif .tiff .webp .pgm .ppm .pbm .jp2 .avif".split()
-)
-METADATA = frozenset(["metadata.csv", "metadata.jsonl"])
+METADATA = ("metadata.csv", "metadata.jsonl")
 
+# What zipfile raises for damaged files; a `progress` that stops raises something else.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError,
+)  # fmt: skip
 _CHUNK = 1 << 20
 # A flat drawing of this size may well be packed a thousandfold.
 _RATIO_FREE = 16 << 20
 # The others are unpacked without bound: a few bytes of bzip2 may become megabytes in one call.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENTRY = b"PK\1\2"
+_HEADER = 30
 # One of these alone on top is a split, not the folder that somebody zipped.
-_SPLIT_FOLDERS = ("train", "training", "val", "valid", "validation", "test", "testing")
+_SPLIT_FOLDERS = (*SPLIT_WORDS, "unlabelled", "unlabeled")
 
 
 @dataclass(frozen=True)
@@ -92,29 +98,24 @@ def unpack_images(
     zip_path, destination = Path(zip_path), Path(destination)
     if destination.exists():
         raise WannError(f"the folder {str(destination)!r} exists already.", "destination")
-    try:
-        # zipfile makes an object of each entry, so they are counted before it opens the file.
-        if _count_entries(zip_path) > max_files:
-            raise WannError(f"the zip file may have at most {max_files:,} entries.", "path")
-        with zipfile.ZipFile(zip_path) as archive:
-            infos = [info for info in archive.infolist() if not info.is_dir()]
-            _check_overlap(infos, archive.start_dir)
-            kept, skipped = _choose(infos)
-            targets = _targets(kept)
-            limits = _Limits(max_bytes, max_ratio, sum(info.file_size for info in kept), progress)
-            limits.check_declared(kept)
-            with tempfile.TemporaryDirectory(
-                dir=destination.parent, prefix=".unpacking-"
-            ) as temporary:
-                draft = Path(temporary) / "images"
-                draft.mkdir()
-                for info, target in zip(kept, targets, strict=True):
-                    _extract(archive, info, draft / target, limits)
-                draft.rename(destination)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise WannError(
-            f"{zip_path.name!r} cannot be read as a zip file: {str(error).rstrip('.')}.", "path"
-        ) from error
+    # zipfile makes an object of each entry, so they are counted before it opens the file.
+    if _count_entries(zip_path) > max_files:
+        raise WannError(f"the zip file may have at most {max_files:,} entries.", "path")
+    with _readable(zip_path), zipfile.ZipFile(zip_path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        _check_overlap(infos, archive.start_dir)
+        kept, skipped = _choose(infos)
+        targets = _targets(kept)
+        limits = _Limits(max_bytes, max_ratio, sum(info.file_size for info in kept))
+        limits.check_declared(kept)
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".unpacking-") as folder:
+            draft = Path(folder) / "images"
+            draft.mkdir()
+            for info, target in zip(kept, targets, strict=True):
+                _extract(archive, info, draft / target, limits)
+                if progress:
+                    progress(limits.done, limits.total, "unpacking images")
+            draft.rename(destination)
     images = sum(_is_image(target.name) for target in targets)
     return Report(destination, images, len(targets) - images, limits.done, tuple(skipped))
 
@@ -122,13 +123,10 @@ def unpack_images(
 class _Limits:
     """Counts the bytes that really come out; what an entry declares may be a lie."""
 
-    def __init__(
-        self, max_bytes: int, max_ratio: float, total: int, progress: Progress | None
-    ) -> None:
+    def __init__(self, max_bytes: int, max_ratio: float, total: int) -> None:
         self.max_bytes = max_bytes
         self.max_ratio = max_ratio
         self.total = total
-        self.progress = progress
         self.done = 0
         self.packed = 0
 
@@ -145,8 +143,6 @@ class _Limits:
         self._check_size(self.done)
         self._check_ratio(of_entry, info.compress_size, info.filename)
         self._check_ratio(self.done, self.packed + info.compress_size, "the zip file")
-        if self.progress:
-            self.progress(self.done, self.total, "unpacking images")
 
     def _check_size(self, size: int) -> None:
         if size > self.max_bytes:
@@ -159,9 +155,22 @@ class _Limits:
     def _check_ratio(self, size: int, packed: int, name: str) -> None:
         if size > _RATIO_FREE and size > self.max_ratio * packed:
             raise WannError(
-                f"{name!r} grows more than {self.max_ratio:g} times when unpacked, as no images do.",
+                f"{name!r} grows more than {self.max_ratio:g} times when unpacked, unlike images.",
                 "path",
             )
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what zipfile raises for damaged files into one sentence."""
+    try:
+        yield
+    except WannError:
+        raise
+    except _UNREADABLE as error:
+        raise WannError(
+            f"{path.name!r} cannot be read as a zip file: {str(error).rstrip('.')}.", "path"
+        ) from error
 
 
 def _count_entries(path: Path) -> int:
@@ -179,7 +188,7 @@ def _count_entries(path: Path) -> int:
 def _check_overlap(infos: Sequence[zipfile.ZipInfo], end: int) -> None:
     """Refuse entries that share packed bytes: the trick of bombs without a high ratio."""
     for info in sorted(infos, key=lambda info: info.header_offset, reverse=True):
-        if info.header_offset + zipfile.sizeFileHeader + info.compress_size > end:
+        if info.header_offset + _HEADER + info.compress_size > end:
             raise WannError(f"entry {info.filename!r} overlaps another one.", "path")
         end = info.header_offset
 
@@ -238,9 +247,9 @@ def _targets(infos: Sequence[zipfile.ZipInfo]) -> list[PurePosixPath]:
     """Paths to write, without the one folder that all may lie in; no two the same."""
     paths = [_path(info) for info in infos]
     tops = {path.parts[0] for path in paths}
-    if len(tops) == 1 and all(len(path.parts) > 1 for path in paths):
-        if tops.isdisjoint(_SPLIT_FOLDERS):
-            paths = [PurePosixPath(*path.parts[1:]) for path in paths]
+    single = len(tops) == 1 and all(len(path.parts) > 1 for path in paths)
+    if single and paths[0].parts[0].lower() not in _SPLIT_FOLDERS:
+        paths = [PurePosixPath(*path.parts[1:]) for path in paths]
     files: set[str] = set()
     folders: set[str] = set()
     for path in paths:
@@ -261,7 +270,7 @@ def _key(path: PurePosixPath) -> str:
 
 
 def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    return PurePosixPath(name).suffix.lower() in SUFFIXES
 
 
 def _extract(
