@@ -158,7 +158,14 @@ def _column(
 
 
 def _decoded(array: Array, name: str) -> Array:
-    """Bytes as text."""
+    """Text of any kind as valid text; numbers as they are."""
+    if array.dtype.kind == "U":
+        # numpy trusts the code points of a file, Python breaks on those that do not exist.
+        points = np.ascontiguousarray(array).view(
+            np.dtype(np.uint32).newbyteorder(array.dtype.byteorder)
+        )
+        if points.max(initial=0) > 0x10FFFF:
+            raise WannError(f"array {name!r} must hold valid text.", "path")
     if array.dtype.kind != "S":
         return array
     try:

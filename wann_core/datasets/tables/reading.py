@@ -24,8 +24,8 @@ Array = npt.NDArray[Any]
 
 # What zipfile, numpy and pyarrow raise for damaged or strangely packed files.
 _UNREADABLE = (
-    OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, SyntaxError, KeyError,
-    NotImplementedError, TypeError, zipfile.BadZipFile, zlib.error, pa.ArrowException,
+    OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, zipfile.BadZipFile,
+    zlib.error, pa.ArrowException,
 )  # fmt: skip
 
 

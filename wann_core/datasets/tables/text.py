@@ -69,6 +69,7 @@ def load(
     dialect, _, _ = _look(path, limits)
     lists = embeddings[0].kind == "list"
     width = sum(column.width for column in embeddings)
+    limits.check(columns=width)
     types = {c.name: pa.string() if lists else pa.float32() for c in embeddings}
     types |= {c.name: pa.dictionary(pa.int32(), pa.string()) for c in others}
     parts: list[Any] = []
@@ -124,11 +125,12 @@ def _share(first: Any, pattern: str) -> int:
 
 def _check_names(names: Sequence[str]) -> None:
     """Refuse a first line that holds values, or columns of the same name."""
-    whole = {int(name) for name in names if re.fullmatch(r"[0-9]{1,9}", name)}
-    numbered = whole in ({*range(len(whole))}, {*range(1, len(whole) + 1)})
+    whole = sorted(int(name) for name in names if re.fullmatch(r"[0-9]{1,9}", name))
+    # A row of values would hardly count from 0 or 1 without a gap, as dimensions do.
+    numbered = whole in (list(range(len(names))), list(range(1, len(names) + 1)))
     decimal = any(re.fullmatch(r"[+-]?[0-9]*[.,][0-9]+([eE][+-]?[0-9]+)?", n) for n in names)
     values = decimal or any(re.match(_LIST, name) for name in names)
-    if values or (len(whole) == len(names) and not (numbered and len(names) > 1)):
+    if values or (len(whole) == len(names) and not numbered):
         raise WannError(
             "the first line of a CSV file must name its columns, but it holds values such as "
             f"{shorten(names[0])!r}.",
