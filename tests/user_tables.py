@@ -47,3 +47,9 @@ def write(path: Path, columns: dict[str, Any], form: str = "csv", **csv: Any) ->
     }
     pd.DataFrame(text).to_csv(path, index=False, **csv)
     return path
+
+
+def healthy(n: int = 120) -> dict[str, Any]:
+    """A table without problems."""
+    X = np.random.default_rng(1).normal(size=(n, 4)).astype(np.float32)
+    return {"embedding": X, "label": np.arange(n) % 3}

@@ -188,8 +188,12 @@ def _count_entries(path: Path) -> int:
 def _check_overlap(infos: Sequence[zipfile.ZipInfo], end: int) -> None:
     """Refuse entries that share packed bytes: the trick of bombs without a high ratio."""
     for info in sorted(infos, key=lambda info: info.header_offset, reverse=True):
-        if info.header_offset + _HEADER + info.compress_size > end:
-            raise WannError(f"entry {info.filename!r} overlaps another one.", "path")
+        last = info.header_offset + _HEADER + info.compress_size
+        if info.header_offset < 0 or last > end:
+            raise WannError(
+                f"entry {info.filename[:200]!r} overlaps another one or lies outside the zip file.",
+                "path",
+            )
         end = info.header_offset
 
 
