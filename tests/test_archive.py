@@ -151,7 +151,7 @@ def test_what_comes_out_is_never_executable_or_linked(tmp_path: Path) -> None:
     ],
 )
 def test_entries_that_mean_the_same_file(tmp_path: Path, names: list[str], message: str) -> None:
-    refuse(pack(tmp_path, {name: PNG for name in names}), message)
+    refuse(pack(tmp_path, dict.fromkeys(names, PNG)), message)
 
 
 def test_the_same_name_twice(tmp_path: Path) -> None:

@@ -49,10 +49,10 @@ def problems(table: Table, image_root: str | Path | None = None) -> list[Problem
     -------
     list of Problem
     """
-    bad = _bad_rows(table)
+    sound = drop_bad_rows(table)
     found = [
-        *_embedding_problems(table, bad),
-        *_duplicates(table, ~bad),
+        *_embedding_problems(table, sound),
+        *_duplicates(sound),
         *_label_problems(table),
         *_clean_problems(table),
         *_split_problems(table),
@@ -67,7 +67,7 @@ def drop_bad_rows(table: Table) -> Table:
 
     Classes that only dropped rows had stay in `class_names`, so that class ids do not change.
     """
-    keep = ~_bad_rows(table)
+    keep = np.isfinite(table.X).all(axis=1)
     if keep.all():
         return table
     return replace(
@@ -105,10 +105,6 @@ def _warning(text: str) -> Problem:
     return Problem("warning", text)
 
 
-def _bad_rows(table: Table) -> Array:
-    return np.logical_not(np.isfinite(table.X).all(axis=1))
-
-
 def _rows(rows: Array) -> str:
     """How a message lists rows: 'row 3', 'rows 3 and 5', 'rows 3, 5, 7, 9, 11 and 20 more'."""
     named = [str(row) for row in rows[:_LISTED]]
@@ -122,16 +118,17 @@ def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
 
 
-def _embedding_problems(table: Table, bad: Array) -> list[Problem]:
+def _embedding_problems(table: Table, sound: Table) -> list[Problem]:
     found = []
-    if bad.any():
+    bad = np.setdiff1d(table.rows, sound.rows)
+    if len(bad):
         found.append(
             _error(
-                f"{_count(int(bad.sum()), 'row holds', 'rows hold')} NaN, infinity or nothing in "
-                f"the embeddings ({_rows(table.rows[bad])}); they can be dropped.",
+                f"{_count(len(bad), 'row holds', 'rows hold')} NaN, infinity or nothing in "
+                f"the embeddings ({_rows(bad)}); they can be dropped.",
             )
         )
-    good = table.X[~bad]
+    good = sound.X
     if len(good) == 0:
         return [*found, _error("no row has a complete embedding.")]
     if len(good) < FEW_ROWS:
@@ -155,9 +152,8 @@ def _embedding_problems(table: Table, bad: Array) -> list[Problem]:
     return found
 
 
-def _duplicates(table: Table, good: Array) -> list[Problem]:
-    places = np.flatnonzero(good)
-    _, first, group = np.unique(row_digests(table.X[good]), return_index=True, return_inverse=True)
+def _duplicates(table: Table) -> list[Problem]:
+    _, first, group = np.unique(row_digests(table.X), return_index=True, return_inverse=True)
     group = group.reshape(-1)
     copies = np.setdiff1d(np.arange(len(group)), first)
     found = []
@@ -165,11 +161,11 @@ def _duplicates(table: Table, good: Array) -> list[Problem]:
         found.append(
             _warning(
                 f"{_count(len(copies), 'row repeats', 'rows repeat')} the embedding of an earlier "
-                f"row ({_rows(table.rows[places[copies]])}).",
+                f"row ({_rows(table.rows[copies])}).",
             )
         )
-    labelled = table.y[places] >= 0
-    mixed = _groups_with_several(group[labelled], table.y[places][labelled])
+    labelled = table.y >= 0
+    mixed = _groups_with_several(group[labelled], table.y[labelled])
     if mixed:
         found.append(
             _warning(
@@ -177,8 +173,8 @@ def _duplicates(table: Table, good: Array) -> list[Problem]:
             )
         )
     if table.split is not None:
-        sides = table.split[places] == "test"
-        known = labelled & np.isin(table.split[places], ["train", "test"])
+        sides = table.split == "test"
+        known = labelled & np.isin(table.split, ["train", "test"])
         shared = _groups_with_several(group[known], sides[known])
         if shared:
             found.append(

@@ -154,7 +154,8 @@ def _column(
         values = first if width == 1 else first.reshape(count, width)
         examples = tuple(map(shorten, _decoded(values, name).tolist()))
     size = " × ".join(map(str, shape))
-    return Column(name, f"{dtype.name} array, {size}", kind, examples, width)
+    odd = "" if shape[:1] == (rows,) else f", not one row for each of {rows}"
+    return Column(name, f"{dtype.name} array, {size}{odd}", kind, examples, width)
 
 
 def _decoded(array: Array, name: str) -> Array:
