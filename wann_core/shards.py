@@ -121,6 +121,28 @@ def locked(place: Path) -> Iterator[Path]:
                 return
 
 
+def is_locked(place: Path) -> bool:
+    """Whether somebody is writing the database of this place right now."""
+    try:
+        with (partial_folder(place) / _LOCK).open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except FileNotFoundError:
+        return False
+
+
+def progress(place: Path) -> dict[str, int]:
+    """Rows of each split that an unfinished attempt has done, by the names of its shards."""
+    rows: dict[str, int] = {}
+    for path in sorted(partial_folder(place).glob("*-*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            rows[path.name.rpartition("-")[0]] = int(arrays["stop"])
+    return rows
+
+
 def _is_still(handle: int, path: Path) -> bool:
     """Whether the locked file has its name yet: its folder may have been deleted meanwhile."""
     try:

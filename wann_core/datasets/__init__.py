@@ -115,8 +115,10 @@ def _read(
 ) -> Dataset:
     base = _base(dataset, backbone, database_root)
     data = database.load(database_root, base or dataset, backbone)
-    origin = database.manifest(database.folder(database_root, data.name, backbone)).get("images")
-    entry = catalogue.ENTRIES.get(data.name)
+    made = database.manifest(database.folder(database_root, data.name, backbone))
+    origin = made.get("images")
+    # Without a manifest, a database that is called like a known data set is taken to be it.
+    entry = None if made else catalogue.ENTRIES.get(data.name)
     if entry is not None and len(entry.class_names) >= data.n_classes:
         data = dataclasses.replace(data, class_names=entry.class_names)
     if isinstance(origin, dict) or entry is not None:
