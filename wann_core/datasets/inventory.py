@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wann_core import shards
-from wann_core.datasets import arrays, database
+from wann_core.datasets import arrays, catalogue, database
 from wann_core.errors import WannError
 from wann_core.store import cache_folder
 
@@ -29,7 +29,7 @@ class Stored:
     columns : int
         Dimensions; 0 where they cannot be read.
     classes : int
-        As the manifest says; 0 where there is none.
+        As the manifest or the catalogue says; 0 where neither does.
     nbytes : int
     changed : datetime
         In UTC.
@@ -79,8 +79,10 @@ def _stored(root: Path, state: str, dataset: str, backbone: str) -> Stored:
         if state == "ready":
             shapes = {name: _shape(place / f"{name}.npz") for name in database.splits_of(place)}
             rows = {name: shape[0] for name, shape in shapes.items()}
-            classes = len(database.manifest(place).get("class_names", ()))
-            return Stored(dataset, backbone, state, *about, rows, shapes["train"][1], classes)
+            made = database.manifest(place)
+            known = catalogue.ENTRIES.get(dataset)
+            names = known.class_names if known and not made else made.get("class_names", ())
+            return Stored(dataset, backbone, state, *about, rows, shapes["train"][1], len(names))
         if shards.is_locked(place):
             state = "being written"
         return Stored(dataset, backbone, state, *about, shards.progress(place))
