@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def test_database_holds_embeddings_labels_rows_and_files(
             np.testing.assert_array_equal(split.X[row], expected)
     with np.load(result.folder / "train.npz", allow_pickle=False) as raw:
         assert list(raw) == ["embeddings", "labels", "ids", "names"]
+    with zipfile.ZipFile(result.folder / "train.npz") as archive:  # the same bytes at any time
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_manifest_says_how_it_was_made(photos: ImageDataset, tmp_path: Path) -> None:
