@@ -223,7 +223,7 @@ def _path(folder: Path, split: str, start: int) -> Path:
 
 
 def stored(folder: Path, split: str) -> Iterator[Shard]:
-    """The shards of a split in order; a damaged one, and what follows it, is deleted."""
+    """The shards of a split in order, as far as none is damaged."""
     start = 0
     while (path := _path(folder, split, start)).is_file():
         try:
@@ -235,10 +235,7 @@ def stored(folder: Path, split: str) -> Iterator[Shard]:
                     tuple(Skipped(split, *s) for s in json.loads(arrays["skipped"].tobytes())),
                 )
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-            for later in folder.glob(f"{split}-*.npz"):
-                if later >= path:
-                    later.unlink()
-            return
+            return  # what follows is embedded again, and replaces it
         yield shard
         start = shard.stop
 
