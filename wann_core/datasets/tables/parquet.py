@@ -93,8 +93,12 @@ def _open(path: Path, names: Sequence[str]) -> pq.ParquetFile:
 def _unpacked_bytes(path: Path, names: Sequence[str]) -> int:
     probe = subprocess.run(
         [sys.executable, "-I", str(Path(parquet_probe.__file__)), str(path.resolve())],
-        input=json.dumps(names), capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False,
-    )  # fmt: skip
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        timeout=_PROBE_SECONDS,
+        check=False,
+    )
     if probe.returncode:
         raise ValueError("its footer is damaged")
     return int(probe.stdout)
