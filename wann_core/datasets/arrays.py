@@ -79,12 +79,9 @@ def _opened(place: Path, splits: Iterable[str], n_classes: int) -> dict[str, Ima
                 "it must hold 8-bit grey or colour images and a label for each; split "
                 f"{name!r} is {pixels.dtype} {pixels.shape} with {len(labels)} labels"
             )
-        if labels.min() < 0 or labels.max() >= n_classes:
-            raise ValueError(
-                f"labels must be class ids below {n_classes}; split {name!r} has "
-                f"{labels.min()} to {labels.max()}"
-            )
-        found[name] = ImageSplit(labels, place, pixels=pixels)
+        if labels.dtype.kind not in "iu" or not np.isin(labels, range(n_classes)).all():
+            raise ValueError(f"the labels of split {name!r} must be class ids below {n_classes}")
+        found[name] = ImageSplit(labels.astype(np.int64), place, pixels=pixels)
     return found
 
 
@@ -96,12 +93,7 @@ def _unpack(place: Path, read: Callable[[], Iterator[Part]]) -> None:
         for name, write, labels in read():
             with (draft / f"{name}.npy").open("wb") as file:
                 write(file)
-            if labels.dtype.kind not in "iu":
-                raise WannError(
-                    f"labels of split {name!r} must be whole numbers, got {labels.dtype}.",
-                    "dataset",
-                )
-            np.save(draft / f"{name}-labels.npy", labels.astype(np.int64).ravel())
+            np.save(draft / f"{name}-labels.npy", labels.ravel())
         draft.replace(place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -126,20 +126,24 @@ def list_images(root: Path) -> list[str]:
 
 def _walk(folder: Path, prefix: str = "", above: frozenset[Path] = frozenset()) -> Iterator[str]:
     """Paths of images; links are followed, unless they lead back to a folder above."""
-    try:
-        real = folder.resolve()
-    except (OSError, RuntimeError):  # links that lead to each other
-        return
+    real = folder.resolve()
     if real in above:
         return
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from _walk(Path(entry), f"{prefix}{entry.name}/", above | {real})
             elif Path(entry.name).suffix.lower() in SUFFIXES:
                 yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead to each other
+        return False
 
 
 def _from_folders(root: Path) -> Iterator[_Image]:

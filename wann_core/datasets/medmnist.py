@@ -1,5 +1,6 @@
 """MedMNIST's flat data sets with one label an image, at 28, 64, 128 or 224 pixels."""
 
+import contextlib
 import shutil
 import zipfile
 import zlib
@@ -58,14 +59,17 @@ def open_images(
 
 
 def _read(path: Path) -> Iterator[arrays.Part]:
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        for split in _SPLITS:
+            with archive.open(f"{split}_labels.npy") as member:
+                labels = np.lib.format.read_array(member, allow_pickle=False)
+            yield split, partial(_copy, path, archive, f"{split}_images.npy"), labels
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            for split in _SPLITS:
-                # The images can be larger than memory: their .npy is copied as it is.
-                copy = partial(_copy, archive, f"{split}_images.npy")
-                with archive.open(f"{split}_labels.npy") as member:
-                    labels = np.lib.format.read_array(member, allow_pickle=False)
-                yield split, copy, labels
+        yield
     except _UNREADABLE as error:
         if isinstance(error, WannError):
             raise
@@ -75,8 +79,9 @@ def _read(path: Path) -> Iterator[arrays.Part]:
         ) from error
 
 
-def _copy(archive: zipfile.ZipFile, member: str, target: BinaryIO) -> None:
-    with archive.open(member) as source:
+def _copy(path: Path, archive: zipfile.ZipFile, member: str, target: BinaryIO) -> None:
+    """The images can be larger than memory: their .npy is copied as it is."""
+    with _reading(path), archive.open(member) as source:
         shutil.copyfileobj(source, target, 1 << 22)
 
 
