@@ -105,10 +105,16 @@ def _read(place: Path, columns: tuple[str, ...]) -> dict[str, Array]:
         ) from None
     except WannError:
         raise
-    # Out of torch's reader damaged files bring many exceptions, MemoryError among them.
+    except OSError as error:
+        raise WannError(f"{place!s} cannot be read: {error.strerror}.", "dataset") from error
+    # Out of torch's reader damaged files bring many exceptions, MemoryError among them. What they
+    # say is not passed on: it advises to switch off what keeps the file from being run.
     except Exception as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise WannError(f"{place!s} is not a file of human labels: {first}.", "dataset") from error
+        raise WannError(
+            f"{place!s} is not a file of human labels: a dict of whole-number arrays, and nothing "
+            "else, as torch writes it.",
+            "dataset",
+        ) from error
     found = {}
     for column in columns:
         values = content.get(column) if isinstance(content, dict) else None
