@@ -151,7 +151,7 @@ def _catalogue(stored: list[inventory.Stored], folders: Folders) -> None:
     )  # fmt: skip
     st.caption(
         "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
-        f"{look.plain(str(folders.dataset_root))}; what can be downloaded comes when it is embedded."
+        f"{look.plain(str(folders.dataset_root))}; a download comes when it is embedded."
     )
 
 
