@@ -118,9 +118,9 @@ def _read(
     made = database.manifest(database.folder(database_root, data.name, backbone))
     images = made.get("images")
     origin = images if isinstance(images, dict) else None
-    entry = catalogue.ENTRIES.get(data.name)
-    own_names = len(made.get("class_names", ())) >= data.n_classes
-    if entry is not None and not own_names and len(entry.class_names) >= data.n_classes:
+    # Without a manifest, a database that is called like a known data set is taken to be it.
+    entry = None if made else catalogue.ENTRIES.get(data.name)
+    if entry is not None and len(entry.class_names) >= data.n_classes:
         data = dataclasses.replace(data, class_names=entry.class_names)
     if origin is not None or entry is not None:
         find = partial(_find_images, data, origin, dataset_root)
