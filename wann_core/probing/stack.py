@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ class HeadStack:
         self, initial: Tensor, recipes: Sequence[Recipe], n_rows: int, weight_decay: float
     ) -> None:
         n_seeds, _, self._n_classes = initial.shape
-        self._like = {"dtype": initial.dtype, "device": initial.device}
+        self._like: dict[str, Any] = {"dtype": initial.dtype, "device": initial.device}
         self._weight_decay = weight_decay
         self._steps = 0
         self._set_recipes(recipes)

@@ -21,6 +21,14 @@ _ELR_FLOOR = 1e-4
 _REVERSE_FLOOR = 1e-7
 
 
+def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log p and p; for few classes in less time than torch's own."""
+    log_p = logits - logits.amax(dim=-1, keepdim=True)
+    p = log_p.exp()
+    sums = p.sum(dim=-1, keepdim=True)
+    return log_p.sub_(sums.log()), p.div_(sums)
+
+
 def kind(recipe: Recipe) -> int:
     """By what to sort heads, so that each kind of dense term acts on one slice of them.
 
@@ -109,8 +117,7 @@ class BatchedLoss:
             Without the L1 part, which is no function of the logits.
         gradient : Tensor of shape (S, B, H, C)
         """
-        log_p = torch.log_softmax(logits, dim=-1)
-        p = log_p.exp()
+        log_p, p = _softmax(logits)
         y = labels[:, :, None, None].expand(*logits.shape[:3], 1)
         log_y, p_y = log_p.gather(-1, y).squeeze(-1), p.gather(-1, y).squeeze(-1)
         value, slope = self._of_given(log_y, p_y)  # D at the given label
@@ -226,7 +233,7 @@ class BatchedLoss:
 
     @staticmethod
     def _unevenness(recipe: Recipe, p: Tensor, D: Tensor) -> Tensor:
-        """The term log K + Σ_c m_c log m_c, m the batch's mean prediction; the same for each row."""
+        """The term log K + Σ_c m_c log m_c, m the mean prediction; the same for each row."""
         mean = p.mean(dim=1, keepdim=True)
         log_mean = mean.clamp_min(recipe.min_prob).log()
         D += recipe.entropy * p * log_mean
