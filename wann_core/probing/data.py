@@ -72,9 +72,9 @@ class ProbeData:
         Positions in `X` of the training and validation rows.
     labels, clean_labels : ndarray of shape (n + v,), int64
         Labels of both, as given and as they are where that is known.
-    mean, std : ndarray of shape (d,), float64
-        What normalises all rows: statistics of the training rows, or 0 and 1 where the scenario
-        asks for no z-score.
+    mean, scale : ndarray of shape (d,), float64
+        What normalises all rows, x → (x - mean) · scale: mean and inverse standard deviation of the
+        training rows (0 for a constant feature), or 0 and 1 where the scenario asks for no z-score.
     X_test : ndarray of shape (m, d)
     y_test : ndarray of shape (m,), int64
     noise_ratio : float
@@ -91,7 +91,7 @@ class ProbeData:
     labels: Array
     clean_labels: Array
     mean: Array
-    std: Array
+    scale: Array
     X_test: Array
     y_test: Array
     noise_ratio: float
@@ -175,9 +175,9 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
         rows_val, clean_val = positions + len(data.train), own_val.true
     clean = np.concatenate([data.train.true[rows], clean_val])
     noisy = noise.compare(clean, np.concatenate([given, y_val]), data.n_classes)
-    mean, std = np.zeros(source.X.shape[1]), np.ones(source.X.shape[1])
+    mean, scale = np.zeros(source.X.shape[1]), np.ones(source.X.shape[1])
     if source.normalization == "zscore":
-        mean, std = _statistics(source.X[rows])
+        mean, scale = reduction.statistics(source.X[rows])
     assert data.test is not None
     return ProbeData(
         scenario=scenario,
@@ -188,7 +188,7 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
         labels=noisy.labels,
         clean_labels=clean,
         mean=mean,
-        std=std,
+        scale=scale,
         X_test=source.X_test,
         y_test=data.test.true,
         noise_ratio=noisy.ratio,
@@ -232,10 +232,3 @@ def _split(labels: Array, val_size: float | int, rng: np.random.RandomState) -> 
             "num_subsamples",
         ) from error
     return train, val
-
-
-def _statistics(X: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation; a constant feature gets 1, so that it becomes 0."""
-    mean = X.mean(axis=0, dtype=np.float64)
-    std = X.std(axis=0, dtype=np.float64)
-    return mean, np.where(np.ptp(X, axis=0) == 0, 1.0, std)

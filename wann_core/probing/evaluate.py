@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from wann_core.errors import WannError
 from wann_core.probing.recipes import loss_parameters, recipe
+from wann_core.probing.terms import BatchedLoss
 
 Array = npt.NDArray[Any]
 
@@ -56,10 +57,6 @@ def evaluate_loss(
     >>> round(value, 4), gradient.tolist()
     (0.6931, [[0.5, -0.5]])
     """
-    import torch
-
-    from wann_core.probing.terms import BatchedLoss
-
     z = np.asarray(logits, np.float64)
     y = np.asarray(labels)
     if z.ndim != 2 or not z.size or not np.isfinite(z).all():
@@ -71,13 +68,8 @@ def evaluate_loss(
             "labels",
         )
     made = recipe(name, loss_parameters(name, family, parameters).values)
-    batched = BatchedLoss([made], dtype=torch.float64)
-    memory = []
-    if made.early:
-        fresh = torch.zeros((1, n, n_classes), dtype=torch.float64)
-        memory.append((fresh, torch.arange(n)[None]))
-    given = torch.from_numpy(y.astype(np.int64))[None]
-    values, gradient = batched(torch.from_numpy(z)[None, :, None], given, memory)
+    gradient = np.empty_like(z)
+    (values,) = BatchedLoss([made], n_classes, 1, n)(z, y.astype(np.int64), np.arange(n), gradient)
     layer = [np.asarray(part, np.float64) for part in (weight, bias) if part is not None]
     penalty = made.l1 * sum(float(np.abs(part).sum()) for part in layer)
-    return float(values[0, 0]) + penalty, gradient[0, :, 0].numpy()
+    return float(values[0]) + penalty, gradient

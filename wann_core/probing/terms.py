@@ -1,43 +1,31 @@
-"""Values and gradients of many losses at once, in closed form.
+"""Values and gradients of many losses at once, in closed form, as compiled kernels.
 
 A loss is a function of log p. With D_k = ∂L/∂log p_k its gradient is ∂L/∂z = D - p ΣD, so it is
-enough to know D for each term of a loss. Many terms depend on p_y alone: their D is one number a
-row and head, and the dense work is one softmax for all heads together.
+enough to know D for each term. A head's numbers depend on its own logits alone, to the last bit,
+whatever heads stand beside it.
 
-torch tensors have the axes seed (S), row of the batch (B), head (H: a loss), class (C).
+Arrays have a row for each pair of seed and batch row (R = S · B) and the heads' classes side by
+side in their columns: head h (a loss) has the columns h · C … h · C + C - 1.
 """
 
+import dataclasses
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numba
+import numpy as np
+import numpy.typing as npt
 
+from wann_core.parallel import in_slices
 from wann_core.probing.recipes import Recipe
 
-# Bounds of p in early-learning regularisation.
-_ELR_FLOOR = 1e-4
-_REVERSE_FLOOR = 1e-7
+Array = npt.NDArray[Any]
 
-
-def _softmax(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Log p and p; for few classes in less time than torch's own."""
-    log_p = logits - logits.amax(dim=-1, keepdim=True)
-    p = log_p.exp()
-    sums = p.sum(dim=-1, keepdim=True)
-    return log_p.sub_(sums.log()), p.div_(sums)
-
-
-def kind(recipe: Recipe) -> int:
-    """By what to sort heads, so that each kind of dense term acts on one slice of them.
-
-    First the losses of p_y alone, then early-learning regularisation, reverse cross entropy,
-    normalised losses (those with reverse cross entropy first), and normalised negative losses.
-    """
-    if recipe.normalized or recipe.negative:
-        return 5 if recipe.negative else 3 if recipe.reverse else 4
-    return 2 if recipe.reverse else 1 if recipe.early else 0
+# Bounds of p in early-learning regularisation and in reverse cross entropy.
+_EARLY_FLOOR, _REVERSE_FLOOR = 1e-4, 1e-7
+# Logits that are worth a thread of their own.
+_SLICE = 40_000
 
 
 class BatchedLoss:
@@ -46,207 +34,225 @@ class BatchedLoss:
     Parameters
     ----------
     recipes : sequence of Recipe, length H
-        Sorted by `kind`.
-    dtype, device
-        Of the logits.
-
-    Attributes
-    ----------
-    early : list of int
-        Heads under early-learning regularisation, which needs a memory.
+    n_classes : int
+        C.
+    n_seeds, n_rows : int
+        S, and the rows of each that early-learning regularisation remembers a prediction of.
     """
 
     def __init__(
-        self,
-        recipes: Sequence[Recipe],
-        *,
-        dtype: torch.dtype = torch.float32,
-        device: torch.device | str = "cpu",
+        self, recipes: Sequence[Recipe], n_classes: int, n_seeds: int, n_rows: int
     ) -> None:
         self.recipes = list(recipes)
-        self._dtype, self._device = dtype, device
-        kinds = [kind(r) for r in recipes]
-        # First head of each slice; reverse cross entropy has an end as well.
-        self.dense, self._reversed, self.normal, self._reversed_end, self.floored = (
-            bisect_left(kinds, first) for first in (1, 2, 3, 4, 5)
-        )
-        self.early = [h for h, r in enumerate(self.recipes) if r.early]
-        self._entropy = [h for h, r in enumerate(self.recipes) if r.entropy]
-        self._focal = [h for h, r in enumerate(self.recipes) if r.gamma]
-        self._log, self._power = self._weights("log"), self._weights("power")
-        self._exponential = self._weights("exponential")
-        self._shift, self._sign = self._constants("shift"), self._constants("sign")
-        self._exponent, self._scale = self._constants("exponent"), self._constants("scale")
-        self._floor = self._constants("floor")
-        self._top = self._sign * (self._shift + self._sign) ** self._exponent / self._exponent
-        self._reverse = self._constants("reverse")[self._reversed : self._reversed_end]
-        self._normalized = self._constants("normalized")[self.normal :]
-        self._negative = self._constants("negative")[self.floored :]
-        floored = self.recipes[self.floored :]
-        self._lowest = self._tensor([math.log(r.min_prob) for r in floored])[:, None]
-        self._offset = self._tensor(
-            [-((1 - r.min_prob) ** r.gamma) * math.log(r.min_prob) for r in floored]
-        )[:, None]
+        self._n_classes, self._n_seeds = n_classes, n_seeds
+        names = [field.name for field in dataclasses.fields(Recipe)]
+        self._table = np.zeros(len(recipes), dtype=[(name, np.float64) for name in names])
+        for h, recipe in enumerate(recipes):
+            self._table[h] = dataclasses.astuple(recipe)
+        early = [h for h, recipe in enumerate(recipes) if recipe.early]
+        self._slots = np.full(len(recipes), -1)
+        self._slots[early] = np.arange(len(early))
+        self._memory = np.zeros((len(early), n_seeds, n_rows, n_classes), np.float32)
 
-    def _tensor(self, values: list[float]) -> Tensor:
-        return torch.tensor(values, dtype=self._dtype, device=self._device)
-
-    def _constants(self, name: str) -> Tensor:
-        return self._tensor([float(getattr(r, name)) for r in self.recipes])
-
-    def _weights(self, name: str) -> Tensor | None:
-        """One weight a head, or None where no head has the term."""
-        return self._constants(name) if any(getattr(r, name) for r in self.recipes) else None
-
-    def __call__(
-        self, logits: Tensor, labels: Tensor, memory: Sequence[tuple[Tensor, Tensor]] = ()
-    ) -> tuple[Tensor, Tensor]:
-        """Mean value over the batch, and its gradient.
+    def __call__(self, logits: Array, labels: Array, rows: Array, slopes: Array) -> Array:
+        """Mean values over each seed's batch; the gradient goes into `slopes`.
 
         Parameters
         ----------
-        logits : Tensor of shape (S, B, H, C)
-        labels : Tensor of shape (S, B), int64
-        memory : sequence of (t, rows)
-            For each head of `early`, the running predictions t of shape (S, n, C), which are
-            updated, and the rows (S, B) of this batch in it.
+        logits : ndarray of shape (R, at least H · C), float32 or float64
+        labels, rows : ndarray of shape (R,), int64
+            Given labels, and which of the remembered rows these are.
+        slopes : ndarray of shape (R, at least H · C)
+            Its first H · C columns are written: the gradient of the mean over the seed's batch.
 
         Returns
         -------
-        values : Tensor of shape (S, H)
+        ndarray of shape (S, H), float64
             Without the L1 part, which is no function of the logits.
-        gradient : Tensor of shape (S, B, H, C)
         """
-        log_p, p = _softmax(logits)
-        y = labels[:, :, None, None].expand(*logits.shape[:3], 1)
-        log_y, p_y = log_p.gather(-1, y).squeeze(-1), p.gather(-1, y).squeeze(-1)
-        value, slope = self._of_given(log_y, p_y)  # D at the given label
-        total = slope
-        D = None
-        if self.dense < len(self.recipes):
-            D = torch.zeros_like(p[:, :, self.dense :])
-            self._dense(log_p, p, y, value, slope, D, memory)
-            total = slope.clone()
-            total[:, :, self.dense :] += D.sum(dim=-1)
-        gradient = p.mul_(-total[..., None])
-        if D is not None:
-            gradient[:, :, self.dense :] += D
-        gradient.scatter_add_(-1, y, slope[..., None])
-        return value.mean(dim=1), gradient.div_(logits.shape[1])
+        n, n_heads, n_classes = len(logits), len(self.recipes), self._n_classes
+        batch = n // self._n_seeds
+        per_thread = max(1, _SLICE // (n_heads * n_classes))
+        log_p = np.empty((n, n_heads * n_classes), logits.dtype)
+        in_slices(_center, n, logits, n_classes, log_p, rows=per_thread)
+        p = np.exp(log_p)
+        in_slices(_normalise, n, log_p, p, n_classes, rows=per_thread)
+        log_even = self._log_mean(p, batch)
+        values = np.empty((n, n_heads))
+        in_slices(
+            _losses, n, log_p, p, labels, rows, batch, self._table, self._slots, self._memory,
+            log_even, values, slopes, rows=per_thread,
+        )  # fmt: skip
+        return np.asarray(values.reshape(self._n_seeds, batch, n_heads).mean(axis=1))
 
-    def _of_given(self, log_y: Tensor, p_y: Tensor) -> tuple[Tensor, Tensor]:
-        """Terms in p_y alone: value and D_y of each row and head."""
-        value, slope = torch.zeros_like(p_y), torch.zeros_like(p_y)
-        if self._log is not None:
-            weight = -self._log.expand_as(p_y)
-            focal = [h for h in self._focal if self.recipes[h].log]
-            if focal:
-                weight = weight.clone()
-            for h in focal:
-                weight[:, :, h] *= (1 - p_y[:, :, h]).clamp_min(0) ** self.recipes[h].gamma
-            slope += weight
-            value += weight * log_y
-        if self._power is not None:
-            inner = torch.addcmul(self._shift, self._sign, torch.maximum(p_y, self._floor))
-            powered = inner**self._exponent
-            value += self._power * (self._top - self._sign * powered / self._exponent)
-            # Below the floor the term is constant; without one p_y > 0 changes nothing.
-            slope -= self._power * (p_y > self._floor) * p_y * powered / inner
-        if self._exponential is not None:
-            decayed = self._exponential * torch.exp(-p_y / self._scale)
-            value += decayed
-            slope -= decayed * p_y / self._scale
-        return value, slope
+    def _log_mean(self, p: Array, batch: int) -> Array:
+        """Log of each seed's mean prediction, (S, H, C), for losses that look at its entropy."""
+        n_heads = len(self.recipes)
+        log_mean = np.zeros((self._n_seeds, n_heads, self._n_classes))
+        by_head = p.reshape(self._n_seeds, batch, n_heads, self._n_classes)
+        for h, recipe in enumerate(self.recipes):
+            if recipe.entropy:
+                mean = by_head[:, :, h].mean(axis=1, dtype=np.float64)
+                log_mean[:, h] = np.log(np.maximum(mean, recipe.min_prob))
+        return log_mean
 
-    def _dense(
-        self,
-        log_p: Tensor,
-        p: Tensor,
-        y: Tensor,
-        value: Tensor,
-        slope: Tensor,
-        D: Tensor,
-        memory: Sequence[tuple[Tensor, Tensor]],
-    ) -> None:
-        """Terms in every p_k: add to the value, to D_y (`slope`) and to D of the dense heads."""
-        for h, (t, rows) in zip(self.early, memory, strict=True):
-            own = D[:, :, h - self.dense]
-            value[:, :, h] += self._early(self.recipes[h], p[:, :, h], t, rows, own)
-        if self._reversed < self._reversed_end:
-            part = slice(self._reversed, self._reversed_end)
-            own = D[:, :, self._reversed - self.dense : self._reversed_end - self.dense]
-            self._reverse_entropy(
-                p[:, :, part], y[:, :, part], value[:, :, part], slope[:, :, part], own
-            )
-        if self.normal < len(self.recipes):
-            own = D[:, :, self.normal - self.dense :]
-            self._normalised(log_p, p, y, value, slope, own)
-        for h in self._entropy:
-            own = D[:, :, h - self.dense]
-            value[:, :, h] += self._unevenness(self.recipes[h], p[:, :, h], own)
+    def keep(self, seeds: Sequence[int], heads: Sequence[int]) -> "BatchedLoss":
+        """These seeds and heads only, with what is remembered of their rows."""
+        recipes = [self.recipes[h] for h in heads]
+        kept = BatchedLoss(recipes, self._n_classes, len(seeds), self._memory.shape[2])
+        slots = [int(self._slots[h]) for h in heads if self._slots[h] >= 0]
+        kept._memory = np.ascontiguousarray(self._memory[slots][:, list(seeds)])
+        return kept
 
-    def _reverse_entropy(
-        self, p: Tensor, y: Tensor, value: Tensor, slope: Tensor, D: Tensor
-    ) -> None:
-        """Σ_{k≠y} p_k with p floored: constant where p_k is below the floor."""
-        floored = p.clamp_min(_REVERSE_FLOOR)
-        value += self._reverse * (floored.sum(dim=-1) - floored.gather(-1, y).squeeze(-1))
-        kept = self._reverse[:, None] * p * (p > _REVERSE_FLOOR)
-        slope -= kept.gather(-1, y).squeeze(-1)
-        D += kept
 
-    def _normalised(
-        self, log_p: Tensor, p: Tensor, y: Tensor, value: Tensor, slope: Tensor, D: Tensor
-    ) -> None:
-        """NCE and NFL: F(y) / Σ_k F(k), F(k) = -w_k log p_k, w_k = (1 - p_k)^γ held fixed.
+@numba.njit(nogil=True, cache=True)
+def _center(start, stop, logits, n_classes, out):  # type: ignore[no-untyped-def]
+    for r in range(start, stop):
+        for first in range(0, out.shape[1], n_classes):
+            highest = logits[r, first]
+            for j in range(first + 1, first + n_classes):
+                highest = max(highest, logits[r, j])
+            for j in range(first, first + n_classes):
+                out[r, j] = logits[r, j] - highest
 
-        NNCE and NNFL: 1 - (A - F(y)) / Σ_k (A - F(k)), with p floored and A the F of the floor.
-        """
-        first, floored = self.normal, self.floored
-        log_p, y = log_p[:, :, first:], y[:, :, first:]
-        w = None
-        for h in self._focal:
-            if h >= first:
-                w = torch.ones_like(log_p) if w is None else w
-                w[:, :, h - first] = (1 - p[:, :, h]).clamp_min(0) ** self.recipes[h].gamma
-        weighted = log_p if w is None else w * log_p
-        one = 1 if w is None else w.gather(-1, y).squeeze(-1)
-        sums = weighted.sum(dim=-1)
-        active = self._normalized * weighted.gather(-1, y).squeeze(-1) / sums
-        value[:, :, first:] += active
-        slope[:, :, first:] += self._normalized * one / sums
-        own = (-active / sums)[..., None].expand_as(log_p).clone()
-        if floored < len(self.recipes):
-            last = floored - first
-            log_p, y = log_p[:, :, last:], y[:, :, last:]
-            above = log_p > self._lowest
-            log_p = torch.maximum(log_p, self._lowest)
-            gap = self._offset + (log_p if w is None else w[:, :, last:] * log_p)
-            sums = gap.sum(dim=-1)
-            share = self._negative * gap.gather(-1, y).squeeze(-1) / sums
-            value[:, :, floored:] += self._negative - share
-            one = above if w is None else above * w[:, :, last:]
-            moved = one.gather(-1, y).squeeze(-1)
-            slope[:, :, floored:] -= self._negative * moved / sums
-            own[:, :, last:] += above * (share / sums)[..., None]
-        D += own if w is None else own.mul_(w)
 
-    @staticmethod
-    def _unevenness(recipe: Recipe, p: Tensor, D: Tensor) -> Tensor:
-        """The term log K + Σ_c m_c log m_c, m the mean prediction; the same for each row."""
-        mean = p.mean(dim=1, keepdim=True)
-        log_mean = mean.clamp_min(recipe.min_prob).log()
-        D += recipe.entropy * p * log_mean
-        return recipe.entropy * (math.log(p.shape[-1]) + (mean * log_mean).sum(dim=-1))
+@numba.njit(nogil=True, cache=True)
+def _normalise(start, stop, log_p, p, n_classes):  # type: ignore[no-untyped-def]
+    for r in range(start, stop):
+        for first in range(0, p.shape[1], n_classes):
+            total = 0.0
+            for j in range(first, first + n_classes):
+                total += p[r, j]
+            log_total, factor = math.log(total), 1.0 / total
+            for j in range(first, first + n_classes):
+                log_p[r, j] -= log_total
+                p[r, j] *= factor
 
-    @staticmethod
-    def _early(recipe: Recipe, p: Tensor, t: Tensor, rows: Tensor, D: Tensor) -> Tensor:
-        """The term log(1 - <t, p>), after the memory t of these rows has taken in their p."""
-        clamped = p.clamp(_ELR_FLOOR, 1 - _ELR_FLOOR)
-        seeds = torch.arange(len(t), device=t.device)[:, None]
-        new = recipe.memory * t[seeds, rows]
-        new += (1 - recipe.memory) * (clamped / clamped.sum(dim=-1, keepdim=True))
-        t[seeds, rows] = new
-        left = 1 - (new * clamped).sum(dim=-1)
-        D -= recipe.early * (clamped == p) * new * p / left[..., None]
-        return recipe.early * left.log()
+
+@numba.njit(nogil=True, cache=True)
+def _losses(  # type: ignore[no-untyped-def]
+    start, stop, log_p, p, labels, rows, batch, table, slots, memory, log_even, values, slopes
+):
+    n_classes = log_even.shape[2]
+    D = np.empty(n_classes)
+    for r in range(start, stop):
+        y, seed = labels[r], r // batch
+        for h in range(len(table)):
+            loss, first = table[h], h * n_classes
+            lp, q = log_p[r, first : first + n_classes], p[r, first : first + n_classes]
+            D[:] = 0.0
+            value = _of_given(loss, lp[y], q[y], y, D)
+            if loss.reverse != 0.0:
+                value += _reverse(loss, q, y, D)
+            if loss.normalized != 0.0:
+                value += _normalized(loss, lp, q, y, D)
+            if loss.negative != 0.0:
+                value += _negative(loss, lp, q, y, D)
+            if loss.entropy != 0.0:
+                value += _unevenness(loss, q, log_even[seed, h], D)
+            if slots[h] >= 0:
+                value += _early(loss, q, memory[slots[h], seed, rows[r]], D)
+            values[r, h] = value
+            total = D.sum()
+            for k in range(n_classes):
+                slopes[r, first + k] = (D[k] - q[k] * total) / batch
+
+
+@numba.njit(nogil=True, cache=True)
+def _raised(x, exponent):  # type: ignore[no-untyped-def]
+    if exponent == 0.5:
+        return math.sqrt(x)
+    return 1.0 if exponent == 0.0 else x**exponent
+
+
+@numba.njit(nogil=True, cache=True)
+def _of_given(loss, log_y, p_y, y, D):  # type: ignore[no-untyped-def]
+    """Terms in p_y alone: cross entropy and focal loss, power terms, the exponential term."""
+    value = 0.0
+    if loss.log != 0.0:
+        weight = loss.log * _raised(max(0.0, 1.0 - p_y), loss.gamma)
+        value -= weight * log_y
+        D[y] -= weight
+    if loss.power != 0.0:
+        inner = loss.shift + loss.sign * max(p_y, loss.floor)
+        powered = _raised(inner, loss.exponent)
+        top = _raised(loss.shift + loss.sign, loss.exponent)
+        value += loss.power * loss.sign * (top - powered) / loss.exponent
+        if p_y > loss.floor:
+            D[y] -= loss.power * p_y * powered / inner
+    if loss.exponential != 0.0:
+        decayed = loss.exponential * math.exp(-p_y / loss.scale)
+        value += decayed
+        D[y] -= decayed * p_y / loss.scale
+    return value
+
+
+@numba.njit(nogil=True, cache=True)
+def _reverse(loss, p, y, D):  # type: ignore[no-untyped-def]
+    """Σ_{k≠y} p_k with p floored: constant where p_k is below the floor."""
+    total = 0.0
+    for k in range(len(p)):
+        if k != y:
+            total += max(p[k], _REVERSE_FLOOR)
+            if p[k] > _REVERSE_FLOOR:
+                D[k] += loss.reverse * p[k]
+    return loss.reverse * total
+
+
+@numba.njit(nogil=True, cache=True)
+def _normalized(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
+    """F(y) / Σ_k F(k), F(k) = -w_k log p_k, the focal factors w_k = (1 - p_k)^γ held fixed."""
+    total = 0.0
+    for k in range(len(p)):
+        total += _raised(max(0.0, 1.0 - p[k]), loss.gamma) * log_p[k]
+    w_y = _raised(max(0.0, 1.0 - p[y]), loss.gamma)
+    share = loss.normalized * w_y * log_p[y] / total
+    for k in range(len(p)):
+        D[k] -= _raised(max(0.0, 1.0 - p[k]), loss.gamma) * share / total
+    D[y] += loss.normalized * w_y / total
+    return share
+
+
+@numba.njit(nogil=True, cache=True)
+def _negative(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
+    """1 - (A - F(y)) / Σ_k (A - F(k)), with log p floored and A the F of the floor."""
+    lowest = math.log(loss.min_prob)
+    top = -_raised(1.0 - loss.min_prob, loss.gamma) * lowest
+    total = 0.0
+    for k in range(len(p)):
+        w = _raised(max(0.0, 1.0 - p[k]), loss.gamma)
+        total += top + w * max(log_p[k], lowest)
+    w_y = _raised(max(0.0, 1.0 - p[y]), loss.gamma)
+    share = loss.negative * (top + w_y * max(log_p[y], lowest)) / total
+    for k in range(len(p)):
+        if log_p[k] > lowest:
+            D[k] += _raised(max(0.0, 1.0 - p[k]), loss.gamma) * share / total
+    if log_p[y] > lowest:
+        D[y] -= loss.negative * w_y / total
+    return loss.negative - share
+
+
+@numba.njit(nogil=True, cache=True)
+def _unevenness(loss, p, log_mean, D):  # type: ignore[no-untyped-def]
+    """The row's part of log K + Σ_c m_c log m_c, m being the batch's mean prediction."""
+    total = math.log(len(p))
+    for k in range(len(p)):
+        total += p[k] * log_mean[k]
+        D[k] += loss.entropy * p[k] * log_mean[k]
+    return loss.entropy * total
+
+
+@numba.njit(nogil=True, cache=True)
+def _early(loss, p, t, D):  # type: ignore[no-untyped-def]
+    """log(1 - <t, p>) after the row's memory t has taken in its p."""
+    total, inner = 0.0, 0.0
+    for k in range(len(p)):
+        total += min(max(p[k], _EARLY_FLOOR), 1.0 - _EARLY_FLOOR)
+    for k in range(len(p)):
+        clamped = min(max(p[k], _EARLY_FLOOR), 1.0 - _EARLY_FLOOR)
+        t[k] = loss.memory * t[k] + (1.0 - loss.memory) * clamped / total
+        inner += t[k] * clamped
+    for k in range(len(p)):
+        if _EARLY_FLOOR < p[k] < 1.0 - _EARLY_FLOOR:
+            D[k] -= loss.early * t[k] * p[k] / (1.0 - inner)
+    return loss.early * math.log(1.0 - inner)
