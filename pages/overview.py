@@ -68,12 +68,12 @@ with left:
 with right:
     st.subheader("Some wrong labels")
     flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
-    images, names = prepared.dataset.train_images, prepared.dataset.class_names
+    names = prepared.dataset.class_names
     if not len(flipped):
-        st.info("No label is wrong. Raise the noise ratio in the sidebar to see some.")
+        st.info(words.no_wrong_labels(prepared))
     else:
         some = np.random.default_rng(scenario.seed).permutation(flipped)[:16]
-        if images is not None:
+        if prepared.dataset.images is not None:
             thumbnails.grid(
                 [thumbnails.of_sample(prepared.dataset, "train", i) for i in prepared.rows[some]],
                 [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],

@@ -80,3 +80,18 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
     monkeypatch.setattr(NeighborGraph, "build", counted)
     return shapes
+
+
+@pytest.fixture(scope="session")
+def small_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights of timm's resnet10t, its head included, as a state dict."""
+    from wann_core.torch_compat import prepare_torchvision
+
+    prepare_torchvision()
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "resnet10t.pth"
+    torch.save(timm.create_model("resnet10t").state_dict(), path)
+    return path

@@ -378,7 +378,7 @@ def test_stored_run_still_has_its_notes(command: Command, tmp_path: Path) -> Non
 def test_run_is_worth_more_than_its_row_in_the_store(
     command: Command, base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*args: object) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
         raise sqlite3.OperationalError("attempt to write a readonly database")
 
     monkeypatch.setattr(ResultsStore, "add", refuse)

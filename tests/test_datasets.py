@@ -25,33 +25,35 @@ def test_digits_are_a_fixed_stratified_split() -> None:
         np.arange(1797), train_size=1200, stratify=source.target, random_state=0
     )
     for X, y, ids, expected in (
-        (data.X_train, data.y_train, data.train_ids, np.sort(train)),
-        (data.X_test, data.y_test, data.test_ids, np.sort(test)),
+        (data.train.X, data.train.y, data.train.ids, np.sort(train)),
+        (data.test.X, data.test.y, data.test.ids, np.sort(test)),
     ):
         assert np.array_equal(ids, expected)
         assert np.array_equal(X, source.data[ids])
         assert np.array_equal(y, source.target[ids])
     shares = np.bincount(source.target) * 1200 / 1797
-    assert np.abs(np.bincount(data.y_train) - shares).max() < 1
+    assert np.abs(np.bincount(data.train.y) - shares).max() < 1
     assert data.class_names == tuple("0123456789")
     assert data.n_classes == 10
 
 
 def test_digits_have_their_images() -> None:
     data = datasets.load("digits", "pixels")
-    for images, X in ((data.train_images, data.X_train), (data.test_images, data.X_test)):
-        assert images is not None
-        assert (images.dtype, images.shape) == (np.uint8, (len(X), 8, 8))
-        assert (images.min(), images.max()) == (0, 255)
-        assert np.array_equal(np.round(images / 255 * 16).reshape(len(X), 64), X)
+    for name, split in data.splits.items():
+        for position in (0, 5, len(split) - 1):
+            image = data.image(name, position)
+            assert image is not None
+            assert (image.mode, image.size) == ("L", (8, 8))
+            pixels = np.asarray(image, np.float64) / 255 * 16
+            assert np.array_equal(np.round(pixels).ravel(), split.X[position])
 
 
 def test_arrays_are_shared_and_read_only() -> None:
     data = datasets.load("digits", "pixels")
     assert datasets.load("digits", "pixels") is data
     with pytest.raises(ValueError, match="read-only"):
-        data.y_train[0] = 5
-    assert data.nbytes > data.X_train.nbytes + data.X_test.nbytes
+        data.train.y[0] = 5
+    assert data.nbytes > data.train.X.nbytes + data.test.X.nbytes
 
 
 def save(root: Path, split: str = "train", name: str = "small/tiny", **arrays: Any) -> Path:
@@ -83,15 +85,16 @@ def test_database_is_read_as_it_is(
     for split in ("train", "test"):
         save(tmp_path, split, embeddings=X, labels=y.astype(label_type).reshape(shape))
     data = datasets.load("small", "tiny", tmp_path)
-    for ours in (data.X_train, data.X_test):
+    for ours in (data.train.X, data.test.X):
         assert ours.dtype == dtype
         assert np.array_equal(ours, X)
-    for labels in (data.y_train, data.y_test):
+    for labels in (data.train.y, data.test.y):
         assert (labels.dtype, labels.shape) == (np.int64, (8,))
         assert np.array_equal(labels, y)
-    assert data.train_ids.tolist() == list(range(8))
+    assert data.train.ids.tolist() == list(range(8))
     assert (data.name, data.backbone, data.n_classes) == ("small", "tiny", 4)
-    assert data.train_images is None
+    assert data.images is None
+    assert data.image("train", 0) is None
 
 
 def test_classes_are_counted_over_both_splits(root: Path) -> None:
@@ -268,8 +271,8 @@ def test_same_object_until_a_file_changes(root: Path) -> None:
     path = save(root, "test", labels=np.array([2, 1, 0, 2, 1, 0]))
     os.utime(path, ns=(0, path.stat().st_mtime_ns + 1))
     second = datasets.load("small", "tiny", root)
-    assert second.y_test.tolist() == [2, 1, 0, 2, 1, 0]
-    assert first.y_test.tolist() == [0, 1, 2, 0, 1, 2]
+    assert second.test.y.tolist() == [2, 1, 0, 2, 1, 0]
+    assert first.test.y.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_two_roots_are_two_databases(tmp_path: Path) -> None:
@@ -278,7 +281,7 @@ def test_two_roots_are_two_databases(tmp_path: Path) -> None:
             path = save(tmp_path / name, split, embeddings=X)
             os.utime(path, (0, 0))
     loaded = [datasets.load("small", "tiny", tmp_path / name) for name in ("one", "two")]
-    assert [data.X_train[0, 0] for data in loaded] == [0, 1]
+    assert [data.train.X[0, 0] for data in loaded] == [0, 1]
 
 
 def test_available_lists_what_can_be_loaded(root: Path) -> None:
@@ -311,4 +314,4 @@ def test_small_database_of_the_tests_is_as_published(database: Path) -> None:
         assert (arrays["embeddings"].dtype, arrays["labels"].shape) == (np.float16, (400, 1))
     data = datasets.load("small", "tiny", database)
     assert data.n_classes == reference.N_CLASSES
-    assert (data.X_train.shape, data.X_test.shape) == ((400, 16), (100, 16))
+    assert (data.train.X.shape, data.test.X.shape) == ((400, 16), (100, 16))

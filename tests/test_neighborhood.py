@@ -40,22 +40,22 @@ def test_training_sample_is_not_its_own_neighbour(prepared: Prepared) -> None:
 
 
 def test_table_follows_the_source(prepared: Prepared) -> None:
-    row = int(prepared.dataset.test_ids[5])
+    row = int(prepared.dataset.test.ids[5])
     sample = neighborhood(prepared, "test", row)
     table = sample.table()
     data = prepared.dataset
-    clean = dict(zip(data.train_ids, data.y_train, strict=True))
+    clean = dict(zip(data.train.ids, data.train.y, strict=True))
     assert [clean[r] for r in table["row"]] == list(table["clean_label"])
     assert table["distance"].is_monotonic_increasing
     assert np.allclose(table["reliability"], 1 / table["adaptive_k"])
     voting = table["vote_weight"] > 0
     assert list(voting) == [rank <= sample.adaptive_k for rank in table["rank"]]
     assert table["vote_weight"].sum() == pytest.approx(1)
-    assert sample.true_label == sample.given_label == data.y_test[5]
+    assert sample.true_label == sample.given_label == data.test.y[5]
 
 
 def test_share_curve_ends_at_the_votes(prepared: Prepared) -> None:
-    sample = neighborhood(prepared, "test", int(prepared.dataset.test_ids[11]))
+    sample = neighborhood(prepared, "test", int(prepared.dataset.test.ids[11]))
     k = sample.adaptive_k
     assert np.allclose(sample.share_curve(weighted=False)[k - 1], sample.votes("ANN"))
     assert np.allclose(sample.share_curve(weighted=True)[k - 1], sample.votes("WANN"))
@@ -74,7 +74,7 @@ def test_candidates_are_what_they_are_called(prepared: Prepared) -> None:
     assert {k[row] for row in doubtful} == {max(k.values())}
 
     said = {method: predictions(prepared, "test", method) for method in METHODS}
-    position = {row: i for i, row in enumerate(prepared.dataset.test_ids)}
+    position = {row: i for i, row in enumerate(prepared.dataset.test.ids)}
     for row in candidates(prepared, "test", "disagreement", 20, METHODS, 0):
         assert len({int(answers[position[row]]) for answers in said.values()}) > 1
     for row in candidates(prepared, "test", "wrong", 20, METHODS, 0):
@@ -93,7 +93,7 @@ def test_clean_data_have_no_wrong_labels() -> None:
 
 
 def test_adaptive_k_is_that_of_the_nearest_row(prepared: Prepared) -> None:
-    sample = neighborhood(prepared, "test", int(prepared.dataset.test_ids[0]))
+    sample = neighborhood(prepared, "test", int(prepared.dataset.test.ids[0]))
     k = adaptive_k(prepared.graph.train_ids, prepared.labels, 11, 51)
     assert sample.adaptive_k == k[sample.ids[0]]
 

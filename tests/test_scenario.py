@@ -143,7 +143,7 @@ def test_row_ids_are_those_of_the_source(change: dict[str, Any]) -> None:
     prepared = prepare(Scenario(noise_pattern="sym", noise_ratio=0.3, **change))
     source = load_digits()
     assert np.array_equal(source.target[prepared.row_ids], prepared.clean_labels)
-    assert np.array_equal(prepared.dataset.train_ids[prepared.rows], prepared.row_ids)
+    assert np.array_equal(prepared.dataset.train.ids[prepared.rows], prepared.row_ids)
     assert prepared.noise_ratio == np.mean(prepared.labels != prepared.clean_labels)
 
 

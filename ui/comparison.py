@@ -138,9 +138,10 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
             default=IMBALANCES[:-2], format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
         )  # fmt: skip
         return tuple(sorted(chosen, reverse=True))
-    scenario, root = settings.scenario, settings.database_root
+    scenario = settings.scenario
     try:
-        labels = datasets.load(scenario.dataset, scenario.backbone, root).y_train
+        data = datasets.load(scenario.dataset, scenario.backbone, **settings.roots)
+        labels = data.train.y
         if scenario.imbalance_ratio is not None:
             kept = sampling.long_tail(labels, scenario.imbalance_ratio, np.random.RandomState(0))
             labels = labels[kept[0]]
@@ -156,20 +157,20 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
 
 def start(plan: Plan, settings: Settings) -> None:
     """Start the plan's job; asked again, the finished one answers."""
-    root = settings.database_root
+    roots = settings.roots
 
     def work(job: jobs.Job) -> None:
-        stored = use_store(lambda kept: kept.find(plan.scenarios(), root), _LOG.warning) or {}
+        stored = use_store(lambda kept: kept.find(plan.scenarios(), **roots), _LOG.warning) or {}
         fresh: list[tuple[Scenario, dict[str, Any]]] = []
 
         def keep() -> None:
-            use_store(lambda kept: kept.add(fresh, root, "compare"), _LOG.warning)
+            use_store(lambda kept: kept.add(fresh, source="compare", **roots), _LOG.warning)
             fresh.clear()
 
         job.partial.extend(stored.values())
         todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
         try:
-            for report in sweep.run_all(todo, database_root=root, progress=job.progress):
+            for report in sweep.run_all(todo, **roots, progress=job.progress):
                 record = export.report_record(report)
                 job.partial.append(record)
                 fresh.append((report.scenario, record))
@@ -183,8 +184,8 @@ def start(plan: Plan, settings: Settings) -> None:
 
 
 def _key(plan: Plan, settings: Settings) -> Hashable:
-    root = settings.database_root
-    return "compare", plan, datasets.fingerprint(plan.base.dataset, plan.base.backbone, root)
+    base = plan.base
+    return "compare", plan, datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
 
 
 def find(plan: Plan, settings: Settings) -> jobs.Job | None:

@@ -20,18 +20,22 @@ def prepared(settings: Settings) -> Prepared:
     What takes longer runs as a job: the page shows progress and Cancel, ends here, and runs again
     when the job is done.
     """
-    scenario, root = settings.scenario, settings.database_root
+    scenario, roots = settings.scenario, settings.roots
     try:
-        source = datasets.fingerprint(scenario.dataset, scenario.backbone, root)
+        source = datasets.fingerprint(scenario.dataset, scenario.backbone, **roots)
     except WannError as error:
         settings.refuse(error)
     except OSError as error:
         settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
     key = ("prepare", source, scenario.labelling(), graph_neighbors(scenario))
     registry = jobs.registry()
-    job = registry.start(
-        key, lambda job: prepare(scenario, database_root=root, progress=job.progress)
-    )
+
+    def work(job: jobs.Job) -> None:
+        made = prepare(scenario, **roots, progress=job.progress)
+        # Unpacking images may take seconds: here, where a bar shows.
+        _ = made.dataset.images
+
+    job = registry.start(key, work)
     if not job.wait(_AT_ONCE):
         _watch(job)
         st.stop()
@@ -43,7 +47,7 @@ def prepared(settings: Settings) -> Prepared:
     registry.forget(key)
     if job.error is not None:
         fail(settings, job.error)
-    return prepare(scenario, database_root=root)
+    return prepare(scenario, **roots)
 
 
 def reports(settings: Settings, prepared: Prepared, methods: tuple[str, ...]) -> list[Report]:

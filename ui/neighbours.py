@@ -52,8 +52,7 @@ def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
     row = int(found[0]) if asked is None else int(asked)
     items = [_item(neighborhood(prepared, split, int(i))) for i in found]
     picker.grid(items, "candidates", _go, chosen=_identity(split, row))
-    if prepared.dataset.train_images is None:
-        st.caption("No images here: each line is an embedding, averaged over runs of dimensions.")
+    thumbnails.explain(prepared.dataset)
     try:
         return neighborhood(prepared, split, row)
     except WannError as error:

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui import look, navigation
 from ui.controls import linked
 from wann_core import datasets, noise
+from wann_core.datasets import catalogue
 from wann_core.errors import WannError
 from wann_core.scenario import BASELINES, Scenario
 
@@ -31,6 +32,7 @@ _LABELS = {
     "dataset": "Data set",
     "backbone": "Backbone",
     "database_root": "Database folder",
+    "dataset_root": "Data folder",
     "num_subsamples": "Training rows",
     "imbalance_ratio": "Imbalance",
     "noise_pattern": "Noise pattern",
@@ -55,7 +57,7 @@ class Settings:
     Attributes
     ----------
     scenario : Scenario
-    database_root : Path
+    database_root, dataset_root : Path
     places : dict
         Where an error about a setting is shown.
     realised : DeltaGenerator
@@ -64,8 +66,14 @@ class Settings:
 
     scenario: Scenario
     database_root: Path
+    dataset_root: Path
     places: dict[str, DeltaGenerator]
     realised: DeltaGenerator
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """Where data lie, as the engine's keyword arguments."""
+        return {"database_root": self.database_root, "dataset_root": self.dataset_root}
 
     def refuse(self, error: WannError) -> NoReturn:
         """Show the error beside its control and end the page."""
@@ -101,8 +109,8 @@ def sidebar() -> Settings:
     look.apply()
     form = _Form()
     with st.sidebar:
-        root = _database_root(form)
-        dataset, backbone = _source(form, root)
+        roots = _roots(form)
+        dataset, backbone = _source(form, *roots)
         rows = form(
             st.number_input, "num_subsamples", "rows", min_value=1, value=None, step=100,
             placeholder="all", help="Stratified subsample of the training rows; empty for all.",
@@ -112,7 +120,7 @@ def sidebar() -> Settings:
             format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
             help="Long tail: rows of the last class over rows of the first.",
         )  # fmt: skip
-        pattern, ratio, draw, matrix, realised = _noise(form)
+        pattern, ratio, draw, matrix, realised = _noise(form, dataset)
         seed = form(
             st.number_input, "seed", "seed", min_value=0, max_value=2**32 - 1, value=42,
             help="Of the long tail, the subsample and the noise.",
@@ -157,26 +165,33 @@ def sidebar() -> Settings:
         )
     except WannError as error:
         _refuse(error, form.places)
-    return Settings(scenario, root, form.places, realised)
+    return Settings(scenario, *roots, form.places, realised)
 
 
-def _database_root(form: _Form) -> Path:
-    with st.expander("Embedding databases"):
-        typed = form(
+def _roots(form: _Form) -> tuple[Path, Path]:
+    with st.expander("Where data lie"):
+        databases = form(
             st.text_input, "database_root", "databases",
             value=os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT),
-            help="Folder on this machine with <data set>/<backbone>/train.npz and test.npz.",
+            help="Folder on this machine with <data set>/<backbone>/train.npz and test.npz. The "
+            "Data page makes such databases.",
         )  # fmt: skip
-    return Path(typed).expanduser()
+        raw = form(
+            st.text_input, "dataset_root", "data",
+            value=os.environ.get("WANN_DATASET_ROOT", datasets.DATASET_ROOT),
+            help="Folder on this machine with raw images and human labels, as in "
+            "<data set>/… and cifarn/CIFAR-10_human.pt.",
+        )  # fmt: skip
+    return Path(databases).expanduser(), Path(raw).expanduser()
 
 
-def _source(form: _Form, root: Path) -> tuple[str, str]:
+def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, str]:
     pairs = [datasets.BUILT_IN]
     try:
-        pairs = datasets.available(root)
+        pairs = datasets.available(database_root, dataset_root)
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
-        if root != Path(datasets.DATABASE_ROOT):
+        if database_root != Path(datasets.DATABASE_ROOT):
             form.places["database_root"].error(_told(error))
     names = list(dict.fromkeys(name for name, _ in pairs))
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
@@ -188,9 +203,26 @@ def _source(form: _Form, root: Path) -> tuple[str, str]:
     return dataset, backbone
 
 
+def _no_noise_at_first(dataset: str) -> None:
+    """Labels that may be wrong by themselves get no more noise unless the user asks for it."""
+    if st.session_state.get("_noise_for") == dataset:
+        return
+    first = "_noise_for" not in st.session_state
+    st.session_state["_noise_for"] = dataset
+    doubtful = catalogue.is_noisy(dataset) or dataset not in catalogue.ENTRIES
+    if doubtful and not (first and "noise" in st.query_params):
+        st.session_state["_noise_before"] = st.session_state.get("noise", "sym")
+        st.session_state["noise"] = "none"
+    elif not doubtful and "_noise_before" in st.session_state:
+        before = st.session_state.pop("_noise_before")
+        if st.session_state.get("noise") == "none":
+            st.session_state["noise"] = before
+
+
 def _noise(
-    form: _Form,
+    form: _Form, dataset: str
 ) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
+    _no_noise_at_first(dataset)
     pattern = form(
         st.selectbox, "noise_pattern", "noise", options=list(_PATTERNS),
         format_func=_PATTERNS.__getitem__,

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import logging
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -9,26 +10,50 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from PIL import Image
+from PIL import Image, ImageOps
 
+from ui import look
 from wann_core.datasets import Dataset
+from wann_core.datasets.images import UNREADABLE
 
+_LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
+_SIDE, _LOSSLESS = 160, 64  # pixels
 
 
 def of_sample(dataset: Dataset, split: str, position: int) -> str:
     """Data URI of the picture of one sample; `position` counts in the source's split."""
-    images = dataset.train_images if split == "train" else dataset.test_images
-    if images is not None:
-        return _png(images[position])
-    X = dataset.X_train if split == "train" else dataset.X_test
-    return _sparkline(X[position])
+    try:
+        image = dataset.image(split, position)
+        if image is not None:
+            return _encoded(image)
+    except UNREADABLE as error:
+        _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
+    return _sparkline(dataset.splits[split].X[position])
 
 
-def _png(image: npt.NDArray[np.uint8]) -> str:
+def explain(dataset: Dataset) -> None:
+    """A line below pictures that are none."""
+    if dataset.images is None:
+        reason = f" ({dataset.images_missing.rstrip('.')})" if dataset.images_missing else ""
+        st.caption(
+            f"No images here{look.plain(reason)}: each line is an embedding, averaged over runs of "
+            "dimensions."
+        )
+
+
+def _encoded(image: Image.Image) -> str:
+    """A small picture: lossless if it was small, JPEG otherwise."""
+    if max(image.size) <= _LOSSLESS:
+        small, kind = image.convert("L" if image.mode == "L" else "RGBA"), "PNG"
+    else:
+        image.draft("RGB", (_SIDE, _SIDE))
+        small, kind = ImageOps.exif_transpose(image).convert("RGB"), "JPEG"
+        small.thumbnail((_SIDE, _SIDE))
     buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    small.save(buffer, kind)
+    code = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{code}"
 
 
 def _sparkline(embedding: npt.NDArray[Any]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ui import look
+from wann_core.datasets import catalogue
 from wann_core.metrics import paired_gain_interval
 from wann_core.prepared import Prepared, Report
 from wann_core.scenario import Scenario
@@ -27,10 +28,25 @@ def settings(prepared: Prepared) -> str:
     )
     if not prepared.noise_ratio:
         return what + "All training labels are as they came."
-    how = _NOISE[scenario.noise_pattern] if scenario.noise_pattern else ""
+    how = [_NOISE[scenario.noise_pattern]] if scenario.noise_pattern else []
+    if data.train.clean is not None:
+        how.insert(0, "as people gave them" if catalogue.is_noisy(data.name) else "as they came")
     return (
-        f"{what}**{look.percent(prepared.noise_ratio)}** of the training labels are wrong, {how}; "
-        "the test labels are untouched."
+        f"{what}**{look.percent(prepared.noise_ratio)}** of the training labels are wrong, "
+        f"{' and '.join(how)}; the test labels are untouched."
+    )
+
+
+def no_wrong_labels(prepared: Prepared) -> str:
+    """What to say, and to do, where no label is known to be wrong."""
+    known = prepared.dataset.train.clean is not None or (
+        prepared.dataset.name in catalogue.ENTRIES and not catalogue.is_noisy(prepared.dataset.name)
+    )
+    if known:
+        return "No label is wrong. Choose a noise pattern and ratio in the sidebar to see some."
+    return (
+        "Which labels of this data set are wrong is not known. Choose a noise pattern in the "
+        "sidebar to see what wrong labels do here."
     )
 
 

@@ -92,6 +92,7 @@ class ResultsStore:
         runs: Sequence[tuple[Scenario, dict[str, Any]]],
         database_root: str | Path,
         source: str,
+        *,
         dataset_root: str | Path = DATASET_ROOT,
     ) -> None:
         """Keep runs; one that is there already stays as it is.

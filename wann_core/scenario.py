@@ -254,12 +254,31 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
         neighbours than were searched.
     """
     asked = prepared.scenario if scenario is None else scenario
+    started = time.perf_counter()
+    predictions, voters = cast_votes(prepared, asked)
+    seconds = time.perf_counter() - started
+    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
+    return Report(asked, prepared, predictions, voters, metrics, seconds)
+
+
+def cast_votes(prepared: Prepared, asked: Scenario) -> tuple[Array, Array]:
+    """What the neighbours of the test rows vote for, and how many of them vote.
+
+    Returns
+    -------
+    predictions : ndarray of shape (m,), int64
+    voters : ndarray of shape (m,), int32
+
+    Raises
+    ------
+    WannError
+        As `classify` does.
+    """
     same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
     if asked.labelling() != prepared.scenario.labelling() or not same_bounds:
         raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")
     ids = prepared.graph.test_ids
     assert ids is not None
-    started = time.perf_counter()
     weights = None
     if asked.method == "kNN":
         k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
@@ -267,10 +286,7 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
     else:
         voters = prepared.adaptive_k[ids[:, 0]]
         weights = prepared.reliability if asked.method == "WANN" else None
-    predictions = vote(ids, prepared.labels, voters, weights)
-    seconds = time.perf_counter() - started
-    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
-    return Report(asked, prepared, predictions, voters, metrics, seconds)
+    return vote(ids, prepared.labels, voters, weights), voters
 
 
 def graph_neighbors(scenario: Scenario) -> int:

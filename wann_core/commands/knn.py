@@ -4,14 +4,14 @@ import argparse
 import hashlib
 import json
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import wann_core
 from wann_core import export, noise, reduction
-from wann_core.datasets import DATABASE_ROOT
+from wann_core.commands.terminal import terminal_progress
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
 from wann_core.prepared import Report
 from wann_core.results import use_store
@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("--experiment_name", required=True, help="folder of the log below --output_root")
     add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default="assets/data", help="where raw data lie")
+    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
     add("--output_root", default="assets/logs", help="where logs go")
     add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
@@ -74,15 +74,15 @@ def run(args: argparse.Namespace) -> None:
     scenario = _scenario(args)
     outputs = _outputs(args, scenario)
     wants_rows = len(outputs) > 1
-    root = args.database_root
-    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], root), _note)
+    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
+    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], **roots), _note)
     record = (stored or {}).get(scenario)
     contents = {}
     if record is None:
         report = _classify(args, scenario)
         record = export.report_record(report)
         runs = [(scenario, record)]
-        use_store(lambda kept: kept.add(runs, root, "knn"), _note)
+        use_store(lambda kept: kept.add(runs, source="knn", **roots), _note)
         if wants_rows:
             contents["predictions_csv"] = export.to_csv(export.predictions(report))
             contents["train_csv"] = export.to_csv(export.training_rows(report.prepared))
@@ -104,8 +104,13 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
-    progress = _Progress() if sys.stderr.isatty() else None
-    prepared = prepare(scenario, database_root=args.database_root, progress=progress)
+    progress = terminal_progress()
+    prepared = prepare(
+        scenario,
+        database_root=args.database_root,
+        dataset_root=args.dataset_root,
+        progress=progress,
+    )
     _refuse_few_rows(scenario, len(prepared.labels))
     return classify(prepared)
 
@@ -244,17 +249,3 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
 
 def _write_text(text: str, file: BinaryIO) -> None:
     file.write(text.encode())
-
-
-class _Progress:
-    """A line on the terminal that rewrites itself, for work of more than a second."""
-
-    def __init__(self) -> None:
-        self.started = time.monotonic()
-
-    def __call__(self, done: float, total: float, text: str) -> None:
-        seconds = time.monotonic() - self.started
-        if seconds > 1:
-            left = seconds / done * (total - done)
-            end = "\n" if done == total else ""
-            print(f"\r{text}: {done / total:.0%}, {left:.0f} s left ", end=end, file=sys.stderr)

@@ -57,7 +57,7 @@ def fingerprint(
     """What changes when a data set's files do: their paths, sizes and times; empty if built in."""
     if (dataset, backbone) == BUILT_IN:
         return ()
-    base = human_labels.base(dataset) or dataset
+    base = _base(dataset, backbone, database_root) or dataset
     place = database.folder(database_root, base, backbone)
     paths = [*sorted(place.glob("*.npz")), *place.glob(database.MANIFEST)]
     if base != dataset:
@@ -104,10 +104,16 @@ def load(
     return _loaded.get(key, read)
 
 
+def _base(dataset: str, backbone: str, database_root: str | Path) -> str:
+    """The data set whose embeddings get human labels; '' where the asked one has its own."""
+    own = database.folder(database_root, dataset, backbone)
+    return "" if (own / "train.npz").is_file() else human_labels.base(dataset)
+
+
 def _read(
     dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path
 ) -> Dataset:
-    base = human_labels.base(dataset)
+    base = _base(dataset, backbone, database_root)
     data = database.load(database_root, base or dataset, backbone)
     origin = database.manifest(database.folder(database_root, data.name, backbone)).get("images")
     entry = catalogue.ENTRIES.get(data.name)

@@ -100,11 +100,15 @@ def _read(place: Path, columns: tuple[str, ...]) -> dict[str, Array]:
         if place.stat().st_size > _MOST_BYTES:
             raise WannError(f"{place!s} is larger than {_MOST_BYTES >> 20} MiB.", "dataset")
         # The file holds numpy arrays; nothing beyond what rebuilds them may be called.
-        rebuild = [
-            (importlib.import_module("numpy._core.multiarray")._reconstruct, "numpy.core.multiarray._reconstruct"),
-            np.ndarray, np.dtype, type(np.dtype(np.int64)), type(np.dtype(np.int32)),
+        numpy_core = importlib.import_module("numpy._core.multiarray")
+        rebuild: list[Any] = [
+            (numpy_core._reconstruct, "numpy.core.multiarray._reconstruct"),
             (codecs.encode, "_codecs.encode"),
-        ]  # fmt: skip
+            np.ndarray,
+            np.dtype,
+            type(np.dtype(np.int64)),
+            type(np.dtype(np.int32)),
+        ]
         with torch.serialization.safe_globals(rebuild):
             content = torch.load(place, weights_only=True, map_location="cpu")
     except FileNotFoundError:

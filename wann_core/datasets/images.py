@@ -14,6 +14,8 @@ from wann_core.errors import WannError
 Array = npt.NDArray[Any]
 
 UNLABELLED = -1
+# What Pillow raises for what is not an image, is damaged or is a decompression bomb.
+UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +57,7 @@ class ImageSplit:
         Raises
         ------
         OSError, ValueError, SyntaxError, Image.DecompressionBombError
-            What Pillow raises for what is not an image; decoding may raise them later.
+            `UNREADABLE`; decoding may raise them later.
         """
         if self.pixels is not None:
             return Image.fromarray(np.ascontiguousarray(self.pixels[row]))

@@ -1,0 +1,24 @@
+"""A user's own embeddings: .npz, Parquet or CSV, inspected, read, checked and imported."""
+
+from wann_core.datasets.tables.checks import Problem, drop_bad_rows, problems
+from wann_core.datasets.tables.columns import Columns
+from wann_core.datasets.tables.importing import SPLIT_RULES, import_table, to_splits, write_table
+from wann_core.datasets.tables.reading import Table, TableInfo, inspect, read
+from wann_core.datasets.tables.source import Column, Limits
+
+__all__ = [
+    "SPLIT_RULES",
+    "Column",
+    "Columns",
+    "Limits",
+    "Problem",
+    "Table",
+    "TableInfo",
+    "drop_bad_rows",
+    "import_table",
+    "inspect",
+    "problems",
+    "read",
+    "to_splits",
+    "write_table",
+]

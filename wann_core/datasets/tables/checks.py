@@ -1,0 +1,297 @@
+"""What is wrong with a user's table, told before anything is written."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from itertools import compress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wann_core.datasets.dataset import SPLITS
+from wann_core.datasets.tables.image_files import unfit_images
+from wann_core.datasets.tables.reading import Table
+
+Array = npt.NDArray[Any]
+
+# Below this the default neighbourhoods, of up to 51 rows, hold much of the table.
+FEW_ROWS = 100
+_LISTED = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    severity : {'error', 'warning'}
+        A table with errors is not imported.
+    text : str
+        One sentence; row numbers count rows of data from 0.
+    """
+
+    severity: str
+    text: str
+
+
+def problems(table: Table, image_root: str | Path | None = None) -> list[Problem]:
+    """Everything that is wrong with a table, errors first.
+
+    Parameters
+    ----------
+    table : Table
+    image_root : str or Path, optional
+        Folder of the images that the table names; without it they are not looked for.
+
+    Returns
+    -------
+    list of Problem
+    """
+    sound = drop_bad_rows(table)
+    found = [
+        *_embedding_problems(table, sound),
+        *_duplicates(sound),
+        *_label_problems(table),
+        *_clean_problems(table),
+        *_split_problems(table),
+        *_id_problems(table),
+        *_image_problems(table, image_root),
+    ]
+    return sorted(found, key=lambda problem: problem.severity)
+
+
+def drop_bad_rows(table: Table) -> Table:
+    """The table without the rows that hold NaN or infinity; the others keep their row numbers.
+
+    Classes that only dropped rows had stay in `class_names`, so that class ids do not change.
+    """
+    keep = np.isfinite(table.X).all(axis=1)
+    if keep.all():
+        return table
+    return replace(
+        table,
+        X=table.X[keep],
+        y=table.y[keep],
+        rows=table.rows[keep],
+        clean=None if table.clean is None else table.clean[keep],
+        split=None if table.split is None else table.split[keep],
+        images=None if table.images is None else tuple(compress(table.images, keep)),
+        ids=None if table.ids is None else tuple(compress(table.ids, keep)),
+    )
+
+
+def row_digests(X: Array, salt: bytes = b"") -> Array:
+    """A number of 64 bits for each row, equal for equal rows (0 and -0 are equal)."""
+    digests = (
+        hashlib.blake2b((row + 0.0).tobytes(), digest_size=8, salt=salt).digest() for row in X
+    )
+    return np.frombuffer(b"".join(digests), dtype=np.uint64)
+
+
+def missing_clean(y: Array, clean: Array) -> int:
+    """Labelled rows without a clean label, if other labelled rows have one."""
+    of_labelled = clean[y >= 0]
+    lacking = int(np.count_nonzero(of_labelled < 0))
+    return lacking if lacking < len(of_labelled) else 0
+
+
+def _error(text: str) -> Problem:
+    return Problem("error", text)
+
+
+def _warning(text: str) -> Problem:
+    return Problem("warning", text)
+
+
+def _rows(rows: Array) -> str:
+    """How a message lists rows: 'row 3', 'rows 3 and 5', 'rows 3, 5, 7, 9, 11 and 20 more'."""
+    named = [str(row) for row in rows[:_LISTED]]
+    if len(rows) > _LISTED:
+        named = [", ".join(named), f"{len(rows) - _LISTED:,} more"]
+    head, last = named[:-1], named[-1]
+    return f"row {last}" if not head else f"rows {', '.join(head)} and {last}"
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"
+
+
+def _embedding_problems(table: Table, sound: Table) -> list[Problem]:
+    found = []
+    bad = np.setdiff1d(table.rows, sound.rows)
+    if len(bad):
+        found.append(
+            _error(
+                f"{_count(len(bad), 'row holds', 'rows hold')} NaN, infinity or nothing in "
+                f"the embeddings ({_rows(bad)}); they can be dropped.",
+            )
+        )
+    good = sound.X
+    if len(good) == 0:
+        return [*found, _error("no row has a complete embedding.")]
+    if len(good) < FEW_ROWS:
+        found.append(
+            _warning(
+                f"{_count(len(good), 'row is', 'rows are')} few: neighbourhoods of 11 to 51 rows "
+                f"want {FEW_ROWS} or more.",
+            )
+        )
+    constant = np.flatnonzero((good == good[0]).all(axis=0))
+    if len(constant) and len(good) > 1:
+        names = table.columns.embeddings
+        shown = [repr(names[c]) if len(names) > 1 else f"number {c}" for c in constant[:_LISTED]]
+        more = ", …" if len(constant) > _LISTED else ""
+        found.append(
+            _warning(
+                f"{_count(len(constant), 'dimension is', 'dimensions are')} the same in all rows "
+                f"({', '.join(shown)}{more}).",
+            )
+        )
+    return found
+
+
+def _duplicates(table: Table) -> list[Problem]:
+    _, first, group = np.unique(row_digests(table.X), return_index=True, return_inverse=True)
+    group = group.reshape(-1)
+    copies = np.setdiff1d(np.arange(len(group)), first)
+    found = []
+    if len(copies):
+        found.append(
+            _warning(
+                f"{_count(len(copies), 'row repeats', 'rows repeat')} the embedding of an earlier "
+                f"row ({_rows(table.rows[copies])}).",
+            )
+        )
+    labelled = table.y >= 0
+    mixed = _groups_with_several(group[labelled], table.y[labelled])
+    if mixed:
+        found.append(
+            _warning(
+                f"{_count(mixed, 'embedding occurs', 'embeddings occur')} with different labels.",
+            )
+        )
+    if table.split is not None:
+        sides = table.split == "test"
+        known = labelled & np.isin(table.split, ["train", "test"])
+        shared = _groups_with_several(group[known], sides[known])
+        if shared:
+            found.append(
+                _warning(
+                    f"{_count(shared, 'embedding is', 'embeddings are')} both in train and in "
+                    "test, which flatters every result.",
+                )
+            )
+    return found
+
+
+def _groups_with_several(group: Array, value: Array) -> int:
+    pairs = np.unique(np.stack([group, value.astype(np.int64)]), axis=1)
+    return int(np.count_nonzero(np.bincount(pairs[0]) > 1)) if pairs.size else 0
+
+
+def _label_problems(table: Table) -> list[Problem]:
+    labelled = table.y[table.y >= 0]
+    if len(labelled) == 0:
+        return [_error("no row has a label.")]
+    found = []
+    without = len(table) - len(labelled)
+    if without:
+        found.append(
+            _warning(
+                f"{_count(without, 'row has', 'rows have')} no label and can only be predicted.",
+            )
+        )
+    counts = np.bincount(labelled, minlength=len(table.class_names))
+    if np.count_nonzero(counts) == 1:
+        name = table.class_names[int(labelled[0])]
+        found.append(_error(f"all labels are {name!r}; two classes are needed at least."))
+    rare = np.flatnonzero(counts < 2)
+    if len(rare):
+        shown = ", ".join(repr(table.class_names[c]) for c in rare[:_LISTED])
+        found.append(
+            _warning(
+                f"{_count(len(rare), 'class has', 'classes have')} fewer than 2 rows with that "
+                f"label ({shown}{', …' if len(rare) > _LISTED else ''}); a stratified split "
+                "leaves such rows in train.",
+            )
+        )
+    return found
+
+
+def _clean_problems(table: Table) -> list[Problem]:
+    if table.clean is None:
+        return []
+    split = np.zeros(len(table)) if table.split is None else table.split
+    lacking = sum(
+        missing_clean(table.y[split == name], table.clean[split == name])
+        for name in np.unique(split)
+    )
+    if not lacking:
+        return []
+    return [
+        _error(
+            f"{_count(lacking, 'row has', 'rows have')} a label but no clean label, while others "
+            "have one; fill that column or leave it out.",
+        )
+    ]
+
+
+def _split_problems(table: Table) -> list[Problem]:
+    if table.split is None:
+        return []
+    found = []
+    lost = (table.split == "") & (table.y >= 0)
+    if lost.any():
+        found.append(
+            _error(
+                f"{_count(int(lost.sum()), 'row has', 'rows have')} a label but no split "
+                f"({_rows(table.rows[lost])}).",
+            )
+        )
+    seen = {name: set(table.y[(table.split == name) & (table.y >= 0)].tolist()) for name in SPLITS}
+    if not seen["train"]:
+        found.append(_error("no labelled row is in the split 'train'."))
+    for name in ("val", "test"):
+        unknown = sorted(seen[name] - seen["train"])
+        if seen["train"] and unknown:
+            shown = ", ".join(repr(table.class_names[c]) for c in unknown[:_LISTED])
+            found.append(
+                _warning(
+                    f"{_count(len(unknown), 'class is', 'classes are')} in {name} but never in "
+                    f"train ({shown}{', …' if len(unknown) > _LISTED else ''}).",
+                )
+            )
+    return found
+
+
+def _id_problems(table: Table) -> list[Problem]:
+    if table.ids is None:
+        return []
+    given = [name for name in table.ids if name]
+    found = []
+    repeated = len(given) - len(set(given))
+    if repeated:
+        found.append(_warning(f"{_count(repeated, 'id repeats', 'ids repeat')} an earlier one."))
+    if len(given) < len(table):
+        number = len(table) - len(given)
+        found.append(_warning(f"{_count(number, 'row has', 'rows have')} no id."))
+    return found
+
+
+def _image_problems(table: Table, image_root: str | Path | None) -> list[Problem]:
+    if table.images is None or image_root is None:
+        return []
+    if not Path(image_root).is_dir():
+        return [_error(f"the folder of images {str(image_root)!r} does not exist.")]
+    outside, missing = (table.rows[places] for places in unfit_images(image_root, table.images))
+    where = f"the folder {str(image_root)!r}"
+    found = []
+    if len(outside):
+        count = _count(len(outside), "image lies", "images lie")
+        found.append(_error(f"{count} outside {where} ({_rows(outside)})."))
+    if len(missing):
+        count = _count(len(missing), "image is", "images are")
+        found.append(_warning(f"{count} not in {where} ({_rows(missing)})."))
+    return found

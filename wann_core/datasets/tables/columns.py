@@ -1,0 +1,163 @@
+"""Which column of a user's table is what: as chosen, or guessed from names and contents."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wann_core.datasets.tables.source import SCALARS, Column
+from wann_core.errors import WannError
+
+SPLIT_WORDS: Mapping[str, str] = {
+    "train": "train", "training": "train",
+    "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+# Likely names in lower case, the likeliest first.
+_LIST_NAMES = "embedding embeddings emb vector vectors feature features x".split()
+_NAMES: Mapping[str, Sequence[str]] = {
+    "label": "label labels y target class category class_name class_id noisy_label".split(),
+    "split": "split subset set partition".split(),
+    "clean_label": "clean_label clean_labels true_label true_labels clean y_true".split(),
+    "image": "image image_path path paths file file_name filename file_path filepath img".split(),
+    "id": "id ids row_id sample_id image_id uid uuid name names".split(),
+}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What each column of a table is; columns not named here are not read.
+
+    Attributes
+    ----------
+    embeddings : tuple of str
+        One list column, or one number column a dimension. Their order does not matter: dimensions
+        go by the natural order of their names, 'e2' before 'e10'.
+    label, split, clean_label, image, id : str or None
+    """
+
+    embeddings: tuple[str, ...]
+    label: str | None = None
+    split: str | None = None
+    clean_label: str | None = None
+    image: str | None = None
+    id: str | None = None
+
+    @property
+    def others(self) -> dict[str, str]:
+        """The chosen columns besides the embeddings, by what they are."""
+        named = {what: getattr(self, what) for what in _NAMES}
+        return {what: name for what, name in named.items() if name is not None}
+
+
+def natural(name: str) -> tuple[tuple[str, int], ...]:
+    """Sorts names with the numbers in them by value; equal values by the text.
+
+    Examples
+    --------
+    >>> sorted(["e10", "e2", "e02"], key=lambda name: (natural(name), name))
+    ['e02', 'e2', 'e10']
+    """
+    # Digits in groups of at most 18, so that no number is too long to be one.
+    parts = re.split(r"([0-9]{1,18})", name)
+    numbers = [*parts[1::2], "0"]
+    return tuple((text, int(n)) for text, n in zip(parts[::2], numbers, strict=True))
+
+
+def guess(columns: Sequence[Column]) -> Columns:
+    """The likeliest choice; `embeddings` is empty where nothing looks like embeddings.
+
+    The answer does not depend on the order of the columns.
+    """
+    embeddings = _guess_embeddings(columns)
+    chosen: dict[str, str] = {}
+    for what, likely in _NAMES.items():
+        found = [
+            (likely.index(column.name.strip().casefold()), column.name)
+            for column in columns
+            if column.name.strip().casefold() in likely
+            and column.kind in SCALARS
+            and column.name not in embeddings
+            and (what != "split" or _looks_like_split(column))
+        ]
+        if found:
+            chosen[what] = min(found)[1]
+    return Columns(embeddings, **chosen)
+
+
+def _guess_embeddings(columns: Sequence[Column]) -> tuple[str, ...]:
+    lists = [column for column in columns if column.kind == "list"]
+    if lists:
+
+        def unlikely(column: Column) -> tuple[int, int, str]:
+            name = column.name.strip().casefold()
+            rank = _LIST_NAMES.index(name) if name in _LIST_NAMES else len(_LIST_NAMES)
+            return rank, -column.width, column.name
+
+        return (min(lists, key=unlikely).name,)
+    families: dict[str, list[Column]] = defaultdict(list)
+    for column in columns:
+        found = re.fullmatch(r"(.*?)[0-9]{1,9}", column.name, re.DOTALL)
+        if found and column.kind in ("number", "empty"):
+            families[found[1]].append(column)
+    sizes = {
+        prefix: sum(column.kind == "number" for column in family)
+        for prefix, family in families.items()
+    }
+    largest = min(sizes, key=lambda prefix: (-sizes[prefix], prefix), default="")
+    if sizes.get(largest, 0) < 2:
+        return ()
+    return _ordered(column.name for column in families[largest])
+
+
+def _ordered(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: (natural(name), name)))
+
+
+def _looks_like_split(column: Column) -> bool:
+    return all(example.strip().casefold() in {*SPLIT_WORDS, ""} for example in column.examples)
+
+
+def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
+    """The chosen columns as found: the embeddings in their order, and the others.
+
+    Raises
+    ------
+    WannError
+        If a column does not exist, is of the wrong kind, or is an embedding and something else.
+    """
+    found = {column.name: column for column in columns}
+    if not chosen.embeddings:
+        raise WannError(
+            "choose the embeddings: one list column, or several number columns.", "embeddings"
+        )
+    for what, name in [
+        *(("embeddings", name) for name in chosen.embeddings),
+        *chosen.others.items(),
+    ]:
+        if name not in found:
+            raise WannError(f"the table has no column {name!r} (chosen as {what}).", what)
+    for what, name in chosen.others.items():
+        if name in chosen.embeddings:
+            raise WannError(f"column {name!r} cannot be both an embedding and the {what}.", what)
+        if found[name].kind not in SCALARS:
+            raise WannError(
+                f"column {name!r} (chosen as {what}) must hold text or numbers, "
+                f"it holds {found[name].dtype}.",
+                what,
+            )
+    embeddings = [found[name] for name in _ordered(set(chosen.embeddings))]
+    single = len(embeddings) == 1 and embeddings[0].kind == "list"
+    if not single and any(column.kind not in ("number", "empty") for column in embeddings):
+        wrong = next(column for column in embeddings if column.kind not in ("number", "empty"))
+        raise WannError(
+            "the embeddings must be one list column or number columns, "
+            f"column {wrong.name!r} holds {wrong.dtype}.",
+            "embeddings",
+        )
+    if single and embeddings[0].width == 0:
+        raise WannError(
+            f"column {embeddings[0].name!r} holds no embedding in its first rows.", "embeddings"
+        )
+    return embeddings, [found[name] for name in sorted(set(chosen.others.values()))]

@@ -1,0 +1,256 @@
+"""A user's embeddings as a checked table: format told by content, columns by choice or guess."""
+
+import contextlib
+import hashlib
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from wann_core.datasets.tables import npz, parquet, text
+from wann_core.datasets.tables.columns import SPLIT_WORDS, Columns, check, guess
+from wann_core.datasets.tables.source import LIMITS, Coded, Column, Limits
+from wann_core.datasets.tables.values import class_ids, texts
+from wann_core.errors import WannError
+from wann_core.neighbors import Progress
+
+Array = npt.NDArray[Any]
+
+# What zipfile, numpy and pyarrow raise for damaged or strangely packed files.
+_UNREADABLE = (
+    OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, zipfile.BadZipFile,
+    zlib.error, pa.ArrowException,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """What a file was understood to be, before it is read.
+
+    Attributes
+    ----------
+    format : {'npz', 'parquet', 'csv'}
+    columns : tuple of Column
+        In the order of the file.
+    rows : int
+    exact : bool
+        Whether `rows` is what the file declares or holds, or an estimate (large CSV files).
+    guess : Columns
+        The likeliest choice of columns; its `embeddings` are empty if there is none.
+    """
+
+    format: str
+    columns: tuple[Column, ...]
+    rows: int
+    exact: bool
+    guess: Columns
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The chosen columns of a user's file.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, d), float32
+        Embeddings; perhaps NaN or infinite, which `problems` reports.
+    y : ndarray of shape (n,), int64
+        Class ids; -1 where there is no label.
+    class_names : tuple of str, length C
+        Numbers in numerical, other labels in lexicographical order.
+    rows : ndarray of shape (n,), int64
+        Row numbers in the file: 0 is the first row of data.
+    clean : ndarray of shape (n,), int64, or None
+        Clean class ids; -1 where there is none.
+    split : ndarray of shape (n,), str, or None
+        'train', 'val', 'test', or '' where the file says nothing.
+    images, ids : tuple of str, or None
+        '' where there is none.
+    columns : Columns
+        What was read; the embeddings in their natural order.
+    format, source, sha256 : str
+        Format, name and digest of the file.
+    """
+
+    X: Array
+    y: Array
+    class_names: tuple[str, ...]
+    rows: Array
+    clean: Array | None
+    split: Array | None
+    images: tuple[str, ...] | None
+    ids: tuple[str, ...] | None
+    columns: Columns
+    format: str
+    source: str
+    sha256: str
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
+    """Look at the head of a file: its format, its columns and what they probably are.
+
+    Parameters
+    ----------
+    path : str or Path
+        An .npz, Parquet or CSV file under any name.
+    limits : Limits
+
+    Returns
+    -------
+    TableInfo
+
+    Raises
+    ------
+    WannError
+        If the file is none of the three, damaged, or larger than the limits.
+    """
+    path = Path(path)
+    form = _format(path, limits)
+    with _readable(path, form):
+        exact = True
+        if form == "npz":
+            columns, rows = npz.describe(path, limits)
+        elif form == "parquet":
+            columns, rows = parquet.describe(path, limits)
+        else:
+            columns, rows, exact = text.describe(path, limits)
+    return TableInfo(form, columns, rows, exact, guess(columns))
+
+
+def read(
+    path: str | Path,
+    columns: Columns | None = None,
+    *,
+    limits: Limits = LIMITS,
+    source: str = "",
+    progress: Progress | None = None,
+) -> Table:
+    """Read the chosen columns of a user's file.
+
+    Labels may be text, whole numbers or booleans. Classes are named by them and sorted, numbers by
+    value; so labels 0 … C - 1 keep their ids. An empty label, NaN, and -1 among whole numbers
+    (unless -1 and 1 are the only labels) mean that there is none.
+
+    Parameters
+    ----------
+    path : str or Path
+        An .npz, Parquet or CSV file under any name.
+    columns : Columns, optional
+        What is what; guessed if not given.
+    limits : Limits
+    source : str
+        The user's own name of the file where `path` is a temporary one.
+    progress : callable, optional
+        Called with (done, total, text) now and then; may raise to stop.
+
+    Returns
+    -------
+    Table
+
+    Raises
+    ------
+    WannError
+        If the file cannot be read, columns do not fit their use, or a value cannot be understood.
+    """
+    path = Path(path)
+    info = inspect(path, limits=limits)
+    columns = columns or info.guess
+    embeddings, others = check(columns, info.columns)
+    columns = replace(columns, embeddings=tuple(column.name for column in embeddings))
+
+    def tick(done: float, total: float) -> None:
+        if progress:
+            progress(done, total, "reading the table")
+
+    with _readable(path, info.format):
+        load = {"npz": npz.load, "parquet": parquet.load, "csv": text.load}[info.format]
+        contents = load(path, embeddings, others, limits, tick)
+    given: dict[str, Coded] = {what: contents.others[name] for what, name in columns.others.items()}
+    n = len(contents.X)
+    for what, coded in given.items():
+        if len(coded.codes) != n:
+            raise WannError(
+                f"column {columns.others[what]!r} has {len(coded.codes)} rows, the embeddings {n}.",
+                what,
+            )
+    y, clean, class_names = class_ids(n, given.get("label"), given.get("clean_label"))
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return Table(
+        X=contents.X,
+        y=y,
+        class_names=class_names,
+        rows=np.arange(n),
+        clean=clean,
+        split=_splits(given["split"]) if "split" in given else None,
+        images=_names(given["image"], "image") if "image" in given else None,
+        ids=_names(given["id"], "id") if "id" in given else None,
+        columns=columns,
+        format=info.format,
+        source=Path(source or path).name,
+        sha256=sha256,
+    )
+
+
+def _format(path: Path, limits: Limits) -> str:
+    """Told by the first bytes, never by the name."""
+    if not path.is_file():
+        raise WannError(f"the file {str(path)!r} does not exist.", "path")
+    limits.check(bytes=path.stat().st_size)
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if head.startswith(b"PK\3\4"):
+        return "npz"
+    if head.startswith(b"PAR1"):
+        return "parquet"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise WannError("a CSV file must be UTF-8, this one is UTF-16.", "path")
+    line = head.split(b"\n", 1)[0]
+    if not head.strip() or b"\0" in line:
+        raise WannError(
+            "the file must be an .npz, Parquet or CSV file; its content is "
+            f"{'none of them' if head.strip() else 'empty'}.",
+            "path",
+        )
+    return "csv"
+
+
+@contextlib.contextmanager
+def _readable(path: Path, form: str) -> Iterator[None]:
+    try:
+        yield
+    except WannError:
+        raise
+    except _UNREADABLE as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+        raise WannError(
+            f"{path.name!r} looks like {form} but cannot be read: {reason}.", "path"
+        ) from error
+
+
+def _splits(coded: Coded) -> Array:
+    lookup = np.full(len(coded.values) + 1, "", dtype="<U5")  # code -1 finds the last
+    for code, value in texts(coded, "split").items():
+        word = SPLIT_WORDS.get(value.casefold())
+        if word is None:
+            raise WannError(
+                f"the split column must hold train, val or test (or {', '.join(SPLIT_WORDS)}), "
+                f"got {value[:60]!r}.",
+                "split",
+            )
+        lookup[code] = word
+    return lookup[coded.codes]
+
+
+def _names(coded: Coded, what: str) -> tuple[str, ...]:
+    lookup = texts(coded, what)
+    return tuple(lookup.get(code, "") for code in coded.codes.tolist())

@@ -1,0 +1,117 @@
+"""A user's values as text, and labels as class ids."""
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wann_core.datasets.database import MAX_CLASSES
+from wann_core.datasets.tables.source import Coded, shorten
+from wann_core.errors import WannError
+
+Array = npt.NDArray[Any]
+
+_LONGEST = {"label": 200, "clean_label": 200, "split": 200, "image": 4096, "id": 4096}
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+
+
+def texts(coded: Coded, what: str) -> dict[int, str]:
+    """The values that some row holds, as text without blanks around it, by their code.
+
+    Whole numbers lose their decimals; missing and empty values are left out.
+
+    Raises
+    ------
+    WannError
+        If a value is no text, number or boolean, too long, or not storable as UTF-8 without NUL.
+    """
+    found = {}
+    for code in coded.used():
+        value = coded.values[code]
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            continue
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, bool | int | float | str):
+            raise WannError(
+                f"the {what} column must hold text or numbers, got {shorten(value)!r}.", what
+            )
+        text = str(value).strip()
+        if len(text) > _LONGEST[what]:
+            raise WannError(
+                f"the {what} column may hold texts of at most {_LONGEST[what]} characters, got one "
+                f"of {len(text)}, which starts with {shorten(text)!r}.",
+                what,
+            )
+        # Lone surrogates cannot be written as UTF-8.
+        if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+            raise WannError(
+                f"the {what} column must hold valid text without NUL, got {shorten(text)!r}.", what
+            )
+        if text and text.lower() != "nan":
+            found[code] = text
+    return found
+
+
+def class_ids(
+    n: int, label: Coded | None, clean: Coded | None
+) -> tuple[Array, Array | None, tuple[str, ...]]:
+    """Labels and clean labels as ids of one list of classes.
+
+    Returns
+    -------
+    y : ndarray of shape (n,), int64
+        -1 where there is no label.
+    clean : ndarray of shape (n,), int64, or None
+    class_names : tuple of str, length C
+
+    Raises
+    ------
+    WannError
+        If labels are numbers that are not whole, or there are too many classes.
+    """
+    given = {} if label is None else texts(label, "label")
+    true = {} if clean is None else texts(clean, "clean_label")
+    # Text to class name; not one to one: '3.0' in one column is '3' in the other.
+    names = _names({*given.values(), *true.values()})
+    classes = list(dict.fromkeys(name for name in names.values() if name is not None))
+    if len(classes) > MAX_CLASSES:
+        raise WannError(
+            f"there may be at most {MAX_CLASSES} classes, the labels have {len(classes)} different "
+            "values (is this column an id?).",
+            "label",
+        )
+    ids = {text: -1 if name is None else classes.index(name) for text, name in names.items()}
+
+    def lookup(coded: Coded, found: dict[int, str]) -> Array:
+        table = np.full(len(coded.values) + 1, -1, dtype=np.int64)  # code -1 finds the last
+        for code, text in found.items():
+            table[code] = ids[text]
+        return table[coded.codes]
+
+    y = np.full(n, -1, dtype=np.int64) if label is None else lookup(label, given)
+    return y, None if clean is None else lookup(clean, true), tuple(classes)
+
+
+def _names(labels: set[str]) -> dict[str, str | None]:
+    """The class of each label, in the order of classes; None where it means none."""
+    if not labels or not all(map(_NUMBER.fullmatch, labels)):
+        return {label: label for label in sorted(labels)}
+    broken = sorted(label for label in labels if not float(label).is_integer())
+    if broken:
+        raise WannError(
+            f"labels must be text or whole numbers, got {broken[0]!r} (is this the label column?).",
+            "label",
+        )
+    # '007' is a code, not a number: it must stay different from '7'.
+    if not all(map(_WHOLE.fullmatch, labels)):
+        return {label: label for label in sorted(labels)}
+    numbers = {label: int(label.partition(".")[0]) for label in labels}
+    unlabelled = -1 in numbers.values() and {*numbers.values()} != {-1, 1}
+    return {
+        label: None if unlabelled and number == -1 else str(number)
+        for label, number in sorted(numbers.items(), key=lambda pair: (pair[1], pair[0]))
+    }
