@@ -9,6 +9,7 @@ import pandas as pd
 
 from wann_core.metrics import recall_by_frequency
 from wann_core.prepared import Prepared, Report
+from wann_core.probing import LOSSES
 from wann_core.scenario import Scenario
 
 # A spreadsheet would run a text cell that begins with one of these.
@@ -16,8 +17,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
-    """The scenario's fields as flat, printable values (a matrix as JSON)."""
+    """The scenario's fields as flat, printable values (a matrix and loss parameters as JSON).
+
+    How a probe is trained is written for linear probes only.
+    """
     record = dataclasses.asdict(scenario)
+    probe = record.pop("probe")
+    if scenario.method in LOSSES:
+        record |= {**probe, "loss_parameters": json.dumps(dict(probe["loss_parameters"]))}
     if scenario.transition_matrix is not None:
         record["transition_matrix"] = json.dumps(scenario.transition_matrix)
     return record
