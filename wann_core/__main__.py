@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.commands import embed, knn
+from wann_core.commands import embed, knn, probe
 from wann_core.errors import WannError
 
 
@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     knn.add_parser(commands)
     embed.add_parser(commands)
+    probe.add_parsers(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)

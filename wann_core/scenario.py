@@ -7,7 +7,7 @@ search again for new labels.
 
 import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +59,8 @@ class Scenario:
     reduction_size : int or None
         Dimensions after it; None is the published choice.
     method : str
-        'WANN', 'ANN' or 'kNN', which vote; or one of `probing.TRAINED`: a linear probe, named by its
-        loss, or logistic regression.
+        'WANN', 'ANN' or 'kNN', which vote; or one of `probing.TRAINED`: a linear probe, named by
+        its loss, or logistic regression.
     k : int
         Neighbours of kNN.
     k_min, k_max : int
@@ -90,7 +90,7 @@ class Scenario:
     k: int = 11
     k_min: int = 11
     k_max: int = 51
-    probe: ProbeSettings = ProbeSettings()
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
         if self.num_subsamples == -1:

@@ -1,5 +1,6 @@
 """The rows that a probe trains on, and those that tell it when to stop."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +82,8 @@ class ProbeData:
         Share of `labels` that are not the clean ones.
     notes : tuple of str
         Sentences on where the result differs from what was asked.
+    seconds : float
+        Wall time of the preparation.
     """
 
     scenario: Scenario
@@ -96,6 +99,7 @@ class ProbeData:
     y_test: Array
     noise_ratio: float
     notes: tuple[str, ...]
+    seconds: float
 
     @property
     def n_classes(self) -> int:
@@ -145,6 +149,7 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
             f"linear probes take embeddings without reduction, got {scenario.reduction!r}.",
             "reduction",
         )
+    started = time.perf_counter()
     data = source.data
     rng = np.random.RandomState(scenario.seed)
     labels, own_val = data.train.y, data.val
@@ -193,6 +198,7 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
         y_test=data.test.true,
         noise_ratio=noisy.ratio,
         notes=tuple(notes),
+        seconds=time.perf_counter() - started,
     )
 
 

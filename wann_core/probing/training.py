@@ -8,6 +8,7 @@ from functools import partial
 
 import torch
 
+from wann_core.errors import WannError
 from wann_core.neighbors import Progress
 from wann_core.probing.data import ProbeData
 from wann_core.probing.fits import Epoch, Fit
@@ -62,9 +63,13 @@ def train(
     -------
     list of Fit
         Task by task, loss by loss.
+
+    Raises
+    ------
+    WannError
+        If the device cannot be used.
     """
-    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    inputs = Inputs(tasks, where, watch_test)
+    inputs = Inputs(tasks, _device(device), watch_test)
     fits: dict[tuple[int, str], Fit] = {}
 
     def finish(fit: Fit) -> None:
@@ -74,6 +79,16 @@ def train(
 
     _Crew(inputs, recipes, settings, margins, progress, on_epoch, finish).run()
     return [fits[task, loss] for task in range(len(tasks)) for loss in recipes]
+
+
+def _device(name: str | None) -> torch.device:
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WannError(f"`device` {name!r} cannot be used: {reason}", "device") from error
 
 
 class _Stopped(Exception):
