@@ -2,29 +2,42 @@
 
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from wann_core.metrics import recall_by_frequency
 from wann_core.prepared import Prepared, Report
+from wann_core.probing import LOSSES
 from wann_core.scenario import Scenario
+
+if TYPE_CHECKING:
+    from wann_core.probing.runs import TrainedReport
 
 # A spreadsheet would run a text cell that begins with one of these.
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
-    """The scenario's fields as flat, printable values (a matrix as JSON)."""
+    """The scenario's fields as flat, printable values (a matrix and loss parameters as JSON).
+
+    How a probe is trained is written for linear probes only.
+    """
     record = dataclasses.asdict(scenario)
+    probe = record.pop("probe")
+    if scenario.method in LOSSES:
+        record |= {**probe, "loss_parameters": json.dumps(dict(probe["loss_parameters"]))}
     if scenario.transition_matrix is not None:
         record["transition_matrix"] = json.dumps(scenario.transition_matrix)
     return record
 
 
-def report_record(report: Report) -> dict[str, Any]:
-    """One row for one run: scenario, what was realised, scores as shares of 1, seconds."""
+def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
+    """One row for one run: scenario, what was realised, scores as shares of 1, seconds.
+
+    A trained method adds its own columns, see `TrainedReport.details`.
+    """
     low, high = report.metrics.accuracy_interval
     n_classes = report.prepared.dataset.n_classes
     class_rows = np.bincount(report.prepared.clean_labels, minlength=n_classes)
@@ -43,6 +56,7 @@ def report_record(report: Report) -> dict[str, Any]:
         "notes": " ".join(report.prepared.notes),
         "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
+        **({} if isinstance(report, Report) else report.details),
     }
 
 

@@ -44,15 +44,23 @@ def normalize(X_train: Array, X_test: Array, how: str) -> tuple[Array, Array]:
     """
     check_choice("normalization", how, NORMALIZATIONS)
     if how == "zscore":
-        mean = X_train.mean(axis=0, dtype=np.float64)
-        std = np.sqrt(sum(((b - mean) ** 2).sum(axis=0) for b in _blocks(X_train)) / len(X_train))
-        constant = X_train.min(axis=0) == X_train.max(axis=0)
-        # One factor a feature: rounding would leave a constant feature a tiny spread to divide by.
-        scale = np.divide(1.0, std, out=np.zeros_like(std), where=~constant & (std > 0))
+        mean, scale = statistics(X_train)
         return _scaled(X_train, mean, scale), _scaled(X_test, mean, scale)
     if how == "l2":
         return _unit(X_train), _unit(X_test)
     return X_train.astype(np.float32), X_test.astype(np.float32)
+
+
+def statistics(X: Array) -> tuple[Array, Array]:
+    """What a z-score x → (x - mean) · scale needs, each of shape (d,), float64.
+
+    `scale` is 1 / standard deviation, and 0 for a feature that is constant.
+    """
+    mean = X.mean(axis=0, dtype=np.float64)
+    std = np.sqrt(sum(((b - mean) ** 2).sum(axis=0) for b in _blocks(X)) / len(X))
+    constant = X.min(axis=0) == X.max(axis=0)
+    # One factor a feature: rounding would leave a constant feature a tiny spread to divide by.
+    return mean, np.divide(1.0, std, out=np.zeros_like(std), where=~constant & (std > 0))
 
 
 def _blocks(X: Array) -> Iterator[Array]:

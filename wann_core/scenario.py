@@ -7,7 +7,7 @@ search again for new labels.
 
 import dataclasses
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from wann_core.errors import WannError, check_choice, check_number
 from wann_core.metrics import Metrics
 from wann_core.neighbors import NeighborGraph, Progress
 from wann_core.prepared import Geometry, Prepared, Report, add_labels, make_geometry
+from wann_core.probing import LOGISTIC, LOSSES, TRAINED, ProbeSettings
 from wann_core.voting import vote
 
 Array = npt.NDArray[Any]
@@ -57,11 +58,15 @@ class Scenario:
     reduction : {'PCA', 'LDA', 'fLDA'} or None
     reduction_size : int or None
         Dimensions after it; None is the published choice.
-    method : {'WANN', 'ANN', 'kNN'}
+    method : str
+        'WANN', 'ANN' or 'kNN', which vote; or one of `probing.TRAINED`: a linear probe, named by
+        its loss, or logistic regression.
     k : int
         Neighbours of kNN.
     k_min, k_max : int
         Bounds of the adaptive k. With few rows they and k are cut to what there is.
+    probe : ProbeSettings
+        How a linear probe is trained.
 
     Raises
     ------
@@ -85,6 +90,7 @@ class Scenario:
     k: int = 11
     k_min: int = 11
     k_max: int = 51
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
         if self.num_subsamples == -1:
@@ -106,7 +112,7 @@ class Scenario:
             check_choice("reduction", self.reduction, reduction.REDUCTIONS)
         if self.reduction_size is not None:
             check_number("reduction_size", self.reduction_size, 1, whole=True)
-        check_choice("method", self.method, METHODS)
+        check_choice("method", self.method, (*METHODS, *TRAINED))
         check_number("k", self.k, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_max", self.k_max, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_min", self.k_min, 1, self.k_max, whole=True)
@@ -120,20 +126,26 @@ class Scenario:
         """The same scenario under a method named as `method_name` does."""
         method, _, k = name.partition("-")
         if k and not k.isdigit():
-            raise WannError(f"`method` must be like kNN-11, ANN or WANN, got {name!r}.", "method")
+            raise WannError(
+                f"`method` must be like kNN-11, ANN, WANN, ce or logreg, got {name!r}.", "method"
+            )
         return dataclasses.replace(self, method=method, k=int(k) if k else self.k)
 
     def canonical(self) -> "Scenario":
         """The same run with every setting that does not matter to it at its default."""
         default = Scenario()
         changes: dict[str, Any] = {}
-        if self.method == "kNN":
+        if self.method == "kNN" or self.method in (*LOSSES, LOGISTIC[0]):
             changes |= {"k_min": default.k_min, "k_max": default.k_max}
-        else:
+        if self.method != "kNN":
             changes |= {"k": default.k}
+        if self.method not in LOSSES:
+            changes |= {"probe": default.probe}
         if self.noise_pattern is None:
             changes |= {"noise_ratio": default.noise_ratio, "draw": default.draw}
-            if self.imbalance_ratio is None and self.num_subsamples is None:
+            drawn = self.imbalance_ratio is not None or self.num_subsamples is not None
+            # A probe's seed draws its validation rows and its first weights too.
+            if not drawn and self.method not in LOSSES:
                 changes |= {"seed": default.seed}
         if self.noise_pattern != "matrix":
             changes |= {"transition_matrix": None}
@@ -160,7 +172,12 @@ class Scenario:
         """The part that fixes rows, labels and neighbours: all but the votes."""
         default = Scenario()
         return dataclasses.replace(
-            self, method=default.method, k=default.k, k_min=default.k_min, k_max=default.k_max
+            self,
+            method=default.method,
+            k=default.k,
+            k_min=default.k_min,
+            k_max=default.k_max,
+            probe=default.probe,
         )
 
 
@@ -274,6 +291,7 @@ def cast_votes(prepared: Prepared, asked: Scenario) -> tuple[Array, Array]:
     WannError
         As `classify` does.
     """
+    check_choice("method", asked.method, METHODS)
     same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
     if asked.labelling() != prepared.scenario.labelling() or not same_bounds:
         raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")

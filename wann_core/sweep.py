@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from scipy.stats import t as student
@@ -13,7 +13,11 @@ from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import check_choice
 from wann_core.neighbors import Progress
 from wann_core.prepared import Prepared, Report
+from wann_core.probing import LOSSES, TRAINED
 from wann_core.scenario import Scenario, classify, graph_neighbors, prepare
+
+if TYPE_CHECKING:
+    from wann_core.probing.runs import TrainedReport
 
 AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples")
 
@@ -65,10 +69,11 @@ def run_all(
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
-) -> Iterator[Report]:
+) -> "Iterator[Report | TrainedReport]":
     """The reports of many scenarios, one after the other.
 
-    Neighbouring scenarios that differ in method and k alone share one preparation.
+    Neighbouring scenarios that differ in method and k alone share one preparation; linear probes
+    train together, when the first of them is due.
 
     Parameters
     ----------
@@ -84,6 +89,7 @@ def run_all(
     todo = list(scenarios)
     units = _units(todo)
     prepared: Prepared | None = None
+    trained: dict[int, TrainedReport] = {}
     for i, scenario in enumerate(todo):
         before, text = sum(units[:i]), f"run {i + 1} of {len(todo)}"
 
@@ -92,6 +98,13 @@ def run_all(
                 share = units[i] * done / total
                 progress(sum(units[:i]) + share, sum(units), f"run {i + 1} of {len(todo)}: {what}")
 
+        if scenario.method in TRAINED:
+            if i not in trained:
+                trained |= _train_with(i, todo, within, database_root, dataset_root)
+            yield trained.pop(i)
+            if progress is not None:
+                progress(before + units[i], sum(units), text)
+            continue
         # Of method and k only the neighbours that they need matter to what is prepared.
         shared = dataclasses.replace(scenario, method="kNN", k=graph_neighbors(scenario))
         if prepared is None or prepared.scenario != shared:
@@ -101,6 +114,31 @@ def run_all(
         yield classify(prepared, scenario)
         if progress is not None:
             progress(before + units[i], sum(units), text)
+
+
+def _train_with(
+    first: int,
+    scenarios: Sequence[Scenario],
+    progress: Progress,
+    database_root: str | Path,
+    dataset_root: str | Path,
+) -> "dict[int, TrainedReport]":
+    """Reports, by position, of a trained method and of all that trains in one batch with it."""
+    from wann_core.probing.runs import batches, run_trained
+
+    positions = [i for i, scenario in enumerate(scenarios) if scenario.method in TRAINED]
+    (batch,) = (
+        [positions[at] for at in batch]
+        for batch in batches([scenarios[i] for i in positions])
+        if first in [positions[at] for at in batch]
+    )
+    reports = run_trained(
+        [scenarios[i] for i in batch],
+        database_root=database_root,
+        dataset_root=dataset_root,
+        progress=progress,
+    )
+    return dict(zip(batch, reports, strict=True))
 
 
 # A search costs about as much as this many new draws of noise and their votes.
@@ -113,8 +151,10 @@ def _units(scenarios: Sequence[Scenario]) -> list[int]:
     for scenario in scenarios:
         fitted = scenario.reduction in ("LDA", "fLDA")
         searched = scenario.labelling() if fitted else scenario.geometry()
-        units.append(1 if searched in seen else 1 + _SEARCH_UNITS)
-        seen.add(searched)
+        costly = scenario.method in TRAINED or searched not in seen
+        units.append(1 + _SEARCH_UNITS if costly else 1)
+        if scenario.method not in LOSSES:
+            seen.add(searched)
     return units
 
 

@@ -162,7 +162,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
         raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
     matrix = None
     if pattern == "matrix":
-        matrix = _read_matrix(args.transition_matrix)
+        matrix = read_matrix(args.transition_matrix)
     reduce_by = args.dimensionality_reduction
     return Scenario(
         dataset=args.dataset,
@@ -183,7 +183,14 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     )
 
 
-def _read_matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
+def read_matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
+    """The transition matrix in a CSV file.
+
+    Raises
+    ------
+    WannError
+        If none is named, or it cannot be read.
+    """
     if path is None:
         raise WannError("--noise_pattern matrix needs --transition_matrix FILE.csv.")
     try:
