@@ -333,6 +333,24 @@ def test_blocked_network_is_one_sentence_at_once(
     assert ("resnet10t.c3_in1k" in str(refused.value)) == others
 
 
+def test_name_server_that_never_answers_costs_five_seconds_at_most(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = threading.Event()
+
+    def look_up(*args: Any) -> None:
+        answered.wait(20)
+        raise OSError("no answer")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    started = time.monotonic()
+    with pytest.raises(WannError) as refused:
+        load_backbone("resnet18.a1_in1k")
+    assert time.monotonic() - started < 5
+    answered.set()
+    check_offline_sentence(str(refused.value), "resnet18.a1_in1k")
+
+
 def test_offline_switch_is_respected(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     constants = importlib.import_module("huggingface_hub.constants")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
