@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import engine, jobs, probes, settings
+from ui import engine, jobs, probe_results, probes, settings
 
 st.title("Probes")
 st.caption("What a trained linear layer makes of the same noisy labels, beside WANN.")
@@ -44,7 +44,7 @@ def training() -> None:
     elif live:
         st.rerun()
     if job.partial:
-        probes.show_training(job.partial[0])
+        probe_results.show_training(job.partial[0])
 
 
 training()
@@ -52,8 +52,8 @@ if job.state is jobs.State.CANCELLED:
     st.warning("Cancelled. What had ended is kept.", icon=":material/cancel:")
 if job.partial and job.partial[0].records:
     votes = engine.reports(chosen, prepared, chosen.methods)
-    probes.show_results(plan, job.partial[0], votes, prepared)
+    probe_results.show_results(plan, job.partial[0], votes, prepared)
 if job.state is jobs.State.DONE:
-    probes.show_fitted_last(job.partial[0], prepared, plan)
+    probe_results.show_fitted_last(job.partial[0], prepared, plan)
 if job.error is not None:
     engine.fail(chosen, job.error)

@@ -111,7 +111,7 @@ def controls(settings: Settings) -> Plan | None:
         st.pills, "Methods", key=f"methods_{base.k}" if extra else "methods",
         options=(*settings.methods, *TRAINED), default=list(settings.methods),
         selection_mode="multi",
-        help="Votes of neighbours; then linear probes by their loss, and logistic regression, which "
+        help="Votes of neighbours; then linear probes by their loss, and logistic regression; these "
         "take longer.",
     )  # fmt: skip
     if not values or not methods:
