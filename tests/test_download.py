@@ -32,6 +32,7 @@ class Server:
     ranges: bool = True
     break_after: int | None = None
     length: bool = True
+    seen: threading.Event | None = None
     asked: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -64,6 +65,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         sent = content[start:]
+        if self.told.seen is not None:
+            self.wfile.write(sent[:1000])
+            self.told.seen.wait(2)
+            sent = sent[1000:]
         self.wfile.write(sent if self.told.break_after is None else sent[: self.told.break_after])
         return None
 
@@ -143,6 +148,19 @@ def test_file_that_is_wrong_is_replaced(tmp_path: Path, server: Server) -> None:
     (tmp_path / "file.bin").write_bytes(b"old")
     fetch(server, tmp_path / "file.bin")
     assert (tmp_path / "file.bin").read_bytes() == BYTES
+
+
+def test_slow_lines_are_told_byte_by_byte(tmp_path: Path, server: Server) -> None:
+    server.files["/file"], server.seen = BYTES, threading.Event()
+    told: list[float] = []
+
+    def progress(done: float, total: float, text: str) -> None:
+        told.append(done)
+        assert server.seen is not None
+        server.seen.set()
+
+    fetch(server, tmp_path / "file.bin", progress=progress)
+    assert told[0] <= 1000
 
 
 class Stop(Exception):

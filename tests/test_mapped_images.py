@@ -1,5 +1,6 @@
 """Images that are unpacked into the cache, and images that belong to a database's rows."""
 
+import json
 import os
 import shutil
 import threading
@@ -230,11 +231,15 @@ def test_no_images_are_missing_where_none_are_promised(mnist: Path) -> None:
 def test_moved_arrays_are_looked_for_and_then_told(mnist: Path) -> None:
     origin = {"source": "torchvision", "root": str(mnist / "before" / "mnist")}
     manifest = mnist / "db" / "mnist" / "tiny" / "manifest.json"
-    manifest.write_text(f'{{"images": {str(origin).replace(chr(39), chr(34))}}}')
+    manifest.write_text(json.dumps({"images": origin}))
     assert load(mnist).image("train", 0) is not None
     (mnist / "data").rename(mnist / "before")
     os.utime(manifest, (0, 0))
+    # What is recorded comes first: other images lie where it would be looked for else.
+    others = raw.write_mnist(mnist / "data" / "mnist")
+    (others / "train-labels-idx1-ubyte").write_bytes(raw.idx(np.zeros(30, np.uint8)))
     assert load(mnist).image("train", 0) is not None
+    shutil.rmtree(mnist / "data")
     (mnist / "before").rename(mnist / "after")
     os.utime(manifest, (1, 1))
     data = load(mnist)
@@ -308,3 +313,15 @@ def test_record_without_a_folder_is_told(photos: Path) -> None:
     manifest = photos / "db" / "birds" / "tiny" / "manifest.json"
     manifest.write_text('{"images": {"source": "files"}}')
     assert "'', does not exist" in load(photos, "birds").images_missing
+
+
+def test_medmnist_is_found_where_it_was(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    np.savez(tmp_path / "before" / "dermamnist_64.npz", **raw.medmnist_arrays(64))
+    images = sources.open_images("dermamnist_64", tmp_path / "before", download=False)
+    write_rows(tmp_path / "db", "dermamnist_64", dict(images.splits), np.arange(14))
+    manifest = tmp_path / "db" / "dermamnist_64" / "tiny" / "manifest.json"
+    manifest.write_text(json.dumps({"images": images.origin}))
+    image = load(tmp_path, "dermamnist_64").image("val", 2)
+    assert image is not None
+    assert image.size == (64, 64)

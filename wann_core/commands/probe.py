@@ -170,7 +170,7 @@ def checkpoint_path(args: argparse.Namespace, loss: str) -> Path:
     if args.num_subsamples > 0:
         place /= f"{args.num_subsamples}_samples"
     noisy = pattern if pattern == "None" else f"{pattern}_{args.noise_ratio}"
-    return place / loss / args.dataset / noisy / f"SEED_{args.seed}" / "best.ckpt"
+    return Path(place, loss, args.dataset, noisy, f"SEED_{args.seed}", "best.ckpt")
 
 
 def _load(args: argparse.Namespace) -> Dataset:

@@ -69,7 +69,8 @@ def evaluate_loss(
         )
     made = recipe(name, loss_parameters(name, family, parameters).values)
     gradient = np.empty_like(z)
-    (values,) = BatchedLoss([made], n_classes, 1, n)(z, y.astype(np.int64), np.arange(n), gradient)
+    loss = BatchedLoss([made], n_classes, 1, n, np.float64)
+    (values,) = loss(z, y.astype(np.int64), np.arange(n), gradient)
     layer = [np.asarray(part, np.float64) for part in (weight, bias) if part is not None]
     penalty = made.l1 * sum(float(np.abs(part).sum()) for part in layer)
     return float(values[0]) + penalty, gradient

@@ -38,10 +38,17 @@ class BatchedLoss:
         C.
     n_seeds, n_rows : int
         S, and the rows of each that early-learning regularisation remembers a prediction of.
+    dtype : dtype
+        Of what it remembers.
     """
 
     def __init__(
-        self, recipes: Sequence[Recipe], n_classes: int, n_seeds: int, n_rows: int
+        self,
+        recipes: Sequence[Recipe],
+        n_classes: int,
+        n_seeds: int,
+        n_rows: int,
+        dtype: npt.DTypeLike = np.float32,
     ) -> None:
         self.recipes = list(recipes)
         self._n_classes, self._n_seeds = n_classes, n_seeds
@@ -52,7 +59,7 @@ class BatchedLoss:
         early = [h for h, recipe in enumerate(recipes) if recipe.early]
         self._slots = np.full(len(recipes), -1)
         self._slots[early] = np.arange(len(early))
-        self._memory = np.zeros((len(early), n_seeds, n_rows, n_classes), np.float32)
+        self._memory = np.zeros((len(early), n_seeds, n_rows, n_classes), dtype)
 
     def __call__(self, logits: Array, labels: Array, rows: Array, slopes: Array) -> Array:
         """Mean values over each seed's batch; the gradient goes into `slopes`.
@@ -220,13 +227,13 @@ def _negative(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     top = -_raised(1.0 - loss.min_prob, loss.gamma) * lowest
     total = 0.0
     for k in range(len(p)):
-        w = _raised(max(0.0, 1.0 - p[k]), loss.gamma)
+        w = _raised(max(0.0, 1.0 - max(p[k], loss.min_prob)), loss.gamma)
         total += top + w * max(log_p[k], lowest)
-    w_y = _raised(max(0.0, 1.0 - p[y]), loss.gamma)
+    w_y = _raised(max(0.0, 1.0 - max(p[y], loss.min_prob)), loss.gamma)
     share = loss.negative * (top + w_y * max(log_p[y], lowest)) / total
     for k in range(len(p)):
         if log_p[k] > lowest:
-            D[k] += _raised(max(0.0, 1.0 - p[k]), loss.gamma) * share / total
+            D[k] += _raised(max(0.0, 1.0 - max(p[k], loss.min_prob)), loss.gamma) * share / total
     if log_p[y] > lowest:
         D[y] -= loss.negative * w_y / total
     return loss.negative - share
