@@ -110,15 +110,15 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
                 for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True)
             ],
             "training, s": seconds.fillna(0.0),
-            "epochs": table.get("epochs"),
-            "C": table.get("C"),
+            "epochs": _text(table, "epochs", ".0f"),
+            "C": _text(table, "C", "g"),
         }
-    ).dropna(axis=1, how="all")
+    )
     st.subheader("All methods on these rows")
     formats = dict.fromkeys(_COLUMNS.values(), "{:.2f}")
-    styled = shown.style.format(
-        formats | {"training, s": "{:.1f}", "epochs": "{:.0f}", "C": "{:g}"}, na_rep=""
-    ).apply(_bold_best, subset=list(_COLUMNS.values()))
+    styled = shown.style.format(formats | {"training, s": "{:.1f}"}).apply(
+        _bold_best, subset=list(_COLUMNS.values())
+    )
     st.dataframe(styled, hide_index=True, width="stretch", height=38 + 35 * len(shown))
     st.caption(
         "The best of each score is bold; intervals are Wilson's, of this test set alone. "
@@ -136,6 +136,12 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
         )  # fmt: skip
     with right:
         _show_recalls(plan, records, votes, prepared)
+
+
+def _text(table: pd.DataFrame, column: str, form: str) -> list[str]:
+    """A column that not every method has."""
+    values = table[column] if column in table else pd.Series(np.nan, table.index)
+    return ["" if pd.isna(value) else f"{value:{form}}" for value in values]
 
 
 def _bold_best(column: "pd.Series[float]") -> list[str]:
