@@ -111,8 +111,8 @@ def controls(settings: Settings) -> Plan | None:
         st.pills, "Methods", key=f"methods_{base.k}" if extra else "methods",
         options=(*settings.methods, *TRAINED), default=list(settings.methods),
         selection_mode="multi",
-        help="Votes of neighbours; then linear probes by their loss, and logistic regression; these "
-        "take longer.",
+        help="Votes of neighbours; then linear probes by their loss, and logistic regression: "
+        "these take longer.",
     )  # fmt: skip
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
