@@ -11,6 +11,7 @@ def test_result_and_progress_reach_the_page() -> None:
     reported, go_on = threading.Event(), threading.Event()
 
     def work(job: Job) -> int:
+        job.progress(0, 4, "counting")
         job.progress(1, 4, "counting")
         reported.set()
         go_on.wait(10)

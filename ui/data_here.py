@@ -53,8 +53,10 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
             for one in stored
         ]
     )
+    # Another table, another key: a mark must never pass to another database.
+    names = hash(tuple((one.dataset, one.backbone, one.state) for one in stored))
     event = st.dataframe(
-        table.dropna(axis=1, how="all"), hide_index=True, width="stretch", key="stored",
+        table.dropna(axis=1, how="all"), hide_index=True, width="stretch", key=f"stored_{names}",
         on_select="rerun", selection_mode="single-row",
         column_config={
             **{
@@ -67,9 +69,9 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
     )  # fmt: skip
     chosen = event.selection.rows
     if not chosen:
-        st.caption("Select a row to open or delete a database.")
+        st.caption("Tick a row at its left to open or delete that database.")
         return
-    one = stored[min(chosen[0], len(stored) - 1)]
+    one = stored[chosen[0]]
     if one.remark:
         st.error(one.remark, icon=":material/error:")
     if one.state == "unfinished":
@@ -108,7 +110,6 @@ def _confirm_delete(one: inventory.Stored, root: Path) -> None:
             except (WannError, OSError) as error:
                 st.error(str(error))
                 st.stop()
-            st.session_state.pop("stored", None)
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
@@ -149,10 +150,10 @@ def _catalogue(stored: list[inventory.Stored], folders: Folders) -> None:
             "images": st.column_config.NumberColumn(format="localized"),
         },
     )  # fmt: skip
+    place = look.plain(str(folders.dataset_root))
     st.caption(
         "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
-        f"{look.plain(str(folders.dataset_root))}; images that can be downloaded come when they are "
-        "embedded."
+        f"{place}; images that can be downloaded come when they are embedded."
     )
 
 
