@@ -19,6 +19,7 @@ task = linked(
     format_func=lambda name: _TASKS[name][0], required=True, label_visibility="collapsed",
 )  # fmt: skip
 in_the_making = st.container()
+before = database_jobs.states(folders)
 asked = None
 try:
     asked = _TASKS[task][1](folders)
@@ -27,4 +28,4 @@ except OSError as error:
 except Exception as error:
     jobs.went_wrong(error, logged=False)
 with in_the_making:
-    database_jobs.watch(folders, asked)
+    database_jobs.watch(folders, before, asked)

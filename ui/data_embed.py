@@ -38,8 +38,10 @@ def show(folders: Folders) -> Embedding | None:
     """Choose images and a backbone, look at what was understood, start; what is asked for."""
     data_zip.take_unpacked()
     places: dict[str, DeltaGenerator] = {}
+    # Not as a default, which must not meet a value that is set from here.
+    st.session_state.setdefault("source", "known")
     source = st.segmented_control(
-        "Images", list(_SOURCES), default="known", format_func=_SOURCES.__getitem__, key="source",
+        "Images", list(_SOURCES), format_func=_SOURCES.__getitem__, key="source",
         required=True, persist_state="session",
     )  # fmt: skip
     if source == "zip":
@@ -67,7 +69,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             "database first, under “What is here”.",
             icon=":material/check:",
         )
-        data_here.open_button(request.dataset, request.backbone, "open_asked")
+        data_here.open_link(request.dataset, request.backbone)
         return
     with st.container(horizontal=True):
         st.button(
@@ -124,7 +126,7 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
     root = typed_path(typed)
     left, right = st.columns(2)
     name = left.text_input(
-        "Call the data set", root.name, key=f"name_{root}", persist_state="session"
+        "Name of the data set", root.name, key=f"name_{root}", persist_state="session"
     )
     places["dataset"] = left.empty()
     split = right.selectbox(

@@ -82,16 +82,18 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
         )
     with st.container(horizontal=True):
         if one.state == "ready":
-            open_button(one.dataset, one.backbone, "open_stored")
+            open_link(one.dataset, one.backbone)
         if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
             _confirm_delete(one, folders.database_root)
 
 
-def open_button(dataset: str, backbone: str, key: str) -> None:
-    """A button that opens a data set on the Overview page."""
-    if st.button("Open in Overview", type="primary", key=key):
-        st.session_state["dataset"], st.session_state["backbone"] = dataset, backbone
-        st.switch_page("pages/overview.py")
+def open_link(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
+    st.page_link(
+        "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
+        query_params={"dataset": dataset, "backbone": backbone},
+    )  # fmt: skip
 
 
 @st.dialog("Delete this database?")

@@ -185,7 +185,7 @@ def _finish(
     places: dict[str, DeltaGenerator] = {}
     columns = st.columns(3)
     dataset = columns[0].text_input(
-        "Call the data set", _suggested(name), key=f"call_{name}", persist_state="session"
+        "Name of the data set", _suggested(name), key=f"call_{name}", persist_state="session"
     )
     places["dataset"] = columns[0].empty()
     backbone = columns[1].text_input(

@@ -19,7 +19,7 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     """Choose and unpack a zip file; from then on it is a folder on this machine."""
     file = uploads.choose("zip file", ("zip",), _FILE, "/path/to/images.zip")
     name = st.text_input(
-        "Call the data set", key="zip_name", persist_state="session",
+        "Name of the data set", key="zip_name", persist_state="session",
         help="The images are unpacked into a folder of this name in the data folder.",
     )  # fmt: skip
     places["dataset"] = places["destination"] = st.empty()
@@ -89,6 +89,6 @@ def take_unpacked() -> None:
         icon=":material/folder_zip:",
     )
     if report.skipped:
-        with st.expander(f"{len(report.skipped):,} entries of the zip file were left out"):
+        with st.expander(f"Entries of the zip file that were left out: {len(report.skipped):,}"):
             table = pd.DataFrame(report.skipped, columns=["entry", "reason"])
             st.dataframe(table, hide_index=True, width="stretch")

@@ -21,7 +21,7 @@ from wann_core.shards import Skipped
 
 _KIND = "make"
 _LABELS = {
-    "dataset": "Call the data set",
+    "dataset": "Name of the data set",
     "backbone": "Backbone",
     "weights": "Weights file",
     "image_size": "Image size",
@@ -122,8 +122,15 @@ def import_table(request: Import, table: tables.Table, folders: Folders) -> None
 
 def _start(request: Request, folders: Folders, work: Callable[[jobs.Job], Made]) -> None:
     found = find(request, folders)
-    if found is None or found.state is not jobs.State.RUNNING:
-        jobs.registry().restart(_key(request, folders), work, request)
+    if found is not None and found.state is jobs.State.RUNNING:
+        return
+    # A refusal has served its turn once the same person asks again.
+    last = st.session_state.get("_last_asked")
+    before = jobs.registry().find(last) if last else None
+    if before is not None and isinstance(before.error, WannError):
+        jobs.registry().forget(last)
+    key = st.session_state["_last_asked"] = _key(request, folders)
+    jobs.registry().restart(key, work, request)
 
 
 def _key(request: Request, folders: Folders) -> tuple[str, str, str, str]:
@@ -143,24 +150,36 @@ def refused(request: Request, folders: Folders, places: Mapping[str, DeltaGenera
         refuse(job.error, places)
 
 
-def watch(folders: Folders, shown: Request | None) -> None:
+States = dict[tuple[str, ...], jobs.State]
+
+
+def states(folders: Folders) -> States:
+    """How far every database is that is being made here; take it before the page is drawn."""
+    return {key: job.state for key, job in _found(folders)}
+
+
+def _found(folders: Folders) -> list[tuple[tuple[str, ...], jobs.Job]]:
+    root = str(folders.database_root.resolve())
+    return [(key, job) for key, job in jobs.registry().of_kind(_KIND) if key[1] == root]
+
+
+def watch(folders: Folders, before: States, shown: Request | None) -> None:
     """Every database that is being made or has been, whichever tab has asked for it.
 
     Parameters
     ----------
     folders : Folders
+    before : dict
+        `states` as the rest of the page has seen them; it is drawn again when they change.
     shown : Request or None
         What the page asks for below: the reason it was refused stands there, not here.
     """
-    root = str(folders.database_root.resolve())
-    found = [(key, job) for key, job in jobs.registry().of_kind(_KIND) if key[1] == root]
-    before = [job.state for _, job in found]
 
-    @st.fragment(run_every=0.5 if jobs.State.RUNNING in before else None)
+    @st.fragment(run_every=0.5 if jobs.State.RUNNING in before.values() else None)
     def draw() -> None:
-        if [job.state for _, job in found] != before:
-            st.rerun()  # the whole page: buttons and tables depend on the jobs
-        for key, job in found:
+        if states(folders) != before:
+            st.rerun()
+        for key, job in _found(folders):
             if not (isinstance(job.error, WannError) and job.about == shown):
                 _show_job(key, job)
 
@@ -204,24 +223,28 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
             st.markdown(f"{'Importing' if imported else 'Embedding'} {what}")
             jobs.bar(job, f"cancel_{name}")
         return
-    with st.container(horizontal=True, vertical_alignment="center"):
+    done = job.state is jobs.State.DONE
+    text, *buttons = st.columns([7, 2, 1.4] if done else [8.6, 1.4], vertical_alignment="center")
+    with text:
         _outcome(job, what, imported)
-        if job.state is jobs.State.DONE:
-            data_here.open_button(dataset, backbone, f"open_{name}")
-        if st.button("Dismiss", key=f"dismiss_{name}"):
-            jobs.registry().forget(key)
-            st.rerun()
-    if job.state is jobs.State.DONE and job.result.skipped:
+    if done:
+        with buttons[0]:
+            data_here.open_link(dataset, backbone)
+    if buttons[-1].button("Dismiss", key=f"dismiss_{name}", width="stretch"):
+        jobs.registry().forget(key)
+        st.rerun()
+    if done and job.result.skipped:
         _skipped(job.result)
 
 
 def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
     if job.state is jobs.State.DONE:
         made: Made = job.result
+        took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
         rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())
         st.success(
             f"{what} is {'imported' if imported else 'embedded'}: {rows} rows of "
-            f"{made.columns:,} dimensions, in {jobs.duration(job.seconds)}.",
+            f"{made.columns:,} dimensions{took}.",
             icon=":material/check_circle:",
         )
     elif job.state is jobs.State.CANCELLED:
@@ -234,7 +257,7 @@ def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
 
 
 def _skipped(made: Made) -> None:
-    with st.expander(f"{len(made.skipped):,} images could not be read and were left out"):
+    with st.expander(f"Images that could not be read and were left out: {len(made.skipped):,}"):
         table = pd.DataFrame(
             [{"split": s.split, "row": s.row, "file": s.file, "reason": s.reason}
              for s in made.skipped]

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,12 @@ class File:
     token : str
         Changes when its content does.
     path : Path
-    held : object
-        Of an upload: the temporary file, which goes when nobody holds it any more.
+        Of an upload: a temporary file, which goes when nobody holds this object any more.
     """
 
     name: str
     token: str
     path: Path
-    held: Any = None
 
 
 def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File | None:
@@ -94,10 +93,14 @@ def _drop(key: str) -> None:
 
 
 def _stored(upload: Any) -> File:
-    file = tempfile.NamedTemporaryFile(prefix="wann-upload-")  # noqa: SIM115
-    shutil.copyfileobj(upload, file)
-    file.flush()
-    return File(upload.name, upload.file_id, Path(file.name), file)
+    folder = tempfile.mkdtemp(prefix="wann-upload-")
+    # Under its own name, which errors tell; no browser sends one that leads elsewhere.
+    path = Path(folder) / (Path(upload.name).name[-100:] or "upload")
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload, file)
+    stored = File(upload.name, upload.file_id, path)
+    weakref.finalize(stored, shutil.rmtree, folder, ignore_errors=True)
+    return stored
 
 
 def _named(typed: str, place: Any) -> File | None:
