@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import data_embed, data_here, data_import, data_predict, embedding_jobs, settings
+from ui import data_embed, data_here, data_import, data_predict, database_jobs, jobs, settings
 from ui.controls import linked
 
 _TASKS = {
@@ -18,5 +18,14 @@ task = linked(
     st.segmented_control, "What to do", key="task", options=list(_TASKS), default="here",
     format_func=lambda name: _TASKS[name][0], required=True, label_visibility="collapsed",
 )  # fmt: skip
-embedding_jobs.watch(folders)
-_TASKS[task][1](folders)
+in_the_making = st.container()
+before = database_jobs.states(folders)
+asked = None
+try:
+    asked = _TASKS[task][1](folders)
+except OSError as error:
+    database_jobs.fail(error, {})
+except Exception as error:
+    jobs.went_wrong(error, logged=False)
+with in_the_making:
+    database_jobs.watch(folders, before, asked)

@@ -1,9 +1,12 @@
 """Controls whose value lives in the session and in the URL, so that a link reopens the view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
+
+from wann_core.errors import WannError
 
 
 def linked(widget: Callable[..., Any], label: str, *, key: str, **options: Any) -> Any:
@@ -23,6 +26,24 @@ def linked(widget: Callable[..., Any], label: str, *, key: str, **options: Any) 
         place = getattr(widget, "__self__", st)
         place.warning(f"The link asks for “{refused}”, which does not exist here.")
     return value
+
+
+def typed_path(text: str) -> Path:
+    """A path as somebody typed it; '~' is their home where it means one."""
+    path = Path(text.strip())
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def told(error: WannError, labels: Mapping[str, str]) -> str:
+    """An error as a sentence, with the labels of controls in place of the engine's names."""
+    text = str(error)
+    for field, label in labels.items():
+        text = text.replace(f"--{field} FILE", f"“{label}”").replace(f"--{field}", f"“{label}”")
+        text = text.replace(f"`{field}`", f"“{label}”")
+    return text[:1].upper() + text[1:]
 
 
 def _same(asked: list[str], value: Any, options: dict[str, Any]) -> bool:

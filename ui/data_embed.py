@@ -1,18 +1,16 @@
 """The Data page's way from images to embeddings."""
 
-import tempfile
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import embedding_jobs, jobs, look, thumbnails
-from ui.embedding_jobs import Request, refuse
+from ui import data_here, data_zip, database_jobs, jobs, look, thumbnails
+from ui.controls import typed_path
+from ui.database_jobs import Embedding, refuse
 from ui.settings import Folders
 from wann_core import backbones, embedding
-from wann_core.datasets import archive, catalogue, database, image_folder, sources
+from wann_core.datasets import catalogue, database, image_folder, inventory, sources
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError
 
@@ -30,39 +28,65 @@ _BACKBONES = (
     "resnet50.a1_in1k",
     "resnet18.a1_in1k",
 )
+_ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
 _PREVIEWED = 12
 
+Images = tuple[str, Path, str | None]  # data set, its folder, how it is split
 
-def show(folders: Folders) -> None:
-    """Choose images and a backbone, look at what was understood, start."""
+
+def show(folders: Folders) -> Embedding | None:
+    """Choose images and a backbone, look at what was understood, start; what is asked for."""
+    data_zip.take_unpacked()
     places: dict[str, DeltaGenerator] = {}
+    # Not as a default, which must not meet a value that is set from here.
+    st.session_state.setdefault("source", "known")
     source = st.segmented_control(
-        "Images", list(_SOURCES), default="known", format_func=_SOURCES.__getitem__, key="source",
+        "Images", list(_SOURCES), format_func=_SOURCES.__getitem__, key="source",
         required=True, persist_state="session",
     )  # fmt: skip
-    if source == "known":
-        found = _known(folders)
-    elif source == "folder":
-        found = _folder(folders, places)
-    else:
-        found = _zip(folders, places)
+    if source == "zip":
+        data_zip.show(folders, places)
+        return None
+    found = _known(folders) if source == "known" else _folder(folders, places)
     if found is None:
-        return
+        return None
     request = _how(*found, places)
+    _start(request, folders, places)
+    return request
+
+
+def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerator]) -> None:
+    """The buttons, or where the images are embedded already."""
+    try:
+        made = inventory.database_of(folders.database_root, request.dataset, request.backbone)
+    except WannError:
+        made = None
+    job = database_jobs.find(request, folders)
+    busy = job is not None and job.state is jobs.State.RUNNING
+    if made is not None and made.state == "ready":
+        st.info(
+            "These images are embedded by this backbone already. To embed them anew, delete that "
+            "database first, under “What is here”.",
+            icon=":material/check:",
+        )
+        data_here.open_link(request.dataset, request.backbone)
+        return
     with st.container(horizontal=True):
-        running = jobs.registry().find(request.key(folders))
-        busy = running is not None and running.state is jobs.State.RUNNING
         st.button(
             "Embed", type="primary", disabled=busy,
-            on_click=embedding_jobs.start, args=(request, folders),
+            on_click=database_jobs.embed, args=(request, folders),
         )  # fmt: skip
-        st.button("Estimate the time", on_click=embedding_jobs.estimate, args=(request,))
-    embedding_jobs.show_estimate(request, places)
-    if running is not None and isinstance(running.error, WannError):
-        refuse(running.error, places)
+        st.button("Estimate the time", on_click=database_jobs.estimate, args=(request,))
+    if made is not None and made.state == "unfinished":
+        st.caption(
+            f"An earlier attempt has embedded {sum(made.rows.values()):,} of the images; Embed "
+            "goes on from there."
+        )
+    database_jobs.show_estimate(request, places)
+    database_jobs.refused(request, folders, places)
 
 
-def _known(folders: Folders) -> tuple[str, Path, str | None] | None:
+def _known(folders: Folders) -> Images | None:
     names = [
         entry.name
         for entry in catalogue.ENTRIES.values()
@@ -77,90 +101,69 @@ def _known(folders: Folders) -> tuple[str, Path, str | None] | None:
     there = sources.present(name, folders.dataset_root)
     place = look.plain(str(folders.dataset_root))
     state = f"They are in {place}." if there else f"They are downloaded to {place} first."
+    if not there and not entry.downloads:
+        state = ""
     st.caption(
         f"{rows} images of {len(entry.class_names)} classes; licence: {entry.licence}. {state}"
     )
-    if not there and not entry.downloads:
-        st.info(f"The images are not here. {entry.way}", icon=":material/info:")
+    if not state:
+        st.info(look.plain(f"The images are not here. {entry.way}"), icon=":material/folder_off:")
         return None
     return name, folders.dataset_root, None
 
 
-def _folder(
-    folders: Folders, places: dict[str, DeltaGenerator]
-) -> tuple[str, Path, str | None] | None:
+def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | None:
     typed = st.text_input(
         "Folder", key="embed_folder", persist_state="session",
         placeholder=str(folders.dataset_root / "my-images"),
         help="On the machine where this app runs: <class>/… or train/<class>/… and test/<class>/…, "
         "or images with a metadata.csv of file_name and label.",
     )  # fmt: skip
-    places["dataset"] = st.empty()
-    if not typed:
-        st.info("Name a folder with one folder a class.", icon=":material/folder_open:")
+    of_folder = st.empty()
+    if not typed.strip():
+        st.info("Name a folder that holds one folder a class.", icon=":material/folder_open:")
         return None
-    root = Path(typed).expanduser()
-    return _named(root, root.name, places)
-
-
-def _zip(
-    folders: Folders, places: dict[str, DeltaGenerator]
-) -> tuple[str, Path, str | None] | None:
-    upload = st.file_uploader("Zip file", type="zip", key="embed_zip")
-    name = st.text_input(
-        "Name of the data set", key="zip_name", persist_state="session",
-        help="The images are unpacked into a folder of this name among the raw data.",
-    )  # fmt: skip
-    places["dataset"] = st.empty()
-    unpacked: dict[str, Path] = st.session_state.setdefault("_unpacked", {})
-    if upload is not None and name and st.button("Unpack"):
-        try:
-            unpacked[name] = _unpack(upload, _place(folders, name))
-        except WannError as error:
-            refuse(error, places)
-            return None
-    if name not in unpacked or not unpacked[name].is_dir():
-        st.info(
-            "Choose a zip file with one folder a class, name the data set and press Unpack.",
-            icon=":material/folder_zip:",
-        )
-        return None
-    return _named(unpacked[name], name, places)
-
-
-def _place(folders: Folders, name: str) -> Path:
-    return database.folder(folders.dataset_root, name, "images").parent
-
-
-def _unpack(upload: Any, place: Path) -> Path:
-    with tempfile.NamedTemporaryFile(suffix=".zip") as file, st.spinner("Unpacking …"):
-        file.write(upload.getbuffer())
-        file.flush()
-        report = archive.unpack_images(file.name, place)
-    st.success(f"{report.images:,} images unpacked ({report.nbytes / 1e6:.1f} MB).")
-    if report.skipped:
-        with st.expander(f"{len(report.skipped):,} entries were left out"):
-            st.dataframe(pd.DataFrame(report.skipped, columns=["entry", "reason"]), hide_index=True)
-    return place
-
-
-def _named(
-    root: Path, suggested: str, places: dict[str, DeltaGenerator]
-) -> tuple[str, Path, str] | None:
-    """A folder's name and split, and a preview of what was understood."""
+    root = typed_path(typed)
     left, right = st.columns(2)
-    name = left.text_input("Call the data set", suggested, key=f"name_{root}")
+    name = left.text_input(
+        "Name of the data set", root.name, key=f"name_{root}", persist_state="session"
+    )
+    places["dataset"] = left.empty()
     split = right.selectbox(
         "Test rows, if there is no test folder", list(_SPLITS), format_func=_SPLITS.__getitem__,
         key="embed_split", persist_state="session",
     )  # fmt: skip
+    places["split"] = right.empty()
+    images = _look(root, split, {"dataset": of_folder, "split": places["split"]})
     try:
-        images = image_folder.open_images(root, name, split=split)
+        database.folder(folders.database_root, name, backbones.PIXELS)
     except WannError as error:
         refuse(error, places)
         return None
+    return None if images is None else (name, root, split)
+
+
+def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDataset | None:
+    """What lies in a folder, looked at once; None while that lasts, or where it is of no use."""
+
+    def work(job: jobs.Job) -> ImageDataset:
+        job.progress(0, 1, "looking into the folder")
+        return image_folder.open_images(root, root.name, split=split)
+
+    key = ("look", root, split)
+    job = jobs.registry().start(key, work)
+    if not jobs.finished(job, "cancel_look"):
+        return None
+    if job.error is not None or job.result is None:
+        # Asked again at the next run: somebody may have put it right meanwhile.
+        jobs.registry().forget(key)
+        if job.error is not None:
+            database_jobs.fail(job.error, places)
+        return None
+    images: ImageDataset = job.result
     _preview(images)
-    return name, root, split
+    st.button("Look again", icon=":material/refresh:", on_click=jobs.registry().forget, args=(key,))
+    return images
 
 
 def _preview(images: ImageDataset) -> None:
@@ -190,7 +193,9 @@ def _preview(images: ImageDataset) -> None:
     )
 
 
-def _how(dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]) -> Request:
+def _how(
+    dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
+) -> Embedding:
     backbone = st.selectbox(
         "Backbone", _BACKBONES, key="embed_backbone", accept_new_options=True,
         persist_state="session",
@@ -198,26 +203,32 @@ def _how(dataset: str, root: Path, split: str | None, places: dict[str, DeltaGen
         "needs no weights.",
     )  # fmt: skip
     places["backbone"] = st.empty()
-    with st.expander("More: weights, image size, precision"):
+    with st.expander("More: weights, image size, precision", key="embed_more"):
         weights = st.text_input(
             "Weights file", key="embed_weights", persist_state="session",
             placeholder="timm's own, downloaded or from its cache",
             help="A state dict on this machine: .safetensors, .pth, .pt or .bin.",
         )  # fmt: skip
-        places["weights"] = st.empty()
         columns = st.columns(4)
         size = columns[0].number_input(
-            "Image size (pixels)", 1, 2048, None, key="embed_size", placeholder="the model's own",
+            "Image size", 1, 2048, None, key="embed_size", persist_state="session",
+            placeholder="the model's own", help="Side of the model's input in pixels.",
         )  # fmt: skip
-        places["image_size"] = st.empty()
-        dtype = columns[1].selectbox("Stored as", embedding.DTYPES, key="embed_dtype")
+        dtype = columns[1].selectbox(
+            "Stored as", embedding.DTYPES, key="embed_dtype", persist_state="session",
+            help="float16 halves the file; neighbours may then differ in the last place.",
+        )  # fmt: skip
         on_error = columns[2].selectbox(
-            "Unreadable images", embedding.ON_ERROR, key="embed_on_error",
-            format_func={"skip": "leave out and list", "fail": "stop at the first"}.__getitem__,
+            "Unreadable images", embedding.ON_ERROR, key="embed_on_error", persist_state="session",
+            format_func=_ON_ERROR.__getitem__,
         )  # fmt: skip
-        device = columns[3].selectbox("Device", ("auto", "cpu", "cuda"), key="embed_device")
-        places["device"] = st.empty()
-    return Request(
-        dataset, root, split, backbone or backbones.PIXELS, weights or None, size, dtype, on_error,
-        device,
+        device = columns[3].selectbox(
+            "Device", ("auto", "cpu", "cuda"), key="embed_device", persist_state="session"
+        )
+    # Below the expander, which may be closed.
+    for field in ("weights", "image_size", "device", "on_error"):
+        places[field] = st.empty()
+    return Embedding(
+        dataset, root, split, backbone or backbones.PIXELS, weights.strip() or None, size, dtype,
+        on_error, device,
     )  # fmt: skip

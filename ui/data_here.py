@@ -53,8 +53,10 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
             for one in stored
         ]
     )
+    # Another table, another key: a mark must never pass to another database.
+    names = hash(tuple((one.dataset, one.backbone, one.state) for one in stored))
     event = st.dataframe(
-        table.dropna(axis=1, how="all"), hide_index=True, width="stretch", key="stored",
+        table.dropna(axis=1, how="all"), hide_index=True, width="stretch", key=f"stored_{names}",
         on_select="rerun", selection_mode="single-row",
         column_config={
             **{
@@ -67,9 +69,9 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
     )  # fmt: skip
     chosen = event.selection.rows
     if not chosen:
-        st.caption("Select a row to open or delete a database.")
+        st.caption("Tick a row at its left to open or delete that database.")
         return
-    one = stored[min(chosen[0], len(stored) - 1)]
+    one = stored[chosen[0]]
     if one.remark:
         st.error(one.remark, icon=":material/error:")
     if one.state == "unfinished":
@@ -80,16 +82,18 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
         )
     with st.container(horizontal=True):
         if one.state == "ready":
-            open_button(one.dataset, one.backbone, "open_stored")
+            open_link(one.dataset, one.backbone)
         if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
             _confirm_delete(one, folders.database_root)
 
 
-def open_button(dataset: str, backbone: str, key: str) -> None:
-    """A button that opens a data set on the Overview page."""
-    if st.button("Open in Overview", type="primary", key=key):
-        st.session_state["dataset"], st.session_state["backbone"] = dataset, backbone
-        st.switch_page("pages/overview.py")
+def open_link(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
+    st.page_link(
+        "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
+        query_params={"dataset": dataset, "backbone": backbone},
+    )  # fmt: skip
 
 
 @st.dialog("Delete this database?")
@@ -108,7 +112,6 @@ def _confirm_delete(one: inventory.Stored, root: Path) -> None:
             except (WannError, OSError) as error:
                 st.error(str(error))
                 st.stop()
-            st.session_state.pop("stored", None)
             st.rerun()
         if st.button("Keep it"):
             st.rerun()
@@ -149,9 +152,10 @@ def _catalogue(stored: list[inventory.Stored], folders: Folders) -> None:
             "images": st.column_config.NumberColumn(format="localized"),
         },
     )  # fmt: skip
+    place = look.plain(str(folders.dataset_root))
     st.caption(
         "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
-        f"{look.plain(str(folders.dataset_root))}; a download comes when it is embedded."
+        f"{place}; images that can be downloaded come when they are embedded."
     )
 
 

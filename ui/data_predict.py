@@ -1,13 +1,15 @@
 """The Data page's labels for rows that have none."""
 
+from typing import Any
+
 import pandas as pd
 import streamlit as st
 
-from ui import charts, data_import, jobs
-from ui.embedding_jobs import refuse
+from ui import charts, database_jobs, jobs, uploads
+from ui.data_import import FORMATS
 from ui.settings import Folders
 from wann_core import datasets
-from wann_core.datasets import inventory, tables
+from wann_core.datasets import BUILT_IN, inventory, tables
 from wann_core.errors import WannError
 from wann_core.predict import predict
 from wann_core.scenario import BASELINES, Scenario
@@ -18,103 +20,119 @@ _SHOWN = 1000
 
 def show(folders: Folders) -> None:
     """Choose who votes and on what; labels with confidence, and a CSV."""
-    stored = [one for one in inventory.databases(folders.database_root) if one.state == "ready"]
-    if not stored:
-        st.info(
-            "Labels come from the training rows of an embedding database, and there is none yet: "
-            "make one with “Embed images” or “Import embeddings”.",
-            icon=":material/label:",
-        )
-        return
+    places: dict[str, Any] = {}
     left, middle, right = st.columns(3)
-    one = left.selectbox(
-        "Training rows of", stored, format_func=lambda one: f"{one.dataset} · {one.backbone}",
-        key="vote_from",
+    pair = left.selectbox(
+        "Training rows of", _pairs(folders), format_func=" · ".join, key="vote_from",
+        persist_state="session",
     )  # fmt: skip
-    method = middle.selectbox("Method", BASELINES, len(BASELINES) - 1, key="vote_method")
-    own = one.rows.get("unlabelled", 0)
+    places["dataset"] = left.empty()
+    method = middle.selectbox(
+        "Method", BASELINES, len(BASELINES) - 1, key="vote_method", persist_state="session"
+    )
     source = right.selectbox(
-        "Rows to label", list(_SOURCES), 0 if own else 1, format_func=_SOURCES.__getitem__,
-        key=f"vote_on_{bool(own)}",
+        "Rows to label", list(_SOURCES), format_func=_SOURCES.__getitem__, key="vote_on",
+        persist_state="session",
     )  # fmt: skip
     file = None
     if source == "file":
-        file = _file()
+        file = uploads.choose("table", FORMATS, "vote", "/path/to/new-rows.parquet")
+        places["X"] = places["path"] = places["embeddings"] = st.empty()
         if file is None:
+            st.info(
+                "A table holds one row a sample: its embedding by the same backbone, and if there "
+                "is one an id.",
+                icon=":material/table:",
+            )
             return
-    elif not own:
-        st.info(f"{one.dataset} has no unlabelled rows.", icon=":material/label_off:")
+    elif not _unlabelled(folders, pair):
+        st.info(
+            f"{pair[0]} has no unlabelled rows. Name a table of new rows instead, under “Rows to "
+            "label”.",
+            icon=":material/label_off:",
+        )
         return
-    scenario = Scenario(one.dataset, one.backbone).with_method(method)
-    key = ("predict", scenario, str(folders.database_root), file.token if file else "")
+    scenario = Scenario(*pair).with_method(method)
+    try:
+        made = datasets.fingerprint(*pair, folders.database_root, folders.dataset_root)
+    except WannError as error:
+        database_jobs.refuse(error, places)
+        return
+    key = ("predict", scenario, made, file.token if file else "")
 
     def work(job: jobs.Job) -> pd.DataFrame:
-        if file is None:
-            rows = datasets.load(one.dataset, one.backbone, **folders.roots).unlabelled
-            assert rows is not None
-            numbers, names, X = rows.ids, rows.names, rows.X
-        else:
-            with file.on_disk() as path:
-                table = tables.drop_bad_rows(
-                    tables.read(path, source=file.name, progress=job.progress)
-                )
-            numbers, names, X = table.rows, table.ids or table.images, table.X
+        numbers, names, X = _rows(pair, file, folders, job)
         found = predict(scenario, X, **folders.roots, progress=job.progress)
         about = pd.DataFrame({"row": numbers, "name": names or [""] * len(numbers)})
         return pd.concat([about, found], axis=1)
 
-    registry = jobs.registry()
-    job = registry.find(key)
+    def start() -> None:
+        jobs.registry().restart(key, work)
+
+    job = jobs.registry().find(key)
     st.button(
-        "Label them", type="primary", on_click=registry.restart, args=(key, work),
+        "Label them", type="primary", on_click=start,
         disabled=job is not None and job.state is jobs.State.RUNNING,
     )  # fmt: skip
-    if job is not None:
-        _show_job(job, scenario)
+    if job is not None and jobs.finished(job, "cancel_predict"):
+        _show(job, scenario, places)
 
 
-def _file() -> "data_import.File | None":
-    upload = st.file_uploader("Table (.npz, .parquet, .csv)", key="vote_file")
-    typed = st.text_input("or a file on the server's machine", key="vote_path")
-    if upload is None and not typed:
-        return None
+def _pairs(folders: Folders) -> list[tuple[str, str]]:
     try:
-        return data_import.File.of(upload, typed)
-    except WannError as error:
-        refuse(error, {})
-        return None
+        return datasets.available(*folders.roots.values())
+    except WannError:
+        return [BUILT_IN]
 
 
-def _show_job(job: jobs.Job, scenario: Scenario) -> None:
-    live = job.state is jobs.State.RUNNING
+def _unlabelled(folders: Folders, pair: tuple[str, str]) -> int:
+    stored = inventory.database_of(folders.database_root, *pair)
+    return stored.rows.get("unlabelled", 0) if stored else 0
 
-    @st.fragment(run_every=0.5 if live else None)
-    def bar() -> None:
-        if job.state is jobs.State.RUNNING:
-            jobs.bar(job, "cancel_predict")
-        elif live:
-            st.rerun()
 
-    bar()
+def _rows(
+    pair: tuple[str, str], file: uploads.File | None, folders: Folders, job: jobs.Job
+) -> tuple[Any, Any, Any]:
+    """Number, name and embedding of each row to label."""
+    if file is not None:
+        table = tables.read(file.path, source=file.name, progress=job.progress)
+        table = tables.drop_bad_rows(table)
+        return table.rows, table.ids or table.images, table.X
+    job.progress(0, 1, "loading the data set")
+    rows = datasets.load(*pair, folders.database_root, folders.dataset_root).unlabelled
+    if rows is None:
+        raise WannError(f"{pair[0]!r} has no unlabelled rows.", "dataset")
+    return rows.ids, rows.names, rows.X
+
+
+def _show(job: jobs.Job, scenario: Scenario, places: dict[str, Any]) -> None:
     if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled.", icon=":material/cancel:")
-    elif isinstance(job.error, WannError):
-        refuse(job.error, {})
-    elif job.error is not None:
-        st.error(f"This went wrong inside the program ({type(job.error).__name__}).")
-    elif job.state is jobs.State.DONE:
-        found: pd.DataFrame = job.result
-        st.dataframe(
-            found.head(_SHOWN), hide_index=True, width="stretch",
-            column_config={
-                "confidence": st.column_config.ProgressColumn(min_value=0, max_value=1),
-            },
-        )  # fmt: skip
-        st.caption(
-            "Confidence: share of the votes that the label won. Reliability: of the nearest "
-            f"training row's own label, 1 / adaptive k.{_more(len(found))}"
-        )
-        charts.download("labels", found, scenario, "Labels, CSV")
+        st.info("Labelling was cancelled.", icon=":material/cancel:")
+        return
+    if job.error is not None:
+        database_jobs.fail(job.error, places)
+        return
+    found: pd.DataFrame = job.result
+    shown = found.head(_SHOWN)
+    if not shown["name"].any():
+        shown = shown.drop(columns="name")
+    st.dataframe(
+        shown.drop(columns="class_id"), hide_index=True, width="stretch",
+        column_config={
+            "confidence": st.column_config.ProgressColumn(
+                "confidence", min_value=0, max_value=1, format="percent"
+            ),
+            "nearest_row": "nearest training row",
+            "nearest_distance": st.column_config.NumberColumn("its distance", format="%.3g"),
+            "nearest_reliability": st.column_config.NumberColumn("its reliability", format="%.3f"),
+        },
+    )  # fmt: skip
+    st.caption(
+        f"{len(found):,} rows labelled by {scenario.method_name}. Confidence: the share of the "
+        "votes that the label won. Reliability: of the nearest training row's own label, 1 / "
+        f"adaptive k.{_more(len(found))}"
+    )
+    charts.download("labels", found, scenario, "Labels, CSV")
 
 
 def _more(rows: int) -> str:

@@ -11,8 +11,6 @@ from wann_core.errors import WannError
 from wann_core.prepared import Prepared, Report
 from wann_core.scenario import classify, graph_neighbors, prepare
 
-_AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
-
 
 def prepared(settings: Settings) -> Prepared:
     """The scenario's rows, labels and neighbours.
@@ -36,8 +34,10 @@ def prepared(settings: Settings) -> Prepared:
         _ = made.dataset.images
 
     job = registry.start(key, work)
-    if not job.wait(_AT_ONCE):
-        _watch(job)
+    if not jobs.finished(job, "cancel_prepare"):
+        st.caption(
+            "Neighbours are searched once; later changes of noise, method or k only vote again."
+        )
         st.stop()
     if job.state is jobs.State.CANCELLED:
         st.info("The preparation of this scenario was cancelled.", icon=":material/cancel:")
@@ -59,17 +59,5 @@ def fail(settings: Settings, error: Exception) -> NoReturn:
     """Show an error and end the page: a request that cannot be served beside its control."""
     if isinstance(error, WannError):
         settings.refuse(error)
-    st.error(
-        f"This went wrong inside the program ({type(error).__name__}). The server's log has the "
-        "details; your settings are kept.",
-        icon=":material/error:",
-    )
+    jobs.went_wrong(error)
     st.stop()
-
-
-@st.fragment(run_every=0.5)
-def _watch(job: jobs.Job) -> None:
-    if job.state is not jobs.State.RUNNING:
-        st.rerun()
-    jobs.bar(job, "cancel_prepare")
-    st.caption("Neighbours are searched once; later changes of noise, method or k only vote again.")

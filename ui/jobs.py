@@ -17,6 +17,11 @@ import streamlit as st
 from wann_core.errors import WannError
 
 _KEPT = 32  # finished jobs, so that a reload finds them
+# Those whose results may be large, as the first word of their key: few are kept, and not for long.
+_LARGE = ("table", "look", "predict")
+_LARGE_KEPT = 3
+_LARGE_SECONDS = 900.0
+_AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
 
 
 class Cancelled(Exception):
@@ -39,9 +44,12 @@ class Job:
     ----------
     work : callable
         Called as `work(job)`; what it returns becomes `result`.
+    about : object, optional
+        What was asked, for the page that shows the answer.
 
     Attributes
     ----------
+    about : object
     state : State
     result : object
     error : Exception or None
@@ -49,12 +57,14 @@ class Job:
         Results so far; the worker appends, pages read.
     """
 
-    def __init__(self, work: Callable[["Job"], Any]) -> None:
+    def __init__(self, work: Callable[["Job"], Any], about: Any = None) -> None:
+        self.about = about
         self.state = State.RUNNING
         self.result: Any = None
         self.error: Exception | None = None
         self.partial: list[Any] = []
         self.seconds = 0.0
+        self.used = time.monotonic()  # when a page last asked for it
         self._progress: tuple[float, float, str] = (0, 0, "starting")
         self._started = time.monotonic()
         self._phase = (self._started, 0.0)  # when the present piece of work began, and where
@@ -130,37 +140,53 @@ class Registry:
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def start(self, key: Hashable, work: Callable[[Job], Any]) -> Job:
+    def start(self, key: Hashable, work: Callable[[Job], Any], about: Any = None) -> Job:
         """The job under `key`, started if there is none."""
         with self._lock:
             if key not in self._jobs:
-                self._jobs[key] = Job(work)
+                self._jobs[key] = Job(work, about)
             self._jobs.move_to_end(key)
-            finished = [k for k, job in self._jobs.items() if job.state is not State.RUNNING]
-            for old in finished[:-_KEPT]:
-                del self._jobs[old]
+            self._jobs[key].used = time.monotonic()
+            self._tidy()
             return self._jobs[key]
 
-    def restart(self, key: Hashable, work: Callable[[Job], Any]) -> Job:
+    def restart(self, key: Hashable, work: Callable[[Job], Any], about: Any = None) -> Job:
         """A new job under `key`, whatever became of an earlier one."""
         self.forget(key)
-        return self.start(key, work)
+        return self.start(key, work, about)
 
     def find(self, key: Hashable) -> Job | None:
         """The job under `key`, if it was ever started."""
         with self._lock:
-            return self._jobs.get(key)
+            job = self._jobs.get(key)
+            if job is not None:
+                job.used = time.monotonic()
+            self._tidy()
+            return job
 
     def of_kind(self, kind: str) -> list[tuple[Any, Job]]:
         """Keys and jobs whose key is a tuple that begins with `kind`, oldest first."""
         with self._lock:
             found = list(self._jobs.items())
-        return [(k, job) for k, job in found if isinstance(k, tuple) and k[0] == kind]
+        return [(k, job) for k, job in found if _kind(k) == kind]
 
     def forget(self, key: Hashable) -> None:
         """Drop a job, so that the next start begins anew."""
         with self._lock:
             self._jobs.pop(key, None)
+
+    def _tidy(self) -> None:
+        """Drop finished jobs beyond what is kept, and large results that nobody looks at."""
+        finished = [k for k, job in self._jobs.items() if job.state is not State.RUNNING]
+        large = [k for k in finished if _kind(k) in _LARGE]
+        since = time.monotonic() - _LARGE_SECONDS
+        unused = [k for k in large if self._jobs[k].used < since]
+        for key in {*finished[:-_KEPT], *large[:-_LARGE_KEPT], *unused}:
+            del self._jobs[key]
+
+
+def _kind(key: Hashable) -> str:
+    return str(key[0]) if isinstance(key, tuple) and key else ""
 
 
 @st.cache_resource
@@ -175,3 +201,29 @@ def bar(job: Job, key: str) -> None:
     line, button = st.columns([6, 1], vertical_alignment="center")
     line.progress(share, text)
     button.button("Cancel", on_click=job.cancel, key=key, width="stretch")
+
+
+def finished(job: Job, key: str) -> bool:
+    """Whether a job has ended; if not, draw its bar, and run the page again when it has."""
+    if job.wait(_AT_ONCE):
+        return True
+
+    @st.fragment(run_every=0.5)
+    def draw() -> None:
+        if job.state is not State.RUNNING:
+            st.rerun()
+        bar(job, key)
+
+    draw()
+    return False
+
+
+def went_wrong(error: Exception, *, logged: bool = True) -> None:
+    """Tell of an error that is the program's own; its details go to the log alone."""
+    if not logged:
+        logging.getLogger(__name__).error("a page failed", exc_info=error)
+    st.error(
+        f"This went wrong inside the program ({type(error).__name__}). The server's log has the "
+        "details; your settings are kept.",
+        icon=":material/error:",
+    )

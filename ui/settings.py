@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui import look, navigation
-from ui.controls import linked
+from ui.controls import linked, told, typed_path
 from wann_core import datasets, noise
 from wann_core.datasets import catalogue
 from wann_core.errors import WannError
@@ -201,7 +201,7 @@ def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
             help="Folder on this machine with raw images and human labels, as in "
             "<data set>/… and cifarn/CIFAR-10_human.pt.",
         )  # fmt: skip
-    return Path(databases).expanduser(), Path(raw).expanduser()
+    return typed_path(databases), typed_path(raw)
 
 
 def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, str]:
@@ -211,7 +211,7 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
-            form.places["database_root"].error(_told(error))
+            form.places["database_root"].error(told(error, _LABELS))
     names = list(dict.fromkeys(name for name, _ in pairs))
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
     backbones = [backbone for name, backbone in pairs if name == dataset]
@@ -291,16 +291,8 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
     return matrix
 
 
-def _told(error: WannError) -> str:
-    """The message with the control's label in place of the engine's name for it."""
-    text = str(error)
-    for field, label in _LABELS.items():
-        text = text.replace(f"`{field}`", f"“{label}”")
-    return text[:1].upper() + text[1:]
-
-
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
-    text = _told(error)
+    text = told(error, _LABELS)
     if error.field in places:
         places[error.field].error(text, icon=":material/error:")
         st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")

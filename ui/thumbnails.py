@@ -33,11 +33,20 @@ def of_sample(dataset: Dataset, split: str, position: int) -> str:
 
 
 def of_file(split: ImageSplit, row: int) -> str:
-    """Data URI of an image that is not embedded yet; an empty one if it cannot be read."""
+    """Data URI of an image that is not embedded yet; a cross where it cannot be read."""
     try:
         return _encoded(split.open(row))
     except UNREADABLE:
-        return _sparkline(np.zeros(2))
+        return _UNREADABLE
+
+
+def _svg(content: str) -> str:
+    """Data URI of a drawing on a square of 100 × 100."""
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{content}</svg>'
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+_UNREADABLE = _svg('<path d="M30 30 70 70M70 30 30 70" stroke="#B3402E" stroke-width="6"/>')
 
 
 def explain(dataset: Dataset) -> None:
@@ -72,11 +81,7 @@ def _sparkline(embedding: npt.NDArray[Any]) -> str:
     x = np.linspace(2, 98, len(heights))
     y = 90 - 80 * (heights - heights.min()) / span
     points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
-    svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">'
-        f'<polyline points="{points}" fill="none" stroke="#6F8FAF" stroke-width="2.5"/></svg>'
-    )
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+    return _svg(f'<polyline points="{points}" fill="none" stroke="#6F8FAF" stroke-width="2.5"/>')
 
 
 def grid(pictures: Sequence[str], captions: Sequence[str]) -> None:

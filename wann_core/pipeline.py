@@ -237,4 +237,5 @@ class _Teller:
         self._embedded += more
         if self._progress:
             rate = self._embedded / max(time.monotonic() - self._started, 1e-9)
-            self._progress(before + row, self._total, f"embedding {split}, {rate:.1f} images/s")
+            told = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+            self._progress(before + row, self._total, f"embedding {split}, {told} images/s")

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.datasets.images import UNLABELLED
 from wann_core.errors import WannError
+from wann_core.neighbors import Progress
 
 Array = npt.NDArray[Any]
 
@@ -33,6 +34,7 @@ _UNREADABLE = (
 )  # fmt: skip
 _MANIFEST_BYTES = 1 << 26
 _MOST_ID = np.iinfo(np.int64).max
+_PIECE = 1 << 24  # bytes
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:
@@ -172,6 +174,7 @@ def write(
     splits: Mapping[str, Split],
     class_names: Sequence[str],
     details: Mapping[str, Any],
+    progress: Progress | None = None,
 ) -> Path:
     """Write a new database, whole or not at all.
 
@@ -184,6 +187,8 @@ def write(
     class_names : sequence of str, length C
     details : mapping
         JSON values that the manifest records besides.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop, which leaves nothing.
 
     Returns
     -------
@@ -197,6 +202,15 @@ def write(
     """
     place = folder(root, dataset, backbone)
     place.parent.mkdir(parents=True, exist_ok=True)
+    total = sum(split.X.nbytes for split in splits.values())
+    done = 0
+
+    def tick(nbytes: int) -> None:
+        nonlocal done
+        done += nbytes
+        if progress:
+            progress(min(done, total), total, "writing the database")
+
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".writing-") as temporary:
         draft = Path(temporary) / "database"
         draft.mkdir()
@@ -206,7 +220,7 @@ def write(
                 arrays["clean_labels"] = split.clean
             if split.names is not None:
                 arrays["names"] = pack_names(split.names)
-            np.savez(draft / f"{name}.npz", allow_pickle=False, **arrays)
+            _save(draft / f"{name}.npz", arrays, tick)
         record = {
             "format": 1, "dataset": dataset, "backbone": backbone,
             "class_names": list(class_names),
@@ -225,6 +239,24 @@ def write(
                 "dataset",
             ) from error
     return place
+
+
+def _save(path: Path, arrays: Mapping[str, Array], tick: Callable[[int], None]) -> None:
+    """As `np.savez` does, but piece by piece, so that somebody can watch and stop it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, array in arrays.items():
+            header = {
+                "descr": np.lib.format.dtype_to_descr(array.dtype),
+                "fortran_order": False,
+                "shape": array.shape,
+            }
+            step = max(1, _PIECE * len(array) // max(array.nbytes, 1))
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, header)
+                for start in range(0, len(array), step):
+                    piece = array[start : start + step]
+                    member.write(piece.tobytes())
+                    tick(piece.nbytes)
 
 
 def delete(root: str | Path, dataset: str, backbone: str) -> None:

@@ -60,6 +60,22 @@ def databases(root: str | Path) -> list[Stored]:
     )
 
 
+def database_of(root: str | Path, dataset: str, backbone: str) -> Stored | None:
+    """The database of one data set and backbone, finished or not; None where there is none.
+
+    Raises
+    ------
+    WannError
+        If a name would lead out of the root.
+    """
+    place = database.folder(root, dataset, backbone)
+    if (place / "train.npz").is_file():
+        return _stored(Path(root), "ready", dataset, backbone)
+    if (shards.partial_folder(place) / "plan.json").is_file():
+        return _stored(Path(root), "unfinished", dataset, backbone)
+    return None
+
+
 def _unfinished(root: Path) -> Iterator[tuple[str, str]]:
     for pattern in ("*/.*.partial/plan.json", "*/*/.*.partial/plan.json"):
         for plan in root.glob(pattern):

@@ -141,6 +141,7 @@ def import_table(
         seed=seed,
         drop_bad=drop_bad,
         image_root=image_root,
+        progress=progress,
     )
 
 
@@ -155,6 +156,7 @@ def write_table(
     seed: int = 0,
     drop_bad: bool = False,
     image_root: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Write a table as an embedding database, unless `problems` finds an error.
 
@@ -171,6 +173,8 @@ def write_table(
     image_root : str or Path, optional
         Folder of the images that the table names. Their names, relative to it, then become the
         names of the rows, and the manifest records the folder; images outside it are an error.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop, which leaves nothing.
 
     Returns
     -------
@@ -189,6 +193,8 @@ def write_table(
             "choose another name.",
             "dataset",
         )
+    if progress:
+        progress(0, 1, "checking the table")
     kept = drop_bad_rows(table) if drop_bad else table
     for problem in problems(kept if split == "column" else _without_split(kept), image_root):
         if problem.severity == "error":
@@ -207,7 +213,9 @@ def write_table(
         details["images"] = {"source": "files", "root": str(Path(image_root).resolve())}
         kept = replace(kept, ids=relative_names(image_root, kept.images))
     splits = to_splits(kept, split, test_share=test_share, seed=seed)
-    return database.write(database_root, dataset, backbone, splits, kept.class_names, details)
+    return database.write(
+        database_root, dataset, backbone, splits, kept.class_names, details, progress
+    )
 
 
 def _without_split(table: Table) -> Table:
