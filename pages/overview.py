@@ -42,7 +42,7 @@ left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Accuracy")
     charts.show(
-        charts.accuracies(reports),
+        charts.accuracies(records),
         "Mark: share of the clean test labels that a method finds. Bar: 95 % Wilson interval, the "
         "doubt that a finite test set leaves; it says nothing of another draw of the noise.",
         "accuracy", records, scenario,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wann_core.datasets import archive
 from wann_core.datasets.archive import Report, unpack_images
 from wann_core.errors import WannError
 
@@ -28,9 +29,9 @@ def pack(
     tmp_path: Path, entries: dict[str, bytes] | list[tuple[Any, bytes]], **options: Any
 ) -> Path:
     path = tmp_path / "upload.zip"
-    with zipfile.ZipFile(path, "w", **options) as archive:
+    with zipfile.ZipFile(path, "w", **options) as packed:
         for name, content in entries.items() if isinstance(entries, dict) else entries:
-            archive.writestr(name, content)
+            packed.writestr(name, content)
     return path
 
 
@@ -172,9 +173,21 @@ def test_bombs_are_refused_before_and_while_they_unpack(tmp_path: Path) -> None:
     assert report.nbytes == 64 << 20
 
 
-def test_many_small_bombs_count_together(tmp_path: Path) -> None:
+def test_many_small_bombs_count_together_before_any_is_written(tmp_path: Path) -> None:
     entries = {f"{i}.bmp": bytes(4 << 20) for i in range(10)}
-    refuse(pack(tmp_path, entries, compression=zipfile.ZIP_DEFLATED), "zip file' grows more")
+    path = pack(tmp_path, entries, compression=zipfile.ZIP_DEFLATED)
+    refuse(path, "zip file' grows more", progress=lambda *_: pytest.fail("it was unpacked"))
+
+
+@pytest.mark.parametrize("number", [1, 10])
+def test_what_really_comes_out_is_counted_whatever_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(archive._Limits, "check_declared", lambda *_: None)
+    entries = {f"{i}.bmp": bytes((40 << 20) // number) for i in range(number)}
+    path = pack(tmp_path, entries, compression=zipfile.ZIP_DEFLATED)
+    refuse(path, "grows more than 200 times")
+    refuse(path, "at most 1,000,000 bytes", max_bytes=1_000_000)
 
 
 def test_limits_are_inclusive(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ def test_result_and_progress_reach_the_page() -> None:
     reported, go_on = threading.Event(), threading.Event()
 
     def work(job: Job) -> int:
+        job.progress(0, 4, "counting")
         job.progress(1, 4, "counting")
         reported.set()
         go_on.wait(10)
@@ -25,6 +26,21 @@ def test_result_and_progress_reach_the_page() -> None:
     go_on.set()
     assert job.wait(10)
     assert (job.state, job.result, job.error) == (State.DONE, 7, None)
+
+
+def test_time_left_counts_from_where_resumed_work_began() -> None:
+    reported, go_on = threading.Event(), threading.Event()
+
+    def work(job: Job) -> None:
+        job.progress(90, 100, "Embedding")
+        reported.set()
+        go_on.wait(10)
+
+    job = Job(work)
+    assert reported.wait(10)
+    assert job.status() == (0.9, "Embedding …")
+    go_on.set()
+    assert job.wait(10)
 
 
 def test_cancel_stops_at_the_next_report_and_keeps_what_there_is() -> None:

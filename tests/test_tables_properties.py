@@ -1,6 +1,7 @@
 """Whatever the order of columns and rows, and whatever else a table holds: the same data set."""
 
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tests.user_tables import FORMATS, embeddings, wide, write
 from wann_core.datasets import database, tables
 from wann_core.datasets.dataset import Split
+from wann_core.datasets.tables import parquet, parquet_probe
 from wann_core.datasets.tables.columns import guess, natural
 
 SHAPES = [(form, shape) for form in FORMATS for shape in ("list", "wide")]
@@ -31,6 +33,18 @@ EXTRAS: dict[str, Any] = {
     "date": ["2024-01-01"] * 14,
     "embedding_model": ["vit"] * 14,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _measured_here() -> Iterator[None]:
+    """A process for each healthy Parquet file would take most of the time."""
+
+    def here(path: Path, names: Sequence[str]) -> int:
+        return parquet_probe.unpacked_bytes(str(path), list(names))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parquet, "_unpacked_bytes", here)
+        yield
 
 
 def base(shape: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from ui import look
 from wann_core.export import to_csv, with_scenario
-from wann_core.prepared import Prepared, Report
+from wann_core.prepared import Prepared
 from wann_core.scenario import Scenario
 
 Figure = dict[str, Any]
@@ -68,22 +68,21 @@ def download(
     )  # fmt: skip
 
 
-def accuracies(reports: Sequence[Report]) -> Figure:
-    """Accuracy of each method with its interval, one line a method."""
+def accuracies(records: pd.DataFrame) -> Figure:
+    """Accuracy of each method with its interval, one line a method, from `report_record`s."""
     traces = []
-    for report in reversed(reports):
-        name, metrics = report.scenario.method_name, report.metrics
-        low, high = metrics.accuracy_interval
+    for record in records.iloc[::-1].to_dict("records"):
+        name, accuracy = record["method_name"], record["accuracy"]
         bar = {
             "type": "data",
-            "array": [100 * (high - metrics.accuracy)],
-            "arrayminus": [100 * (metrics.accuracy - low)],
+            "array": [100 * (record["accuracy_high"] - accuracy)],
+            "arrayminus": [100 * (accuracy - record["accuracy_low"])],
             "thickness": 2,
         }
         traces.append(
             {
                 "type": "scatter",
-                "x": [100 * metrics.accuracy],
+                "x": [100 * accuracy],
                 "y": [name],
                 "error_x": bar,
                 "mode": "markers",
@@ -91,8 +90,8 @@ def accuracies(reports: Sequence[Report]) -> Figure:
                 "hovertemplate": "%{y}: %{x:.2f} %<extra></extra>",
             }
         )
-    height = 60 + 52 * len(reports)
-    return _framed(traces, "accuracy on the test rows, %", "", legend=False, height=height)
+    height = 60 + max(52 - 2 * len(records), 24) * len(records)
+    return framed(traces, "accuracy on the test rows, %", "", legend=False, height=height)
 
 
 def class_counts(data: pd.DataFrame) -> Figure:
@@ -111,7 +110,7 @@ def class_counts(data: pd.DataFrame) -> Figure:
             ("rows_given", "given label", look.FLIPPED),
         )
     ]
-    return _framed(traces, "class", "training rows", xaxis={"type": "category"})
+    return framed(traces, "class", "training rows", xaxis={"type": "category"})
 
 
 def transitions(prepared: Prepared) -> Figure:
@@ -147,7 +146,7 @@ def transitions(prepared: Prepared) -> Figure:
                 "hoverinfo": "skip",
             }
         )
-    return _framed(
+    return framed(
         traces, "given label", "true class", legend=False,
         xaxis={"type": "category", "showgrid": False},
         yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
@@ -183,7 +182,7 @@ def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure
         hover = f"{name}, {axis_title} %{{x}}: %{{y:.2f}} ± %{{customdata[0]:.2f}} %"
         traces.append(
             {
-                **_method_line(name),
+                **method_line(name),
                 "x": x.to_list(),
                 "y": mean.to_list(),
                 "legendgroup": name,
@@ -191,7 +190,7 @@ def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure
                 "hovertemplate": f"{hover} (%{{customdata[1]}} seeds)<extra></extra>",
             }
         )
-    return _framed(traces, axis_title, f"{title}, %", height=460)
+    return framed(traces, axis_title, f"{title}, %", height=460)
 
 
 def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference: str) -> Figure:
@@ -204,7 +203,7 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference:
     """
     traces = [
         {
-            **_method_line(name),
+            **method_line(name),
             "x": rows[axis].to_list(),
             "y": (100 * rows["gain"]).to_list(),
             "error_y": {
@@ -220,7 +219,7 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference:
         "type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0,
         "line": {"width": 1.5, "color": look.color(reference)},
     }  # fmt: skip
-    return _framed(
+    return framed(
         traces, axis_title, f"{title}: points over {reference}", height=460, shapes=[zero]
     )
 
@@ -254,7 +253,7 @@ def votes(data: pd.DataFrame) -> Figure:
                 "hovertemplate": f"%{{y}}: %{{x:.1f}} % for {name}<extra></extra>",
             }
         )
-    return _framed(
+    return framed(
         traces, "share of the votes, %", "", height=90 + 44 * len(methods), barmode="stack",
         xaxis={"range": [0, 100]},
         yaxis={"type": "category", "categoryorder": "array", "categoryarray": methods[::-1]},
@@ -299,7 +298,7 @@ def share_curves(data: pd.DataFrame, adaptive_k: int) -> Figure:
         "x": adaptive_k, "y": 1, "yref": "paper", "text": f"k = {adaptive_k}",
         "showarrow": False, "xanchor": "left", "yanchor": "bottom",
     }  # fmt: skip
-    return _framed(
+    return framed(
         traces, "neighbours that vote, k", "share of the votes, %",
         shapes=[upright], annotations=[label], yaxis={"range": [0, 102]},
     )  # fmt: skip
@@ -309,7 +308,7 @@ def _by_method(data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
     return ((str(name), rows) for name, rows in data.groupby("method_name", sort=False))
 
 
-def _method_line(name: str) -> Trace:
+def method_line(name: str) -> Trace:
     """Line and marks of a method, the same in every chart."""
     fill = look.color(name)
     return {
@@ -321,7 +320,7 @@ def _method_line(name: str) -> Trace:
     }
 
 
-def _framed(
+def framed(
     traces: Sequence[Trace],
     x: str,
     y: str,

@@ -15,6 +15,7 @@ from ui.controls import linked
 from ui.settings import IMBALANCES, Settings
 from wann_core import datasets, export, sampling, sweep
 from wann_core.errors import WannError
+from wann_core.probing import TRAINED
 from wann_core.results import use_store
 from wann_core.scenario import BASELINES, Scenario
 
@@ -108,7 +109,10 @@ def controls(settings: Settings) -> Plan | None:
     extra = len(settings.methods) - len(BASELINES)
     methods = linked(
         st.pills, "Methods", key=f"methods_{base.k}" if extra else "methods",
-        options=settings.methods, default=list(settings.methods), selection_mode="multi",
+        options=(*settings.methods, *TRAINED), default=list(settings.methods),
+        selection_mode="multi",
+        help="Votes of neighbours; then linear probes by their loss, and logistic regression: "
+        "these take longer.",
     )  # fmt: skip
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
@@ -122,7 +126,9 @@ def controls(settings: Settings) -> Plan | None:
     seeds = tuple(range(base.seed, base.seed + n_seeds))
     # What the axis sets is no part of the plan: moving that control keeps the results.
     base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis)})
-    return Plan(base, axis, values, tuple(m for m in settings.methods if m in methods), seeds)
+    return Plan(
+        base, axis, values, tuple(m for m in (*settings.methods, *TRAINED) if m in methods), seeds
+    )
 
 
 def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:

@@ -57,6 +57,7 @@ class Job:
         self.seconds = 0.0
         self._progress: tuple[float, float, str] = (0, 0, "starting")
         self._started = time.monotonic()
+        self._phase = (self._started, 0.0)  # when the present piece of work began, and where
         self._stop = threading.Event()
         self._finished = threading.Event()
         threading.Thread(target=self._run, args=(work,), daemon=True, name="wann-job").start()
@@ -86,6 +87,9 @@ class Job:
         """
         if self._stop.is_set():
             raise Cancelled
+        if total != self._progress[1] or done < self._progress[0]:
+            # Something new, or work that goes on where an earlier attempt stopped.
+            self._phase = (time.monotonic(), done)
         self._progress = (done, total, text)
 
     def cancel(self) -> None:
@@ -103,14 +107,19 @@ class Job:
         share = done / total if total else 0.0
         if self._stop.is_set():
             return share, "Cancelling …"
-        if not share:
-            return share, f"{text.capitalize()} …"
-        left = (time.monotonic() - self._started) * (1 - share) / share
-        return share, f"{text.capitalize()}, about {_duration(left)} left"
+        text = text[:1].upper() + text[1:]
+        since, first = self._phase
+        if done <= first:
+            return share, f"{text} …"
+        left = (time.monotonic() - since) * (total - done) / (done - first)
+        return share, f"{text}, about {duration(left)} left"
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time in the units that suit it: '42 s', '2 min 5 s', '3.1 h'."""
     minutes, seconds = divmod(round(seconds), 60)
+    if minutes >= 90:
+        return f"{minutes / 60:.1f} h"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
 
 
@@ -132,10 +141,21 @@ class Registry:
                 del self._jobs[old]
             return self._jobs[key]
 
+    def restart(self, key: Hashable, work: Callable[[Job], Any]) -> Job:
+        """A new job under `key`, whatever became of an earlier one."""
+        self.forget(key)
+        return self.start(key, work)
+
     def find(self, key: Hashable) -> Job | None:
         """The job under `key`, if it was ever started."""
         with self._lock:
             return self._jobs.get(key)
+
+    def of_kind(self, kind: str) -> list[tuple[Any, Job]]:
+        """Keys and jobs whose key is a tuple that begins with `kind`, oldest first."""
+        with self._lock:
+            found = list(self._jobs.items())
+        return [(k, job) for k, job in found if isinstance(k, tuple) and k[0] == kind]
 
     def forget(self, key: Hashable) -> None:
         """Drop a job, so that the next start begins anew."""

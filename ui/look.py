@@ -5,6 +5,8 @@ from html import escape
 
 import streamlit as st
 
+from wann_core.probing import TRAINED
+
 # Okabe and Ito's colours, told apart under the common colour blindnesses; each reaches a contrast
 # of 3 on the light and on the dark background. Mark and dash tell the methods apart without colour.
 _STYLES = {
@@ -14,6 +16,13 @@ _STYLES = {
     "WANN": ("#D55E00", "star", "solid"),
 }
 _OTHER = ("#7A7F87", "x", "dashdot")
+# The trained methods in their own order: nine colours of a contrast of 3 on either background, each
+# met again under another mark and dash.
+_TRAINED_COLORS = (
+    "#7468D6", "#3A8FB0", "#2B9484", "#4C9141", "#87872A",
+    "#B07F28", "#CC5F72", "#BE4F86", "#A45CC0",
+)  # fmt: skip
+_TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
 
 # Apart from the colours of the methods.
 FLIPPED = "#9A4FB5"
@@ -78,19 +87,26 @@ def text_on(fill: str) -> str:
     return "#000000" if luminance > 0.179 else "#FFFFFF"
 
 
+def _style(method: str) -> tuple[str, str, str]:
+    if method not in TRAINED:
+        return _STYLES.get(method, _OTHER)
+    turn, place = divmod(TRAINED.index(method), len(_TRAINED_COLORS))
+    return _TRAINED_COLORS[place], *_TRAINED_MARKS[turn % len(_TRAINED_MARKS)]
+
+
 def color(method: str) -> str:
     """Colour of a method on every page."""
-    return _STYLES.get(method, _OTHER)[0]
+    return _style(method)[0]
 
 
 def symbol(method: str) -> str:
     """Plotly marker symbol of a method."""
-    return _STYLES.get(method, _OTHER)[1]
+    return _style(method)[1]
 
 
 def dash(method: str) -> str:
     """Plotly line dash of a method."""
-    return _STYLES.get(method, _OTHER)[2]
+    return _style(method)[2]
 
 
 def percent(share: float, digits: int = 1) -> str:

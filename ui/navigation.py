@@ -39,5 +39,7 @@ def _pages() -> StreamlitPage:
                 "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
             ),
             st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
+            st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
+            st.Page("pages/data.py", title="Data", icon=":material/database:"),
         ]
     )

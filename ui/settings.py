@@ -51,13 +51,31 @@ _MATRIX_BYTES = 1 << 24
 
 
 @dataclass(frozen=True)
-class Settings:
+class Folders:
+    """Where data lie.
+
+    Attributes
+    ----------
+    database_root, dataset_root : Path
+        Of embedding databases; of raw images and human labels.
+    """
+
+    database_root: Path
+    dataset_root: Path
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """Both, as the engine's keyword arguments."""
+        return {"database_root": self.database_root, "dataset_root": self.dataset_root}
+
+
+@dataclass(frozen=True)
+class Settings(Folders):
     """What the sidebar asks for.
 
     Attributes
     ----------
     scenario : Scenario
-    database_root, dataset_root : Path
     places : dict
         Where an error about a setting is shown.
     realised : DeltaGenerator
@@ -65,15 +83,8 @@ class Settings:
     """
 
     scenario: Scenario
-    database_root: Path
-    dataset_root: Path
     places: dict[str, DeltaGenerator]
     realised: DeltaGenerator
-
-    @property
-    def roots(self) -> dict[str, Path]:
-        """Where data lie, as the engine's keyword arguments."""
-        return {"database_root": self.database_root, "dataset_root": self.dataset_root}
 
     def refuse(self, error: WannError) -> NoReturn:
         """Show the error beside its control and end the page."""
@@ -103,8 +114,16 @@ class _Form:
         return value
 
 
+def folders() -> Folders:
+    """Draw where data lie and nothing else, for pages that are about no single data set."""
+    navigation.enter()
+    look.apply()
+    with st.sidebar:
+        return Folders(*_roots(_Form(), expanded=True))
+
+
 def sidebar() -> Settings:
-    """Draw the shared controls; every page calls this first."""
+    """Draw the shared controls; pages about one scenario call this first."""
     navigation.enter()
     look.apply()
     form = _Form()
@@ -165,11 +184,11 @@ def sidebar() -> Settings:
         )
     except WannError as error:
         _refuse(error, form.places)
-    return Settings(scenario, *roots, form.places, realised)
+    return Settings(*roots, scenario, form.places, realised)
 
 
-def _roots(form: _Form) -> tuple[Path, Path]:
-    with st.expander("Where data lie"):
+def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
+    with st.expander("Where data lie", expanded=expanded):
         databases = form(
             st.text_input, "database_root", "databases",
             value=os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT),
@@ -191,7 +210,7 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
         pairs = datasets.available(database_root, dataset_root)
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
-        if database_root != Path(datasets.DATABASE_ROOT):
+        if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
             form.places["database_root"].error(_told(error))
     names = list(dict.fromkeys(name for name, _ in pairs))
     dataset = form(st.selectbox, "dataset", "dataset", options=names)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from ui import look
 from wann_core.datasets import Dataset
-from wann_core.datasets.images import UNREADABLE
+from wann_core.datasets.images import UNREADABLE, ImageSplit
 
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
@@ -30,6 +30,14 @@ def of_sample(dataset: Dataset, split: str, position: int) -> str:
     except UNREADABLE as error:
         _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
     return _sparkline(dataset.splits[split].X[position])
+
+
+def of_file(split: ImageSplit, row: int) -> str:
+    """Data URI of an image that is not embedded yet; an empty one if it cannot be read."""
+    try:
+        return _encoded(split.open(row))
+    except UNREADABLE:
+        return _sparkline(np.zeros(2))
 
 
 def explain(dataset: Dataset) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.commands import embed, knn, probe
+from wann_core.commands import embed, knn, predict, probe
 from wann_core.errors import WannError
 
 
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=wann_core.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     knn.add_parser(commands)
+    predict.add_parser(commands)
     embed.add_parser(commands)
     probe.add_parsers(commands)
     args = parser.parse_args(argv)

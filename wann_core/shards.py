@@ -121,6 +121,28 @@ def locked(place: Path) -> Iterator[Path]:
                 return
 
 
+def is_locked(place: Path) -> bool:
+    """Whether somebody is writing the database of this place right now."""
+    try:
+        with (partial_folder(place) / _LOCK).open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except FileNotFoundError:
+        return False
+
+
+def progress(place: Path) -> dict[str, int]:
+    """Rows of each split that an unfinished attempt has done, by the names of its shards."""
+    rows: dict[str, int] = {}
+    for path in sorted(partial_folder(place).glob("*-*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            rows[path.name.rpartition("-")[0]] = int(arrays["stop"])
+    return rows
+
+
 def _is_still(handle: int, path: Path) -> bool:
     """Whether the locked file has its name yet: its folder may have been deleted meanwhile."""
     try:
@@ -201,7 +223,7 @@ def _path(folder: Path, split: str, start: int) -> Path:
 
 
 def stored(folder: Path, split: str) -> Iterator[Shard]:
-    """The shards of a split in order; a damaged one, and what follows it, is deleted."""
+    """The shards of a split in order, as far as none is damaged."""
     start = 0
     while (path := _path(folder, split, start)).is_file():
         try:
@@ -213,10 +235,7 @@ def stored(folder: Path, split: str) -> Iterator[Shard]:
                     tuple(Skipped(split, *s) for s in json.loads(arrays["skipped"].tobytes())),
                 )
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-            for later in folder.glob(f"{split}-*.npz"):
-                if later >= path:
-                    later.unlink()
-            return
+            return  # what follows is embedded again, and replaces it
         yield shard
         start = shard.stop
 

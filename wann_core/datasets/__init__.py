@@ -115,11 +115,14 @@ def _read(
 ) -> Dataset:
     base = _base(dataset, backbone, database_root)
     data = database.load(database_root, base or dataset, backbone)
-    origin = database.manifest(database.folder(database_root, data.name, backbone)).get("images")
-    entry = catalogue.ENTRIES.get(data.name)
+    made = database.manifest(database.folder(database_root, data.name, backbone))
+    images = made.get("images")
+    origin = images if isinstance(images, dict) else None
+    # Without a manifest, a database that is called like a known data set is taken to be it.
+    entry = None if made else catalogue.ENTRIES.get(data.name)
     if entry is not None and len(entry.class_names) >= data.n_classes:
         data = dataclasses.replace(data, class_names=entry.class_names)
-    if isinstance(origin, dict) or entry is not None:
+    if origin is not None or entry is not None:
         find = partial(_find_images, data, origin, dataset_root)
         data = dataclasses.replace(data, open_images=find)
     return human_labels.relabel(data, dataset, dataset_root) if base else data
@@ -130,9 +133,10 @@ def _find_images(
 ) -> ImageDataset | None:
     """The images of a database's rows: from where its manifest says, or by the catalogue's name."""
     if origin and origin.get("source") in sources.FILES:
-        root = Path(str(origin.get("root", "")))
-        if not root.is_dir():
-            raise WannError(f"the folder of the images, {str(root)!r}, does not exist.")
+        recorded = str(origin.get("root", ""))
+        root = Path(recorded)
+        if not recorded or not root.is_dir():
+            raise WannError(f"the folder of the images, {recorded!r}, does not exist.")
         splits = {
             name: ImageSplit(split.y, root, files=split.names)
             for name, split in data.splits.items()

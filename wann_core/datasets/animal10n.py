@@ -32,14 +32,18 @@ def open_images(root: Path) -> ImageDataset:
         if not place.is_dir():
             way = catalogue.lookup("animal-10n").way
             raise WannError(f"{str(place)!r} does not exist. {way}", "dataset")
-        files = sorted(path.name for path in place.iterdir() if not path.name.startswith("."))
-        found = [re.match(r"(\d+)_", file) for file in files]
+        files = sorted(
+            path.name
+            for path in place.iterdir()
+            if not path.name.startswith(".") and path.is_file()
+        )
+        found = [re.match(r"(\d{1,9})_", file) for file in files]
         labels = np.array([int(m[1]) if m else -1 for m in found], np.int64)
         wrong = np.flatnonzero((labels < 0) | (labels >= len(names)))
         if len(wrong):
             raise WannError(
                 f"files of ANIMAL-10N are named <label from 0 to {len(names) - 1}>_<id>.jpg; "
-                f"{folder}/{files[wrong[0]]} and {len(wrong) - 1} others are not.",
+                f"{folder}/{files[wrong[0]]} is not ({len(wrong)} such files).",
                 "dataset",
             )
         if not files:

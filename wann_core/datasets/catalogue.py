@@ -96,12 +96,13 @@ def _entries() -> list[Entry]:
     ]  # fmt: skip
     for base, columns in HUMAN_LABELS.items():
         names = CIFAR10 if base == "cifar10-n" else CIFAR100
+        plain = base.removesuffix("-n").replace("cifar", "CIFAR-")
         entries += [
             Entry(
-                f"{base}/{column}", f"{base.upper().replace('CIFAR', 'CIFAR-')} {column}",
+                f"{base}/{column}", f"{plain}N, {column}",
                 "human labels", names, cifar, "CC BY-NC 4.0", _CIFAR_N_HOME, downloads=False,
                 way=f"It needs embeddings of {base[:-2]} and the file "
-                f"{base[:-2].upper().replace('CIFAR', 'CIFAR-')}_human.pt of its home page in "
+                f"{plain}_human.pt of its home page in "
                 "<data folder>/cifarn.", noisy=True,
             )
             for column in columns

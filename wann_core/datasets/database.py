@@ -32,6 +32,7 @@ _UNREADABLE = (
     OSError, EOFError, ValueError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 _MANIFEST_BYTES = 1 << 26
+_MOST_ID = np.iinfo(np.int64).max
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:
@@ -93,7 +94,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
     """
     place = folder(root, dataset, backbone)
     made = manifest(place)
-    for needed in ("train",) if made else ("train", "test"):
+    for needed in _needed(place, made):
         if not (place / f"{needed}.npz").is_file():
             raise WannError(
                 f"no embedding database of data set {dataset!r} under backbone {backbone!r}: "
@@ -126,6 +127,14 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
     )
 
 
+def _needed(place: Path, made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Splits without which a database is not whole: those that its manifest counts the rows of."""
+    if not (place / MANIFEST).is_file():
+        return "train", "test"
+    rows = made.get("rows")
+    return ("train", *(s for s in SPLITS[1:] if isinstance(rows, dict) and s in rows))
+
+
 def splits_of(place: Path) -> tuple[str, ...]:
     """Names of the splits that lie in a database's folder."""
     return tuple(name for name in SPLITS if (place / f"{name}.npz").is_file())
@@ -145,10 +154,12 @@ def manifest(place: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _MANIFEST_BYTES:
             raise ValueError(f"it is larger than {_MANIFEST_BYTES >> 20} MiB")
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
         names = record.get("class_names", []) if isinstance(record, dict) else None
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise ValueError("it is not an object with a list of `class_names`")
+        if len(names) > MAX_CLASSES:
+            raise ValueError(f"it names more than {MAX_CLASSES} classes")
     except (OSError, ValueError, RecursionError) as error:
         raise WannError(f"{path!s} cannot be read: {error}.", "dataset") from error
     return dict(record)
@@ -198,10 +209,11 @@ def write(
             np.savez(draft / f"{name}.npz", allow_pickle=False, **arrays)
         record = {
             "format": 1, "dataset": dataset, "backbone": backbone,
-            "class_names": list(class_names), **details,
+            "class_names": list(class_names),
+            "rows": {name: len(split) for name, split in splits.items()}, **details,
         }  # fmt: skip
         text = json.dumps(record, indent=1, ensure_ascii=False)
-        (draft / MANIFEST).write_text(text, encoding="utf-8")
+        (draft / MANIFEST).write_text(text, encoding="utf-8", errors="surrogateescape")
         try:
             draft.replace(place)
         except OSError as error:
@@ -216,16 +228,25 @@ def write(
 
 
 def delete(root: str | Path, dataset: str, backbone: str) -> None:
-    """Remove a database, finished or not, and its data set's folder if that is empty then.
+    """Remove a database, and its data set's folder if that is empty then.
 
     Raises
     ------
     WannError
-        If there is none.
+        If there is none, it is reached over a link, or its folder holds other databases.
     """
     place = folder(root, dataset, backbone)
-    if not place.resolve().is_relative_to(Path(root).resolve()) or not place.is_dir():
+    if not place.is_dir():
         raise WannError(f"there is no database of {dataset!r} under {backbone!r}.", "dataset")
+    if place.resolve() != Path(root).resolve() / dataset / backbone:
+        raise WannError(
+            f"{place!s} is a link to {place.resolve()!s}; remove it by hand.", "dataset"
+        )
+    if any(path.is_dir() for path in place.iterdir()):
+        raise WannError(
+            f"{place!s} is no embedding database: it holds other folders; they are kept.",
+            "dataset",
+        )
     shutil.rmtree(place)
     for parent in place.relative_to(root).parents[:-1]:
         if any((Path(root) / parent).iterdir()):
@@ -281,8 +302,11 @@ def _read(path: Path) -> Split:
         )
     y = _class_ids(path, "labels", y, len(X), UNLABELLED if path.stem == "unlabelled" else 0)
     ids = more.get("ids", np.arange(len(X)))
-    if ids.dtype.kind not in "iu" or ids.shape != (len(X),) or len(np.unique(ids)) != len(X):
-        raise WannError(f"{path!s}: `ids` must be {len(X)} different whole numbers.", "dataset")
+    whole = ids.dtype.kind in "iu" and ids.shape == (len(X),)
+    if not whole or ids.min() < 0 or ids.max() > _MOST_ID or len(np.unique(ids)) != len(X):
+        raise WannError(
+            f"{path!s}: `ids` must be {len(X)} different whole numbers from 0.", "dataset"
+        )
     clean = names = None
     if "clean_labels" in more:
         clean = _class_ids(path, "clean_labels", more["clean_labels"], len(X), 0)

@@ -1,11 +1,13 @@
 """A user's images: class folders, with or without a split, or a table of file names and labels."""
 
 import csv
+import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -101,7 +103,9 @@ def open_images(
         if files[part]
     }
     origin = {"source": "imagefolder", "root": str(root.resolve())}
-    return ImageDataset(name, splits, tuple(labels), origin)
+    # Names of folders may be no text; what shows and stores class names needs some.
+    names = tuple(label.encode("utf-8", "backslashreplace").decode() for label in labels)
+    return ImageDataset(name, splits, names, origin)
 
 
 def list_images(root: Path) -> list[str]:
@@ -120,19 +124,35 @@ def list_images(root: Path) -> list[str]:
     return files
 
 
-def _walk(root: Path) -> Iterator[str]:
-    for folder, inner, files in os.walk(root, followlinks=True):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        place = Path(folder).relative_to(root)
-        for file in files:
-            if not file.startswith(".") and Path(file).suffix.lower() in SUFFIXES:
-                yield (place / file).as_posix()
+def _walk(folder: Path, prefix: str = "", above: frozenset[Path] = frozenset()) -> Iterator[str]:
+    """Paths of images; links are followed, unless they lead back to a folder above."""
+    real = folder.resolve()
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if _is_folder(entry):
+                yield from _walk(Path(entry), f"{prefix}{entry.name}/", above | {real})
+            elif Path(entry.name).suffix.lower() in SUFFIXES:
+                yield prefix + entry.name
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links that lead to each other
+        return False
 
 
 def _from_folders(root: Path) -> Iterator[_Image]:
-    tops = {path.name for path in root.iterdir() if path.is_dir()}
-    by_split = any(_FOLDERS.get(name.lower()) == "train" for name in tops)
-    for file in sorted(_walk(root)):
+    files = sorted(_walk(root))
+    # A folder 'train' of images, not of classes, is a class itself.
+    by_split = any(
+        _FOLDERS.get(f.split("/")[0].lower()) == "train" for f in files if f.count("/") > 1
+    )
+    for file in files:
         top, *inner = file.split("/")
         part = _FOLDERS.get(top.lower(), "") if by_split or top.lower() in _UNLABELLED else ""
         if part == "unlabelled":
@@ -153,26 +173,17 @@ def _from_table(root: Path) -> Iterator[_Image]:
         if path.is_dir() and path.name.lower() in _FOLDERS:
             places[path.name] = path
     images: list[_Image] = []
+    seen: set[str] = set()
     for prefix, place in places.items():
         for table in _TABLES:
             if (place / table).is_file():
-                images += _images(place / table, prefix)
+                images += _images(place / table, prefix, seen)
                 break
     yield from sorted(images, key=lambda image: image.file)
 
 
-def _images(table: Path, prefix: str) -> Iterator[_Image]:
-    try:
-        if table.stat().st_size > _TABLE_BYTES:
-            raise WannError(f"{table!s} is larger than {_TABLE_BYTES >> 20} MiB.", "dataset")
-        text = table.read_text(encoding="utf-8-sig")
-        lines = text.splitlines()
-        rows = list(csv.DictReader(lines) if table.suffix == ".csv" else _json_rows(lines))
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        if isinstance(error, WannError):
-            raise
-        raise WannError(f"{table!s} cannot be read: {error}.", "dataset") from error
-    columns = list(rows[0]) if rows else []
+def _images(table: Path, prefix: str, seen: set[str]) -> Iterator[_Image]:
+    columns, rows = _rows(table)
     label = next((name for name in _LABEL_COLUMNS if name in columns), None)
     if "file_name" not in columns or label is None:
         raise WannError(
@@ -180,36 +191,67 @@ def _images(table: Path, prefix: str) -> Iterator[_Image]:
             f"it has {', '.join(map(str, columns)) or 'none'}.",
             "dataset",
         )
-    seen = set()
     for i, row in enumerate(rows):
-        file = "/".join(filter(None, (prefix, str(row.get("file_name") or "").strip())))
-        if not _inside(file) or file in seen:
+        named = str(row.get("file_name") or "").strip()
+        file = (PurePosixPath(prefix) / named).as_posix()
+        if not _inside(named) or file in seen:
             what = "is there twice" if file in seen else "is not a path inside its folder"
-            raise WannError(f"{table!s}, row {i + 1}: {file[:200]!r} {what}.", "dataset")
+            raise WannError(f"{table!s}, row {i + 1}: {named[:200]!r} {what}.", "dataset")
         seen.add(file)
-        part = prefix or str(row.get("split") or "").strip() or _top(file)
-        known = _FOLDERS.get(part.lower(), "")
-        if row.get("split") and not known:
+        asked = str(row.get("split") or "").strip()
+        part = _FOLDERS.get((prefix or asked or _top(file)).lower(), "")
+        if asked and not part:
             raise WannError(
-                f"{table!s}, row {i + 1}: `split` must be train, val or test, got {part[:50]!r}.",
+                f"{table!s}, row {i + 1}: `split` must be train, val or test, got {asked[:50]!r}.",
                 "dataset",
             )
         value = row.get(label)
-        yield _Image(file, known, "" if value is None else str(value).strip())
+        if isinstance(value, list | dict):
+            raise WannError(
+                f"{table!s}, row {i + 1}: `{label}` must be one label, got {str(value)[:50]}.",
+                "dataset",
+            )
+        text = "" if value is None else str(value).strip()
+        yield _Image(file, "", "") if part == "unlabelled" else _Image(file, part, text)
 
 
-def _json_rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    for i, line in enumerate(lines):
+def _rows(table: Path) -> tuple[list[str], list[dict[str, Any]]]:
+    """Names of the columns, and the rows, of a metadata file."""
+    try:
+        if table.stat().st_size > _TABLE_BYTES:
+            raise WannError(f"{table!s} is larger than {_TABLE_BYTES >> 20} MiB.", "dataset")
+        text = table.read_text(encoding="utf-8-sig")
+        if table.suffix == ".csv":
+            # Line breaks inside quotes are the reader's business.
+            reader = csv.DictReader(io.StringIO(text, newline=""))
+            rows = list(reader)
+            return list(reader.fieldnames or ()), rows
+        rows = list(_json_rows(text))
+        return list(dict.fromkeys(name for row in rows for name in row)), rows
+    except (OSError, UnicodeDecodeError, csv.Error, ValueError, RecursionError) as error:
+        if isinstance(error, WannError):
+            raise
+        raise WannError(f"{table!s} cannot be read: {error}.", "dataset") from error
+
+
+def _json_rows(text: str) -> Iterator[dict[str, Any]]:
+    # Not `splitlines`: strings may hold what it takes for the end of a line.
+    for i, line in enumerate(text.split("\n")):
         if line.strip():
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {i + 1}: {error}") from error
             if not isinstance(row, dict):
-                raise WannError(f"line {i + 1} of metadata.jsonl is not an object.", "dataset")
+                raise ValueError(f"line {i + 1} is not an object")
             yield row
 
 
 def _inside(file: str) -> bool:
     path = Path(file)
-    return bool(file) and not path.is_absolute() and ".." not in path.parts and "\0" not in file
+    return (
+        path.name != "" and not path.is_absolute() and ".." not in path.parts and "\0" not in file
+    )
 
 
 def _top(file: str) -> str:
@@ -239,4 +281,4 @@ def _stratified(labels: Array, test_share: float, seed: int) -> tuple[Array, Arr
 
 def _natural(label: str) -> tuple[int, Sequence[Any]]:
     """Whole numbers by value and first, all else by text."""
-    return (0, [int(label)]) if label.isdecimal() else (1, [label])
+    return (0, [int(label), label]) if re.fullmatch("[0-9]{1,18}", label) else (1, [label])

@@ -1,5 +1,6 @@
 """MedMNIST's flat data sets with one label an image, at 28, 64, 128 or 224 pixels."""
 
+import contextlib
 import shutil
 import zipfile
 import zlib
@@ -18,6 +19,10 @@ from wann_core.neighbors import Progress
 from wann_core.torch_compat import prepare_torchvision
 
 _SPLITS = ("train", "val", "test")
+# What zipfile and numpy raise for damaged, encrypted or strangely packed files.
+_UNREADABLE = (
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError, RuntimeError, MemoryError,
+)  # fmt: skip
 
 
 def flag_and_size(name: str) -> tuple[str, int]:
@@ -47,19 +52,25 @@ def open_images(
         if not fetch:
             raise WannError(f"{path!s} does not exist.", "dataset")
         _fetch(name, path, progress)
-    splits = arrays.mapped([path], _SPLITS, partial(_read, path))
+    names = catalogue.lookup(name).class_names
+    splits = arrays.mapped([path], _SPLITS, len(names), partial(_read, path))
     origin = {"source": "medmnist", "root": str(root.resolve())}
-    return ImageDataset(name, splits, catalogue.lookup(name).class_names, origin)
+    return ImageDataset(name, splits, names, origin)
 
 
 def _read(path: Path) -> Iterator[arrays.Part]:
+    with _reading(path), zipfile.ZipFile(path) as archive:
+        for split in _SPLITS:
+            with archive.open(f"{split}_labels.npy") as member:
+                labels = np.lib.format.read_array(member, allow_pickle=False)
+            yield split, partial(_copy, path, archive, f"{split}_images.npy"), labels
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[None]:
     try:
-        with np.load(path, allow_pickle=False) as content, zipfile.ZipFile(path) as archive:
-            for split in _SPLITS:
-                # The images can be larger than memory: their .npy is copied as it is.
-                copy = partial(_copy, archive, f"{split}_images.npy")
-                yield split, copy, content[f"{split}_labels"]
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
+        yield
+    except _UNREADABLE as error:
         if isinstance(error, WannError):
             raise
         raise WannError(
@@ -68,8 +79,9 @@ def _read(path: Path) -> Iterator[arrays.Part]:
         ) from error
 
 
-def _copy(archive: zipfile.ZipFile, member: str, target: BinaryIO) -> None:
-    with archive.open(member) as source:
+def _copy(path: Path, archive: zipfile.ZipFile, member: str, target: BinaryIO) -> None:
+    """The images can be larger than memory: their .npy is copied as it is."""
+    with _reading(path), archive.open(member) as source:
         shutil.copyfileobj(source, target, 1 << 22)
 
 

@@ -90,25 +90,28 @@ def find(
     origin : mapping or None
         What the database's manifest says of its images.
     dataset_root : path
-        Where to look if the manifest says nothing.
+        Where to look if they are not where the manifest says, or it says nothing.
 
     Raises
     ------
     WannError
-        If they are damaged.
+        If they are damaged, or no longer where the manifest says.
     """
     entry = catalogue.ENTRIES.get(dataset)
     if entry is None or entry.source not in ("digits", "torchvision", "medmnist"):
         return None
     if entry.source == "digits":
         return digits.open_images()
-    root = Path(dataset_root)
-    if origin and isinstance(origin.get("root"), str):
-        named = Path(origin["root"])
-        root = named if entry.source == "medmnist" else named.parent
-    if not present(dataset, root):
-        return None
-    return open_images(dataset, root, download=False)
+    recorded = origin.get("root") if origin else None
+    roots = [Path(dataset_root)]
+    if recorded and isinstance(recorded, str):
+        roots.insert(0, Path(recorded) if entry.source == "medmnist" else Path(recorded).parent)
+    for root in roots:
+        if present(dataset, root):
+            return open_images(dataset, root, download=False)
+    if recorded:
+        raise WannError(f"the images of {dataset!r} are no longer in {str(recorded)!r}.")
+    return None
 
 
 def present(dataset: str, dataset_root: str | Path) -> bool:
@@ -118,7 +121,7 @@ def present(dataset: str, dataset_root: str | Path) -> bool:
     if entry.source == "digits":
         return True
     if entry.source == "torchvision":
-        return bool(vision.files(dataset, root / dataset))
+        return vision.present(dataset, root / dataset)
     if entry.source == "medmnist":
         return medmnist.file(dataset, root).is_file()
     if entry.source == "animal-10n":

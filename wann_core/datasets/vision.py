@@ -1,5 +1,6 @@
 """MNIST, Fashion-MNIST, CIFAR-10 and CIFAR-100, as torchvision lays them out and reads them."""
 
+import pickle
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,17 +18,31 @@ from wann_core.torch_compat import prepare_torchvision
 _CLASSES = {
     "mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10", "cifar100": "CIFAR100",
 }  # fmt: skip
+_IDX = tuple(
+    f"{part}-{kind}-ubyte"
+    for part in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+)  # fmt: skip
 _FILES = {
-    "mnist": "MNIST/raw/*-ubyte",
-    "fashion-mnist": "FashionMNIST/raw/*-ubyte",
-    "cifar10": "cifar-10-batches-py/*_batch*",
-    "cifar100": "cifar-100-python/t*",
+    "mnist": ("MNIST/raw", _IDX),
+    "fashion-mnist": ("FashionMNIST/raw", _IDX),
+    "cifar10": (
+        "cifar-10-batches-py",
+        (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"),
+    ),
+    "cifar100": ("cifar-100-python", ("train", "test", "meta")),
 }
 
 
 def files(name: str, root: Path) -> list[Path]:
-    """The data set's own files below torchvision's root; empty if it is not there."""
-    return sorted(path for path in root.glob(_FILES[name]) if path.is_file())
+    """Those of the data set's files that lie below torchvision's root."""
+    place, names = _FILES[name]
+    return [path for file in names if (path := root / place / file).is_file()]
+
+
+def present(name: str, root: Path) -> bool:
+    """Whether all of the data set's files lie below torchvision's root."""
+    return len(files(name, root)) == len(_FILES[name][1])
 
 
 def open_images(
@@ -40,13 +55,23 @@ def open_images(
     WannError
         If it is not there and cannot be fetched, or its files are damaged.
     """
-    if not files(name, root):
+    entry = catalogue.lookup(name)
+    # Some of the files alone: a download or its unpacking was stopped.
+    if not present(name, root):
         if not fetch:
-            raise WannError(f"{catalogue.lookup(name).title} is not in {str(root)!r}.", "dataset")
+            raise WannError(f"{entry.title} is not in {str(root)!r}.", "dataset")
         _fetch(name, root, progress)
-    splits = arrays.mapped(files(name, root), ("train", "test"), partial(_read, name, root))
+    read = partial(_read, name, root)
+    splits = arrays.mapped(files(name, root), ("train", "test"), len(entry.class_names), read)
     origin = {"source": "torchvision", "root": str(root.resolve())}
-    return ImageDataset(name, splits, catalogue.lookup(name).class_names, origin)
+    return ImageDataset(name, splits, entry.class_names, origin)
+
+
+# What torchvision raises for files that are missing, damaged or of something else.
+_UNREADABLE = (
+    RuntimeError, OSError, ValueError, TypeError, LookupError, EOFError, AssertionError,
+    pickle.UnpicklingError,
+)  # fmt: skip
 
 
 def _loader(name: str) -> Any:
@@ -62,7 +87,7 @@ def _read(name: str, root: Path) -> Iterator[arrays.Part]:
     for split in ("train", "test"):
         try:
             data = loader(root, train=split == "train", download=False)
-        except (RuntimeError, OSError, ValueError, KeyError, EOFError) as error:
+        except _UNREADABLE as error:
             raise WannError(
                 f"{catalogue.lookup(name).title} in {str(root)!r} is incomplete or damaged "
                 f"({error}); remove its folder to have it downloaded again.",

@@ -1,5 +1,8 @@
 """User's tables as Parquet: the footer is measured first, then only the named columns are read."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import types
 
+from wann_core.datasets.tables import parquet_probe
 from wann_core.datasets.tables.source import (
     EXAMPLES,
     Coded,
@@ -25,6 +29,7 @@ from wann_core.errors import WannError
 # Looked at to tell how long the lists are; the first may be missing.
 _FIRST_ROWS = 100
 _BATCH_BYTES = 16 << 20
+_PROBE_SECONDS = 60
 
 
 def describe(path: Path, limits: Limits) -> tuple[tuple[Column, ...], int]:
@@ -33,7 +38,10 @@ def describe(path: Path, limits: Limits) -> tuple[tuple[Column, ...], int]:
         schema = file.schema_arrow
         limits.check(rows=file.metadata.num_rows, columns=len(schema))
         useful = [field.name for field in schema if _kind(field.type) != "other"]
-    with _open(path, useful, limits) as file:
+    if len(set(schema.names)) < len(schema.names):
+        raise WannError("a table's columns must have different names.", "path")
+    limits.check(bytes=_unpacked_bytes(path, useful))
+    with _open(path, useful) as file:
         batch = next(file.iter_batches(_FIRST_ROWS, columns=useful), None)
         rows = file.metadata.num_rows
     return tuple(_column(field, batch) for field in schema), rows
@@ -46,11 +54,11 @@ def load(
     limits: Limits,
     tick: Tick,
 ) -> Contents:
-    """Read the named columns; the embeddings a few megabytes at a time."""
+    """Read the named columns, once `describe` has measured the file; a few megabytes at a time."""
     names = [column.name for column in embeddings]
     rest = [column.name for column in others]
     width = sum(column.width for column in embeddings)
-    with _open(path, [*names, *rest], limits) as file:
+    with _open(path, [*names, *rest]) as file:
         rows = file.metadata.num_rows
         limits.check(rows=rows, columns=width, bytes=rows * width * 4)
         X = np.empty((rows, width), dtype=np.float32)
@@ -74,31 +82,26 @@ def load(
     return Contents(X, coded)
 
 
-def _open(path: Path, names: Sequence[str], limits: Limits) -> pq.ParquetFile:
-    """The file, once the named columns are seen to be small enough.
-
-    Text is read as a dictionary: a small file may repeat a long text without end.
-    """
-    file = pq.ParquetFile(path, memory_map=True)
-    try:
-        if len(set(file.schema_arrow.names)) < len(file.schema_arrow.names):
-            raise WannError("a table's columns must have different names.", "path")
-        size = 0
-        for group in range(file.metadata.num_row_groups):
-            chunks = file.metadata.row_group(group)
-            for position in range(chunks.num_columns):
-                chunk = chunks.column(position)
-                if chunk.path_in_schema.startswith(tuple(names)):
-                    size += max(chunk.total_uncompressed_size, 4 * chunk.num_values)
-        limits.check(bytes=size)
-        text = [
-            field.name
-            for field in file.schema_arrow
-            if field.name in names and _is_string(field.type)
-        ]
-    finally:
-        file.close()
+def _open(path: Path, names: Sequence[str]) -> pq.ParquetFile:
+    """The file, its text as dictionaries: a small file may repeat a long text without end."""
+    with pq.ParquetFile(path, memory_map=True) as file:
+        schema = file.schema_arrow
+    text = [field.name for field in schema if field.name in names and _is_string(field.type)]
     return pq.ParquetFile(path, memory_map=True, read_dictionary=text)
+
+
+def _unpacked_bytes(path: Path, names: Sequence[str]) -> int:
+    probe = subprocess.run(
+        [sys.executable, "-I", str(Path(parquet_probe.__file__)), str(path.resolve())],
+        input=json.dumps(names),
+        capture_output=True,
+        text=True,
+        timeout=_PROBE_SECONDS,
+        check=False,
+    )
+    if probe.returncode:
+        raise ValueError("its footer is damaged")
+    return int(probe.stdout)
 
 
 def _is_string(kind: Any) -> bool:

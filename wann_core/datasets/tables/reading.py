@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import subprocess
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ Array = npt.NDArray[Any]
 # What zipfile, numpy and pyarrow raise for damaged or strangely packed files.
 _UNREADABLE = (
     OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, zipfile.BadZipFile,
-    zlib.error, pa.ArrowException,
+    zlib.error, pa.ArrowException, subprocess.SubprocessError,
 )  # fmt: skip
 
 

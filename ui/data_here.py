@@ -1,0 +1,166 @@
+"""The Data page's view of what lies on this machine: databases, known data sets, caches."""
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from ui import look
+from ui.settings import Folders
+from wann_core import embedding
+from wann_core.datasets import BUILT_IN, catalogue, database, inventory, sources
+from wann_core.errors import WannError
+
+_MB = 1e6
+_CACHES = {
+    "graphs": "Neighbour graphs: searched again when they are needed",
+    "images": "Unpacked images of downloaded data sets: unpacked again when they are needed",
+}
+
+
+def show(folders: Folders) -> None:
+    """Databases with what can be done with them, the catalogue, and the caches."""
+    stored = inventory.databases(folders.database_root)
+    st.subheader("Embedding databases")
+    if stored:
+        _databases(stored, folders)
+    else:
+        st.info(
+            f"No embedding database lies in {look.plain(str(folders.database_root))} yet. Make "
+            "one with “Embed images” or “Import embeddings” above; the handwritten digits of "
+            "scikit-learn are built in and need none.",
+            icon=":material/database:",
+        )
+    st.subheader("Known data sets")
+    _catalogue(stored, folders)
+    st.subheader("Caches")
+    _caches()
+
+
+def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
+    table = pd.DataFrame(
+        [
+            {
+                "data set": one.dataset,
+                "backbone": one.backbone,
+                "state": one.state,
+                **{split: one.rows.get(split) for split in ("train", "val", "test", "unlabelled")},
+                "dimensions": one.columns or None,
+                "classes": one.classes or None,
+                "size": one.nbytes / _MB,
+                "changed": one.changed,
+            }
+            for one in stored
+        ]
+    )
+    event = st.dataframe(
+        table.dropna(axis=1, how="all"), hide_index=True, width="stretch", key="stored",
+        on_select="rerun", selection_mode="single-row",
+        column_config={
+            **{
+                split: st.column_config.NumberColumn(f"{split} rows", format="localized")
+                for split in ("train", "val", "test", "unlabelled")
+            },
+            "size": st.column_config.NumberColumn("size (MB)", format="%.1f"),
+            "changed": st.column_config.DatetimeColumn("changed (UTC)", format="YYYY-MM-DD HH:mm"),
+        },
+    )  # fmt: skip
+    chosen = event.selection.rows
+    if not chosen:
+        st.caption("Select a row to open or delete a database.")
+        return
+    one = stored[min(chosen[0], len(stored) - 1)]
+    if one.remark:
+        st.error(one.remark, icon=":material/error:")
+    if one.state == "unfinished":
+        st.info(
+            "This one was interrupted. Embed the same images by the same backbone again and it "
+            "goes on where it stopped.",
+            icon=":material/pause_circle:",
+        )
+    with st.container(horizontal=True):
+        if one.state == "ready":
+            open_button(one.dataset, one.backbone, "open_stored")
+        if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
+            _confirm_delete(one, folders.database_root)
+
+
+def open_button(dataset: str, backbone: str, key: str) -> None:
+    """A button that opens a data set on the Overview page."""
+    if st.button("Open in Overview", type="primary", key=key):
+        st.session_state["dataset"], st.session_state["backbone"] = dataset, backbone
+        st.switch_page("pages/overview.py")
+
+
+@st.dialog("Delete this database?")
+def _confirm_delete(one: inventory.Stored, root: Path) -> None:
+    st.markdown(
+        f"**{look.plain(one.dataset)}** embedded by **{look.plain(one.backbone)}** "
+        f"({one.nbytes / _MB:.1f} MB) will be gone for good. The images it was made from stay."
+    )
+    with st.container(horizontal=True):
+        if st.button("Delete it", type="primary"):
+            try:
+                if one.state == "unfinished":
+                    embedding.discard(root, one.dataset, one.backbone)
+                else:
+                    database.delete(root, one.dataset, one.backbone)
+            except (WannError, OSError) as error:
+                st.error(str(error))
+                st.stop()
+            st.session_state.pop("stored", None)
+            st.rerun()
+        if st.button("Keep it"):
+            st.rerun()
+
+
+def _catalogue(stored: list[inventory.Stored], folders: Folders) -> None:
+    embedded: dict[str, list[str]] = {BUILT_IN[0]: [BUILT_IN[1]]}
+    for one in stored:
+        if one.state == "ready":
+            embedded.setdefault(one.dataset, []).append(one.backbone)
+    rows = []
+    for entry in catalogue.ENTRIES.values():
+        human = entry.source == "human labels"
+        names = embedded.get(entry.name.partition("-n/")[0] if human else entry.name, [])
+        there = sources.present(entry.name, folders.dataset_root)
+        rows.append(
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "classes": len(entry.class_names),
+                "images": sum(entry.rows.values()),
+                "labels": "noisy" if entry.noisy else "clean",
+                "raw data": "here" if there else "can be downloaded" if entry.downloads else "no",
+                "embedded by": ", ".join(names) if there or not human else "",
+                "licence": entry.licence,
+                "home": entry.home,
+                "how to get it": "" if there else entry.way,
+            }
+        )
+    table = pd.DataFrame(rows)
+    only = st.toggle("Only those that are here", key="only_here")
+    if only:
+        table = table[(table["raw data"] == "here") | (table["embedded by"] != "")]
+    st.dataframe(
+        table, hide_index=True, width="stretch", height=min(420, 38 + 35 * len(table)),
+        column_config={
+            "home": st.column_config.LinkColumn(),
+            "images": st.column_config.NumberColumn(format="localized"),
+        },
+    )  # fmt: skip
+    st.caption(
+        "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
+        f"{look.plain(str(folders.dataset_root))}; a download comes when it is embedded."
+    )
+
+
+def _caches() -> None:
+    for name, size in inventory.caches().items():
+        text, button = st.columns([5, 1], vertical_alignment="center")
+        text.markdown(f"{_CACHES[name]}: **{size / _MB:,.1f} MB**")
+        with button.popover("Clear …", disabled=not size, width="stretch"):
+            st.markdown("Nothing is lost but time.")
+            if st.button("Clear it", key=f"clear_{name}", type="primary"):
+                inventory.clear(name)
+                st.rerun()

@@ -1,0 +1,155 @@
+"""The Probes page: what to train, and its job."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui import jobs
+from ui.controls import linked
+from ui.probe_results import Outcome, Plan
+from ui.settings import Settings
+from wann_core import datasets, export
+from wann_core.prepared import Prepared
+from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings, family_of, loss_parameters
+from wann_core.results import use_store
+from wann_core.scenario import Scenario
+
+_LOG = logging.getLogger(__name__)
+_AT_FIRST = ("ce", "gce", "elr", "anl_ce", "logreg", "logreg_reliability")
+# Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
+# on CIFAR-10, and below a tenth of that probes were seen to end near chance.
+_LEAST_WAY = 0.003
+
+
+def controls(settings: Settings) -> Plan | None:
+    """Draw the page's own settings; None, and a hint, where nothing is chosen."""
+    losses = linked(
+        st.pills, "Linear probes, by loss", key="losses", options=LOSSES,
+        default=[name for name in LOSSES if name in _AT_FIRST], selection_mode="multi",
+        help="One linear layer each, trained together. What their letters mean stands below.",
+    )  # fmt: skip
+    logistic = linked(
+        st.pills, "Logistic regression", key="logistic", options=LOGISTIC,
+        default=[name for name in LOGISTIC if name in _AT_FIRST], selection_mode="multi",
+        help="To convergence, C by cross-validation on the noisy labels; with rows weighted by "
+        "their reliability; or only on rows that a neighbourhood explains.",
+    )  # fmt: skip
+    with st.expander("Training and losses"):
+        probe = _hyper_parameters()
+        _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])
+    methods = tuple(name for name in (*LOSSES, *LOGISTIC) if name in {*losses, *logistic})
+    if not methods:
+        st.info("Choose at least one loss or logistic regression.", icon=":material/tune:")
+        return None
+    return Plan(dataclasses.replace(settings.scenario, probe=probe), methods)
+
+
+def _hyper_parameters() -> ProbeSettings:
+    default = ProbeSettings()
+    rate, epochs, batch, patience, decay = st.columns(5)
+    return ProbeSettings(
+        learning_rate=linked(
+            rate.select_slider, "Learning rate", key="rate", value=default.learning_rate,
+            options=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), format_func=lambda v: f"{v:g}",
+        ),
+        num_epochs=linked(
+            epochs.number_input, "Epochs at most", key="epochs", min_value=1, max_value=1000,
+            value=default.num_epochs,
+        ),
+        batch_size=linked(
+            batch.number_input, "Batch size (rows)", key="batch", min_value=1, max_value=65536,
+            value=default.batch_size,
+        ),
+        patience=linked(
+            patience.number_input, "Patience (epochs)", key="patience", min_value=1, max_value=1000,
+            value=default.patience,
+            help="Training ends after so many epochs without a better noisy validation accuracy.",
+        ),
+        weight_decay=linked(
+            decay.number_input, "Weight decay", key="decay", min_value=0.0, max_value=1.0,
+            value=default.weight_decay, step=1e-4, format="%.4f",
+        ),
+    )  # fmt: skip
+
+
+def _parameters(dataset: str, losses: Sequence[str]) -> None:
+    """The parameters of each loss, and whose they are."""
+    family = family_of(dataset)
+    rows = []
+    for name in losses:
+        used = loss_parameters(name, family)
+        values = ", ".join(f"{key} = {value:g}" for key, value in used.values.items())
+        rows.append({"loss": name, "parameters": values or "none", "published for": used.family})
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        st.caption(
+            "Published parameters by family of data sets; where none are published those of "
+            "CIFAR-10 are used."
+        )
+
+
+def key(plan: Plan, settings: Settings) -> tuple[Any, ...]:
+    """The job's key."""
+    base = plan.base
+    files = datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
+    return "probes", dataclasses.replace(plan, base=base.with_method("WANN")), files
+
+
+def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
+    """Start the plan's job; with `fresh` also what the results store knows is trained again."""
+    roots = settings.roots
+
+    def work(job: jobs.Job) -> None:
+        # Imported here: torch takes seconds.
+        from wann_core.probing.runs import fitted_last, run_trained
+
+        outcome = Outcome()
+        job.partial.append(outcome)
+        asked = plan.scenarios()
+        stored = {}
+        if not fresh:
+            stored = use_store(lambda kept: kept.find(asked, **roots), _LOG.warning) or {}
+        for scenario, record in stored.items():
+            outcome.records[scenario.method] = record
+        job.progress(0, 1, "reading the data")
+        for scenarios in _portions([s for s in asked if s not in stored]):
+            reports = run_trained(
+                scenarios, **roots, watch_test=True, margins=True, progress=job.progress,
+                on_epoch=outcome.epochs.extend,
+            )  # fmt: skip
+            runs = [(report.scenario, export.report_record(report)) for report in reports]
+            outcome.records |= {scenario.method: record for scenario, record in runs}
+            for report in reports:
+                if report.scenario.method in LOSSES:
+                    outcome.last[report.scenario.method] = fitted_last(report)
+            use_store(
+                lambda kept, runs=runs: kept.add(runs, source="probes", **roots), _LOG.warning
+            )
+
+    jobs.registry().restart(key(plan, settings), work)
+
+
+def _portions(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:
+    """All probes at once, then each logistic regression: what has ended is shown."""
+    probes = [s for s in scenarios if s.method in LOSSES]
+    return [part for part in (probes, *([s] for s in scenarios if s.method in LOGISTIC)) if part]
+
+
+def warn_of_few_steps(plan: Plan, prepared: Prepared) -> None:
+    """Say where settings that were made for large data sets leave probes untrained."""
+    if not any(name in LOSSES for name in plan.methods):
+        return
+    probe = plan.base.probe
+    steps = len(prepared.labels) // probe.batch_size
+    if steps * probe.learning_rate < _LEAST_WAY:
+        st.warning(
+            f"An epoch is only about {steps:,} steps here. At this learning rate probes may stop "
+            "before they have learned: the noisy validation accuracy does not rise fast enough. "
+            "Raise the learning rate or the patience under “Training and losses” for a fair "
+            "comparison.",
+            icon=":material/info:",
+        )
