@@ -37,9 +37,10 @@ HUMAN = (("aggre", "aggre_label"), ("random1", "random_label1"), ("worse", "wors
 
 TEXT = """# Results
 
-Accuracy on the {test_rows:,} test rows in percent, mean ± standard deviation over {seeds} seeds; data
-set {dataset}, backbone {backbone}, {train_rows:,} training rows. **Bold**: the best mean of a line, and
-what a test set of this size cannot tell from it (within the lower half of its 95 % interval).
+Accuracy on the {test_rows:,} test rows in percent, mean ± standard deviation over {seeds} seeds;
+data set {dataset}, backbone {backbone}, {train_rows:,} training rows. **Bold**: the best mean of a
+line, and what a test set of this size cannot tell from it (within the lower half of its 95 %
+interval).
 
 {table}
 
@@ -55,8 +56,8 @@ train together, and each counts its share:
   patience 5 on noisy validation labels, 15 % of the rows held out for them).
 - logreg: multinomial logistic regression on all rows, C by cross-validation on noisy labels;
   logreg_reliability weights rows by 1 / adaptive k, logreg_clean drops rows with adaptive k = 51.
-- Lines named 10N are human labels (CIFAR-10N). Where nothing is drawn, votes and logistic regression
-  do not vary.
+- Lines named 10N are human labels (CIFAR-10N). Where nothing is drawn, votes and logistic
+  regression do not vary.
 - One small backbone; with another the order may differ.
 
 Written by `python -m docs.make_results`.

@@ -226,7 +226,7 @@ def test_killed_training_leaves_whole_checkpoints_and_goes_on(
     base: list[str], tmp_path: Path
 ) -> None:
     # So patient that the first stop comes long before the last.
-    flags = [*base, "--learning_rate", "0.001", "--num_epochs", "5000", "--patience", "50"]
+    flags = [*base, "--learning_rate", "0.005", "--num_epochs", "5000", "--patience", "30"]
     flags += ["--loss_function", "all"]
     command = [sys.executable, "-m", "wann_core", "probe-train", *flags]
     where: dict[str, Any] = {"cwd": Path(__file__).parents[1], "text": True}
