@@ -37,26 +37,30 @@ HUMAN = (("aggre", "aggre_label"), ("random1", "random_label1"), ("worse", "wors
 
 TEXT = """# Results
 
-Accuracy on the {test_rows:,} test rows in percent, mean ± standard deviation over {seeds} seeds; data set
-{dataset}, backbone {backbone}, {train_rows:,} training rows. **Bold**: the best mean of a line, and what a test
-set of this size cannot tell from it (less than the half width of its 95 % interval below).
+Accuracy on the {test_rows:,} test rows in percent, mean ± standard deviation over {seeds} seeds;
+data set {dataset}, backbone {backbone}, {train_rows:,} training rows. **Bold**: the best mean of a
+line, and what a test set of this size cannot tell from it (within the lower half of its 95 %
+interval).
 
 {table}
 
 {wins}
 
-Seconds a run on this machine's {cores} cores, without the neighbour graph ({machine}); probes of a
-condition train together, and each counts its share:
+Seconds a run on {cores} cores ({machine}), the neighbour graph not counted; probes of a condition
+train together, and each counts its share:
 
 {seconds}
 
 - kNN, ANN, WANN: z-scored embeddings, adaptive k within 11..51. Noise draws as published.
-- ce, gce, elr, anl_ce: linear probes as published (Adam 1e-4, batch 128, at most 100 epochs, patience 5 on
-  noisy validation labels, 15 % of the rows held out for them).
+- ce, gce, elr, anl_ce: linear probes as published (Adam 1e-4, batch 128, at most 100 epochs,
+  patience 5 on noisy validation labels, 15 % of the rows held out for them).
 - logreg: multinomial logistic regression on all rows, C by cross-validation on noisy labels;
   logreg_reliability weights rows by 1 / adaptive k, logreg_clean drops rows with adaptive k = 51.
-- Lines named 10N are human labels (CIFAR-10N). Where nothing is drawn, votes and logistic regression do not vary.
-- One small backbone; with another the order may differ. Written by `python -m docs.make_results`.
+- Lines named 10N are human labels (CIFAR-10N). Where nothing is drawn, votes and logistic
+  regression do not vary.
+- One small backbone; with another the order may differ.
+
+Written by `python -m docs.make_results`.
 """
 
 

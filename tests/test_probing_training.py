@@ -407,6 +407,15 @@ def test_results_store_tells_probe_settings_apart() -> None:
     assert store.find([first], ".")[first]["curve"] == report.details["curve"]
 
 
+def test_results_store_answers_every_seed_that_is_the_same_run() -> None:
+    store = ResultsStore()
+    cases = [Scenario(seed=seed) for seed in (1, 2, 3)]
+    store.add([(cases[0], {"accuracy": 0.5})], ".", "compare")
+    assert {case.seed: found["seed"] for case, found in store.find(cases, ".").items()} == {
+        1: 1, 2: 2, 3: 3,
+    }  # fmt: skip
+
+
 def test_rows_that_a_loss_fits_last() -> None:
     (report,) = run_trained([dataclasses.replace(NOISY, method="ce", probe=FAST)], margins=True)
     table = fitted_last(report)

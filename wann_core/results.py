@@ -75,10 +75,11 @@ class ResultsStore:
 
         Each has `stored_at` set to the time at which it was measured.
         """
-        keys = {_key(scenario, database_root, dataset_root): scenario for scenario in scenarios}
+        # Several scenarios may be one run, such as seeds where nothing is drawn.
+        keys = [(_key(scenario, database_root, dataset_root), scenario) for scenario in scenarios]
         found = {}
         with self._open() as database:
-            for key, scenario in keys.items():
+            for key, scenario in keys:
                 row = database.execute(
                     "SELECT record, created FROM runs WHERE key = ?", (key,)
                 ).fetchone()

@@ -167,9 +167,11 @@ def _losses(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _raised(x, exponent):  # type: ignore[no-untyped-def]
-    if exponent == 0.5:
-        return math.sqrt(x)
-    return 1.0 if exponent == 0.0 else x**exponent
+    if exponent == 0.0:
+        return 1.0
+    if exponent == 1.0:
+        return x
+    return math.sqrt(x) if exponent == 0.5 else x**exponent
 
 
 @numba.njit(nogil=True, cache=True)
@@ -209,13 +211,22 @@ def _reverse(loss, p, y, D):  # type: ignore[no-untyped-def]
 @numba.njit(nogil=True, cache=True)
 def _normalized(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     """F(y) / Σ_k F(k), F(k) = -w_k log p_k, the focal factors w_k = (1 - p_k)^γ held fixed."""
-    total = 0.0
-    for k in range(len(p)):
-        total += _raised(max(0.0, 1.0 - p[k]), loss.gamma) * log_p[k]
-    w_y = _raised(max(0.0, 1.0 - p[y]), loss.gamma)
+    gamma, total = loss.gamma, 0.0
+    if gamma == 0.0:
+        for k in range(len(p)):
+            total += log_p[k]
+    else:
+        for k in range(len(p)):
+            total += _raised(max(0.0, 1.0 - p[k]), gamma) * log_p[k]
+    w_y = _raised(max(0.0, 1.0 - p[y]), gamma)
     share = loss.normalized * w_y * log_p[y] / total
-    for k in range(len(p)):
-        D[k] -= _raised(max(0.0, 1.0 - p[k]), loss.gamma) * share / total
+    slope = share / total
+    if gamma == 0.0:
+        for k in range(len(p)):
+            D[k] -= slope
+    else:
+        for k in range(len(p)):
+            D[k] -= _raised(max(0.0, 1.0 - p[k]), gamma) * slope
     D[y] += loss.normalized * w_y / total
     return share
 
