@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -220,6 +221,24 @@ def test_test_refuses_what_is_no_checkpoint(
     assert replaced.status == 0
     assert "It is replaced." in replaced.err
     np.testing.assert_array_equal(Probe.load(path).weight, load(content)["weight"])
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "best.ckpt"
+    first, second = (
+        Probe(*(np.full(shape, number) for shape in [(4, 16), (4,), (16,), (16,)]))
+        for number in (1.0, 2.0)
+    )
+    first.save(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            second.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (Probe.load(path).weight == 1).all()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_killed_training_leaves_whole_checkpoints_and_goes_on(
