@@ -79,6 +79,7 @@ def _read(
     """The table and what is wrong with it; read in the background, once for each choice."""
 
     def work(job: jobs.Job) -> Found:
+        job.progress(0, 1, "reading the table")
         table = tables.read(file.path, columns, source=file.name, progress=job.progress)
         job.progress(0, 1, "checking the table")
         return table, tables.problems(table)

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import data_here, jobs, look
+from ui import jobs, look, navigation
 from ui.controls import told
 from ui.settings import Folders
 from wann_core import backbones, embedding
@@ -229,7 +229,7 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
         _outcome(job, what, imported)
     if done:
         with buttons[0]:
-            data_here.open_link(dataset, backbone)
+            navigation.link_to_overview(dataset, backbone)
     if buttons[-1].button("Dismiss", key=f"dismiss_{name}", width="stretch"):
         jobs.registry().forget(key)
         st.rerun()
