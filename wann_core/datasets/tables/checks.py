@@ -67,7 +67,7 @@ def drop_bad_rows(table: Table) -> Table:
 
     Classes that only dropped rows had stay in `class_names`, so that class ids do not change.
     """
-    keep = np.isfinite(table.X).all(axis=1)
+    keep: Array = np.logical_and.reduce(np.isfinite(table.X), axis=1)
     if keep.all():
         return table
     return replace(
