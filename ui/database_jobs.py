@@ -179,7 +179,7 @@ def watch(folders: Folders, before: States, shown: Request | None) -> None:
     def draw() -> None:
         if states(folders) != before:
             st.rerun()
-        for key, job in _found(folders):
+        for key, job in reversed(_found(folders)):
             if not (isinstance(job.error, WannError) and job.about == shown):
                 _show_job(key, job)
 
