@@ -20,6 +20,7 @@ from wann_core.probing.data import ProbeData, Source, make_data
 from wann_core.probing.fits import Epoch, Fit, Head
 from wann_core.probing.recipes import loss_parameters, recipe
 from wann_core.probing.runs import batches, fitted_last, run_trained
+from wann_core.probing.trainer import Trainer
 from wann_core.probing.training import train
 from wann_core.results import ResultsStore
 
@@ -274,7 +275,9 @@ def test_curves_and_test_accuracy() -> None:
     assert losses[-1] < losses[0]
 
 
-def test_callbacks_come_in_the_calling_thread_and_stop_everything() -> None:
+def test_callbacks_come_in_the_calling_thread_and_stop_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     tasks = tasks_of([NOISY], small())
     threads, seen, fits, places = set(), list[Epoch](), list[Fit](), list[float]()
 
@@ -301,10 +304,16 @@ def test_callbacks_come_in_the_calling_thread_and_stop_everything() -> None:
     def cancel(done: float, total: float, text: str) -> None:
         raise Cancel
 
+    begun = list[float]()
+    original = Trainer.epoch
+    monkeypatch.setattr(
+        Trainer, "epoch", lambda self: begun.append(self.epochs_done) or original(self)
+    )
     before = threading.active_count()
     with pytest.raises(Cancel):
-        fit(tasks, LOSSES, progress=cancel)
+        fit(tasks, LOSSES, progress=cancel, settings=ProbeSettings(num_epochs=200, patience=200))
     assert threading.active_count() == before
+    assert max(begun) < 100  # the workers did not go on to the end
 
 
 def test_torch_keeps_its_threads() -> None:
