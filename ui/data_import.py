@@ -146,7 +146,9 @@ def _choose(info: tables.TableInfo, places: dict[str, DeltaGenerator]) -> tables
     places["embeddings"] = st.empty()
     names = [_NONE, *(column.name for column in info.columns if column.kind != "list")]
     chosen: dict[str, str | None] = {}
-    for place, (use, label) in zip(st.columns(len(_USES)), _USES.items(), strict=True):
+    # Two rows of three: five beside each other cut names short in a narrow window.
+    columns = [*st.columns(3), *st.columns(3)]
+    for place, (use, label) in zip(columns, _USES.items(), strict=False):
         first = getattr(guess, use) or _NONE
         name = place.selectbox(
             label, names, names.index(first) if first in names else 0,
