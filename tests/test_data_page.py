@@ -234,13 +234,24 @@ def test_large_results_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not registry.of_kind("table")
 
 
-def test_upload_is_deleted_when_nobody_holds_it() -> None:
+@pytest.mark.parametrize(
+    ("name", "kept_as"),
+    [
+        ("../../evil.csv", "evil.csv"),
+        ("..", "upload"),
+        ("a\0b.npz", "a-b.npz"),
+        ("ä 1.csv", "ä 1.csv"),
+    ],
+)
+def test_upload_is_deleted_when_nobody_holds_it(name: str, kept_as: str) -> None:
     class Upload(io.BytesIO):
-        name, file_id = "../../evil.csv", "1"
+        file_id = "1"
 
-    kept = uploads._stored(Upload(b"abc"))
+    upload = Upload(b"abc")
+    upload.name = name
+    kept = uploads._stored(upload)
     path = kept.path
-    assert path.name == "evil.csv"
+    assert path.name == kept_as
     assert path.read_bytes() == b"abc"
     del kept
     assert not path.parent.exists()
