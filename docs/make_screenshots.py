@@ -1,9 +1,13 @@
 """Make docs/screenshots anew from the running app: `python -m docs.make_screenshots`."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from sklearn.datasets import load_digits
 
 from tests.browser import ROOT, launch, server, settle
 
@@ -13,22 +17,53 @@ VIEWS = {
     "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
     "compare": "/compare?seeds=5",
 }
+# Relative to the server's working folder, so that no picture tells where that lies.
+DEMO = Path("build/demo")
 
 
 def main() -> None:
     """One picture a page and theme, 1,440 pixels wide and as high as the page."""
-    with tempfile.TemporaryDirectory() as name, server(Path(name)) as address:  # noqa: SIM117
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            for theme in ("light", "dark"):
-                for view, path in VIEWS.items():
-                    context = browser.new_context(
-                        viewport={"width": 1440, "height": 1000}, color_scheme=theme
-                    )
-                    page = context.new_page()
-                    page.goto(address + path)
-                    take(page, FOLDER / f"{view}-{theme}.png")
-                    context.close()
+    with (
+        tempfile.TemporaryDirectory() as name,
+        server(Path(name), DEMO / "database", DEMO / "data") as address,
+        sync_playwright() as playwright,
+    ):
+        browser = launch(playwright)
+        for theme in ("light", "dark"):
+            for view in (*VIEWS, "data"):
+                context = browser.new_context(
+                    viewport={"width": 1440, "height": 1000}, color_scheme=theme
+                )
+                page = context.new_page()
+                page.goto(address + VIEWS.get(view, "/data?task=embed"))
+                target = FOLDER / f"{view}-{theme}.png"
+                if view == "data":
+                    embed_digits(page)
+                    save(page, target)
+                else:
+                    take(page, target)
+                context.close()
+    shutil.rmtree(ROOT / DEMO)
+
+
+def embed_digits(page: Page) -> None:
+    """Embed a folder of handwritten digits, as a user would."""
+    shutil.rmtree(ROOT / DEMO, ignore_errors=True)
+    source = load_digits()
+    for i in range(600):
+        file = ROOT / DEMO / "data" / "handwritten" / str(source.target[i]) / f"{i:03}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((source.images[i] * 255 / 16).astype(np.uint8)).save(file)
+    page.get_by_role("radio", name="Embed images").click(timeout=120_000)
+    page.get_by_role("radio", name="A folder on this machine").click()
+    folder = page.get_by_role("textbox", name="Folder", exact=True)
+    folder.fill(str(DEMO / "data" / "handwritten"))
+    folder.press("Enter")
+    page.get_by_text("Understood:").wait_for()
+    settle(page)
+    page.get_by_role("button", name="Embed", exact=True).click()
+    page.get_by_text("embedded by this backbone already").wait_for(timeout=120_000)
+    settle(page)
 
 
 def take(page: Page, target: Path) -> None:
@@ -41,6 +76,11 @@ def take(page: Page, target: Path) -> None:
     page.get_by_test_id("stDownloadButton").first.wait_for(timeout=120_000)
     page.get_by_role("button", name="Cancel").wait_for(state="detached", timeout=120_000)
     settle(page)
+    save(page, target)
+
+
+def save(page: Page, target: Path) -> None:
+    """A picture of the whole page."""
     selector = "[data-testid=stMain], [data-testid=stSidebarContent]"
     height = page.evaluate(
         "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector

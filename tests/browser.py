@@ -40,7 +40,9 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextlib.contextmanager
-def server(folder: Path, database_root: Path | None = None) -> Iterator[str]:
+def server(
+    folder: Path, database_root: Path | None = None, dataset_root: Path | None = None
+) -> Iterator[str]:
     """The app on a free port, as `streamlit run app.py` starts it; yields its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -48,6 +50,8 @@ def server(folder: Path, database_root: Path | None = None) -> Iterator[str]:
     environment = os.environ | {"WANN_CACHE": str(folder / "cache")}
     if database_root is not None:
         environment["WANN_DATABASE_ROOT"] = str(database_root)
+    if dataset_root is not None:
+        environment["WANN_DATASET_ROOT"] = str(dataset_root)
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     options = [f"--server.port={port}", "--server.headless=true"]
     with (folder / "server.log").open("w") as log:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from wann_core import datasets
-from wann_core.datasets import Split, database
+from wann_core.datasets import Split, database, npz_files
 from wann_core.errors import WannError
 
 X = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -205,7 +205,7 @@ def test_true_labels_and_names_fit_the_rows(tmp_path: Path) -> None:
     path = write(tmp_path) / "train.npz"
     np.savez(path, embeddings=X, labels=Y, clean_labels=Y - 1)
     refused("`clean_labels` must be class ids from 0", tmp_path)
-    np.savez(path, embeddings=X, labels=Y, names=database.pack_names(["a"] * 5))
+    np.savez(path, embeddings=X, labels=Y, names=npz_files.pack_names(["a"] * 5))
     refused("`names` must be 6 names", tmp_path)
     np.savez(path, embeddings=X, labels=Y - 1)
     refused("`labels` must be class ids from 0", tmp_path)

@@ -5,7 +5,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import data_here, data_zip, database_jobs, jobs, look, thumbnails
+from ui import data_zip, database_jobs, jobs, look, navigation, thumbnails
 from ui.controls import typed_path
 from ui.database_jobs import Embedding, refuse
 from ui.settings import Folders
@@ -69,7 +69,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             "database first, under “What is here”.",
             icon=":material/check:",
         )
-        data_here.open_link(request.dataset, request.backbone)
+        navigation.link_to_overview(request.dataset, request.backbone)
         return
     with st.container(horizontal=True):
         st.button(

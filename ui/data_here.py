@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from ui import look
+from ui import look, navigation
 from ui.settings import Folders
 from wann_core import embedding
 from wann_core.datasets import BUILT_IN, catalogue, database, inventory, sources
@@ -82,18 +82,9 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
         )
     with st.container(horizontal=True):
         if one.state == "ready":
-            open_link(one.dataset, one.backbone)
+            navigation.link_to_overview(one.dataset, one.backbone)
         if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
             _confirm_delete(one, folders.database_root)
-
-
-def open_link(dataset: str, backbone: str) -> None:
-    """A link that opens a data set on the Overview page."""
-    # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
-    st.page_link(
-        "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
-        query_params={"dataset": dataset, "backbone": backbone},
-    )  # fmt: skip
 
 
 @st.dialog("Delete this database?")

@@ -79,6 +79,7 @@ def _read(
     """The table and what is wrong with it; read in the background, once for each choice."""
 
     def work(job: jobs.Job) -> Found:
+        job.progress(0, 1, "reading the table")
         table = tables.read(file.path, columns, source=file.name, progress=job.progress)
         job.progress(0, 1, "checking the table")
         return table, tables.problems(table)
@@ -145,7 +146,9 @@ def _choose(info: tables.TableInfo, places: dict[str, DeltaGenerator]) -> tables
     places["embeddings"] = st.empty()
     names = [_NONE, *(column.name for column in info.columns if column.kind != "list")]
     chosen: dict[str, str | None] = {}
-    for place, (use, label) in zip(st.columns(len(_USES)), _USES.items(), strict=True):
+    # Two rows of three: five beside each other cut names short in a narrow window.
+    columns = [*st.columns(3), *st.columns(3)]
+    for place, (use, label) in zip(columns, _USES.items(), strict=False):
         first = getattr(guess, use) or _NONE
         name = place.selectbox(
             label, names, names.index(first) if first in names else 0,

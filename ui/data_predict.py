@@ -70,11 +70,13 @@ def show(folders: Folders) -> None:
         jobs.registry().restart(key, work)
 
     job = jobs.registry().find(key)
-    st.button(
+    top = st.container()
+    ended = job is not None and jobs.finished(job, "cancel_predict")
+    top.button(
         "Label them", type="primary", on_click=start,
-        disabled=job is not None and job.state is jobs.State.RUNNING,
+        disabled=job is not None and not ended,
     )  # fmt: skip
-    if job is not None and jobs.finished(job, "cancel_predict"):
+    if job is not None and ended:
         _show(job, scenario, places)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui import data_here, jobs, look
+from ui import jobs, look, navigation
 from ui.controls import told
 from ui.settings import Folders
 from wann_core import backbones, embedding
@@ -179,7 +179,7 @@ def watch(folders: Folders, before: States, shown: Request | None) -> None:
     def draw() -> None:
         if states(folders) != before:
             st.rerun()
-        for key, job in _found(folders):
+        for key, job in reversed(_found(folders)):
             if not (isinstance(job.error, WannError) and job.about == shown):
                 _show_job(key, job)
 
@@ -229,7 +229,7 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
         _outcome(job, what, imported)
     if done:
         with buttons[0]:
-            data_here.open_link(dataset, backbone)
+            navigation.link_to_overview(dataset, backbone)
     if buttons[-1].button("Dismiss", key=f"dismiss_{name}", width="stretch"):
         jobs.registry().forget(key)
         st.rerun()

@@ -21,12 +21,25 @@ def enter() -> None:
     On a fresh server Streamlit lists the folder `pages` by itself until `st.navigation` has been
     called once, so that a link to a page would open it without the entry script.
     """
-    context = get_script_run_ctx()
-    if context is None or Path(context.main_script_path).name != _ENTRY:
-        return  # a page on its own, as in a test
-    if "_entered" not in st.session_state:
+    if not _alone() and "_entered" not in st.session_state:
         _pages()
         st.rerun()
+
+
+def link_to_overview(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
+    if not _alone():
+        st.page_link(
+            "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
+            query_params={"dataset": dataset, "backbone": backbone},
+        )  # fmt: skip
+
+
+def _alone() -> bool:
+    """Whether a page runs without the entry script, as in a test."""
+    context = get_script_run_ctx()
+    return context is None or Path(context.main_script_path).name != _ENTRY
 
 
 def _pages() -> StreamlitPage:

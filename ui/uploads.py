@@ -1,5 +1,6 @@
 """A file of the user: uploaded and kept while they look at other pages, or named by its path."""
 
+import re
 import shutil
 import tempfile
 import weakref
@@ -94,8 +95,9 @@ def _drop(key: str) -> None:
 
 def _stored(upload: Any) -> File:
     folder = tempfile.mkdtemp(prefix="wann-upload-")
-    # Under its own name, which errors tell; no browser sends one that leads elsewhere.
-    path = Path(folder) / (Path(upload.name).name[-100:] or "upload")
+    # Errors tell the file's name, so it has a like one, of harmless characters only.
+    harmless = re.sub(r"[^\w.+ -]+", "-", upload.name)[-100:].lstrip(".- ")
+    path = Path(folder) / (harmless or "upload")
     with path.open("wb") as file:
         shutil.copyfileobj(upload, file)
     stored = File(upload.name, upload.file_id, path)

@@ -21,9 +21,12 @@ _REFERENCE = "kNN-11"
 def settings(prepared: Prepared) -> str:
     """What the settings mean, in Markdown."""
     scenario, data = prepared.scenario, prepared.dataset
+    tested = f"and {len(prepared.y_test):,} test rows"
+    if prepared.leave_one_out:
+        tested = "rows, each judged by the others,"
     what = (
         f"**{look.plain(data.name)}**, embedded by **{look.plain(data.backbone)}**: "
-        f"{len(prepared.labels):,} training and {len(prepared.y_test):,} test rows of "
+        f"{len(prepared.labels):,} training {tested} of "
         f"{data.n_classes} classes{_rows(scenario)}. "
     )
     if not prepared.noise_ratio:

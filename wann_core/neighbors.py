@@ -143,11 +143,13 @@ def as_matrix(X: npt.ArrayLike, name: str) -> Array:
     if array.ndim != 2 or array.shape[1] == 0 or array.dtype.kind not in "fiub":
         raise WannError(
             f"`{name}` must be a table of numbers (rows, columns), "
-            f"got {array.dtype} of shape {array.shape}."
+            f"got {array.dtype} of shape {array.shape}.",
+            name,
         )
     # Squared distances of larger values would overflow float32.
     if array.size and not (float(array.min()) > -1e15 and float(array.max()) < 1e15):
-        raise WannError(f"`{name}` must hold finite numbers below 1e15, got NaN, infinity or more.")
+        text = f"`{name}` must hold finite numbers below 1e15, got NaN, infinity or more."
+        raise WannError(text, name)
     return array
 
 

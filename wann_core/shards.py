@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.datasets import database
+from wann_core.datasets import database, npz_files
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError
 from wann_core.store import write_atomically
@@ -306,7 +306,7 @@ def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> 
                 member.write(np.ascontiguousarray(shard.embeddings).data.cast("B"))
         arrays = {"labels": np.asarray(split.labels)[ids], "ids": ids}
         if split.files is not None:
-            arrays["names"] = database.pack_names([split.files[row] for row in ids])
+            arrays["names"] = npz_files.pack_names([split.files[row] for row in ids])
         for key, array in arrays.items():
             with _member(archive, key) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

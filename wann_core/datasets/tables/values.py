@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.datasets.database import MAX_CLASSES
+from wann_core.datasets.npz_files import MAX_CLASSES
 from wann_core.datasets.tables.source import Coded, shorten
 from wann_core.errors import WannError
 
