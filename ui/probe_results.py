@@ -46,6 +46,9 @@ class Plan:
 class Outcome:
     """What a training job has so far: the worker writes, the page reads.
 
+    The worker puts a new dictionary in the place of an old one, so that no page meets one that
+    changes while it is read.
+
     Attributes
     ----------
     records : dict of str to dict
@@ -85,7 +88,7 @@ def show_training(outcome: Outcome) -> None:
 
 def _epochs(outcome: Outcome) -> pd.DataFrame:
     """Epochs as they come in, and those that the results store has kept."""
-    live = pd.DataFrame(outcome.epochs, columns=["loss", "seed", "epoch", *_EPOCH])
+    live = pd.DataFrame(list(outcome.epochs), columns=["loss", "seed", "epoch", *_EPOCH])
     parts = [live[["loss", "epoch", *_EPOCH]]]
     for name, record in outcome.records.items():
         if "curve" in record and not (live["loss"] == name).any():

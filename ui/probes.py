@@ -120,10 +120,10 @@ def _parameters(dataset: str, losses: Sequence[str]) -> None:
 
 
 def key(plan: Plan, settings: Settings) -> tuple[Any, ...]:
-    """The job's key."""
-    base = plan.base
+    """The job's key: what these methods know of, so that the k of kNN leaves a job where it is."""
+    base, runs = plan.base, tuple(scenario.canonical() for scenario in plan.scenarios())
     files = datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
-    return "probes", dataclasses.replace(plan, base=base.with_method("WANN")), files
+    return "probes", runs, files
 
 
 def stored(plan: Plan, settings: Settings) -> dict[Scenario, dict[str, Any]]:
@@ -182,7 +182,7 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
         from wann_core.probing.runs import fitted_last, run_trained
 
         known = {} if fresh else stored(plan, settings)
-        made.records |= {scenario.method: record for scenario, record in known.items()}
+        made.records = {scenario.method: record for scenario, record in known.items()}
         job.progress(0, 1, "reading the data")
         for scenarios in _portions([s for s in plan.scenarios() if s not in known]):
             reports = run_trained(
@@ -190,10 +190,12 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
                 on_epoch=made.epochs.extend,
             )  # fmt: skip
             runs = [(report.scenario, export.report_record(report)) for report in reports]
-            made.records |= {scenario.method: record for scenario, record in runs}
-            for report in reports:
-                if report.scenario.method in LOSSES:
-                    made.last[report.scenario.method] = fitted_last(report)
+            made.last = made.last | {
+                report.scenario.method: fitted_last(report)
+                for report in reports
+                if report.scenario.method in LOSSES
+            }
+            made.records = made.records | {scenario.method: record for scenario, record in runs}
             use_store(
                 lambda kept, runs=runs: kept.add(runs, source="probes", **roots), _LOG.warning
             )
