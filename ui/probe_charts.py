@@ -16,7 +16,7 @@ MEASURES = {
 
 
 def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure:
-    """One line a loss along the epochs; a ring around the epoch that was kept.
+    """One line a loss along the epochs; a large mark at the epoch that was kept.
 
     Parameters
     ----------
