@@ -136,7 +136,8 @@ class Evidence:
             raise WannError(f"`score` must be one of {', '.join(SCORES)}; got {name!r}.", "score")
         if name == "probe" and self.probe is None:
             raise WannError("`score` 'probe' needs a probe, which was not wanted.", "score")
-        return np.asarray(np.clip(SCORES[name](self), 0.0, 1.0))
+        clipped: Array = np.clip(SCORES[name](self), 0.0, 1.0)
+        return clipped
 
     def _shares(self, weights: Array) -> Array:
         shares = np.zeros((len(self.labels), self.n_classes))
@@ -153,7 +154,8 @@ def _best_other(shares: Array, labels: Array) -> Array:
     """The largest share of another label than the given one."""
     others = shares.copy()
     others[np.arange(len(labels)), labels] = -np.inf
-    return np.asarray(others.max(axis=1), np.float64)
+    best: Array = others.max(axis=1).astype(np.float64)
+    return best
 
 
 def _odds(shares: Array, labels: Array) -> Array:

@@ -37,9 +37,9 @@ class NoiseEstimate:
     count : int
         Wrong labels.
     low, high : int
-        Where the number lies: from the estimate with the purest tenth of each class as anchors to
-        the noise rate on its surest half, widened by the sampling error of 95 %. It says how much
-        the answer hangs on what is taken for sure, and is no confidence interval.
+        Where the number may lie: from the posterior with the purest tenth of each class as anchors
+        to the rate on its surest half, widened by the sampling error of 95 %. It says how much the
+        answer hangs on what is taken for sure, and is no confidence interval.
     rows : int
         Labels judged.
     transition_matrix : ndarray of shape (C, C), float64
@@ -61,9 +61,11 @@ class NoiseEstimate:
 def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
-    The matrix T is read off the anchors. Then the true classes' shares q of each row are what,
-    mixed by T, gives its shares of given labels, and the number is the sum over the rows of the
-    posterior probability that another class than the given one is true.
+    The matrix T is read off the anchors, the surest three tenths of each class. The number is the
+    mean of two readings, which mostly err to opposite sides: the rate of wrong labels on the
+    anchors, carried over to all rows; and the sum over all rows of the posterior probability that
+    another class than the given one is true, for which the shares of true classes are those that,
+    mixed by T, give the shares of given labels. The matrix returned is the mean of the two as well.
 
     Parameters
     ----------
@@ -78,20 +80,22 @@ def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     Northcutt et al., Confident Learning, JAIR 2021.
     """
     rows = len(labels)
-    low = posterior_joint(shares, labels, anchor_matrix(shares, labels, RANKING_ANCHORS))[0]
-    T = anchor_matrix(shares, labels, COUNTING_ANCHORS)
-    wrong, joint = posterior_joint(shares, labels, T)
-    widest = anchor_matrix(shares, labels, _MOST_ANCHORS)
     sure = np.bincount(shares.argmax(axis=1), minlength=shares.shape[1])
+    purest = anchor_matrix(shares, labels, RANKING_ANCHORS)
+    T = anchor_matrix(shares, labels, COUNTING_ANCHORS)
+    widest = anchor_matrix(shares, labels, _MOST_ANCHORS)
+    low, _ = _posterior_noise(shares, labels, purest)
+    wrong, joint = _posterior_noise(shares, labels, T)
     high = float(sure @ (1 - np.diag(widest)))
+    count = (wrong + float(sure @ (1 - np.diag(T)))) / 2
 
     def error(count: float) -> float:
         return _Z_95 * float(np.sqrt(count * (1 - count / rows) + 1))
 
-    bounds = low, wrong, high
+    bounds = low, count, high
     lowest = max(0.0, min(b - error(b) for b in bounds))
     highest = min(float(rows), max(b + error(b) for b in bounds))
-    return NoiseEstimate(round(wrong), round(lowest), round(highest), rows, joint)
+    return NoiseEstimate(round(count), round(lowest), round(highest), rows, (T + joint) / 2)
 
 
 def anchor_matrix(shares: Array, labels: Array, part: float) -> Array:
@@ -132,7 +136,7 @@ def posterior(shares: Array, labels: Array, T: Array, floor: float) -> Array:
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
-def posterior_joint(shares: Array, labels: Array, T: Array) -> tuple[float, Array]:
+def _posterior_noise(shares: Array, labels: Array, T: Array) -> tuple[float, Array]:
     """Expected number of wrong labels, and the transition matrix of all rows."""
     n_classes = len(T)
     true = posterior(_unmix(shares, T), labels, T, _FLOOR)
