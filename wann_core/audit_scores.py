@@ -154,15 +154,15 @@ def _best_other(shares: Array, labels: Array) -> Array:
     """The largest share of another label than the given one."""
     others = shares.copy()
     others[np.arange(len(labels)), labels] = -np.inf
-    best: Array = others.max(axis=1).astype(np.float64)
-    return best
+    return np.asarray(others.max(axis=1), np.float64)
 
 
 def _odds(shares: Array, labels: Array) -> Array:
     """Share of the given label in itself and its strongest rival."""
     own, rival = _own(shares, labels), np.maximum(_best_other(shares, labels), 0)
     total = own + rival
-    return np.divide(own, total, out=np.full_like(own, 0.5), where=total > 0)
+    odds: Array = np.divide(own, total, out=np.full_like(own, 0.5), where=total > 0)
+    return odds
 
 
 def _posterior(shares: Array, labels: Array) -> Array:
