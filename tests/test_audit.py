@@ -129,6 +129,58 @@ def test_wann_shares_match_a_plain_loop() -> None:
         np.testing.assert_allclose(made.wann_shares[row], votes / votes.sum())
 
 
+def test_votes_match_plain_loops() -> None:
+    X, labels = blobs(120)
+    made = evidence(X, labels)
+    knn, margin = made.score("knn_share"), made.score("simifeat_v")
+    for row in (0, 60, 119):
+        d, near = made.graph.train_distances[row].astype(float), labels[made.ids[row]]
+        nearer = np.exp(-2 * (d / d[50]) ** 2)
+        votes = np.bincount(near, weights=nearer, minlength=N_CLASSES)
+        np.testing.assert_allclose(made.near_shares[row], votes / votes.sum())
+        assert knn[row] == pytest.approx((near == labels[row]).mean())
+        ten = np.bincount(near[:10], minlength=N_CLASSES) / 10
+        rival = np.delete(ten, labels[row]).max()
+        assert margin[row] == pytest.approx((1 + ten[labels[row]] - rival) / 2)
+
+
+def test_simifeat_ranks_within_the_class() -> None:
+    data, wrong = noisy_blobs()
+    made = evidence(labelled_rows(data).X, data.train.y)
+    score = made.score("simifeat_r")
+    # What is below one half is what the estimate of the class takes for wrong.
+    for c in range(N_CLASSES):
+        own = data.train.y == c
+        assert (score[own] < 0.5).mean() == pytest.approx(wrong[own].mean(), abs=0.05)
+
+
+def test_second_fit_believes_doubtful_labels_less(found: Audit, wrong: Array) -> None:
+    made = found.evidence
+    assert made.probe is not None
+    again = (made.shares - 0.25 * made.wann_shares) / 0.75
+    np.testing.assert_allclose(again.sum(axis=1), 1, rtol=1e-5)
+    everyone, given = np.arange(len(wrong)), found.rows.labels
+    moved = again[everyone, given] - made.probe_shares[everyone, given]
+    assert moved[wrong].mean() < 0 < moved[~wrong].mean()
+    # Rows without weight are as good as not there.
+    weights = np.where(wrong, 0.0, 1.0)
+    trusted = np.flatnonzero(~wrong)
+    held_out = made.probe.folds == 0
+    alone = probe_of(made.probe, trusted)
+    np.testing.assert_allclose(
+        made.probe.probabilities(weights)[held_out & ~wrong],
+        alone.probabilities()[alone.folds == 0],
+        atol=0.02,
+    )
+
+
+def probe_of(probe: OutOfFold, rows: Array) -> OutOfFold:
+    """The probe of some of the rows, in their old folds."""
+    part = OutOfFold(probe.X[rows], probe.labels[rows], probe.n_classes, C=probe.C)
+    part.folds = probe.folds[rows]
+    return part
+
+
 @pytest.mark.parametrize("name", WITHOUT_PROBE)
 def test_order_of_the_rows_does_not_matter(name: str) -> None:
     X, labels = blobs(400)
