@@ -270,6 +270,42 @@ def test_duplicates_across_splits_and_labels_are_found() -> None:
     assert np.flatnonzero(table["in_train_and_test"]).tolist() == [2, 101]
 
 
+def test_distance_to_the_same_class() -> None:
+    X, y = blobs(400)
+    X[:, 0] += 100 * (y == 2)
+    y[5] = 2 if y[5] != 2 else 1  # alone among another class
+    table = audit(dataset(X, y), probe=False).table
+    Z = labelled_rows(dataset(X, y)).X.astype(float)
+    apart = np.linalg.norm(Z[:, None] - Z[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    near = np.argsort(apart, axis=1)[:, :51]
+    for row in range(0, 400, 5):
+        same = [apart[row, j] for j in near[row] if y[j] == y[row]]
+        expected = min(same) if same else np.nan
+        np.testing.assert_allclose(table["same_class_distance"][row], expected, rtol=1e-4)
+    assert np.isnan(table["same_class_distance"][5])
+
+
+def test_flips_are_counted_by_class(found: Audit) -> None:
+    names = ("probe", "neighbors")
+    result = known_flips(found, ratio=0.2, pattern="asym", scores=names, seed=4)
+    before, n = found.rows.labels, int(result.flipped.sum())
+    given = np.where(result.flipped, (before + 1) % N_CLASSES, before)
+    probe = OutOfFold(found.rows.X, given, N_CLASSES, C=found.evidence.probe.C)  # type: ignore[union-attr]
+    made = Evidence(found.evidence.graph, given, N_CLASSES, probe)
+    for name in names:
+        score, share = made.score(name), made.wann_shares[np.arange(len(given)), given]
+        listed = np.zeros(len(given), bool)
+        listed[np.lexsort((share, score))[:n]] = True
+        caught = listed & result.flipped
+        table = result.per_class[result.per_class["score"] == name].reset_index()
+        for c in range(N_CLASSES):
+            was, now = before == c, given == c
+            assert table["flips"][c] == (result.flipped & was).sum()
+            assert table["recall"][c] == caught[was].sum() / (result.flipped & was).sum()
+            assert table["precision"][c] == caught[now].sum() / listed[now].sum()
+
+
 def test_chain_of_duplicates_is_one_group() -> None:
     ids = np.array([[1, 2], [0, 2], [1, 0], [4, 0], [3, 0]])
     distances = np.array([[0.1, 0.2], [0.1, 0.1], [0.1, 0.2], [4.0, 9.0], [4.0, 9.0]])
