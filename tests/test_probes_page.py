@@ -195,3 +195,17 @@ def test_warning_counts_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not said
     probes.warn_of_few_steps(Plan(Scenario(), ("ce", "logreg")), rows)
     assert "about 9 steps" in said[0]
+
+
+def test_compare_asks_for_the_learning_rate_of_probes() -> None:
+    def rates(**state: object) -> list[float]:
+        app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
+        for key, value in state.items():
+            app.session_state[key] = value
+        app.run()
+        assert not app.exception
+        return [box.value for box in app.select_slider if box.label == "Learning rate of probes"]
+
+    assert rates() == rates(methods=["WANN", "logreg"]) == []
+    assert rates(methods=["WANN", "ce"]) == [1e-4]
+    assert rates(methods=["WANN", "ce"], rate=3e-3) == [3e-3]

@@ -139,7 +139,7 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
     )
     charts.download("probes", table, plan.base, "All scores, CSV")
     # One below the other in a narrow window, by the style sheet.
-    left, right = st.container(key="stacking").columns([2, 3], gap="large")
+    left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
     with left:
         st.subheader("Accuracy")
         charts.show(
