@@ -115,7 +115,7 @@ def controls(settings: Settings) -> Plan | None:
         "these take longer.",
     )  # fmt: skip
     if any(name in LOSSES for name in methods):
-        rate = probes.learning_rate(st)
+        rate = probes.learning_rate(st.columns(2)[0])
         base = dataclasses.replace(base, probe=ProbeSettings(learning_rate=rate))
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
@@ -259,6 +259,9 @@ def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str
     )  # fmt: skip
     heading.subheader(f"Gain over {reference}")
     gain = sweep.paired_gain(records, plan.axis, metric, reference)
+    if gain.empty:
+        st.caption("No two runs on the same rows and labels have ended yet.")
+        return
     figure = charts.gains(gain, plan.axis, plan.axis_title, METRICS[metric], reference)
     charts.show(
         _scaled(figure, plan),
