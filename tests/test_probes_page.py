@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from ui import jobs, probes
 from ui.probe_results import Outcome, Plan, _epochs, _text
 from ui.settings import Folders
-from wann_core import Scenario
+from wann_core import Scenario, run
 from wann_core.datasets import Split, database
 from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings
 from wann_core.probing.fits import Epoch
@@ -195,3 +195,28 @@ def test_warning_counts_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not said
     probes.warn_of_few_steps(Plan(Scenario(), ("ce", "logreg")), rows)
     assert "about 9 steps" in said[0]
+
+
+def test_compare_asks_for_the_learning_rate_of_probes() -> None:
+    def rates(**state: object) -> list[float]:
+        app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
+        for key, value in state.items():
+            app.session_state[key] = value
+        app.run()
+        assert not app.exception
+        return [box.value for box in app.select_slider if box.label == "Learning rate of probes"]
+
+    assert rates() == rates(methods=["WANN", "logreg"]) == []
+    assert rates(methods=["WANN", "ce"]) == [1e-4]
+    assert rates(methods=["WANN", "ce"], rate=3e-3) == [3e-3]
+
+
+def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
+    def first_only(todo: list[Scenario], **options: Any) -> Any:
+        yield run(todo[0])
+
+    monkeypatch.setattr("wann_core.sweep.run_all", first_only)
+    app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
+    app.session_state["methods"] = ["kNN-11", "WANN"]
+    app = press(ready(app.run()), "Run")
+    assert any("No two runs" in caption.value for caption in app.caption)

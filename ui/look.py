@@ -49,9 +49,7 @@ _CSS = """
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 .block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
 @media (max-width: 1150px) {
-  .st-key-stacking > * > [data-testid="stHorizontalBlock"],
-  .st-key-stacking > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-  .st-key-stacking [data-testid="stColumn"] { min-width: 100%; }
+  [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
 }
 .wann-cards { display: grid; gap: 0.8rem;
   grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }

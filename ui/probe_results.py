@@ -120,7 +120,7 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
     shown.insert(2, "95 % interval", intervals)
     st.subheader("All methods on these rows")
     formats = dict.fromkeys(_COLUMNS.values(), "{:.2f}")
-    styled = shown.style.format(formats | {"training, s": "{:.1f}"}).apply(
+    styled = shown.style.format(formats | {"training, s": "{:.2f}"}).apply(
         _bold_best, subset=list(_COLUMNS.values())
     )
     right = st.column_config.TextColumn(alignment="right")
@@ -139,7 +139,7 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
     )
     charts.download("probes", table, plan.base, "All scores, CSV")
     # One below the other in a narrow window, by the style sheet.
-    left, right = st.container(key="stacking").columns([2, 3], gap="large")
+    left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
     with left:
         st.subheader("Accuracy")
         charts.show(

@@ -66,16 +66,25 @@ def controls(settings: Settings) -> Plan | None:
     return Plan(dataclasses.replace(settings.scenario, probe=probe), methods)
 
 
+def learning_rate(place: Any, disabled: bool = False) -> float:
+    """The control of the probes' learning rate, one for all pages."""
+    rate: float = linked(
+        place.select_slider, "Learning rate of probes", key="rate", disabled=disabled,
+        options=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), value=ProbeSettings().learning_rate,
+        format_func=lambda rate: f"{rate:g}",
+        help="The published 0.0001 is made for tens of thousands of rows; probes of a few thousand "
+        "hardly learn under it.",
+    )  # fmt: skip
+    return rate
+
+
 def _hyper_parameters(disabled: bool) -> ProbeSettings:
     """How linear probes are trained; logistic regression has no such settings."""
     default = ProbeSettings()
-    rate, epochs, batch, patience, decay = st.columns([2, 1, 1, 1, 1])
+    place = st.container(key="stacking_training")
+    rate, epochs, batch, patience, decay = place.columns([2, 1, 1, 1, 1])
     return ProbeSettings(
-        learning_rate=linked(
-            rate.select_slider, "Learning rate", key="rate", value=default.learning_rate,
-            options=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2), format_func=lambda v: f"{v:g}",
-            disabled=disabled,
-        ),
+        learning_rate=learning_rate(rate, disabled),
         num_epochs=linked(
             epochs.number_input, "Epochs at most", key="epochs", min_value=1, max_value=1000,
             value=default.num_epochs, disabled=disabled,
