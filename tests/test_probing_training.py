@@ -16,6 +16,7 @@ from wann_core import Scenario, WannError, add_noise, run_all
 from wann_core.datasets import Dataset, Split, load
 from wann_core.export import report_record, scenario_record
 from wann_core.probing import LOSSES, TRAINED, ProbeSettings
+from wann_core.probing.adam import AdamState
 from wann_core.probing.data import ProbeData, Source, make_data
 from wann_core.probing.fits import Epoch, Fit, Head
 from wann_core.probing.recipes import loss_parameters, recipe
@@ -211,6 +212,28 @@ def test_together_as_alone() -> None:
         assert np.abs(ours - theirs).max() < 0.001
         np.testing.assert_allclose(alone.weight, found.weight, rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(alone.margins, found.margins, rtol=1e-3, atol=1e-3)
+
+
+def test_adam_of_the_gpu_is_that_of_the_cpu() -> None:
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.rand(shape, generator=generator)
+
+    first = AdamState(
+        drawn(3, 5, 8) - 0.5, torch.zeros(3, 5, 8), torch.zeros(3, 5, 8), drawn(3, 8) / 100,
+        drawn(8) / 10, decay=0.3,
+    )  # fmt: skip
+    second = AdamState(
+        *(t.clone() for t in (first.weights, first.mean, first.square)), first.rates, first.l1, 0.3
+    )
+    for _ in range(4):
+        gradient = drawn(3, 5, 8) - 0.5
+        first.step(gradient.clone())
+        second.steps += 1
+        second._step_torch(gradient.clone())
+    torch.testing.assert_close(first.weights, second.weights)
+    torch.testing.assert_close(first.square, second.square)
 
 
 def head_after(accuracies: Sequence[float], **settings: Any) -> Head:

@@ -94,13 +94,12 @@ class BatchedLoss:
 
     def _log_mean(self, p: Array, batch: int) -> Array:
         """Log of each seed's mean prediction, (S, H, C), for losses that look at its entropy."""
-        n_heads = len(self.recipes)
-        log_mean = np.zeros((self._n_seeds, n_heads, self._n_classes))
-        by_head = p.reshape(self._n_seeds, batch, n_heads, self._n_classes)
+        n_classes = self._n_classes
+        log_mean = np.zeros((self._n_seeds, len(self.recipes), n_classes))
         for h, recipe in enumerate(self.recipes):
             if recipe.entropy:
-                mean = by_head[:, :, h].mean(axis=1, dtype=np.float64)
-                log_mean[:, h] = np.log(np.maximum(mean, recipe.min_prob))
+                _mean(p, batch, h * n_classes, log_mean[:, h])
+                log_mean[:, h] = np.log(np.maximum(log_mean[:, h], recipe.min_prob))
         return log_mean
 
     def keep(self, seeds: Sequence[int], heads: Sequence[int]) -> "BatchedLoss":
@@ -137,11 +136,18 @@ def _normalise(start, stop, log_p, p, n_classes):  # type: ignore[no-untyped-def
 
 
 @numba.njit(nogil=True, cache=True)
+def _mean(p, batch, first, means):  # type: ignore[no-untyped-def]
+    for r in range(len(p)):
+        for k in range(means.shape[1]):
+            means[r // batch, k] += p[r, first + k] / batch
+
+
+@numba.njit(nogil=True, cache=True)
 def _losses(  # type: ignore[no-untyped-def]
     start, stop, log_p, p, labels, rows, batch, table, slots, memory, log_even, values, slopes
 ):
     n_classes = log_even.shape[2]
-    D = np.empty(n_classes)
+    D, share = np.empty(n_classes), 1.0 / batch
     for r in range(start, stop):
         y, seed = labels[r], r // batch
         for h in range(len(table)):
@@ -162,7 +168,7 @@ def _losses(  # type: ignore[no-untyped-def]
             values[r, h] = value
             total = D.sum()
             for k in range(n_classes):
-                slopes[r, first + k] = (D[k] - q[k] * total) / batch
+                slopes[r, first + k] = (D[k] - q[k] * total) * share
 
 
 @numba.njit(nogil=True, cache=True)
