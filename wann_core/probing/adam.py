@@ -86,7 +86,8 @@ class AdamState:
         )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True)
+# Under numpy's rules a division is not checked, so that the loop over columns is vectorised.
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _step(  # type: ignore[no-untyped-def]
     start, stop, depth, weights, gradient, mean, square, factor, summand, l1, decay, new1, new2
 ) -> Any:
@@ -94,8 +95,13 @@ def _step(  # type: ignore[no-untyped-def]
         seed = r // depth
         for j in range(weights.shape[1]):
             w = weights[r, j]
-            g = gradient[r, j] + l1[j] * np.sign(w) + decay * w
+            g = gradient[r, j] + decay * w
+            if w > 0:
+                g += l1[j]
+            elif w < 0:
+                g -= l1[j]
             m = mean[r, j] + new1 * (g - mean[r, j])
             v = square[r, j] + new2 * (g * g - square[r, j])
-            mean[r, j], square[r, j] = m, v
-            weights[r, j] = w - m / (np.sqrt(v) * factor[seed, j] + summand[seed, j])
+            mean[r, j] = m
+            square[r, j] = v
+            weights[r, j] = w - m / (math.sqrt(v) * factor[seed, j] + summand[seed, j])

@@ -111,7 +111,7 @@ class BatchedLoss:
         return kept
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _center(start, stop, logits, n_classes, out):  # type: ignore[no-untyped-def]
     for r in range(start, stop):
         for first in range(0, out.shape[1], n_classes):
@@ -122,7 +122,7 @@ def _center(start, stop, logits, n_classes, out):  # type: ignore[no-untyped-def
                 out[r, j] = logits[r, j] - highest
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _normalise(start, stop, log_p, p, n_classes):  # type: ignore[no-untyped-def]
     for r in range(start, stop):
         for first in range(0, p.shape[1], n_classes):
@@ -135,14 +135,14 @@ def _normalise(start, stop, log_p, p, n_classes):  # type: ignore[no-untyped-def
                 p[r, j] *= factor
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _mean(p, batch, first, means):  # type: ignore[no-untyped-def]
     for r in range(len(p)):
         for k in range(means.shape[1]):
             means[r // batch, k] += p[r, first + k] / batch
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _losses(  # type: ignore[no-untyped-def]
     start, stop, log_p, p, labels, rows, batch, table, slots, memory, log_even, values, slopes
 ):
@@ -171,7 +171,7 @@ def _losses(  # type: ignore[no-untyped-def]
                 slopes[r, first + k] = (D[k] - q[k] * total) * share
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _raised(x, exponent):  # type: ignore[no-untyped-def]
     if exponent == 0.0:
         return 1.0
@@ -180,7 +180,7 @@ def _raised(x, exponent):  # type: ignore[no-untyped-def]
     return math.sqrt(x) if exponent == 0.5 else x**exponent
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _of_given(loss, log_y, p_y, y, D):  # type: ignore[no-untyped-def]
     """Terms in p_y alone: cross entropy and focal loss, power terms, the exponential term."""
     value = 0.0
@@ -202,7 +202,7 @@ def _of_given(loss, log_y, p_y, y, D):  # type: ignore[no-untyped-def]
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _reverse(loss, p, y, D):  # type: ignore[no-untyped-def]
     """Σ_{k≠y} p_k with p floored: constant where p_k is below the floor."""
     total = 0.0
@@ -214,7 +214,7 @@ def _reverse(loss, p, y, D):  # type: ignore[no-untyped-def]
     return loss.reverse * total
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _normalized(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     """F(y) / Σ_k F(k), F(k) = -w_k log p_k, the focal factors w_k = (1 - p_k)^γ held fixed."""
     gamma, total = loss.gamma, 0.0
@@ -237,7 +237,7 @@ def _normalized(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     return share
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _negative(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     """1 - (A - F(y)) / Σ_k (A - F(k)), with log p floored and A the F of the floor."""
     lowest = math.log(loss.min_prob)
@@ -256,7 +256,7 @@ def _negative(loss, log_p, p, y, D):  # type: ignore[no-untyped-def]
     return loss.negative - share
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _unevenness(loss, p, log_mean, D):  # type: ignore[no-untyped-def]
     """The row's part of log K + Σ_c m_c log m_c, m being the batch's mean prediction."""
     total = math.log(len(p))
@@ -266,7 +266,7 @@ def _unevenness(loss, p, log_mean, D):  # type: ignore[no-untyped-def]
     return loss.entropy * total
 
 
-@numba.njit(nogil=True, cache=True)
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def _early(loss, p, t, D):  # type: ignore[no-untyped-def]
     """log(1 - <t, p>) after the row's memory t has taken in its p."""
     total, inner = 0.0, 0.0

@@ -15,6 +15,7 @@ from wann_core.probing.fits import Epoch, Fit, Head
 from wann_core.probing.recipes import Recipe
 from wann_core.probing.settings import ProbeSettings
 from wann_core.probing.stack import HeadStack
+from wann_core.probing.threads import Pace
 
 Array = npt.NDArray[Any]
 
@@ -82,6 +83,8 @@ class Trainer:
         Keep each row's mean margin.
     report : callable
         Gets the epochs done and the share of the current one, every few steps; may raise to stop.
+    pace : Pace
+        Chooses torch's threads.
     """
 
     def __init__(
@@ -91,8 +94,9 @@ class Trainer:
         settings: ProbeSettings,
         margins: bool,
         report: Callable[[float], None],
+        pace: Pace,
     ) -> None:
-        self.inputs, self.settings, self.report = inputs, settings, report
+        self.inputs, self.settings, self.report, self.pace = inputs, settings, report, pace
         self.epochs_done = 0
         self._losses = list(recipes)
         seeds = [task.scenario.seed for task in inputs.tasks]
@@ -176,6 +180,7 @@ class Trainer:
         for step, start in enumerate(range(0, self._n, batch)):
             if step % _STEPS_PER_REPORT == 0:
                 self.report(self.epochs_done + start / self._n)
+            self.pace.before(step)
             rows = order[:, start : start + batch]
             labels = self._labels.gather(1, rows)
             x = self._normalised(inputs.X, self._rows.gather(1, rows).to(inputs.device))

@@ -1,8 +1,6 @@
 """Training linear probes: all losses and seeds together."""
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -12,11 +10,8 @@ from wann_core.probing.data import ProbeData
 from wann_core.probing.fits import Epoch, Fit
 from wann_core.probing.recipes import Recipe
 from wann_core.probing.settings import ProbeSettings
+from wann_core.probing.threads import Pace
 from wann_core.probing.trainer import Inputs, Trainer
-
-# Multiplications of a step that are worth a thread. Threads that share less wait for one another
-# longer than they work, and many times so where other programs want the cores as well.
-_PRODUCTS_A_THREAD = 20_000_000
 
 
 def train(
@@ -76,9 +71,9 @@ def train(
             text = f"epoch {int(place) + 1} of at most {most}, {left} probes in training"
             progress(place, most, text)
 
-    trainer = Trainer(inputs, recipes, settings, margins, report)
-    products = settings.batch_size * inputs.X.shape[1] * tasks[0].n_classes * len(trainer.training)
-    with _threads(max(1, min(products // _PRODUCTS_A_THREAD, torch.get_num_threads()))):
+    pace = Pace()
+    trainer = Trainer(inputs, recipes, settings, margins, report, pace)
+    with pace.kept():
         while trainer.training:
             epochs = trainer.epoch()
             if on_epoch is not None:
@@ -88,21 +83,6 @@ def train(
                 if on_fit is not None:
                     on_fit(fit)
     return [fits[task, loss] for task in range(len(tasks)) for loss in recipes]
-
-
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads in this thread."""
-    usual = torch.get_num_threads()
-    torch.set_num_threads(count)
-    # Each thread has its own count, but new ones start from what was set last.
-    other = threading.Thread(target=torch.set_num_threads, args=(usual,))
-    other.start()
-    other.join()
-    try:
-        yield
-    finally:
-        torch.set_num_threads(usual)
 
 
 def _device(name: str | None) -> torch.device:
