@@ -1,5 +1,6 @@
 """Make docs/screenshots anew from the running app: `python -m docs.make_screenshots`."""
 
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +17,7 @@ VIEWS = {
     "overview": "/",
     "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
     "compare": "/compare?seeds=5",
+    "probes": "/probes?rate=0.003",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.
 DEMO = Path("build/demo")
@@ -68,7 +70,7 @@ def embed_digits(page: Page) -> None:
 
 def take(page: Page, target: Path) -> None:
     """Wait until the page stands still, start what it offers to start, and save it."""
-    run = page.get_by_role("button", name="Run", exact=True)
+    run = page.get_by_role("button", name=re.compile("^(Run|Train)$"))
     page.get_by_test_id("stDownloadButton").or_(run).first.wait_for(timeout=120_000)
     settle(page)
     if run.count() and run.is_enabled():

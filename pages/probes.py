@@ -20,40 +20,36 @@ if prepared.leave_one_out:
     )
     st.stop()
 probes.warn_of_few_steps(plan, prepared)
-job = jobs.registry().find(probes.key(plan, chosen))
+job = probes.find(plan, chosen)
 live = job is not None and job.state is jobs.State.RUNNING
+outcome = probes.outcome(plan, chosen, job)
+ended = len(outcome.records)
+# A place of its own even while it is empty: what follows must not move, or a click meant for it
+# would be lost at the very moment when training ends.
+button = st.container()
 if not live:
-    again = job is not None and job.state is jobs.State.DONE
-    st.button(
+    again = ended == len(plan.methods)
+    button.button(
         "Train again" if again else "Train", type="secondary" if again else "primary",
         on_click=probes.start, args=(plan, chosen, again),
     )  # fmt: skip
-if job is None:
-    st.info(
-        f"Press Train to fit {len(plan.methods)} methods to these labels; what was trained before "
-        "comes from the results store at once.",
-        icon=":material/model_training:",
-    )
-    st.stop()
+with st.container():
+    probes.tell(plan, chosen, job, ended)
 
 
 @st.fragment(run_every=1.0 if live else None)
 def training() -> None:
-    if job.state is jobs.State.RUNNING:
+    if live and job.state is jobs.State.RUNNING:
         jobs.bar(job, "cancel_probes")
-    elif live:
-        st.rerun()
-    if job.partial:
-        probe_results.show_training(job.partial[0])
+    if live and (job.state is not jobs.State.RUNNING or len(outcome.records) > ended):
+        st.rerun()  # the whole page: its button, table and this clock depend on the job
+    probe_results.show_training(outcome)
 
 
 training()
-if job.state is jobs.State.CANCELLED:
-    st.warning("Cancelled. What had ended is kept.", icon=":material/cancel:")
-if job.partial and job.partial[0].records:
+if ended:
     votes = engine.reports(chosen, prepared, chosen.methods)
-    probe_results.show_results(plan, job.partial[0], votes, prepared)
-if job.state is jobs.State.DONE:
-    probe_results.show_fitted_last(job.partial[0], prepared, plan)
-if job.error is not None:
+    probe_results.show_results(plan, outcome, votes, prepared)
+    probe_results.show_fitted_last(outcome, prepared, plan)
+if job is not None and job.error is not None:
     engine.fail(chosen, job.error)

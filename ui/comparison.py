@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, jobs
+from ui import charts, jobs, probes
 from ui.controls import linked
 from ui.settings import IMBALANCES, Settings
 from wann_core import datasets, export, sampling, sweep
 from wann_core.errors import WannError
-from wann_core.probing import TRAINED
+from wann_core.probing import LOSSES, TRAINED, ProbeSettings
 from wann_core.results import use_store
 from wann_core.scenario import BASELINES, Scenario
 
@@ -114,6 +114,9 @@ def controls(settings: Settings) -> Plan | None:
         help="Votes of neighbours; then linear probes by their loss, and logistic regression: "
         "these take longer.",
     )  # fmt: skip
+    if any(name in LOSSES for name in methods):
+        rate = probes.learning_rate(st.columns(2)[0])
+        base = dataclasses.replace(base, probe=ProbeSettings(learning_rate=rate))
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
         return None
@@ -256,6 +259,9 @@ def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str
     )  # fmt: skip
     heading.subheader(f"Gain over {reference}")
     gain = sweep.paired_gain(records, plan.axis, metric, reference)
+    if gain.empty:
+        st.caption("No two runs on the same rows and labels have ended yet.")
+        return
     figure = charts.gains(gain, plan.axis, plan.axis_title, METRICS[metric], reference)
     charts.show(
         _scaled(figure, plan),

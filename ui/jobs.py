@@ -45,7 +45,7 @@ class Job:
     work : callable
         Called as `work(job)`; what it returns becomes `result`.
     about : object, optional
-        What was asked, for the page that shows the answer.
+        What was asked, or where the work writes, for the page that shows the answer.
 
     Attributes
     ----------

@@ -48,6 +48,9 @@ _CSS = """
 /* White text needs a darker ground than the accent of the dark theme. */
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 .block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
+@media (max-width: 1150px) {
+  [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
+}
 .wann-cards { display: grid; gap: 0.8rem;
   grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
 .wann-card { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);

@@ -16,7 +16,7 @@ MEASURES = {
 
 
 def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure:
-    """One line a loss along the epochs; a ring around the epoch that was kept.
+    """One line a loss along the epochs; a large mark at the epoch that was kept.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure
                 **line,
                 "x": rows["epoch"].to_list(),
                 "y": (scale * rows[measure]).to_list(),
-                "marker": {**line["marker"], "size": sizes},
+                "marker": {**line["marker"], "size": sizes, "opacity": 1, "line": {"width": 0}},
                 "hovertemplate": f"{name}, epoch %{{x}}: %{{y:.4g}}<extra></extra>",
             }
         )

@@ -46,6 +46,9 @@ class Plan:
 class Outcome:
     """What a training job has so far: the worker writes, the page reads.
 
+    The worker puts a new dictionary in the place of an old one, so that no page meets one that
+    changes while it is read.
+
     Attributes
     ----------
     records : dict of str to dict
@@ -85,7 +88,7 @@ def show_training(outcome: Outcome) -> None:
 
 def _epochs(outcome: Outcome) -> pd.DataFrame:
     """Epochs as they come in, and those that the results store has kept."""
-    live = pd.DataFrame(outcome.epochs, columns=["loss", "seed", "epoch", *_EPOCH])
+    live = pd.DataFrame(list(outcome.epochs), columns=["loss", "seed", "epoch", *_EPOCH])
     parts = [live[["loss", "epoch", *_EPOCH]]]
     for name, record in outcome.records.items():
         if "curve" in record and not (live["loss"] == name).any():
@@ -105,28 +108,38 @@ def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared
         {
             "method": table["method_name"],
             **{title: 100 * table[column] for column, title in _COLUMNS.items()},
-            "95 % interval": [
-                f"{100 * low:.1f} to {100 * high:.1f}"
-                for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True)
-            ],
             "training, s": seconds.fillna(0.0),
             "epochs": _text(table, "epochs", ".0f"),
             "C": _text(table, "C", "g"),
         }
     )
+    intervals = [
+        f"{100 * low:.1f} to {100 * high:.1f}"
+        for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True)
+    ]
+    shown.insert(2, "95 % interval", intervals)
     st.subheader("All methods on these rows")
     formats = dict.fromkeys(_COLUMNS.values(), "{:.2f}")
-    styled = shown.style.format(formats | {"training, s": "{:.1f}"}).apply(
+    styled = shown.style.format(formats | {"training, s": "{:.2f}"}).apply(
         _bold_best, subset=list(_COLUMNS.values())
     )
-    st.dataframe(styled, hide_index=True, width="stretch", height=38 + 35 * len(shown))
+    right = st.column_config.TextColumn(alignment="right")
+    columns = {
+        "method": st.column_config.TextColumn(width=140, pinned=True),
+        **dict.fromkeys(("95 % interval", "epochs", "C"), right),
+    }
+    st.dataframe(
+        styled, column_config=columns, hide_index=True, width="stretch",
+        height=38 + 35 * len(shown),
+    )  # fmt: skip
     st.caption(
         "The best of each score is bold; intervals are Wilson's, of this test set alone. "
         "Training of a vote: none but the search of neighbours, which all pages share. Time of "
         f"a probe: its share of training all of them together.{_origin(trained)}"
     )
     charts.download("probes", table, plan.base, "All scores, CSV")
-    left, right = st.columns([2, 3], gap="large")
+    # One below the other in a narrow window, by the style sheet.
+    left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
     with left:
         st.subheader("Accuracy")
         charts.show(
@@ -150,11 +163,9 @@ def _bold_best(column: "pd.Series[float]") -> list[str]:
 
 def _origin(trained: Sequence[dict[str, Any]]) -> str:
     stored = sum("stored_at" in record for record in trained)
-    return (
-        f" {stored} of {len(trained)} trained methods came from the results store."
-        if stored
-        else ""
-    )
+    if not stored:
+        return ""
+    return f" From the results store: {stored} of {len(trained)} trained methods."
 
 
 def _show_recalls(
@@ -185,15 +196,17 @@ def show_fitted_last(outcome: Outcome, prepared: Prepared, plan: Plan) -> None:
     st.subheader("Rows that a loss fits last")
     if not outcome.last:
         st.info(
-            "These rows are kept while the app runs, not in the results store. Press “Train again” "
-            "to see them.",
+            "The results store does not keep these rows. Press “Train again” to see them.",
             icon=":material/replay:",
         )
         return
     loss = st.segmented_control(
-        "Loss", list(outcome.last), default=next(iter(outcome.last)), key="last_loss", required=True
-    )
-    table = outcome.last[loss] if loss in outcome.last else next(iter(outcome.last.values()))
+        "Loss", list(outcome.last), default=next(iter(outcome.last)), key="last_loss",
+        required=True, persist_state="session",
+    )  # fmt: skip
+    if loss not in outcome.last:
+        loss = next(iter(outcome.last))
+    table = outcome.last[loss]
     data, names = prepared.dataset, prepared.dataset.class_names
     position = {int(row): i for i, row in enumerate(data.train.ids)}
     some = table[table["row"].isin(position)].head(_LAST)
@@ -204,10 +217,11 @@ def show_fitted_last(outcome: Outcome, prepared: Prepared, plan: Plan) -> None:
             for given, true in zip(some["label"], some["clean_label"], strict=True)
         ],
     )
+    thumbnails.explain(data)
     wrong = float((table["label"] != table["clean_label"]).head(len(table) // 20 or 1).mean())
     st.caption(
         "The lowest margins, averaged over the epochs: the logit of the given label minus the "
         f"highest other one. Of the lowest 5 % of all rows, {look.percent(wrong)} have a label "
         "that is known to be wrong."
     )
-    charts.download(f"fitted-last-{loss}", table, plan.base, "All rows, CSV")
+    charts.download(f"fitted-last-{loss}", table, plan.base.with_method(loss), "All rows, CSV")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.commands import embed, knn, predict, probe
+from wann_core.commands import audit, embed, knn, predict, probe
 from wann_core.errors import WannError
 
 
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     predict.add_parser(commands)
     embed.add_parser(commands)
     probe.add_parsers(commands)
+    audit.add_parser(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)

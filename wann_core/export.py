@@ -1,6 +1,7 @@
 """Results as rows: every row carries the whole scenario, so that its number can be made again."""
 
 import dataclasses
+import io
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -136,3 +137,17 @@ def to_csv(frame: pd.DataFrame) -> str:
     text = [c for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c])]
     safe = safe.assign(**{c: safe[c].map(defuse) for c in text})
     return safe.to_csv(index=False, lineterminator="\n")
+
+
+def to_parquet(frame: pd.DataFrame) -> bytes:
+    """Parquet file of the frame, without its index.
+
+    Examples
+    --------
+    >>> content = to_parquet(pd.DataFrame({"name": ["=1+1"], "gain": [2.0]}))
+    >>> pd.read_parquet(io.BytesIO(content))["name"].tolist()
+    ['=1+1']
+    """
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return file.getvalue()

@@ -99,7 +99,7 @@ def fit_logistic(prepared: Prepared, method: str, progress: Progress | None = No
             f"{len(np.unique(y))}.",
             "method",
         )
-    scores = _choose(X, y, weights, progress)
+    scores = choose_C(X, y, weights, progress)
     C = max(scores, key=lambda c: scores[c]) if scores else 1.0
     if progress is not None:
         progress(len(C_GRID), len(C_GRID) + 1, "logistic regression on all rows")
@@ -116,7 +116,9 @@ def fit_logistic(prepared: Prepared, method: str, progress: Progress | None = No
     )
 
 
-def _choose(X: Array, y: Array, weights: Array, progress: Progress | None) -> dict[float, float]:
+def choose_C(
+    X: Array, y: Array, weights: Array, progress: Progress | None = None
+) -> dict[float, float]:
     """Cross-validated accuracy by C, up to the first that is worse than one before.
 
     Classes with fewer rows than folds sit out.

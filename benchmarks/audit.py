@@ -1,0 +1,217 @@
+"""Finding wrong labels, side by side with cleanlab on the same embeddings and labels.
+
+Run `python -m benchmarks.audit DATABASE_ROOT DATASET_ROOT --results FILE.json [--only NAME …]`,
+which measures what the file does not hold yet, and add `--write docs/audit.md` to put the table of
+all that it holds between that page's marks. It needs CIFAR-10's embeddings under backbone
+'tiny-darknet', the labels of CIFAR-10N and MNIST's raw files; about a minute a row on two cores.
+
+cleanlab gets what it makes for itself from features, the vote of the 10 nearest neighbours without
+the row's own, and the very probabilities of our probe (out of five folds).
+"""
+
+import argparse
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cleanlab.count import num_label_issues
+from cleanlab.rank import get_label_quality_scores
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from wann_core import datasets, noise, store
+from wann_core.audit import LabelledRows, judge, labelled_rows
+from wann_core.audit_scores import NEIGHBORS, SCORES, Evidence
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.neighbors import NeighborGraph
+from wann_core.probing.out_of_fold import OutOfFold
+from wann_core.voting import vote_shares
+
+CIFAR = ("cifar10", "tiny-darknet")
+HUMAN = {"aggre": "aggre_label", "random1": "random_label1", "worse": "worse_label"}
+NOISES = ("sym 0.2", "sym 0.4", "asym 0.3", "instance 0.3")
+ROWS = [
+    *(f"CIFAR-10N {name}" for name in HUMAN),
+    *(f"CIFAR-10 {name}" for name in NOISES),
+    *(f"MNIST {name}" for name in ("sym 0.2", "asym 0.3")),
+    *(f"digits {name}" for name in NOISES),
+]
+CIFAR_ROWS, MNIST_ROWS = 20_000, 10_000
+SEED = 7
+MARKS = "<!-- table -->", "<!-- end of table -->"
+
+
+def mnist(dataset_root: str) -> Dataset:
+    """The first rows of MNIST, their pixels as embeddings."""
+    place = Path(dataset_root) / "mnist" / "MNIST" / "raw"
+    pixels = np.frombuffer((place / "train-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
+    labels = np.frombuffer((place / "train-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
+    X = pixels.reshape(-1, 784)[:MNIST_ROWS].astype(np.float32)
+    y = labels[:MNIST_ROWS].astype(np.int64)
+    names = tuple(str(c) for c in range(10))
+    return Dataset("mnist", "pixels", names, Split(X, y, np.arange(len(y))), None)
+
+
+def last_rows(data: Dataset) -> Dataset:
+    """The last training rows of CIFAR-10, none of which was there when scores were chosen."""
+    rows, split = slice(-CIFAR_ROWS, None), data.train
+    clean = None if split.clean is None else split.clean[rows]
+    train = Split(split.X[rows], split.y[rows], split.ids[rows], clean)
+    return dataclasses.replace(data, train=train, test=None)
+
+
+def load(row: str, roots: tuple[str, str]) -> tuple[LabelledRows, np.ndarray]:
+    """Rows with the labels of a row of the table, and their true labels.
+
+    All rows err, digits' test rows too.
+    """
+    source, name = row.split(" ", 1)
+    if source == "CIFAR-10N":
+        data = last_rows(datasets.load(f"cifar10-n/{HUMAN[name]}", CIFAR[1], *roots))
+        return labelled_rows(data), data.train.true
+    data = {
+        "CIFAR-10": lambda: last_rows(datasets.load(*CIFAR, *roots)),
+        "MNIST": lambda: mnist(roots[1]),
+        "digits": lambda: datasets.load("digits", "pixels"),
+    }[source]()
+    rows = labelled_rows(data)
+    pattern, ratio = name.split()
+    raw = np.concatenate([split.X for split in data.splits.values()])
+    noisy = noise.add_noise(
+        rows.labels, pattern, float(ratio), rng=np.random.RandomState(SEED),
+        n_classes=10, dataset=data.name, X=raw,
+        draw="reference" if pattern == "instance" else "exact",
+    ).labels  # fmt: skip
+    changed = {**vars(rows), "labels": noisy}
+    return LabelledRows(**changed), rows.labels
+
+
+def quality(score: np.ndarray, wrong: np.ndarray, listed: np.ndarray) -> dict[str, float]:
+    """Ranking scores, and F1 of a list."""
+    hits = (listed & wrong).sum()
+    return {
+        "AUROC": float(roc_auc_score(wrong, -score)),
+        "AP": float(average_precision_score(wrong, -score)),
+        "F1": float(2 * hits / (listed.sum() + wrong.sum())),
+        "count": int(listed.sum()),
+    }
+
+
+def cleanlab(shares: np.ndarray, labels: np.ndarray, wrong: np.ndarray) -> dict[str, float]:
+    """What cleanlab makes of shares: ranking and number; the number's lowest ranks are its list."""
+    started = time.perf_counter()
+    score = get_label_quality_scores(labels, shares)
+    count = num_label_issues(labels, shares)
+    seconds = time.perf_counter() - started
+    listed = np.zeros(len(labels), bool)
+    listed[np.argsort(score, kind="stable")[:count]] = True
+    return {**quality(score, wrong, listed), "seconds": seconds}
+
+
+def ours(rows: LabelledRows, evidence: Evidence, wrong: np.ndarray) -> dict[str, float]:
+    """Our audit's ranking and list."""
+    started = time.perf_counter()
+    found = judge(rows, evidence)
+    seconds = time.perf_counter() - started
+    table = found.table
+    result = quality(table["label_score"].to_numpy(), wrong, table["is_label_issue"].to_numpy())
+    return {**result, "low": found.noise.low, "high": found.noise.high, "seconds": seconds}
+
+
+def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
+    """One row of the table."""
+    rows, true = load(row, roots)
+    labels, wrong = rows.labels, rows.labels != true
+    n_classes = len(rows.class_names)
+    started = time.perf_counter()
+    graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
+    result: dict[str, Any] = {
+        "rows": len(rows), "wrong": int(wrong.sum()),
+        "graph seconds": time.perf_counter() - started,
+    }  # fmt: skip
+    judge(*tiny())  # kernels are compiled
+    started = time.perf_counter()
+    ten = vote_shares(graph.train_ids, labels, 10, n_classes=n_classes)
+    votes = time.perf_counter() - started
+    result["cleanlab kNN"] = cleanlab(ten, labels, wrong)
+    result["cleanlab kNN"]["seconds"] += votes
+    result["neighbors"] = ours(rows, Evidence(graph, labels, n_classes), wrong)
+    started = time.perf_counter()
+    fits = OutOfFold(rows.X, labels, n_classes)
+    with_probe = Evidence(graph, labels, n_classes, fits)
+    shares = with_probe.probe_shares
+    result["probe seconds"], result["C"] = time.perf_counter() - started, fits.C
+    result["cleanlab LR"] = cleanlab(shares, labels, wrong)
+    result["combined"] = ours(rows, with_probe, wrong)
+    result["AP by score"] = {
+        name: float(average_precision_score(wrong, -with_probe.score(name))) for name in SCORES
+    }
+    return result
+
+
+def tiny() -> tuple[LabelledRows, Evidence]:
+    """A few rows, to have everything loaded and compiled before the clock runs."""
+    X = np.random.RandomState(0).randn(200, 4).astype(np.float32)
+    labels = np.arange(200) % 2
+    zeros = np.zeros(200, np.int64)
+    rows = LabelledRows(X, labels, zeros, np.arange(200), [""] * 200, ("a", "b"))
+    return rows, Evidence(NeighborGraph.build(X, k=NEIGHBORS), labels, 2)
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Markdown of all rows; what loses to cleanlab is marked."""
+    pairs = (("neighbors", "cleanlab kNN"), ("combined", "cleanlab LR"))
+    lines = [
+        "| labels | rows | wrong | method | AP | AUROC | F1 | number (from–to) | rate off by | s |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in (r for r in ROWS if r in results):
+        found = results[row]
+        for pair in pairs:
+            a, b = (abs(found[p]["count"] - found["wrong"]) for p in pair)
+            for method in pair:
+                own, other = found[method], found[pair[method == pair[0]]]
+                is_ours = method == pair[0]
+                lost = " (lost)" if is_ours and own["AP"] <= other["AP"] else ""
+                far = " (lost)" if is_ours and a >= b else ""
+                span = f" ({own['low']:,}–{own['high']:,})" if is_ours else ""
+                off = 100 * (own["count"] - found["wrong"]) / found["rows"]
+                lines.append(
+                    f"| {row} | {found['rows']:,} | {found['wrong']:,} | {method} "
+                    f"| {own['AP']:.3f}{lost} | {own['AUROC']:.3f} | {own['F1']:.3f} "
+                    f"| {own['count']:,}{span}{far} | {off:+.1f} pp | {own['seconds']:.2f} |"
+                )
+    lines += ["", f"| AP by score | {' | '.join(SCORES)} |", "|---" * (len(SCORES) + 1) + "|"]
+    for row in (r for r in ROWS if r in results):
+        values = " | ".join(f"{results[row]['AP by score'][name]:.3f}" for name in SCORES)
+        lines.append(f"| {row} | {values} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what is asked, keep it, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database_root")
+    parser.add_argument("dataset_root")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--only", nargs="*", choices=ROWS, default=ROWS)
+    parser.add_argument("--write", type=Path)
+    args = parser.parse_args()
+    results = json.loads(args.results.read_text()) if args.results.exists() else {}
+    for row in args.only:
+        if row not in results:
+            results[row] = measure(row, (args.database_root, args.dataset_root))
+            args.results.write_text(json.dumps(results, indent=1))
+            print(row, json.dumps(results[row]), flush=True)
+    print(table(results))
+    if args.write:
+        before, rest = args.write.read_text().split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        text = f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}"
+        args.write.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
