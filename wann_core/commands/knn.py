@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import wann_core
 from wann_core import export, noise, reduction
+from wann_core.backbones import DEFAULT as BACKBONE
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
@@ -17,8 +18,6 @@ from wann_core.prepared import Report
 from wann_core.results import use_store
 from wann_core.scenario import METHODS, Scenario, classify, prepare
 from wann_core.store import write_atomically
-
-BACKBONE = "vit_large_patch14_dinov2.lvd142m"
 
 
 def add_parser(commands: Any) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 import wann_core
 from wann_core import datasets, export, noise, reduction
-from wann_core.commands.knn import BACKBONE, read_matrix, run_id
+from wann_core.backbones import DEFAULT as BACKBONE
+from wann_core.commands.knn import read_matrix, run_id
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, Dataset
 from wann_core.errors import WannError, check_choice

@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
-
 from wann_core import shards
-from wann_core.datasets import arrays, catalogue, database
+from wann_core.datasets import arrays, catalogue, database, npz_files
 from wann_core.errors import WannError
 from wann_core.store import cache_folder
 
@@ -109,13 +107,7 @@ def _stored(root: Path, state: str, dataset: str, backbone: str) -> Stored:
 def _shape(path: Path) -> tuple[int, int]:
     """Shape of the embeddings in a file, from its header alone."""
     with zipfile.ZipFile(path) as archive, archive.open("embeddings.npy") as member:
-        version = np.lib.format.read_magic(member)
-        read = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        rows, columns = read(member)[0]
+        (rows, columns), _ = npz_files.read_header(member)
     return int(rows), int(columns)
 
 

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,18 @@ def _class_ids(path: Path, name: str, y: Array, rows: int, lowest: int) -> Array
     return y.astype(np.int64)
 
 
+def read_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and dtype of the .npy array that a file object begins with."""
+    version = np.lib.format.read_magic(member)
+    read_it = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read_it(member)
+    return shape, dtype
+
+
 def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     """Refuse an array whose header asks for more bytes than the file holds, or for objects."""
     try:
@@ -120,13 +132,7 @@ def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     except KeyError:
         raise WannError(f"{path!s} has no array `{name}`.", "dataset") from None
     with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(member)
+        shape, dtype = read_header(member)
         if dtype.hasobject:
             raise WannError(f"{path!s}: `{name}` holds Python objects, not numbers.", "dataset")
         if math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
