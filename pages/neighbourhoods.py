@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import charts, engine, neighbours, settings
+from ui import charts, engine, neighbour_charts, neighbours, settings
 
 st.title("Neighbourhoods")
 chosen = settings.sidebar()
@@ -20,7 +20,7 @@ with right:
     st.subheader("How each method votes")
     votes = neighbours.vote_table(sample, chosen.methods)
     charts.show(
-        charts.votes(votes),
+        neighbour_charts.votes(votes),
         "Each bar: the votes of one method, split by class. kNN counts its k nearest rows, ANN and "
         "WANN as many as the adaptive k of the nearest row; WANN weighs each by its reliability.",
         "votes", votes, prepared.scenario,
@@ -32,7 +32,7 @@ charts.download("neighbours", table, prepared.scenario, "All neighbours, CSV")
 st.subheader("Votes as the neighbourhood grows")
 curve = neighbours.curve_table(sample)
 charts.show(
-    charts.share_curves(curve, sample.adaptive_k),
+    neighbour_charts.share_curves(curve, sample.adaptive_k),
     "Share of each class among the k nearest training rows: solid, every vote counts one; dotted, "
     "it counts its reliability. The upright line marks the k that ANN and WANN use here; up to 5 "
     "classes with the largest shares are drawn.",

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.browser import launch
 from tests.reference import write_small_database
 from wann_core.__main__ import main
 from wann_core.neighbors import NeighborGraph
@@ -34,6 +36,16 @@ def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def _main_module_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page under test becomes `__main__`; a process that is spawned later would run it again."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
+
+# One a module: Playwright's event loop must not run beside the tests of other modules.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser; the test is skipped where there is none."""
+    with sync_playwright() as playwright:
+        chromium = launch(playwright)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

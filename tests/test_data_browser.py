@@ -9,20 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 from sklearn.datasets import load_digits
 
-from tests.browser import launch, server, settle
+from tests.browser import server, settle
 
 LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,26 +1,17 @@
 """Probes trained beside WANN, in a real browser, as a person would."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
-from tests.browser import launch, server, settle
+from tests.browser import server, settle
 
 LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
 ASKED = "/probes?rate=0.003&losses=ce&losses=gce&logistic=logreg"
 SCORES = ["method_name", "accuracy", "macro_f1", "best_epoch", "C"]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ Figures are plain dictionaries in Plotly's own form: building them through Plotl
 cost more than the votes that they show.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import plotly.io
 import streamlit as st
@@ -23,7 +25,6 @@ Trace = dict[str, Any]
 # Streamlit brings its own theme; Plotly's default would travel with every figure for nothing.
 plotly.io.templates.default = "none"
 
-_MOST_CURVES = 5
 _LEAST_NAMED = 10  # percent from which a cell has its number: each costs the browser time
 _MOST_GAPS = 30  # classes up to which a gap between the cells leaves enough of them
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
@@ -36,19 +37,33 @@ def show(
     data: pd.DataFrame,
     scenario: Scenario,
     label: str = "CSV",
-) -> None:
+    pick: Sequence[Literal["points", "box", "lasso"]] = (),
+) -> list[dict[str, Any]]:
     """Draw a chart, say below it how to read it, and offer its numbers as CSV.
 
     The camera in the chart's own bar saves it as SVG.
+
+    Parameters
+    ----------
+    pick : sequence of {'points', 'box', 'lasso'}
+        How its points can be selected; the page then runs again.
+
+    Returns
+    -------
+    list of dict
+        The selected points, as Plotly names their parts.
     """
+    tools = ("select2d", "lasso2d") if not {"box", "lasso"} & set(pick) else ()
     config = {
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+        "modeBarButtonsToRemove": [*tools, "autoScale2d"],
     }
-    st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading)
+    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": pick} if pick else {}
+    event = st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading, **options)
     st.caption(reading)
     download(name, data, scenario, label)
+    return list(event["selection"]["points"]) if pick else []
 
 
 def download(
@@ -116,41 +131,103 @@ def class_counts(data: pd.DataFrame) -> Figure:
 def transitions(prepared: Prepared) -> Figure:
     """Heatmap of the realised transition matrix."""
     names, shares = list(prepared.dataset.class_names), 100 * prepared.transition_matrix
-    gap = 1 if len(names) <= _MOST_GAPS else 0
+    return heatmap(
+        names, names, shares, "given label", "true class",
+        hover="true %{y} → given %{x}: %{z:.2f} %", unit="%", span=(0, 100),
+        text=np.where(shares >= _LEAST_NAMED, np.char.mod("%.0f", shares), ""),
+    )  # fmt: skip
+
+
+def heatmap(
+    columns: Sequence[str],
+    rows: Sequence[str],
+    values: npt.NDArray[Any],
+    x: str,
+    y: str,
+    *,
+    hover: str,
+    unit: str,
+    span: tuple[float, float] | None = None,
+    text: npt.NDArray[Any] | None = None,
+    clickable: bool = False,
+    height: int = 380,
+) -> Figure:
+    """Heatmap with the first row on top.
+
+    Parameters
+    ----------
+    columns, rows : sequence of str
+        Names of the cells.
+    values : ndarray of shape (rows, columns)
+        NaN leaves a cell empty.
+    x, y, hover, unit : str
+        Titles of the axes, Plotly's template of the tooltip, title of the colour bar.
+    span : pair of float, optional
+        Values of the first and the last colour; by default those of the data.
+    text : ndarray of str, shape of values, optional
+        What is written into the cells, as long as their number leaves room for it.
+    clickable : bool
+        Whether a click selects a cell: its point carries (row, column) as customdata, to be read
+        from what `show(..., pick=("points",))` returns.
+    """
+    gap = 1 if len(columns) <= _MOST_GAPS else 0
     traces: list[Trace] = [
         {
             "type": "heatmap",
-            "x": names,
-            "y": names,
-            "z": shares,
-            "zmin": 0,
-            "zmax": 100,
+            "x": list(columns),
+            "y": list(rows),
+            "z": np.asarray(values, np.float32),
             "colorscale": look.SHARES,
             "xgap": gap,
             "ygap": gap,
-            "colorbar": {"title": {"text": "%"}, "thickness": 12},
-            "hovertemplate": "true %{y} → given %{x}: %{z:.2f} %<extra></extra>",
+            "colorbar": {"title": {"text": unit}, "thickness": 12},
+            "hovertemplate": f"{hover}<extra></extra>",
+            **({} if span is None else {"zmin": span[0], "zmax": span[1]}),
         }
     ]
-    if len(names) <= _MOST_NAMED:
+    if text is not None and len(columns) <= _MOST_NAMED:
         # As a trace of its own the text takes the theme's colour; a heatmap would choose one for
         # the opaque colour of each cell.
-        rows, columns = np.nonzero(shares >= _LEAST_NAMED)
+        at, across = np.nonzero(text != "")
         traces.append(
             {
                 "type": "scatter",
-                "x": [names[c] for c in columns],
-                "y": [names[r] for r in rows],
+                "x": [columns[c] for c in across],
+                "y": [rows[r] for r in at],
                 "mode": "text",
-                "text": [f"{share:.0f}" for share in shares[rows, columns]],
+                "text": text[at, across].tolist(),
                 "hoverinfo": "skip",
             }
         )
+    if clickable:
+        traces.append(_cells(columns, rows, np.asarray(values), hover))
     return framed(
-        traces, "given label", "true class", legend=False,
+        traces, x, y, legend=False, height=height,
         xaxis={"type": "category", "showgrid": False},
         yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
     )  # fmt: skip
+
+
+def _cells(
+    columns: Sequence[str], rows: Sequence[str], values: npt.NDArray[Any], hover: str
+) -> Trace:
+    """Unseen marks over the cells of a heatmap, for Plotly lets nobody select a cell itself."""
+    at, across = (i.ravel() for i in np.indices(values.shape))
+    unseen = {"marker": {"opacity": 0}}
+    return {
+        "type": "scatter",
+        "x": [columns[c] for c in across],
+        "y": [rows[r] for r in at],
+        "mode": "markers",
+        # Wide enough to be hit anywhere in a cell; where they overlap the nearest centre wins.
+        "marker": {"symbol": "square", "size": 60, "opacity": 0},
+        "selected": unseen,
+        "unselected": unseen,
+        "customdata": np.column_stack([at, across]).tolist(),
+        "text": [f"{value:.4g}" for value in values.ravel()],
+        "hovertemplate": f"{re.sub(r'%{z[^}]*}', '%{text}', hover)}<extra></extra>",
+        "showlegend": False,
+    }
 
 
 def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure:
@@ -222,86 +299,6 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference:
     return framed(
         traces, axis_title, f"{title}: points over {reference}", height=460, shapes=[zero]
     )
-
-
-def votes(data: pd.DataFrame) -> Figure:
-    """Stacked bars: the votes of each method by class.
-
-    Parameters
-    ----------
-    data : DataFrame
-        Columns method_name, class_id, class_name, share.
-    """
-    methods = list(dict.fromkeys(data["method_name"]))
-    traces = []
-    for class_id, rows in data[data["share"] > 0].groupby("class_id"):
-        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
-        label = f"class {name}:" if name.isdigit() else f"{name}:"
-        traces.append(
-            {
-                "type": "bar",
-                "orientation": "h",
-                "y": rows["method_name"].to_list(),
-                "x": (100 * rows["share"]).to_list(),
-                "name": name,
-                "marker": {"color": fill},
-                "insidetextfont": {"color": look.text_on(fill)},
-                "text": [f"{label} {100 * s:.0f} %" if s > 0.1 else "" for s in rows["share"]],
-                "textposition": "inside",
-                "insidetextanchor": "middle",
-                "textangle": 0,
-                "hovertemplate": f"%{{y}}: %{{x:.1f}} % for {name}<extra></extra>",
-            }
-        )
-    return framed(
-        traces, "share of the votes, %", "", height=90 + 44 * len(methods), barmode="stack",
-        xaxis={"range": [0, 100]},
-        yaxis={"type": "category", "categoryorder": "array", "categoryarray": methods[::-1]},
-    )  # fmt: skip
-
-
-def share_curves(data: pd.DataFrame, adaptive_k: int) -> Figure:
-    """Share of the largest classes as k grows, plain and weighted.
-
-    Parameters
-    ----------
-    data : DataFrame
-        Columns k, class_id, class_name, share, weighted_share.
-    """
-    traces = []
-    means = data.groupby("class_id")[["share", "weighted_share"]].mean().max(axis=1)
-    for class_id in means[means > 0].nlargest(_MOST_CURVES).index:
-        rows = data[data["class_id"] == class_id]
-        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
-        for column, dash, kind in (
-            ("share", "solid", "equal votes"),
-            ("weighted_share", "dot", "weighted"),
-        ):
-            traces.append(
-                {
-                    "type": "scatter",
-                    "x": rows["k"].to_list(),
-                    "y": (100 * rows[column]).to_list(),
-                    "mode": "lines",
-                    "name": name,
-                    "legendgroup": name,
-                    "showlegend": dash == "solid",
-                    "line": {"color": fill, "dash": dash, "width": 2.5},
-                    "hovertemplate": f"{name}, k = %{{x}}: %{{y:.1f}} % ({kind})<extra></extra>",
-                }
-            )
-    upright = {
-        "type": "line", "x0": adaptive_k, "x1": adaptive_k, "yref": "paper", "y0": 0, "y1": 1,
-        "line": {"width": 2, "dash": "dash", "color": look.color("WANN")},
-    }  # fmt: skip
-    label = {
-        "x": adaptive_k, "y": 1, "yref": "paper", "text": f"k = {adaptive_k}",
-        "showarrow": False, "xanchor": "left", "yanchor": "bottom",
-    }  # fmt: skip
-    return framed(
-        traces, "neighbours that vote, k", "share of the votes, %",
-        shapes=[upright], annotations=[label], yaxis={"range": [0, 102]},
-    )  # fmt: skip
 
 
 def _by_method(data: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:

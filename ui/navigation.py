@@ -44,15 +44,21 @@ def _alone() -> bool:
 
 def _pages() -> StreamlitPage:
     return st.navigation(
-        [
-            st.Page(
-                "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
-            ),
-            st.Page(
-                "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
-            ),
-            st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
-            st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
-            st.Page("pages/data.py", title="Data", icon=":material/database:"),
-        ]
+        {
+            "Look": [
+                st.Page(
+                    "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
+                ),
+                st.Page(
+                    "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
+                ),
+            ],
+            "Measure": [
+                st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
+                st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
+            ],
+            "Your data": [
+                st.Page("pages/data.py", title="Data", icon=":material/database:"),
+            ],
+        }
     )
