@@ -1,0 +1,229 @@
+"""Which search a graph gets: the cheapest that finds what exact search does, on a sample."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from wann_core.clustered import Cells, Clustered
+from wann_core.flat import SPARE, Flat, Found, Tell, floats
+from wann_core.two_stage import Rotation, TwoStage, narrow
+
+Array = npt.NDArray[Any]
+
+SEARCHES = ("auto", "flat")
+
+# Below this a flat search takes a few seconds.
+_ROWS = 10_000
+_VALUES = 10_000 * 256
+_NARROWEST = 64
+# From here on cells are tried, whose recall a graph of so many rows may be content with.
+_CLUSTERED_ROWS = 300_000
+RECALL, CLUSTERED_RECALL = 0.9999, 0.999
+_SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
+# Share of a sample that the wrong choice of dimensions and candidates may miss: half of the
+# allowance, as the other sample that has the last word differs by chance.
+_MARGIN = 0.5
+_MOST_CANDIDATES = 10
+# Costs in multiplications of a matrix product, measured on two cores (benchmarks/neighbors.py): a
+# product is this much dearer a row than its columns, and a value ranked than one multiplied.
+_ROW_COST = 30
+_RANK_COST = 23
+# The plan is made where it saves at least this share of a flat search.
+_WORTHWHILE = 0.8
+_CALIBRATING = (100, 128, 512)  # a hundredth of the queries, at least and at most
+_VERIFYING = (50, 256, 1024)
+_SEED = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """What a graph asks for: neighbours of the training rows, and of test rows if there are any.
+
+    Attributes
+    ----------
+    train : ndarray of shape (n, d)
+    test : ndarray of shape (m, d) or None
+    k : int
+        At most n - 1.
+    """
+
+    train: Array
+    test: Array | None
+    k: int
+
+    def __len__(self) -> int:
+        return len(self.train) + (0 if self.test is None else len(self.test))
+
+    def take(self, positions: Array) -> tuple[Array, Array]:
+        """Rows at positions of training and test rows in one count, and their own ids or -1."""
+        n = len(self.train)
+        own = np.where(positions < n, positions, -1)
+        rows = floats(self.train[positions[positions < n]])
+        if self.test is not None:
+            rows = np.concatenate([rows, floats(self.test[positions[positions >= n] - n])])
+        return rows, own
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Queries whose exact neighbours are known.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (s, d)
+    own : ndarray of shape (s,), int64
+    ids : ndarray of shape (s, k), int32
+    """
+
+    rows: Array
+    own: Array
+    ids: Array
+
+    def recall(self, found: Array) -> float:
+        """Share of the exact neighbours that were found."""
+        both = zip(self.ids, found, strict=True)
+        return sum(len(np.intersect1d(a, b)) for a, b in both) / self.ids.size
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A search, and what it is known to find.
+
+    Attributes
+    ----------
+    method : {'flat', 'two-stage', 'IVF'}
+    searcher : TwoStage, Clustered or None
+        None for a flat search.
+    recall : float
+        Share of the exact neighbours that it found on a sample.
+    sampled : int
+        Queries of that sample; 0 for a flat search.
+    """
+
+    method: str = "flat"
+    searcher: TwoStage | Clustered | None = None
+    recall: float = 1.0
+    sampled: int = 0
+
+
+def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
+    """The cheapest search for so many rows that reaches the recall, checked on a fresh sample.
+
+    Parameters
+    ----------
+    flat : Flat
+        The training rows, ready for exact search.
+    queries : Queries
+    tell : callable, optional
+        Told now and then; may raise to stop.
+    """
+    n, d = flat.train.shape
+    small = n < _ROWS or n * d < _VALUES or d < _NARROWEST
+    # Finding the directions costs about 10 d³.
+    if small or 10 * d * d * d > 0.05 * n * len(queries) * d or queries.k * 4 > n:
+        return Plan()
+    rng = np.random.default_rng(_SEED)
+    calibrating, verifying = (
+        int(np.clip(len(queries) // part, fewest, most))
+        for part, fewest, most in (_CALIBRATING, _VERIFYING)
+    )
+    drawn = rng.choice(len(queries), calibrating + verifying, replace=False)
+    sample = _sample(flat, queries, np.sort(drawn[:calibrating]), tell)
+    made = _calibrated(flat, sample)
+    if made is None:
+        return Plan()
+    method, searcher = made
+    fresh = _sample(flat, queries, np.sort(drawn[calibrating:]), tell)
+    (ids, _), _ = searcher.search(fresh.rows, queries.k, fresh.own)
+    recall = fresh.recall(ids)
+    enough = recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL)
+    return Plan(method, searcher, recall, verifying) if enough else Plan()
+
+
+def _sample(flat: Flat, queries: Queries, positions: Array, tell: Tell | None) -> Sample:
+    rows, own = queries.take(positions)
+    ids, _ = flat.search(rows, queries.k, own, tell)
+    return Sample(rows, own, ids)
+
+
+def _calibrated(flat: Flat, sample: Sample) -> tuple[str, TwoStage | Clustered] | None:
+    """The cheapest search that should reach its recall on other rows too; None for flat search."""
+    n, d = flat.train.shape
+    sizes = [size for size in _SIZES if size <= d // 2]
+    clustered = n >= _CLUSTERED_ROWS
+    # What a single machine must hold beside the rows themselves.
+    sizes = [size for size in sizes if size <= 128] if clustered else sizes
+    rotation = Rotation.fit(flat.train, flat.mean, sizes[-1])
+    leading = rotation.project(flat.train, sizes[-1])
+    asked = rotation.project(sample.rows, sizes[-1])
+    cells, probes, share = None, 0, 1.0
+    if clustered:
+        cells = Cells.fit(leading)
+        probes = _probes(cells, asked, sample)
+        share = probes / len(cells.near)
+        if share > 0.5:
+            cells, share = None, 1.0
+    target = RECALL if cells is None else CLUSTERED_RECALL
+    best, cheapest = None, _WORTHWHILE * n * (d + _ROW_COST)
+    for size in sizes:
+        if share * n * (size + _ROW_COST) > cheapest:
+            break
+        candidates = _candidates(narrow(leading, size), narrow(asked, size), sample, target)
+        if candidates is None:
+            continue
+        cost = share * n * (size + _ROW_COST) + _RANK_COST * candidates * d
+        if cost < cheapest:
+            best, cheapest = (size, candidates), cost
+    if best is None:
+        return None
+    size, candidates = best
+    leading = narrow(leading, size)
+    if cells is None:
+        return "two-stage", TwoStage(flat, rotation, leading, candidates)
+    return "IVF", Clustered(flat, rotation, leading, candidates, cells, probes)
+
+
+def _allowed(needed: Array, target: float) -> int:
+    """The smallest number that is enough for all but a tolerable share of the neighbours."""
+    misses = int(_MARGIN * (1 - target) * needed.size)
+    return int(np.sort(needed, axis=None)[-1 - misses])
+
+
+def _candidates(leading: Array, asked: Array, sample: Sample, target: float) -> int | None:
+    """Candidates that leading dimensions need; None if they are too many."""
+    k = sample.ids.shape[1]
+    most = min(_MOST_CANDIDATES * (k + 1), len(leading))
+    _, found = faiss.knn(asked, leading, most)
+    needed = _allowed(_places(found, sample.ids), target)
+    # A tenth more, because another sample may need more.
+    return None if needed > most else min(most, max(needed + needed // 10, k + 1) + SPARE)
+
+
+def _probes(cells: Cells, asked: Array, sample: Sample) -> int:
+    """Cells that must be looked through for the neighbours of the sample to be in them."""
+    _, own = faiss.knn(asked, cells.centres, 1)
+    needed = _places(cells.near[own[:, 0]], cells.of_row[sample.ids])
+    probes = _allowed(needed, CLUSTERED_RECALL)
+    return probes + probes // 10
+
+
+def _places(found: Array, wanted: Array) -> Array:
+    """At which place, counted from 1, each wanted id was found in its row; 2³¹ where nowhere."""
+    places = np.empty(wanted.shape, np.int64)
+    for row, (among, ids) in enumerate(zip(found, wanted, strict=True)):
+        order = np.argsort(among)
+        at = np.minimum(np.searchsorted(among, ids, sorter=order), len(among) - 1)
+        places[row] = np.where(among[order[at]] == ids, order[at] + 1, 1 << 31)
+    return places
+
+
+def carry_out(
+    chosen: Plan, flat: Flat, rows: Array, k: int, own: Array | None, tell: Tell | None
+) -> tuple[Found, Array]:
+    """What the planned search finds, and which rows are certified to be exact, (m,), bool."""
+    if chosen.searcher is None:
+        return flat.search(rows, k, own, tell), np.ones(len(rows), np.bool_)
+    return chosen.searcher.search(rows, k, own, tell)

@@ -1,0 +1,128 @@
+"""Search in two stages: candidates by their leading dimensions, ranked by their true distance.
+
+The rows are rotated by PCA, so that a few leading dimensions hold most of each distance. The rest
+of a row is summed up in its norm t: (t_x - t_y)² + the squared distance in the leading dimensions
+is never above the true squared distance. A row is certified where this bound of its last candidate
+lies beyond its k-th neighbour: nothing nearer can have been left out.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg import eigh
+
+from wann_core.flat import Flat, Found, Tell, empty, floats, own_ids, rank, rows_at_once
+
+Array = npt.NDArray[Any]
+
+_FIT_ROWS = 10_000
+_BLOCK = 8192
+# Uncertified rows are searched flat if they are no more than this share of all.
+_FEW = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Rotation:
+    """Leading principal directions of the training rows.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (d,), float64
+    directions : ndarray of shape (d, p), float64
+        Orthonormal columns, largest variance first.
+    """
+
+    mean: Array
+    directions: Array
+
+    @classmethod
+    def fit(cls, train: Array, mean: Array, size: int) -> "Rotation":
+        """The `size` leading directions, of 10,000 rows where there are more."""
+        sample = train[:: -(-len(train) // _FIT_ROWS)] - mean
+        d = train.shape[1]
+        _, directions = eigh(sample.T @ sample, subset_by_index=(d - size, d - 1))
+        return cls(mean, np.ascontiguousarray(directions[:, ::-1]))
+
+    def project(self, rows: Array, size: int) -> Array:
+        """Leading coordinates of each row and the norm of the rest, shape (m, size + 1), float32.
+
+        Distances between such rows are lower bounds of the true ones.
+        """
+        out = np.empty((len(rows), size + 1), np.float32)
+        for start in range(0, len(rows), _BLOCK):
+            # In float64, so that the bound holds to within the rounding of one float32.
+            moved = rows[start : start + _BLOCK] - self.mean
+            leading = moved @ self.directions[:, :size]
+            rest = np.einsum("ij,ij->i", moved, moved) - np.einsum("ij,ij->i", leading, leading)
+            out[start : start + _BLOCK, :size] = leading
+            out[start : start + _BLOCK, size] = np.sqrt(np.maximum(rest, 0.0))
+        return out
+
+
+def narrow(leading: Array, size: int) -> Array:
+    """Rows of `Rotation.project` with fewer leading coordinates and the norm of all the rest."""
+    out = np.empty((len(leading), size + 1), np.float32)
+    for start in range(0, len(leading), _BLOCK):
+        block = leading[start : start + _BLOCK]
+        rest = block[:, size:].astype(np.float64)
+        out[start : start + _BLOCK, :size] = block[:, :size]
+        out[start : start + _BLOCK, size] = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+    return out
+
+
+class TwoStage:
+    """Search by leading dimensions, then by all.
+
+    Parameters
+    ----------
+    flat : Flat
+        The rows, and the search for what is left uncertified.
+    rotation : Rotation
+    leading : ndarray of shape (n, p + 1), float32
+        The rows as `Rotation.project` gives them.
+    candidates : int
+        Rows whose true distance is computed, more than k.
+    """
+
+    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, candidates: int) -> None:
+        self.flat, self.rotation = flat, rotation
+        self.leading, self.size = leading, leading.shape[1] - 1
+        self.candidates = candidates
+
+    def search(
+        self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
+    ) -> tuple[Found, Array]:
+        """As `Flat.search`, and beside it which rows are certified, shape (m,), bool.
+
+        Where few are not, these are searched flat, and all are certified then.
+        """
+        found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
+        step = rows_at_once(self.leading.size, self.leading.shape[1])
+        wanted = min(max(self.candidates, k + 1), len(self.leading))
+        for start in range(0, len(queries), step):
+            part = slice(start, min(start + step, len(queries)))
+            batch = floats(queries[part])
+            searched = self.rotation.project(batch, self.size)
+            bounds, candidates = faiss.knn(searched, self.leading, wanted)
+            rank(
+                np.arange(len(batch)), batch, self.flat.train, own_ids(own, part), searched,
+                bounds, candidates, found[0][part], found[1][part], certified[part],
+            )  # fmt: skip
+            if tell is not None:
+                tell(part.stop)
+        return found, search_the_rest(self.flat, queries, k, own, found, certified)
+
+
+def search_the_rest(
+    flat: Flat, queries: Array, k: int, own: Array | None, found: Found, certified: Array
+) -> Array:
+    """Search the uncertified rows flat if they are few; which rows are certified now."""
+    rest = np.flatnonzero(~certified)
+    if not len(rest) or len(rest) > _FEW * len(queries):
+        return certified
+    ids, distances = flat.search(queries[rest], k, None if own is None else own[rest])
+    found[0][rest], found[1][rest] = ids, distances
+    return np.ones_like(certified)
