@@ -29,6 +29,8 @@ def settings(prepared: Prepared) -> str:
         f"{len(prepared.labels):,} training {tested} of "
         f"{data.n_classes} classes{_rows(scenario)}. "
     )
+    if prepared.graph.method != "flat":
+        what += f"Neighbours by {prepared.graph.description}. "
     if not prepared.noise_ratio:
         return what + "All training labels are as they came."
     how = [_NOISE[scenario.noise_pattern]] if scenario.noise_pattern else []

@@ -86,6 +86,7 @@ def audit(
     *,
     score: str = DEFAULT_SCORE,
     probe: bool = True,
+    search: str = "auto",
     progress: Progress | None = None,
 ) -> Audit:
     """Judge every given label of a data set by the other rows.
@@ -99,6 +100,8 @@ def audit(
     probe : bool
         Whether logistic regression, fitted out of fold, may speak too. It takes longer and finds
         more. Folds are drawn by the order of the rows; all else does not depend on it.
+    search : {'auto', 'flat'}
+        See `NeighborGraph.build`.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
 
@@ -123,7 +126,7 @@ def audit(
     if score == "probe" and not probe:
         raise WannError("`score` 'probe' cannot be had without a probe.", "score")
     rows = labelled_rows(data)
-    graph = store.neighbor_graph(rows.X, None, NEIGHBORS, progress)
+    graph = store.neighbor_graph(rows.X, None, NEIGHBORS, progress, search)
     n_classes = len(rows.class_names)
     fits = OutOfFold(rows.X, rows.labels, n_classes, progress) if probe else None
     return judge(rows, Evidence(graph, rows.labels, n_classes, fits), score)
@@ -185,7 +188,8 @@ def labelled_rows(data: Dataset) -> LabelledRows:
             f"got {len(labels)} of {classes}.",
             "dataset",
         )
-    raw = np.concatenate([s.X[r] for (_, s), r in zip(found, kept, strict=True)])
+    parts = [s.X if len(r) == len(s.X) else s.X[r] for (_, s), r in zip(found, kept, strict=True)]
+    raw = parts[0] if len(parts) == 1 else np.concatenate(parts)
     names: list[str] = []
     for (_, split), rows in zip(found, kept, strict=True):
         own = split.names

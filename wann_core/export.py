@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.metrics import recall_by_frequency
+from wann_core.neighbors import NeighborGraph
 from wann_core.prepared import Prepared, Report
 from wann_core.probing import LOSSES
 from wann_core.scenario import Scenario
@@ -54,10 +55,21 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
         "balanced_accuracy": report.metrics.balanced_accuracy,
         "macro_f1": report.metrics.macro_f1,
         **recall_by_frequency(report.metrics.recall, class_rows),
+        **(graph_record(report.prepared.graph) if isinstance(report, Report) else {}),
         "notes": " ".join(report.prepared.notes),
         "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
         **({} if isinstance(report, Report) else report.details),
+    }
+
+
+def graph_record(graph: NeighborGraph) -> dict[str, Any]:
+    """How neighbours were searched, and the recall that was measured (1 for exact search)."""
+    return {
+        "graph_method": graph.method,
+        "graph_recall": graph.recall,
+        "graph_recall_rows": graph.recall_rows,
+        "graph_certified": graph.certified,
     }
 
 

@@ -119,10 +119,30 @@ class NeighborGraph:
         return cls(*found, *tested, **_made(chosen, np.concatenate([certain, sure])))
 
     @property
+    def description(self) -> str:
+        """How it was searched, see `describe`."""
+        return describe(self.method, self.recall, self.recall_rows)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
         arrays = (self.train_ids, self.train_distances, self.test_ids, self.test_distances)
         return sum(array.nbytes for array in arrays if array is not None)
+
+
+def describe(method: str, recall: float, recall_rows: int) -> str:
+    """A search in words.
+
+    Examples
+    --------
+    >>> describe("flat", 1.0, 0), describe("two-stage", 0.99996, 768)
+    ('exact search', 'two-stage search, recall 0.9999 on 768 rows')
+    """
+    if method == "flat":
+        return "exact search"
+    # Cut, not rounded: a neighbour that is missed must not become none.
+    digits = int(recall * 10_000) / 10_000
+    return f"{method} search, recall {digits:.4f} on {recall_rows:,} rows"
 
 
 def _made(chosen: Plan, certain: Array) -> dict[str, Any]:

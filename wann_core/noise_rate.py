@@ -25,6 +25,8 @@ _CHANCE = 4.0
 _PRIOR = 0.1
 _UNMIX_ROUNDS = 30
 _FLOOR = 1e-3
+# Rows at once, so that no second table of all rows and classes is held in between.
+_BLOCK = 65_536
 _Z_95 = 1.959963984540054
 
 
@@ -132,18 +134,24 @@ def posterior(shares: Array, labels: Array, T: Array, floor: float) -> Array:
 
     Proportional to (share + floor) · T[·, label]; rows sum to 1.
     """
-    odds = (shares + floor) * T.T[labels] + 1e-7
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+    odds = np.empty(shares.shape)
+    for start in range(0, len(labels), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        odds[rows] = (shares[rows] + floor) * T.T[labels[rows]] + 1e-7
+        odds[rows] /= odds[rows].sum(axis=1, keepdims=True)
+    return odds
 
 
 def _posterior_noise(shares: Array, labels: Array, T: Array) -> tuple[float, Array]:
     """Expected number of wrong labels, and the transition matrix of all rows."""
-    n_classes = len(T)
-    true = posterior(_unmix(shares, T), labels, T, _FLOOR)
-    wrong = float((1 - true[np.arange(len(labels)), labels]).sum())
-    joint: Array = np.stack(
-        [np.bincount(labels, weights=true[:, c], minlength=n_classes) for c in range(n_classes)]
-    )
+    n_classes, wrong = len(T), 0.0
+    joint = np.zeros((n_classes, n_classes))
+    for start in range(0, len(labels), _BLOCK):
+        given = labels[start : start + _BLOCK]
+        true = posterior(_unmix(shares[start : start + _BLOCK], T), given, T, _FLOOR)
+        wrong += float((1 - true[np.arange(len(given)), given]).sum())
+        for c in range(n_classes):
+            joint[c] += np.bincount(given, weights=true[:, c], minlength=n_classes)
     return wrong, joint / joint.sum(axis=1, keepdims=True)
 
 

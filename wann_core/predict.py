@@ -72,7 +72,7 @@ def predict(
 
     def with_new(train: NeighborGraph, X_train: Array, X_new: Array) -> NeighborGraph:
         found = nearest(X_new, X_train, k)
-        return NeighborGraph(train.train_ids, train.train_distances, *found)
+        return dataclasses.replace(train, test_ids=found[0], test_distances=found[1])
 
     def base_graph() -> NeighborGraph:
         # Under LDA and fLDA the known graph is that of the reduced rows.

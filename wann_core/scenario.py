@@ -21,6 +21,7 @@ from wann_core.metrics import Metrics
 from wann_core.neighbors import NeighborGraph, Progress
 from wann_core.prepared import Geometry, Prepared, Report, add_labels, make_geometry
 from wann_core.probing import LOGISTIC, LOSSES, TRAINED, ProbeSettings
+from wann_core.search_plan import SEARCHES
 from wann_core.voting import vote
 
 Array = npt.NDArray[Any]
@@ -65,6 +66,9 @@ class Scenario:
         Neighbours of kNN.
     k_min, k_max : int
         Bounds of the adaptive k. With few rows they and k are cut to what there is.
+    search : {'auto', 'flat'}
+        How neighbours are searched: as fast as measured recall allows, or exactly; see
+        `NeighborGraph.build`.
     probe : ProbeSettings
         How a linear probe is trained.
 
@@ -90,6 +94,7 @@ class Scenario:
     k: int = 11
     k_min: int = 11
     k_max: int = 51
+    search: str = "auto"
     probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
@@ -116,6 +121,7 @@ class Scenario:
         check_number("k", self.k, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_max", self.k_max, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_min", self.k_min, 1, self.k_max, whole=True)
+        check_choice("search", self.search, SEARCHES)
 
     @property
     def method_name(self) -> str:
@@ -166,6 +172,7 @@ class Scenario:
             normalization=self.normalization,
             reduction=self.reduction if label_free else None,
             reduction_size=self.reduction_size if label_free else None,
+            search=self.search,
         )
 
     def labelling(self) -> "Scenario":
@@ -221,9 +228,11 @@ def prepare(
 
     def search(X_train: Array, X_test: Array) -> NeighborGraph:
         if X_test is not X_train:
-            return store.neighbor_graph(X_train, X_test, graph_k, progress)
-        graph = store.neighbor_graph(X_train, None, graph_k, progress)
-        return NeighborGraph(*2 * (graph.train_ids, graph.train_distances))
+            return store.neighbor_graph(X_train, X_test, graph_k, progress, scenario.search)
+        graph = store.neighbor_graph(X_train, None, graph_k, progress, scenario.search)
+        return dataclasses.replace(
+            graph, test_ids=graph.train_ids, test_distances=graph.train_distances
+        )
 
     def build_geometry() -> tuple[Geometry, int]:
         made = make_geometry(data, geometry)

@@ -22,19 +22,24 @@ _NARROWEST = 64
 # From here on cells are tried, whose recall a graph of so many rows may be content with.
 _CLUSTERED_ROWS = 300_000
 RECALL, CLUSTERED_RECALL = 0.9999, 0.999
-_SIZES = (16, 32, 48, 64, 96, 128, 192, 256)
-# Share of a sample that the wrong choice of dimensions and candidates may miss: half of the
-# allowance, as the other sample that has the last word differs by chance.
-_MARGIN = 0.5
+_SIZES = (16, 32, 48, 64, 96, 128, 192)
+# Share of the tolerable misses that dimensions and candidates are chosen to make on one sample, as
+# another one, which has the last word, differs by chance. Who fails chooses once more on both.
+_MARGIN = 0.6
+_ATTEMPTS = 2
 _MOST_CANDIDATES = 10
+# Looking through more cells than this share of them is no cheaper than looking through all rows.
+_MOST_CELLS = 0.5
+_WIDEST_CLUSTERED = 128
 # Costs in multiplications of a matrix product, measured on two cores (benchmarks/neighbors.py): a
 # product is this much dearer a row than its columns, and a value ranked than one multiplied.
 _ROW_COST = 30
 _RANK_COST = 23
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
-_CALIBRATING = (100, 128, 512)  # a hundredth of the queries, at least and at most
-_VERIFYING = (50, 256, 1024)
+# One query in so many, at least and at most.
+_CALIBRATING = (200, 128, 256)
+_VERIFYING = (75, 256, 768)
 _SEED = 0
 
 
@@ -82,6 +87,11 @@ class Sample:
     own: Array
     ids: Array
 
+    def joined(self, other: "Sample") -> "Sample":
+        """Both."""
+        fields = ("rows", "own", "ids")
+        return Sample(*(np.concatenate([getattr(self, f), getattr(other, f)]) for f in fields))
+
     def recall(self, found: Array) -> float:
         """Share of the exact neighbours that were found."""
         both = zip(self.ids, found, strict=True)
@@ -125,22 +135,27 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
     # Finding the directions costs about 10 d³.
     if small or 10 * d * d * d > 0.05 * n * len(queries) * d or queries.k * 4 > n:
         return Plan()
-    rng = np.random.default_rng(_SEED)
-    calibrating, verifying = (
-        int(np.clip(len(queries) // part, fewest, most))
-        for part, fewest, most in (_CALIBRATING, _VERIFYING)
-    )
-    drawn = rng.choice(len(queries), calibrating + verifying, replace=False)
-    sample = _sample(flat, queries, np.sort(drawn[:calibrating]), tell)
-    made = _calibrated(flat, sample)
-    if made is None:
-        return Plan()
-    method, searcher = made
-    fresh = _sample(flat, queries, np.sort(drawn[calibrating:]), tell)
-    (ids, _), _ = searcher.search(fresh.rows, queries.k, fresh.own)
-    recall = fresh.recall(ids)
-    enough = recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL)
-    return Plan(method, searcher, recall, verifying) if enough else Plan()
+    drawn = np.random.default_rng(_SEED).permutation(len(queries))
+
+    def fresh(used: int, share: tuple[int, int, int]) -> Sample:
+        part, fewest, most = share
+        rows = int(np.clip(len(queries) // part, fewest, most))
+        return _sample(flat, queries, np.sort(drawn[used : used + rows]), tell)
+
+    known = fresh(0, _CALIBRATING)
+    space = _Space.of(flat)
+    for _ in range(_ATTEMPTS):
+        made = space.cheapest(known)
+        if made is None:
+            break
+        method, searcher = made
+        sample = fresh(len(known.ids), _VERIFYING)
+        (ids, _), _ = searcher.search(sample.rows, queries.k, sample.own)
+        recall = sample.recall(ids)
+        if recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL):
+            return Plan(method, searcher, recall, len(ids))
+        known = known.joined(sample)
+    return Plan()
 
 
 def _sample(flat: Flat, queries: Queries, positions: Array, tell: Tell | None) -> Sample:
@@ -149,41 +164,54 @@ def _sample(flat: Flat, queries: Queries, positions: Array, tell: Tell | None) -
     return Sample(rows, own, ids)
 
 
-def _calibrated(flat: Flat, sample: Sample) -> tuple[str, TwoStage | Clustered] | None:
-    """The cheapest search that should reach its recall on other rows too; None for flat search."""
-    n, d = flat.train.shape
-    sizes = [size for size in _SIZES if size <= d // 2]
-    clustered = n >= _CLUSTERED_ROWS
-    # What a single machine must hold beside the rows themselves.
-    sizes = [size for size in sizes if size <= 128] if clustered else sizes
-    rotation = Rotation.fit(flat.train, flat.mean, sizes[-1])
-    leading = rotation.project(flat.train, sizes[-1])
-    asked = rotation.project(sample.rows, sizes[-1])
-    cells, probes, share = None, 0, 1.0
-    if clustered:
-        cells = Cells.fit(leading)
-        probes = _probes(cells, asked, sample)
-        share = probes / len(cells.near)
-        if share > 0.5:
-            cells, share = None, 1.0
-    target = RECALL if cells is None else CLUSTERED_RECALL
-    best, cheapest = None, _WORTHWHILE * n * (d + _ROW_COST)
-    for size in sizes:
-        if share * n * (size + _ROW_COST) > cheapest:
-            break
-        candidates = _candidates(narrow(leading, size), narrow(asked, size), sample, target)
-        if candidates is None:
-            continue
-        cost = share * n * (size + _ROW_COST) + _RANK_COST * candidates * d
-        if cost < cheapest:
-            best, cheapest = (size, candidates), cost
-    if best is None:
-        return None
-    size, candidates = best
-    leading = narrow(leading, size)
-    if cells is None:
-        return "two-stage", TwoStage(flat, rotation, leading, candidates)
-    return "IVF", Clustered(flat, rotation, leading, candidates, cells, probes)
+@dataclass(frozen=True, eq=False)
+class _Space:
+    """The rows as they may be searched: rotated, and in cells where they are very many."""
+
+    flat: Flat
+    rotation: Rotation
+    leading: Array
+    cells: Cells | None
+    sizes: tuple[int, ...]
+
+    @classmethod
+    def of(cls, flat: Flat) -> "_Space":
+        n, d = flat.train.shape
+        clustered = n >= _CLUSTERED_ROWS
+        # What must be held beside the rows themselves is bounded.
+        most = min(d // 2, _WIDEST_CLUSTERED if clustered else d)
+        sizes = tuple(size for size in _SIZES if d // 16 <= size <= most)
+        rotation = Rotation.fit(flat.train, flat.mean, sizes[-1])
+        leading = rotation.project(flat.train, sizes[-1])
+        return cls(flat, rotation, leading, Cells.fit(leading) if clustered else None, sizes)
+
+    def cheapest(self, sample: Sample) -> tuple[str, TwoStage | Clustered] | None:
+        """The cheapest search that should reach its recall on other rows; None for flat search."""
+        n, d = self.flat.train.shape
+        asked = self.rotation.project(sample.rows, self.sizes[-1])
+        cells, probes, share = self.cells, 0, 1.0
+        if cells is not None:
+            probes = _probes(cells, asked, sample)
+            share = probes / len(cells.near)
+            if share > _MOST_CELLS:
+                cells, share = None, 1.0
+        target = RECALL if cells is None else CLUSTERED_RECALL
+        best, cheapest = None, _WORTHWHILE * n * (d + _ROW_COST)
+        for size in self.sizes:
+            if share * n * (size + _ROW_COST) > cheapest:
+                break
+            at_size = narrow(self.leading, size)
+            candidates = _candidates(at_size, narrow(asked, size), sample, target)
+            if candidates is None:
+                continue
+            cost = share * n * (size + _ROW_COST) + _RANK_COST * candidates * d
+            if cost < cheapest:
+                best, cheapest = (at_size, candidates), cost
+        if best is None:
+            return None
+        if cells is None:
+            return "two-stage", TwoStage(self.flat, self.rotation, *best)
+        return "IVF", Clustered(self.flat, self.rotation, *best, cells, probes)
 
 
 def _allowed(needed: Array, target: float) -> int:
@@ -198,16 +226,14 @@ def _candidates(leading: Array, asked: Array, sample: Sample, target: float) -> 
     most = min(_MOST_CANDIDATES * (k + 1), len(leading))
     _, found = faiss.knn(asked, leading, most)
     needed = _allowed(_places(found, sample.ids), target)
-    # A tenth more, because another sample may need more.
-    return None if needed > most else min(most, max(needed + needed // 10, k + 1) + SPARE)
+    return None if needed > most else min(most, max(needed, k + 1) + SPARE)
 
 
 def _probes(cells: Cells, asked: Array, sample: Sample) -> int:
     """Cells that must be looked through for the neighbours of the sample to be in them."""
     _, own = faiss.knn(asked, cells.centres, 1)
     needed = _places(cells.near[own[:, 0]], cells.of_row[sample.ids])
-    probes = _allowed(needed, CLUSTERED_RECALL)
-    return probes + probes // 10
+    return _allowed(needed, CLUSTERED_RECALL)
 
 
 def _places(found: Array, wanted: Array) -> Array:

@@ -23,7 +23,7 @@ T = TypeVar("T")
 Array = npt.NDArray[Any]
 
 # Raised whenever the search changes what it would answer, so that old files are left alone.
-_GRAPH_VERSION = 1
+_GRAPH_VERSION = 2
 # Searches cheaper than this many multiplications (about a second) are not worth a file.
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
@@ -91,7 +91,11 @@ def cache_folder() -> Path:
 
 
 def neighbor_graph(
-    X_train: Array, X_test: Array | None, k: int, progress: Progress | None = None
+    X_train: Array,
+    X_test: Array | None,
+    k: int,
+    progress: Progress | None = None,
+    search: str = "auto",
 ) -> NeighborGraph:
     """`NeighborGraph.build`, answered from cache/graphs where the same arrays were searched before.
 
@@ -102,25 +106,25 @@ def neighbor_graph(
     queries = len(X_train) + (0 if X_test is None else len(X_test))
     cost = float(len(X_train)) * queries * X_train.shape[1]
     if cost < _WORTH_KEEPING:
-        return NeighborGraph.build(X_train, X_test, k=k, progress=progress)
-    path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k)}.npz"
+        return NeighborGraph.build(X_train, X_test, k=k, search=search, progress=progress)
+    path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k, search)}.npz"
     graph = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_suffix(".lock")):
             graph = _read_graph(path)
             if graph is None:
-                graph = NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+                graph = NeighborGraph.build(X_train, X_test, k=k, search=search, progress=progress)
                 _write_graph(path, graph)
     except OSError as error:
         warnings.warn(f"the neighbour graph is not kept for the next time: {error}", stacklevel=2)
-    return graph or NeighborGraph.build(X_train, X_test, k=k, progress=progress)
+    return graph or NeighborGraph.build(X_train, X_test, k=k, search=search, progress=progress)
 
 
-def _digest(X_train: Array, X_test: Array | None, k: int) -> str:
+def _digest(X_train: Array, X_test: Array | None, k: int, search: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for array in (X_train,) if X_test is None else (X_train, X_test):
-        digest.update(f"{_GRAPH_VERSION} {k} {array.dtype} {array.shape} ".encode())
+        digest.update(f"{_GRAPH_VERSION} {k} {search} {array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
@@ -135,22 +139,29 @@ def locked(path: Path) -> Iterator[None]:
 
 
 _ARRAYS = ("train_ids", "train_distances", "test_ids", "test_distances")
+# What numpy and zipfile raise for files that are damaged, or of something else.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, RuntimeError,
+)  # fmt: skip
+_MADE = {"method": str, "recall": float, "recall_rows": int, "certified": float}
 
 
 def _read_graph(path: Path) -> NeighborGraph | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            graph = NeighborGraph(**{name: arrays[name] for name in _ARRAYS if name in arrays})
+            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
+            made = {name: kind(arrays[name][()]) for name, kind in _MADE.items()}
+            graph = NeighborGraph(**found, **made)
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, RuntimeError):
+    except _DAMAGED:
         return None  # damaged: made again
     os.utime(path)
     return graph
 
 
 def _write_graph(path: Path, graph: NeighborGraph) -> None:
-    found = {name: getattr(graph, name) for name in _ARRAYS}
+    found = {name: getattr(graph, name) for name in (*_ARRAYS, *_MADE)}
     arrays = {name: array for name, array in found.items() if array is not None}
     write_atomically(path, lambda file: np.savez(file, **arrays))
     kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)

@@ -11,6 +11,7 @@ from wann_core.audit_scores import DEFAULT_SCORE, SCORES
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, load
 from wann_core.errors import WannError, check_number
+from wann_core.search_plan import SEARCHES
 from wann_core.store import write_atomically
 
 
@@ -32,6 +33,10 @@ def add_parser(commands: Any) -> None:
     add("--out", required=True, metavar="FILE", help="where the table goes, .csv or .parquet")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbours only: faster, and finds less")
+    add(
+        "--search", choices=SEARCHES, default="auto",
+        help="fastest search of enough measured recall, or exact",
+    )  # fmt: skip
     add("--top", type=int, metavar="N", help="write the N most doubtful rows only")
     parser.set_defaults(run=run)
 
@@ -52,7 +57,13 @@ def run(args: argparse.Namespace) -> None:
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
     data = load(args.dataset, args.backbone, args.database_root, args.dataset_root)
-    found = audit(data, score=args.score, probe=not args.no_probe, progress=terminal_progress())
+    found = audit(
+        data,
+        score=args.score,
+        probe=not args.no_probe,
+        search=args.search,
+        progress=terminal_progress(),
+    )
     table = found.ranked().head(args.top if args.top is not None else len(found.table))
     csv = out.suffix.lower() == ".csv"
     content = export.to_csv(table).encode() if csv else export.to_parquet(table)
@@ -60,7 +71,8 @@ def run(args: argparse.Namespace) -> None:
     noise = found.noise
     print(
         f"[{args.score}] about {noise.count:,} of {noise.rows:,} labels look wrong "
-        f"({noise.low:,} to {noise.high:,}; noise rate {100 * noise.rate:.1f} %), "
+        f"({noise.low:,} to {noise.high:,}; noise rate {100 * noise.rate:.1f} %; "
+        f"{found.evidence.graph.description}), "
         f"{len(table):,} rows -> {out}"
     )
 

@@ -14,9 +14,11 @@ from wann_core.backbones import DEFAULT as BACKBONE
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
+from wann_core.neighbors import describe
 from wann_core.prepared import Report
 from wann_core.results import use_store
 from wann_core.scenario import METHODS, Scenario, classify, prepare
+from wann_core.search_plan import SEARCHES
 from wann_core.store import write_atomically
 
 
@@ -57,6 +59,10 @@ def add_parser(commands: Any) -> None:
     ours(
         "--normalization", choices=reduction.NORMALIZATIONS, default="zscore", help="of embeddings"
     )
+    ours(
+        "--search", choices=SEARCHES, default="auto",
+        help="fastest search of enough measured recall, or exact",
+    )  # fmt: skip
     ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
     ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
     parser.set_defaults(run=run)
@@ -92,13 +98,14 @@ def run(args: argparse.Namespace) -> None:
         write_atomically(path, partial(_write_text, contents[name]))
     if record["notes"]:
         _note(record["notes"])
+    searched = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
     origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
     print(
         f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
-        f"{record['test_rows']} test rows, realised noise {100 * record['realised_noise']:.2f} %"
-        f"{origin}) -> {outputs['log']}"
+        f"{record['test_rows']} test rows, realised noise {100 * record['realised_noise']:.2f} %, "
+        f"{describe(*searched)}{origin}) -> {outputs['log']}"
     )
 
 
@@ -148,6 +155,8 @@ def run_id(scenario: Scenario) -> str:
         left_out.append(f"_draw-{scenario.draw}")
     if scenario.normalization != default.normalization:
         left_out.append(f"_norm-{scenario.normalization}")
+    if scenario.search != default.search:
+        left_out.append(f"_search-{scenario.search}")
     if pattern == "matrix":
         digest = hashlib.sha256(repr(scenario.transition_matrix).encode()).hexdigest()
         left_out.append(f"_matrix-{digest[:8]}")
@@ -179,6 +188,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
         k=args.k,
         k_min=args.kmin,
         k_max=args.kmax,
+        search=args.search,
     )
 
 
@@ -248,6 +258,7 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
         "realised_noise": record["realised_noise"],
         "train_rows": record["train_rows"],
         "test_rows": record["test_rows"],
+        **{name: value for name, value in record.items() if name.startswith("graph_")},
         "scenario": export.scenario_record(scenario),
         "version": wann_core.__version__,
     }

@@ -1,6 +1,8 @@
 """The .npz files of embedding databases: read with every doubt, written piece by piece."""
 
 import math
+import mmap
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,10 @@ _UNREADABLE = (
 )  # fmt: skip
 _MOST_ID = np.iinfo(np.int64).max
 _PIECE = 1 << 24  # bytes
+_FINITE_ROWS = 65_536
+# Larger arrays that are stored as they are, not packed, are read where they lie.
+_MAPPED_BYTES = 1 << 28
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
 
 
 def pack_names(names: Sequence[str]) -> Array:
@@ -59,8 +65,9 @@ def read(path: Path) -> Split:
             kept = [name for name in optional if f"{name}.npy" in members]
             for name in ("embeddings", "labels", *kept):
                 _check_member(archive, name, path)
+            X = _mapped(archive, "embeddings", path)
         with np.load(path, allow_pickle=False) as arrays:
-            X, y = arrays["embeddings"], arrays["labels"]
+            X, y = arrays["embeddings"] if X is None else X, arrays["labels"]
             more = {name: arrays[name] for name in kept}
     except _UNREADABLE as error:
         if isinstance(error, WannError):
@@ -72,8 +79,11 @@ def read(path: Path) -> Split:
             f"got {X.dtype} {X.shape}.",
             "dataset",
         )
-    if not np.isfinite(X).all():
-        bad = int(np.count_nonzero(~np.isfinite(X).all(axis=1)))
+    pieces = range(0, len(X), _FINITE_ROWS)
+    bad = sum(
+        int(np.count_nonzero(~np.isfinite(X[i : i + _FINITE_ROWS]).all(axis=1))) for i in pieces
+    )
+    if bad:
         raise WannError(
             f"{path!s}: `embeddings` must be finite, {bad} rows hold NaN or infinity.", "dataset"
         )
@@ -141,6 +151,38 @@ def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
                 f"(shape {shape}, {info.file_size} bytes).",
                 "dataset",
             )
+
+
+def _mapped(archive: zipfile.ZipFile, name: str, path: Path) -> Array | None:
+    """A large array as a read-only map of the file, its checksum compared; None for any other."""
+    info = archive.getinfo(f"{name}.npy")
+    if info.compress_type != zipfile.ZIP_STORED or info.file_size < _MAPPED_BYTES:
+        return None
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read_it = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_it is None:
+            return None
+        shape, fortran_order, dtype = read_it(member)
+        header = member.tell()
+    if fortran_order:
+        return None
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        signature, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        start = info.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    view = memoryview(memory)[start : start + info.file_size]
+    checksum = 0
+    for piece in range(0, len(view), _PIECE):
+        checksum = zlib.crc32(view[piece : piece + _PIECE], checksum)
+    if signature != b"PK\3\4" or checksum != info.CRC:
+        raise zipfile.BadZipFile(f"bad CRC-32 for array `{name}`")
+    found: Array = np.frombuffer(view[header:], dtype).reshape(shape)
+    return found
 
 
 def save(path: Path, arrays: Mapping[str, Array], tick: Callable[[int], None]) -> None:
