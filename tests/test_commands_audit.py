@@ -41,7 +41,7 @@ def test_table_holds_what_the_engine_answers(
     noise = found.noise
     assert line == (
         f"[combined] about {noise.count} of 500 labels look wrong ({noise.low} to {noise.high}; "
-        f"noise rate {100 * noise.rate:.1f} %), 500 rows -> {out}"
+        f"noise rate {100 * noise.rate:.1f} %; exact search), 500 rows -> {out}"
     )
 
 

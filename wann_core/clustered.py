@@ -133,13 +133,13 @@ class Clustered:
         batch = floats(queries[rows])
         searched = self.rotation.project(batch, self.size)
         bounds, candidates = faiss.knn(searched, pool, wanted)
-        ids, distances = empty(len(rows), found[0].shape[1])
+        ids, squares = (np.empty((len(rows), found[0].shape[1]), t) for t in (np.int32, np.float64))
         rank(
             np.arange(len(rows)), batch, self.flat.train,
             own_ids(None, slice(0, len(rows))) if own is None else own[rows], searched, bounds,
-            pool_ids[candidates], ids, distances, np.empty(len(rows), np.bool_),
+            pool_ids[candidates], ids, squares, np.empty(len(rows), np.bool_),
         )  # fmt: skip
-        found[0][rows], found[1][rows] = ids, distances
+        found[0][rows], found[1][rows] = ids, np.sqrt(squares)
 
 
 def _nearest(leading: Array, centres: Array) -> Array:

@@ -79,29 +79,47 @@ class Flat:
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             batch = floats(queries[part])
-            self._search_batch(batch, own_ids(own, part), found[0][part], found[1][part])
+            found[0][part], squares = self.ranked(batch, own_ids(own, part), k)
+            found[1][part] = np.sqrt(squares)
             if tell is not None:
                 tell(part.stop)
         return found
 
-    def _search_batch(self, batch: Array, own: Array, ids: Array, distances: Array) -> None:
+    def ranked(self, batch: Array, own: Array, k: int) -> tuple[Array, Array]:
+        """Ids and squared distances of the k nearest rows of a few queries.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (b, d), float32 or float64
+        own : ndarray of shape (b,), integer
+            See `own_ids`.
+        k : int
+            At least 1.
+
+        Returns
+        -------
+        ids : ndarray of shape (b, k), int32
+        squares : ndarray of shape (b, k), float64
+        """
+        ids, squares = np.empty((len(batch), k), np.int32), np.empty((len(batch), k))
         searched = self._searchable(batch)
         complete = np.zeros(len(batch), np.bool_)
         excluded = bool((own >= 0).any())
         spare, rows = SPARE, np.arange(len(batch))
         while len(rows):
-            wanted = min(ids.shape[1] + excluded + spare, len(self.train))
+            wanted = min(k + excluded + spare, len(self.train))
             at_once = max(1, _CANDIDATES_AT_ONCE // wanted)
             for part in (rows[i : i + at_once] for i in range(0, len(rows), at_once)):
                 rough, candidates = faiss.knn(searched[part], self.searched, wanted)
                 rank(
-                    part, batch, self.train, own, searched, rough, candidates, ids, distances,
+                    part, batch, self.train, own, searched, rough, candidates, ids, squares,
                     complete,
                 )  # fmt: skip
             # Beyond the limit thousands of rows tie to within rounding: any of them will do.
             last_round = wanted == len(self.train) or spare >= _MOST_SPARE
             rows = rows[:0] if last_round else rows[~complete[rows]]
             spare *= 8
+        return ids, squares
 
 
 def rows_at_once(size: int, columns: int) -> int:
@@ -136,7 +154,7 @@ def rank(
     bounds: Array,
     candidates: Array,
     ids: Array,
-    distances: Array,
+    squares: Array,
     complete: Array,
 ) -> None:
     """Fill in the nearest candidates of each row by their true distance, accumulated in float64.
@@ -154,18 +172,19 @@ def rank(
     bounds, candidates : ndarray of shape (r, c)
         What faiss answered, nearest first: squared distances, which but for rounding are not above
         the true ones, and ids (-1 where there is none). At least k of them must count.
-    ids, distances, complete : ndarray of shape (b, k), (b, k) and (b,)
-        The answers. A row is complete if no row that faiss left out can be among its nearest.
+    ids, squares, complete : ndarray of shape (b, k), (b, k), float64, and (b,)
+        The answers, distances squared. A row is complete if no row that faiss left out can be
+        among its nearest.
     """
     in_slices(
-        _rank, len(rows), rows, batch, train, own, searched, bounds, candidates, ids, distances,
+        _rank, len(rows), rows, batch, train, own, searched, bounds, candidates, ids, squares,
         complete, rows=128,
     )  # fmt: skip
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def _rank(  # type: ignore[no-untyped-def]
-    start, stop, rows, batch, train, own, searched, bounds, candidates, ids, distances, complete
+    start, stop, rows, batch, train, own, searched, bounds, candidates, ids, squares, complete
 ):
     k, n_columns, n_candidates = ids.shape[1], train.shape[1], candidates.shape[1]
     order_d = np.empty(n_candidates)
@@ -198,7 +217,7 @@ def _rank(  # type: ignore[no-untyped-def]
             found += 1
         for j in range(k):
             ids[row, j] = order_i[j]
-            distances[row, j] = np.sqrt(order_d[j])
+            squares[row, j] = order_d[j]
         complete[row] = done or _beyond(bounds[q, n_candidates - 1], norm, order_d[k - 1])
 
 

@@ -107,10 +107,12 @@ class TwoStage:
             batch = floats(queries[part])
             searched = self.rotation.project(batch, self.size)
             bounds, candidates = faiss.knn(searched, self.leading, wanted)
+            squares = np.empty((len(batch), k))
             rank(
                 np.arange(len(batch)), batch, self.flat.train, own_ids(own, part), searched,
-                bounds, candidates, found[0][part], found[1][part], certified[part],
+                bounds, candidates, found[0][part], squares, certified[part],
             )  # fmt: skip
+            found[1][part] = np.sqrt(squares)
             if tell is not None:
                 tell(part.stop)
         return found, search_the_rest(self.flat, queries, k, own, found, certified)
