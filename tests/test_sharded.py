@@ -4,6 +4,7 @@ import builtins
 import os
 import signal
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def client() -> Iterator[Client]:
 
 
 def shards_of(rows: Array) -> list[Array]:
-    return [rows[a:b] for a, b in zip(CUTS, CUTS[1:], strict=False)]
+    return [rows[a:b] for a, b in pairwise(CUTS)]
 
 
 def assert_same(found: NeighborGraph, expected: NeighborGraph) -> None:

@@ -103,7 +103,7 @@ class Clustered:
         """As `TwoStage.search`; no row can be certified, as cells are left out unseen."""
         found, done = empty(len(queries), k), 0
         wanted = min(max(self.candidates, k + 1), len(self._order))
-        cells = self._cells_of(queries) if own is None else self.cells.of_row[own]
+        cells = self._cells_of(queries, own_ids(own, slice(0, len(queries))))
         order = np.argsort(cells, kind="stable")
         bounds = np.searchsorted(cells[order], np.arange(len(self.cells.centres) + 1))
         for cell in range(len(self.cells.centres)):
@@ -116,11 +116,14 @@ class Clustered:
                 tell(done)
         return found, np.zeros(len(queries), np.bool_)
 
-    def _cells_of(self, queries: Array) -> Array:
-        blocks = (queries[b : b + _BLOCK] for b in range(0, len(queries), _BLOCK))
-        leading = (self.rotation.project(floats(block), self.cells.size) for block in blocks)
-        cells = [_nearest(block, self.cells.centres) for block in leading]
-        return np.concatenate([np.empty(0, np.int32), *cells])
+    def _cells_of(self, queries: Array, own: Array) -> Array:
+        cells = self.cells.of_row[np.maximum(own, 0)]
+        others = np.flatnonzero(own < 0)
+        for start in range(0, len(others), _BLOCK):
+            part = others[start : start + _BLOCK]
+            leading = self.rotation.project(floats(queries[part]), self.cells.size)
+            cells[part] = _nearest(leading, self.cells.centres)
+        return np.asarray(cells)
 
     def _search_cell(
         self, cell: int, rows: Array, queries: Array, own: Array | None, wanted: int, found: Found
