@@ -29,6 +29,7 @@ from wann_core.reduction import normalize
 
 CLASSES, MODES, NOISE, K = 100, 5, 0.2, 51
 SAMPLE = 512
+FLAT_COST = 2 * 10**9  # distances of a flat search that is timed on a part of its queries
 MARKS = "<!-- table -->", "<!-- end of table -->"
 COLOURS = {"flat": "#0072b2", "auto": "#d55e00", "hnsw": "#009e73"}
 NAMES = {"flat": "flat, exact", "auto": "chosen by measurement", "hnsw": "HNSW32"}
@@ -41,7 +42,7 @@ def mixture(rows: int, columns: int = 256) -> tuple[np.ndarray, np.ndarray, np.n
     scale = (1 + np.arange(columns)) ** -0.65
     turn = np.linalg.qr(rng.standard_normal((columns, columns)))[0].astype(np.float32)
     classes = rng.standard_normal((CLASSES, 1, columns))
-    centres = (0.7 * classes + 0.5 * rng.standard_normal((CLASSES, MODES, columns))) * scale
+    centres = (1.5 * classes + rng.standard_normal((CLASSES, MODES, columns))) * scale
     X = np.empty((rows, columns), np.float16)
     given, true = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for start in range(0, rows, _BLOCK):
@@ -90,20 +91,27 @@ def measure(path: Path, rows: int, method: str, columns: int) -> None:
     product = [product_seconds(X, min(queries, rows))]
     started = time.perf_counter()
     graph = None
+    sample = np.random.default_rng(5).choice(rows, SAMPLE, replace=False)
+    part = min(rows, max(SAMPLE, FLAT_COST // rows)) if method == "flat" else rows
     if method == "hnsw":
-        found = hnsw(X)
+        found = hnsw(X)[sample]
+    elif part < rows:  # its time is that of its queries, one by one
+        Flat(X).search(X[:part], K, np.arange(part))
+        found = None
     else:
         graph = NeighborGraph.build(X, k=K, search=method)
-        found = graph.train_ids
-    seconds = time.perf_counter() - started
+        found = graph.train_ids[sample]
+    seconds = (time.perf_counter() - started) * rows / part
     memory = peak()
     product.append(product_seconds(X, min(queries, rows)))
-    sample = np.random.default_rng(5).choice(rows, SAMPLE, replace=False)
     exact, _ = Flat(X).search(X[sample], K, sample)
-    recall = np.mean([np.isin(e, f).mean() for e, f in zip(exact, found[sample], strict=True)])
+    recall = 1.0
+    if found is not None:
+        recall = np.mean([np.isin(e, f).mean() for e, f in zip(exact, found, strict=True)])
     entry = {
         "rows": rows, "columns": columns, "method": method, "seconds": seconds,
         "products": seconds / (sum(product) / 2), "recall": float(recall),
+        "part": part,
         "megabytes": memory, "before": before,
         "made": method if graph is None else graph.method,
         "claimed": None if graph is None else graph.recall,
@@ -120,6 +128,84 @@ def write_database(root: Path, rows: int) -> None:
     names = [f"class {c}" for c in range(CLASSES)]
     split = Split(X, given, np.arange(rows), true)
     print(database.write(root, "mixture", "synthetic", {"train": split}, names, {}))
+
+
+def report(entries: list[dict[str, Any]], page: Path, plot: Path) -> None:
+    """Put the table between the page's marks, and draw the plot."""
+    entries = sorted(entries, key=lambda e: (e["rows"], list(NAMES).index(e["method"])))
+    lines = [
+        "| rows | search | seconds | × one matrix product | recall | certified | peak memory |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for e in entries:
+        name = NAMES[e["method"]]
+        if e["method"] == "auto":
+            name = f"chosen: {e['made']}"
+        timed = "" if e["part"] == e["rows"] else "†"
+        certified = "" if e["certified"] is None else f"{100 * e['certified']:.0f} %"
+        lines.append(
+            f"| {e['rows']:,} | {name} | {e['seconds']:,.1f}{timed} | {e['products']:.2f} | "
+            f"{int(e['recall'] * 1e5) / 1e5:.5f} | {certified} | {e['megabytes']:,.0f} MiB |"
+        )
+    text = page.read_text(encoding="utf-8")
+    before, rest = text.split(MARKS[0])
+    table = "\n".join(lines)
+    page.write_text(
+        f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8"
+    )
+    plot.write_text(drawing(entries), encoding="utf-8")
+
+
+def drawing(entries: list[dict[str, Any]]) -> str:
+    """Seconds over rows, both on logarithmic axes, as SVG."""
+    width, height, left, right, top, bottom = 640, 400, 64, 170, 16, 48
+    rows, seconds = [e["rows"] for e in entries], [e["seconds"] for e in entries]
+    low_x, high_x = np.log10(min(rows)), np.log10(max(rows))
+    low_y, high_y = np.floor(np.log10(min(seconds))), np.ceil(np.log10(max(seconds)))
+
+    def x(value: float) -> float:
+        share = (np.log10(value) - low_x) / (high_x - low_x)
+        return float(left + share * (width - left - right))
+
+    def y(value: float) -> float:
+        share = (np.log10(value) - low_y) / (high_y - low_y)
+        return float(height - bottom - share * (height - top - bottom))
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        'font-family="sans-serif" font-size="13">',
+        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+    ]
+    for power in range(int(low_y), int(high_y) + 1):
+        at = y(10.0**power)
+        parts.append(
+            f'<path d="M{left} {at:.1f}H{width - right}" stroke="#dddddd"/>'
+            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">{10.0**power:g}</text>'
+        )
+    for count in sorted(set(rows)):
+        parts.append(
+            f'<path d="M{x(count):.1f} {top}V{height - bottom}" stroke="#eeeeee"/>'
+            f'<text x="{x(count):.1f}" y="{height - bottom + 18}" text-anchor="middle">'
+            f"{count:,}</text>"
+        )
+    parts.append(
+        f'<text x="{(left + width - right) / 2}" y="{height - 8}" text-anchor="middle">rows</text>'
+        f'<text transform="translate(16 {height / 2}) rotate(-90)" text-anchor="middle">'
+        "seconds</text>"
+    )
+    for method, name in NAMES.items():
+        here = [(e["rows"], e["seconds"]) for e in entries if e["method"] == method]
+        if not here:
+            continue
+        colour = COLOURS[method]
+        line = "L".join(f"{x(n):.1f} {y(s):.1f}" for n, s in here)
+        dots = "".join(f'<circle cx="{x(n):.1f}" cy="{y(s):.1f}" r="4"/>' for n, s in here)
+        parts.append(
+            f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
+            f'<g fill="{colour}">{dots}</g><text x="{x(here[-1][0]) + 10:.1f}" '
+            f'y="{y(here[-1][1]) + 4:.1f}" fill="{colour}">{name}</text>'
+        )
+    return "\n".join([*parts, "</svg>", ""])
 
 
 def main() -> None:

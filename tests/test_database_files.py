@@ -1,6 +1,7 @@
 """Databases that are written and deleted, and what their manifests may say."""
 
 import json
+import mmap
 import os
 from pathlib import Path
 from typing import Any
@@ -209,3 +210,64 @@ def test_true_labels_and_names_fit_the_rows(tmp_path: Path) -> None:
     refused("`names` must be 6 names", tmp_path)
     np.savez(path, embeddings=X, labels=Y - 1)
     refused("`labels` must be class ids from 0", tmp_path)
+
+
+def write_large(path: Path, **arrays: np.ndarray) -> None:
+    np.savez(path, labels=np.arange(50) % 3, **arrays)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_large_arrays_are_mapped_where_they_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: type
+) -> None:
+    rows = np.random.RandomState(0).randn(50, 7).astype(dtype)
+    path = tmp_path / "train.npz"
+    write_large(path, embeddings=rows)
+    read = npz_files.read(path).X
+    monkeypatch.setattr(npz_files, "_MAPPED_BYTES", 1)
+    mapped = npz_files.read(path).X
+    assert mapped.dtype == dtype
+    assert np.array_equal(mapped, read)
+    assert np.array_equal(mapped, rows)
+    assert not mapped.flags.writeable
+    base = mapped
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base, memoryview)
+    assert isinstance(base.obj, mmap.mmap)
+
+
+@pytest.mark.parametrize("kind", ["packed", "in Fortran order"])
+def test_what_cannot_be_mapped_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(npz_files, "_MAPPED_BYTES", 1)
+    rows = np.random.RandomState(0).randn(50, 7)
+    path = tmp_path / "train.npz"
+    if kind == "packed":
+        np.savez_compressed(path, embeddings=rows, labels=np.arange(50) % 3)
+    else:
+        write_large(path, embeddings=np.asfortranarray(rows))
+    assert np.array_equal(npz_files.read(path).X, rows)
+
+
+def test_mapped_arrays_are_checked_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(npz_files, "_MAPPED_BYTES", 1)
+    path = tmp_path / "train.npz"
+    write_large(path, embeddings=np.random.RandomState(0).randn(50, 4000))
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"NUMPY", raw.index(b"embeddings.npy")) + 900_000] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(WannError, match="bad CRC-32 for array `embeddings`"):
+        npz_files.read(path)
+
+
+def test_mapped_rows_that_are_not_finite_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz_files, "_FINITE_ROWS", 8)
+    rows = np.random.RandomState(0).randn(50, 7)
+    rows[[3, 11, 49], 2] = np.nan
+    write_large(tmp_path / "train.npz", embeddings=rows)
+    with pytest.raises(WannError, match="3 rows hold NaN"):
+        npz_files.read(tmp_path / "train.npz")

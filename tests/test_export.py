@@ -30,6 +30,12 @@ def test_formulas_are_defused_in_cells_and_headings(cell: str) -> None:
     assert table["n"].iloc[0] == -1.5
 
 
+def test_every_record_says_how_neighbours_were_searched() -> None:
+    record = report_record(REPORT)
+    names = ("search", "graph_method", "graph_recall", "graph_recall_rows", "graph_certified")
+    assert [record[name] for name in names] == ["auto", "flat", 1.0, 0, 1.0]
+
+
 def test_harmless_text_and_missing_values_stay() -> None:
     frame = pd.DataFrame({"name": ["cat", None], "value": [1, None]})
     assert to_csv(frame) == "name,value\ncat,1.0\n,\n"

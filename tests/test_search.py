@@ -1,5 +1,7 @@
 """Faster searches against the flat one, which is checked against brute force."""
 
+import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from wann_core import clustered, search_plan
+from ui import words
+from wann_core import Scenario, clustered, prepare, search_plan
 from wann_core.clustered import Cells, Clustered
+from wann_core.datasets import Split, database
 from wann_core.errors import WannError
 from wann_core.flat import Flat
 from wann_core.neighbors import NeighborGraph
@@ -260,3 +264,49 @@ def test_search_can_be_stopped_at_every_step(request: pytest.FixtureRequest, kin
 def test_unknown_search_is_refused() -> None:
     with pytest.raises(WannError, match="`search` must be one of auto, flat; got 'fast'"):
         NeighborGraph.build(np.zeros((3, 2)), search="fast")
+
+
+@pytest.fixture
+def many(eager: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Flags that name a database whose graph is searched in two stages."""
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    labels = np.random.RandomState(0).randint(0, 3, ROWS)
+    train = Split(embedded(), labels, np.arange(ROWS))
+    test = Split(embedded(300, 1), labels[:300], np.arange(300))
+    splits = {"train": train, "test": test}
+    database.write(tmp_path / "db", "plane", "made", splits, ["a", "b", "c"], {})
+    return ["--database_root", tmp_path / "db", "--dataset", "plane", "--backbone", "made"]
+
+
+def test_commands_say_how_neighbours_were_searched(
+    many: list[object], command: Any, tmp_path: Path
+) -> None:
+    knn = ["knn", *many, "--experiment_name", "x", "--output_root", tmp_path]
+    audit = ["audit", *many, "--no_probe", "--out", tmp_path / "issues.csv"]
+    for arguments in (knn, knn, audit):  # the second one is answered by the store
+        assert "two-stage search, recall " in command(*arguments).out
+        assert "exact search" in command(*arguments, "--search", "flat").out
+    logs = {path.name: json.loads(path.read_text()) for path in (tmp_path / "x").glob("*.json")}
+    assert len(logs) == 2
+    for name, log in logs.items():
+        exact = "search-flat" in name
+        assert log["scenario"]["search"] == ("flat" if exact else "auto")
+        assert log["graph_method"] == ("flat" if exact else "two-stage")
+
+
+def test_page_says_how_neighbours_were_searched(many: list[object]) -> None:
+    scenario = Scenario("plane", "made")
+    found = prepare(scenario, database_root=str(many[1]))
+    assert f"Neighbours by {found.graph.description}." in words.settings(found)
+    assert found.graph.description.startswith("two-stage search, recall ")
+    exact = prepare(dataclasses.replace(scenario, search="flat"), database_root=str(many[1]))
+    assert exact.graph.method == "flat"
+    assert "search" not in words.settings(exact)
+
+
+def test_scenario_refuses_an_unknown_search() -> None:
+    with pytest.raises(
+        WannError, match="`search` must be one of auto, flat; got 'fast'"
+    ) as refused:
+        Scenario(search="fast")
+    assert refused.value.field == "search"

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import threading
 import time
@@ -123,6 +124,35 @@ def test_graph_is_read_back(graphs: Path, builds: list[tuple[int, ...]]) -> None
     assert_equal(first, NeighborGraph.build(X, X_TEST, k=5))
     assert len(builds) == 2  # one of them by the line above
     assert len(list(graphs.glob("*.npz"))) == 1
+
+
+def test_how_a_graph_was_made_is_kept_with_it(
+    graphs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = NeighborGraph.build(X, X_TEST, k=5)
+    made = dataclasses.replace(
+        made, method="two-stage", recall=0.99991, recall_rows=768, certified=0.25
+    )
+    monkeypatch.setattr(NeighborGraph, "build", lambda *_, **__: made)
+    neighbor_graph(X, X_TEST, 5)
+    monkeypatch.undo()
+    monkeypatch.setenv("WANN_CACHE", str(graphs.parent))
+    monkeypatch.setattr(store, "_WORTH_KEEPING", 0)
+    kept = neighbor_graph(X, X_TEST, 5)
+    assert_equal(kept, made)
+    assert (kept.method, kept.recall, kept.recall_rows, kept.certified) == (
+        "two-stage", 0.99991, 768, 0.25,
+    )  # fmt: skip
+    assert kept.description == "two-stage search, recall 0.9999 on 768 rows"
+
+
+def test_exact_search_is_not_answered_by_a_faster_one(
+    graphs: Path, builds: list[tuple[int, ...]]
+) -> None:
+    neighbor_graph(X, X_TEST, 5)
+    assert neighbor_graph(X, X_TEST, 5, search="flat").method == "flat"
+    neighbor_graph(X, X_TEST, 5, search="flat")
+    assert len(builds) == 2
 
 
 @pytest.mark.parametrize("change", ["one training value", "one test value", "k", "shape", "split"])
