@@ -261,6 +261,14 @@ def test_search_can_be_stopped_at_every_step(request: pytest.FixtureRequest, kin
             break
 
 
+@pytest.mark.parametrize("clustered", [False, True])
+def test_some_leading_dimensions_are_tried_whatever_the_columns(clustered: bool) -> None:
+    for columns in (*range(64, 700), 1024, 4096, 100_000):
+        sizes = search_plan.leading_sizes(columns, clustered)
+        assert sizes
+        assert max(sizes) <= columns // 2
+
+
 def test_unknown_search_is_refused() -> None:
     with pytest.raises(WannError, match="`search` must be one of auto, flat; got 'fast'"):
         NeighborGraph.build(np.zeros((3, 2)), search="fast")

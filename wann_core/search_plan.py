@@ -178,9 +178,7 @@ class _Space:
     def of(cls, flat: Flat) -> "_Space":
         n, d = flat.train.shape
         clustered = n >= _CLUSTERED_ROWS
-        # What must be held beside the rows themselves is bounded.
-        most = min(d // 2, _WIDEST_CLUSTERED if clustered else d)
-        sizes = tuple(size for size in _SIZES if d // 16 <= size <= most)
+        sizes = leading_sizes(d, clustered)
         rotation = Rotation.fit(flat.train, flat.mean, sizes[-1])
         leading = rotation.project(flat.train, sizes[-1])
         return cls(flat, rotation, leading, Cells.fit(leading) if clustered else None, sizes)
@@ -212,6 +210,20 @@ class _Space:
         if cells is None:
             return "two-stage", TwoStage(self.flat, self.rotation, *best)
         return "IVF", Clustered(self.flat, self.rotation, *best, cells, probes)
+
+
+def leading_sizes(columns: int, clustered: bool) -> tuple[int, ...]:
+    """Numbers of leading dimensions worth trying, at most half of the columns.
+
+    Examples
+    --------
+    >>> leading_sizes(64, False), leading_sizes(640, False)
+    ((16, 32), (48, 64, 96, 128, 192))
+    """
+    # What must be held beside very many rows is bounded.
+    most = min(columns // 2, _WIDEST_CLUSTERED if clustered else columns)
+    fewest = min(columns // 16, _SIZES[-3])
+    return tuple(size for size in _SIZES if fewest <= size <= most)
 
 
 def _allowed(needed: Array, target: float) -> int:
