@@ -1,5 +1,7 @@
 """The exact neighbour graph: one search, reused by every vote."""
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,12 +45,15 @@ class NeighborGraph:
         Their Euclidean distances (not squared).
     test_ids, test_distances : ndarray of shape (m, min(k, n)) or None
         The same for the test rows.
+    seconds : float
+        Wall time of the search; NaN where it is not known.
     """
 
     train_ids: Array
     train_distances: Array
     test_ids: Array | None = None
     test_distances: Array | None = None
+    seconds: float = math.nan
 
     @classmethod
     def build(
@@ -88,6 +93,7 @@ class NeighborGraph:
         ([[1, 2], [0, 2], [1, 0]], [[1, 0]])
         """
         check_number("k", k, 1, whole=True)
+        started = time.perf_counter()
         train = as_matrix(X_train, "X_train")
         test = None if X_test is None else as_matrix(X_test, "X_test")
         if len(train) < 2:
@@ -102,9 +108,10 @@ class NeighborGraph:
         total = len(train) + (0 if test is None else len(test))
         space = _Space(train)
         found = space.search(train, min(k, len(train) - 1), True, progress, 0, total)
-        if test is None:
-            return cls(*found)
-        return cls(*found, *space.search(test, k, False, progress, len(train), total))
+        tested: tuple[Array | None, Array | None] = None, None
+        if test is not None:
+            tested = space.search(test, k, False, progress, len(train), total)
+        return cls(*found, *tested, seconds=time.perf_counter() - started)
 
     @property
     def nbytes(self) -> int:

@@ -20,8 +20,9 @@ from wann_core.scenario import Scenario
 
 T = TypeVar("T")
 
-# Raised whenever the same scenario would give other numbers, so that old rows no longer answer.
-_ENGINE_VERSION = 1
+# Raised whenever the same scenario would give other numbers or other columns, so that old rows no
+# longer answer.
+_ENGINE_VERSION = 2
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
 
