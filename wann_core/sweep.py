@@ -98,13 +98,17 @@ def dimension_grid(
     return cases
 
 
+def _give_up(scenario: Scenario, error: WannError) -> None:
+    raise error
+
+
 def run_all(
     scenarios: Iterable[Scenario],
     *,
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
-    on_error: Callable[[Scenario, WannError], None] | None = None,
+    on_error: Callable[[Scenario, WannError], None] = _give_up,
 ) -> "Iterator[Report | TrainedReport]":
     """The reports of many scenarios, one after the other.
 
@@ -118,12 +122,12 @@ def run_all(
         As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
     on_error : callable, optional
         `on_error(scenario, error)` is told of a vote that cannot be had; unless it raises, the
-        runs go on without that one.
+        runs go on without that one. By default it raises.
 
     Raises
     ------
     WannError
-        As `run` does, where there is no `on_error`.
+        As `run` does.
     """
     todo = list(scenarios)
     units = _units(todo)
@@ -147,8 +151,6 @@ def run_all(
         try:
             report = _vote(scenario, prepared, within, database_root, dataset_root)
         except WannError as error:
-            if on_error is None:
-                raise
             on_error(scenario, error)
         else:
             prepared = report.prepared
