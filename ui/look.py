@@ -24,6 +24,15 @@ _TRAINED_COLORS = (
 )  # fmt: skip
 _TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
 
+# Open marks, for methods have filled ones; of a contrast of 3 on either background, and further
+# apart from one another than from the methods under each of the colour blindnesses.
+_REDUCTIONS = {
+    "none": ("#7D8794", "circle", "solid"),
+    "PCA": ("#9B7B3B", "circle-open", "dash"),
+    "LDA": ("#7938FA", "square-open", "dot"),
+    "fLDA": ("#D025B4", "diamond-open", "solid"),
+}
+
 # Apart from the colours of the methods.
 FLIPPED = "#9A4FB5"
 CLEAN = "#7D8794"
@@ -110,6 +119,16 @@ def symbol(method: str) -> str:
 def dash(method: str) -> str:
     """Plotly line dash of a method."""
     return _style(method)[2]
+
+
+def reduction_style(name: str) -> tuple[str, str, str]:
+    """Colour, marker symbol and line dash of a reduction, or of 'none'."""
+    return _REDUCTIONS[name]
+
+
+def megabytes(size: float) -> str:
+    """Bytes as '12.8 MB', to three digits."""
+    return f"{size / 1e6:.3g} MB" if size < 1e9 else f"{size / 1e9:.3g} GB"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -14,7 +14,7 @@ from wann_core.errors import WannError, check_choice
 from wann_core.neighbors import Progress
 from wann_core.prepared import Prepared, Report
 from wann_core.probing import LOSSES, TRAINED
-from wann_core.scenario import Scenario, classify, graph_neighbors, prepare
+from wann_core.scenario import BASELINES, Scenario, classify, graph_neighbors, prepare
 
 if TYPE_CHECKING:
     from wann_core.probing.runs import TrainedReport
@@ -96,6 +96,12 @@ def dimension_grid(
             reduced = dataclasses.replace(base, reduction=name)
             cases += grid(reduced, "reduction_size", values, methods, [seed])
     return cases
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, so that the first of the runs is not timed with them."""
+    for _ in run_all(Scenario(num_subsamples=100).with_method(name) for name in BASELINES):
+        pass
 
 
 def _give_up(scenario: Scenario, error: WannError) -> None:
