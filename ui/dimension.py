@@ -72,7 +72,8 @@ def controls(settings: Settings, data: Dataset) -> Plan | None:
     columns = data.train.X.shape[1]
     rows = min(base.num_subsamples or len(data.train), len(data.train))
     offered = reduction.sizes(columns, data.n_classes, rows)
-    left, middle, right = st.columns([2, 4, 2], gap="medium")
+    place = st.container(key="stacking_plan")
+    left, middle, right = place.columns([2, 4, 2], gap="medium")
     names = linked(
         left.pills, "Reductions", key="reductions", options=_REDUCTIONS,
         default=list(_REDUCTIONS), selection_mode="multi",

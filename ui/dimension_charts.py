@@ -23,6 +23,7 @@ def curves(
     scale: float = 1,
     hover: str = "%{y:.4g} ± %{customdata[0]:.2g}",
     log: bool = False,
+    height: int = 440,
 ) -> Figure:
     """One curve a reduction and a band of one standard deviation; all dimensions as a level line.
 
@@ -75,7 +76,7 @@ def curves(
     return framed(
         traces, "dimensions, and bytes of the training embeddings",
         f"{title}, {unit}" if unit else title,
-        height=440, shapes=shapes,
+        height=height, shapes=shapes,
         annotations=[
             {"x": float(np.log10(at)), "y": 1, "yref": "paper", "text": text, "showarrow": False,
              "xanchor": "left", "yanchor": "top"}
@@ -83,9 +84,9 @@ def curves(
         ],
         xaxis={
             "type": "log", "tickvals": ticks,
-            "ticktext": [f"{tick}<br>{look.megabytes(tick * bytes_a_column)}" for tick in ticks],
+            "ticktext": [f"{tick}<br>{look.nbytes(tick * bytes_a_column)}" for tick in ticks],
         },
-        yaxis={"type": "log", "dtick": 1} if log else {},
+        yaxis={"type": "log", "dtick": "D2"} if log else {},
     )  # fmt: skip
 
 

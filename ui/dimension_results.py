@@ -26,14 +26,19 @@ _TIMES = (
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     """Charts, words and a table of the runs that have finished."""
     records = plan.records(rows)
-    left, right = st.columns(2)
+    place = st.container(key="stacking_dimension")
+    left, middle, right = place.columns([4, 2, 4], gap="medium")
     method = linked(
         left.segmented_control, "Method", key="of", options=plan.methods, default="WANN",
         required=True,
     )  # fmt: skip
     metric = linked(
-        right.selectbox, "Score", key="metric", options=list(METRICS),
+        middle.selectbox, "Score", key="metric", options=list(METRICS),
         format_func=METRICS.__getitem__,
+    )  # fmt: skip
+    of_rows = linked(
+        right.segmented_control, "Adaptive k of training rows", key="k_of", options=list(_ROWS),
+        default="adaptive_k_mean", format_func=_ROWS.__getitem__, required=True,
     )  # fmt: skip
     shown = records[records["method_name"] == method]
     table = sweep.summary(shown, "dimensions", metric, by="reduction").dropna(subset="mean")
@@ -47,7 +52,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         "smaller": SMALLER,
     }
     st.markdown(in_words(plan, table, method, METRICS[metric].lower(), axis["bytes_a_column"]))
-    left, right = st.columns(2, gap="large")
+    left, right = st.container(key="stacking_curves").columns(2, gap="large")
     with left:
         st.subheader(f"{METRICS[metric]} of {method}")
         figure = dimension_charts.curves(
@@ -60,18 +65,13 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "dimensions", records, plan.base, "All runs, CSV",
         )  # fmt: skip
     with right:
-        _show_adaptive_k(shown, plan, axis)
+        _show_adaptive_k(shown, plan, axis, of_rows)
     _show_costs(shown, plan, axis, method)
     _show_table(plan, records, metric)
 
 
-def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any]) -> None:
-    heading, control = st.columns([3, 4], vertical_alignment="bottom")
-    column = linked(
-        control.segmented_control, "Training rows with", key="k_of", options=list(_ROWS),
-        default="adaptive_k_mean", format_func=_ROWS.__getitem__, required=True,
-    )  # fmt: skip
-    heading.subheader("Mean adaptive k")
+def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], column: str) -> None:
+    st.subheader(f"Mean adaptive k, {_ROWS[column].lower()}")
     table = sweep.summary(shown, "dimensions", column, by="reduction").dropna(subset="mean")
     if table.empty:
         st.info("No training row has a label that is known to be wrong.")
@@ -94,7 +94,7 @@ def _show_costs(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], method: s
     costs = by[["mean", *_COSTS]].median().reset_index().assign(std=float("nan"))
     figure = dimension_charts.curves(
         costs[["reduction", "dimensions", "mean", "std", *_COSTS]], "reduction, search and votes",
-        unit="s", hover=_TIMES, log=True, **axis,
+        unit="s", hover=_TIMES, log=True, height=360, **axis,
     )  # fmt: skip
     stored = shown.get("stored_at", pd.Series(dtype=object)).dropna()
     origin = (
@@ -123,7 +123,7 @@ def in_words(plan: Plan, table: pd.DataFrame, method: str, score: str, bytes_a_c
     whole = table.loc[table["reduction"] == NONE, "mean"]
     lines = []
     if len(whole):
-        size = look.megabytes(plan.columns * bytes_a_column)
+        size = look.nbytes(plan.columns * bytes_a_column)
         lines.append(
             f"All {plan.columns:,} dimensions ({size}): {method} has "
             f"**{look.percent(whole.iloc[0])}** {score}."
@@ -138,7 +138,7 @@ def in_words(plan: Plan, table: pd.DataFrame, method: str, score: str, bytes_a_c
             f"{row.reduction} **{look.percent(row.mean)}** at {row.dimensions}"
             for row in largest.itertuples()
         )
-        size = look.megabytes(most * bytes_a_column)
+        size = look.nbytes(most * bytes_a_column)
         lines.append(f"{times}× smaller (at most {most} dimensions, {size}): {each}.")
     return "  \n".join(lines)
 

@@ -29,7 +29,7 @@ _TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
 _REDUCTIONS = {
     "none": ("#7D8794", "circle", "solid"),
     "PCA": ("#9B7B3B", "circle-open", "dash"),
-    "LDA": ("#7938FA", "square-open", "dot"),
+    "LDA": ("#8B4DFA", "square-open", "dot"),
     "fLDA": ("#D025B4", "diamond-open", "solid"),
 }
 
@@ -126,9 +126,10 @@ def reduction_style(name: str) -> tuple[str, str, str]:
     return _REDUCTIONS[name]
 
 
-def megabytes(size: float) -> str:
-    """Bytes as '12.8 MB', to three digits."""
-    return f"{size / 1e6:.3g} MB" if size < 1e9 else f"{size / 1e9:.3g} GB"
+def nbytes(size: float) -> str:
+    """Bytes as '12.8 MB' or in the unit that suits them, to three digits."""
+    unit, one = next((u, n) for u, n in (("GB", 1e9), ("MB", 1e6), ("kB", 0)) if size >= n)
+    return f"{size / (one or 1e3):.3g} {unit}"
 
 
 def percent(share: float, digits: int = 1) -> str:
