@@ -227,7 +227,7 @@ def fit_lda(X_train: Array, labels: Array, *, fit_on: Array | None = None) -> Re
     if n_classes < 2 or len(y_fit) <= n_classes:
         kind = "LDA" if fit_on is None else "fLDA"
         raise WannError(
-            f"{kind} needs at least 2 classes and more rows than classes to fit on, "
+            f"reduction by {kind} needs at least 2 classes and more rows than classes to fit on, "
             f"got {len(y_fit)} rows of {n_classes} classes.",
             "reduction",
         )
