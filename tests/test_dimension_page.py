@@ -18,7 +18,7 @@ from ui.dimension_results import in_words, table_of
 from wann_core import Scenario, sweep
 
 PAGE = Path(__file__).resolve().parents[1] / "pages" / "dimension.py"
-SMALL = {"rows": 200, "seeds": 2, "dims": [2, 6]}
+SMALL = {"rows": 200, "seeds": 2, "dims_64": [2, 6]}
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +65,17 @@ def charts(app: AppTest) -> list[Any]:
 
 
 def test_nothing_chosen_has_a_hint() -> None:
-    for state in ({"reductions": []}, {"reductions": ["PCA", "LDA"], "dims": []}):
+    for state in ({"reductions": []}, {"reductions": ["PCA", "LDA"], "dims_64": []}):
         app = opened(**state)
         assert "Choose at least one reduction" in told(app)
         assert not labels(app)
 
 
 def test_sizes_come_from_the_data_and_from_its_rows() -> None:
-    offered = opened().multiselect(key="dims")
+    offered = opened().multiselect(key="dims_64")
     assert [int(size) for size in offered.options] == [1, 2, 4, 6, 8, 9, 16, 32]
     assert offered.value == [2, 4, 6, 8, 9, 16, 32]
-    few = opened(rows=20).multiselect(key="dims")
+    few = opened(rows=20).multiselect(key="dims_64")
     assert [int(size) for size in few.options] == [1, 2, 4, 6, 8, 9, 16]
 
 
@@ -145,13 +145,13 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
 
 def test_size_that_noise_leaves_no_class_for_is_told_of() -> None:
     # With 14 rows of 10 classes, fLDA finds too few classes that a neighbourhood explains.
-    app = settled(press(opened(rows=14, seeds=1, dims=[2]), "Run"))
+    app = settled(press(opened(rows=14, seeds=1, dims_64=[2]), "Run"))
     assert "runs are missing. Reduction by fLDA needs at least 2 classes" in told(app)
     assert set(app.dataframe[0].value["reduction"]) >= {"none", "PCA"}
 
 
 def test_error_of_the_rows_stands_beside_its_control() -> None:
-    app = settled(press(opened(rows=3, dims=[1, 2]), "Run"))
+    app = settled(press(opened(rows=3, dims_64=[1, 2]), "Run"))
     assert any("“Training rows” = 3" in error.value for error in app.sidebar.error)
 
 

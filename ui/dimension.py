@@ -81,8 +81,9 @@ def controls(settings: Settings, data: Dataset) -> Plan | None:
         help=f"LDA and fLDA have at most C - 1 dimensions, here {data.n_classes - 1}.",
     )  # fmt: skip
     every = sorted({size for sizes in offered.values() for size in sizes if size is not None})
+    # Other embeddings start anew, with their own 10 and 100 times smaller sizes.
     sizes = linked(
-        middle.multiselect, "Dimensions", key="dims", options=every,
+        middle.multiselect, "Dimensions", key=f"dims_{columns}", options=every,
         default=[size for size in every if 1 < size <= _MOST_AT_FIRST] or every,
         help=f"Of {columns:,}. Each is a search of its own, under LDA and fLDA one for each seed.",
     )  # fmt: skip
