@@ -1,5 +1,8 @@
 """The neighbour graph: one search, reused by every vote."""
 
+import functools
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.flat import Flat, Found
+from wann_core.flat import Flat, Found, floats
 from wann_core.search_plan import SEARCHES, Plan, Queries, carry_out, plan
 
 Progress = Callable[[float, float, str], None]
@@ -28,6 +31,8 @@ class NeighborGraph:
         Their Euclidean distances (not squared).
     test_ids, test_distances : ndarray of shape (m, min(k, n)) or None
         The same for the test rows.
+    seconds : float
+        Wall time of the search, its kernel loaded; NaN where it is not known.
     method : {'flat', 'two-stage', 'IVF'}
         How it was searched, see docs/scale.md. Flat search is exact.
     recall : float
@@ -42,6 +47,7 @@ class NeighborGraph:
     train_distances: Array
     test_ids: Array | None = None
     test_distances: Array | None = None
+    seconds: float = math.nan
     method: str = "flat"
     recall: float = 1.0
     recall_rows: int = 0
@@ -91,6 +97,8 @@ class NeighborGraph:
         """
         check_number("k", k, 1, whole=True)
         train = as_matrix(X_train, "X_train")
+        _load_kernel(floats(train[:0]).dtype)
+        started = time.perf_counter()
         test = None if X_test is None else as_matrix(X_test, "X_test")
         if len(train) < 2:
             raise WannError(
@@ -111,12 +119,14 @@ class NeighborGraph:
             chosen = plan(flat, Queries(train, test, k_train), told.planning)
         own = np.arange(len(train))
         found, certain = carry_out(chosen, flat, train, k_train, own, told.searching(0))
-        if test is None:
-            return cls(*found, **_made(chosen, certain))
-        tested, sure = carry_out(
-            chosen, flat, test, min(k, len(train)), None, told.searching(len(train))
-        )
-        return cls(*found, *tested, **_made(chosen, np.concatenate([certain, sure])))
+        tested: tuple[Array | None, Array | None] = None, None
+        if test is not None:
+            tested, sure = carry_out(
+                chosen, flat, test, min(k, len(train)), None, told.searching(len(train))
+            )
+            certain = np.concatenate([certain, sure])
+        made = _made(chosen, certain)
+        return cls(*found, *tested, seconds=time.perf_counter() - started, **made)
 
     @property
     def description(self) -> str:
@@ -209,3 +219,10 @@ def as_matrix(X: npt.ArrayLike, name: str) -> Array:
         text = f"`{name}` must hold finite numbers below 1e15, got NaN, infinity or more."
         raise WannError(text, name)
     return array
+
+
+@functools.cache
+def _load_kernel(dtype: np.dtype[Any]) -> None:
+    """Compile the kernel or read it from disk, which may take a second, before a clock runs."""
+    rows = np.zeros((2, 1), dtype)
+    Flat(rows).search(rows, 1, np.arange(2))

@@ -22,8 +22,8 @@ from wann_core.neighbors import NeighborGraph, Progress
 T = TypeVar("T")
 Array = npt.NDArray[Any]
 
-# Raised whenever the search changes what it would answer, so that old files are left alone.
-_GRAPH_VERSION = 2
+# Raised whenever the search would answer or keep something else: old files are left alone.
+_GRAPH_VERSION = 3
 # Searches cheaper than this many multiplications (about a second) are not worth a file.
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
@@ -143,7 +143,9 @@ _ARRAYS = ("train_ids", "train_distances", "test_ids", "test_distances")
 _DAMAGED = (
     zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError, EOFError, RuntimeError,
 )  # fmt: skip
-_MADE = {"method": str, "recall": float, "recall_rows": int, "certified": float}
+_MADE = {
+    "seconds": float, "method": str, "recall": float, "recall_rows": int, "certified": float,
+}  # fmt: skip
 
 
 def _read_graph(path: Path) -> NeighborGraph | None:
