@@ -1,12 +1,14 @@
 """Verdicts are kept: whole, in order, for each to undo, through crashes and beside others."""
 
 import dataclasses
+import os
 import random
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -98,8 +100,11 @@ def test_new_verdict_drops_what_was_undone(ledger: Ledger) -> None:
 def test_version_grows_with_every_change(ledger: Ledger) -> None:
     seen = [ledger.version()]
     other = Ledger(ledger.path)
-    for change in (lambda: ledger.record([KEEP], who="ada"), lambda: ledger.undo("ada"),
-                   lambda: ledger.redo("ada"), lambda: ledger.record([MOVE], who="bob")):  # fmt: skip
+    changes: list[Callable[[], object]] = [
+        lambda: ledger.record([KEEP], who="ada"), lambda: ledger.undo("ada"),
+        lambda: ledger.redo("ada"), lambda: ledger.record([MOVE], who="bob"),
+    ]  # fmt: skip
+    for change in changes:
         change()
         seen.append(other.version())
     assert seen == sorted({*seen})
@@ -111,7 +116,8 @@ def test_audit_rows_are_recorded_as_they_are(tmp_path: Path) -> None:
     data = noisy_blobs(200)[0]
     table = audit(data, probe=False).ranked().head(20)
     rows = table.assign(
-        action="relabel", new_label=table["predicted_label"], score=table["label_score"], id=table["name"]
+        action="relabel", new_label=table["predicted_label"], score=table["label_score"],
+        id=table["name"],
     )  # fmt: skip
     rows["action"] = rows["action"].where(rows["new_label"] != rows["given_label"], "keep")
     rows["new_label"] = rows["new_label"].where(rows["action"] == "relabel")
@@ -255,7 +261,8 @@ def test_each_labelling_has_its_own_file(tmp_path: Path) -> None:
     assert other(name="ü" * 300).name != "" and len(other(name="ü" * 300).name) < 200
     reordered = np.argsort(np.random.RandomState(0).rand(100))
     shuffled = dataclasses.replace(
-        data.train, X=data.train.X[reordered], y=data.train.y[reordered], ids=data.train.ids[reordered]
+        data.train, X=data.train.X[reordered], y=data.train.y[reordered],
+        ids=data.train.ids[reordered],
     )  # fmt: skip
     assert other(train=shuffled) == path
 
@@ -293,40 +300,37 @@ while sys.stdin.readline():
 """
 
 
+def _until(writer: subprocess.Popen[str], word: str, acknowledged: dict[int, int]) -> str:
+    """Read what a writer says up to a line, and keep what was acknowledged before."""
+    assert writer.stdout is not None
+    for line in writer.stdout:
+        if line.startswith(word):
+            return line
+        number, size = map(int, line.split())
+        acknowledged[number] = size
+    raise AssertionError("the writer ended")
+
+
 def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(path), who],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for who in "ab"
     ]  # fmt: skip
-    chance, acknowledged = random.Random(0), {}
+    chance, acknowledged = random.Random(0), dict[int, int]()
     for _ in range(8):
         for writer in writers:
             assert writer.stdin is not None
-            writer.stdin.write("go\n")
-        children = {}
-        for writer in writers:
-            assert writer.stdout is not None
-            # Acknowledgements may come before the name of who makes them.
-            for line in writer.stdout:
-                if line.startswith("child"):
-                    children[writer] = int(line.split()[1])
-                    break
-                number, size = map(int, line.split())
-                acknowledged[number] = size
+            print("go", file=writer.stdin, flush=True)
+        children = [int(_until(w, "child", acknowledged).split()[1]) for w in writers]
         time.sleep(chance.uniform(0.02, 0.15))
-        for child in children.values():
-            subprocess.run(["kill", f"-{int(signal.SIGKILL)}", str(child)], check=True)
+        for child in children:
+            os.kill(child, signal.SIGKILL)
         for writer in writers:
-            assert writer.stdout is not None
-            for line in writer.stdout:
-                if line == "dead\n":
-                    break
-                number, size = map(int, line.split())
-                acknowledged[number] = size
+            _until(writer, "dead", acknowledged)
     for writer in writers:
         writer.communicate(timeout=60)
     history = Ledger(path).history()
