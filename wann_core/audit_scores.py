@@ -109,10 +109,10 @@ class Evidence:
     @cached_property
     def near_shares(self) -> Array:
         """Votes of the neighbours, nearer ones weighing more (a Gaussian kernel); (n, C)."""
-        d = self.graph.train_distances[:, :NEIGHBORS].astype(np.float64)
-        farthest = d[:, -1:]
-        relative = np.divide(d, farthest, out=np.zeros_like(d), where=farthest > 0)
-        return self._shares(np.exp(-_STEEP * relative**2))
+        shares = np.zeros((len(self.labels), self.n_classes))
+        distances = self.graph.train_distances[:, :NEIGHBORS]
+        in_slices(_near_shares, len(shares), self.ids, self.labels, distances, shares)
+        return shares
 
     @cached_property
     def probe_shares(self) -> Array:
@@ -276,6 +276,22 @@ def _edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-
         if total > 0.0:
             for c in range(shares.shape[1]):
                 shares[i, c] /= total
+
+
+@numba.njit(nogil=True, cache=True)
+def _near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
+    last = ids.shape[1] - 1
+    for i in range(start, stop):
+        farthest = np.float64(distances[i, last])
+        steep = -_STEEP / (farthest * farthest) if farthest > 0.0 else 0.0
+        total = 0.0
+        for j in range(last + 1):
+            d = np.float64(distances[i, j])
+            weight = np.exp(steep * d * d)
+            shares[i, labels[ids[i, j]]] += weight
+            total += weight
+        for c in range(shares.shape[1]):
+            shares[i, c] /= total
 
 
 @numba.njit(nogil=True, cache=True)
