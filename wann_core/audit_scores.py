@@ -37,6 +37,8 @@ _FLOOR = 0.01
 _TRUST = 0.5
 _ROUNDS = 3
 _STEEP = 2.0
+# Distances from either side may differ in their last digit.
+_NEARLY = 1.00001
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,8 @@ class Evidence:
         weights = np.empty(self.ids.shape)
         labels = self.labels.astype(np.int32)
         in_slices(
-            _reliability_without, len(labels), self.ids, labels, self.adaptive_k, *self.k_bounds,
-            self.n_classes, weights, rows=512,
+            _reliability_without, len(labels), self.ids, self.graph.train_distances, labels,
+            self.adaptive_k, *self.k_bounds, self.n_classes, weights, rows=512,
         )  # fmt: skip
         return weights
 
@@ -335,7 +337,7 @@ def _k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-un
 
 @numba.njit(nogil=True, cache=True)
 def _reliability_without(  # type: ignore[no-untyped-def]
-    start, stop, ids, labels, adaptive_k, k_min, k_max, n_classes, weights
+    start, stop, ids, distances, labels, adaptive_k, k_min, k_max, n_classes, weights
 ):
     counts = np.zeros(n_classes, np.int32)
     # The largest k that is tried; none may be.
@@ -345,7 +347,9 @@ def _reliability_without(  # type: ignore[no-untyped-def]
             j = ids[i, m]
             # Only a row among the voters that were looked at can change the answer.
             looked_at = min(adaptive_k[j], last)
-            own = 0
+            # Row i is as far from j as j from i: farther than the last voter, it is none.
+            near = looked_at > 0 and distances[i, m] <= distances[j, looked_at - 1] * _NEARLY
+            own = 0 if near else looked_at
             while own < looked_at and ids[j, own] != i:
                 own += 1
             if own == looked_at:
