@@ -141,7 +141,8 @@ def _parts(graph: NeighborGraph) -> dict[str, Array]:
 def _fitted(graph: NeighborGraph, start: Array, progress: Progress | None) -> Layout:
     with tempfile.TemporaryDirectory(prefix="wann-map-") as folder:
         source, target = Path(folder, "graph.npz"), Path(folder, "layout.npz")
-        np.savez(source, **_parts(graph), start=_spread(start), seed=_SEED)
+        inputs: dict[str, Any] = {**_parts(graph), "start": _spread(start), "seed": _SEED}
+        np.savez(source, **inputs)
         _run(source, target, progress)
         made = _read(target)
     assert made is not None
