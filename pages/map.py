@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import charts, engine, map_charts, map_jobs, map_selection, map_view, settings
+from ui import charts, engine, map_charts, map_jobs, map_selection, map_view, samples, settings
 
 st.title("Map")
 chosen = settings.sidebar()
@@ -35,4 +35,6 @@ with left:
         displayModeBar=True,
     )
 with right:
-    map_selection.show(selection, prepared, points)
+    shown = map_selection.show(selection, prepared, points)
+if shown is not None:
+    samples.listing(prepared, *shown, "map-selection")

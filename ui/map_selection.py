@@ -15,6 +15,7 @@ from wann_core.prepared import Prepared
 Array = npt.NDArray[Any]
 
 _CHART = "chart_map"
+_PICTURES = 15
 _PARTS = {"train": "Training rows", "test": "Test rows"}
 
 
@@ -45,7 +46,7 @@ class Selection:
 
     def places(self, prepared: Prepared) -> Array:
         """Places of the highlighted rows, as `Points` counts them."""
-        return np.concatenate(list(_found(self.highlighted, prepared).values()))
+        return _places(_found(self.highlighted, prepared), len(prepared.row_ids))
 
     def clear(self) -> None:
         """Choose nothing."""
@@ -85,8 +86,14 @@ def picker(selection: Selection, points: Points) -> Callable[[], None]:
     return picked
 
 
-def show(selection: Selection, prepared: Prepared, points: Points) -> None:
-    """The chosen rows: how many, pictures, table, links; a hint where there are none."""
+def show(selection: Selection, prepared: Prepared, points: Points) -> tuple[str, Array] | None:
+    """How many rows are chosen and what they look like; a hint where there are none.
+
+    Returns
+    -------
+    (str, ndarray of int) or None
+        Split and positions of the rows that are shown.
+    """
     found = {part: at for part, at in _found(selection.rows, prepared).items() if len(at)}
     st.subheader("Chosen rows")
     if not found:
@@ -95,18 +102,8 @@ def show(selection: Selection, prepared: Prepared, points: Points) -> None:
             "box too, and a hand that moves the map and chooses single points.",
             icon=":material/lasso_select:",
         )
-        return
-    n_train = len(prepared.row_ids)
-    zoom, clear = st.columns(2)
-    places = np.concatenate([at + n_train * (part == "test") for part, at in found.items()])
-    shown = points.xy[np.isin(points.places, places)]
-    zoom.button(
-        "Zoom to them", icon=":material/zoom_in:", width="stretch", disabled=not len(shown),
-        on_click=map_view.zoom, args=(shown, points.square),
-    )  # fmt: skip
-    clear.button(
-        "Clear selection", icon=":material/close:", width="stretch", on_click=selection.clear
-    )
+        return None
+    _buttons(selection, found, points)
     part = next(iter(found))
     if len(found) > 1:
         part = st.segmented_control(
@@ -115,10 +112,28 @@ def show(selection: Selection, prepared: Prepared, points: Points) -> None:
         )  # fmt: skip
     else:
         st.caption(f"{_PARTS[part]}: {len(found[part]):,}")
-    samples.show(prepared, part, found[part], "map-selection")
+    samples.pictures(prepared, part, found[part], "map-selection", _PICTURES)
+    return part, found[part]
+
+
+def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> None:
+    zoom, clear = st.columns(2)
+    shown = points.xy[np.isin(points.places, _places(found, points.n_train))]
+    zoom.button(
+        "Zoom to them", icon=":material/zoom_in:", width="stretch", disabled=not len(shown),
+        on_click=map_view.zoom, args=(shown, points.square),
+    )  # fmt: skip
+    clear.button(
+        "Clear selection", icon=":material/close:", width="stretch", on_click=selection.clear
+    )
 
 
 def _found(rows: dict[str, Array], prepared: Prepared) -> dict[str, Array]:
     """Positions of these rows in their split, as far as the scenario has them."""
     ids = {"train": prepared.row_ids, "test": prepared.test_ids}
     return {part: np.flatnonzero(np.isin(ids[part], rows.get(part, ()))) for part in ids}
+
+
+def _places(found: dict[str, Array], n_train: int) -> Array:
+    """Positions as `Points` counts them: test rows after training rows."""
+    return np.concatenate([at + n_train * (part == "test") for part, at in found.items()])

@@ -72,7 +72,7 @@ def place(positions: Array, ids: Array, distances: Array) -> Array:
     )
     weights = strengths.reshape(ids.shape)
     weights = weights / weights.sum(axis=1, keepdims=True)
-    return np.einsum("mk,mkc->mc", weights, positions[ids]).astype(np.float32)
+    return np.asarray(np.einsum("mk,mkc->mc", weights, positions[ids]), np.float32)
 
 
 def _umap() -> Any:
