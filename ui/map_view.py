@@ -104,7 +104,7 @@ def controls(settings: Settings, prepared: Prepared) -> View:
     names = prepared.dataset.class_names
     colors = [*_COLORS, *(point_values.CORRECT + name for name in settings.methods)]
     with st.container(key="stacking_map_controls"):
-        first, second, third = st.columns([2, 3, 2], vertical_alignment="bottom")
+        first, second, third = st.columns([2, 3, 2])
     layout = linked(
         first.segmented_control, "Layout", key="layout", options=list(_LAYOUTS), default="umap",
         format_func=_LAYOUTS.__getitem__, required=True,

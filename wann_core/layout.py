@@ -212,7 +212,8 @@ def _plane(X: Array) -> Array:
 
 def _read(path: Path) -> Layout | None:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # Opened here: numpy would leave a damaged file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             made = Layout(arrays["train"], arrays["test"])
     except FileNotFoundError:
         return None
