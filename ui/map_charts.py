@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 _MOST_POINTS = 200_000
 _CELLS = 128  # along each side of the density image
 _MOST_TRACES = 100  # classes up to which each has a trace, whose name the tooltip shows
-_HEIGHT = 600
+_HEIGHT = 660
 _SIZES = ((50_000, 3), (10_000, 4), (2_000, 6))  # points from which a mark has this size
 
 
@@ -48,7 +48,15 @@ def figure(points: Points, color: str, prepared: Prepared, highlighted: Array, t
             "dragmode": "lasso",
             "hovermode": "closest",
             "selectionrevision": turn,
-            "legend": {"itemsizing": "constant", "traceorder": "normal"},
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1.01,
+                "yanchor": "bottom",
+                "traceorder": "normal",
+                "itemclick": False,
+                "itemdoubleclick": False,
+            },
             "xaxis": {**bare, "constraintoward": "left", "range": [x0, x1], "scaleanchor": "y"},
             "yaxis": {**bare, "constraintoward": "top", "range": [y0, y1]},
             **({} if axis is None else {"coloraxis": axis}),
