@@ -99,7 +99,7 @@ def _marks(
     for part in np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1]):
         of_test = bool(test[part[0]])
         label = names[points.observed[part[0]]] if by_class else "class %{customdata[2]}"
-        chosen = np.flatnonzero(standing_out[part]).astype(np.int32)
+        chosen = np.flatnonzero(standing_out[part]).tolist()
         traces.append(
             {
                 "type": "scattergl",
