@@ -15,6 +15,8 @@ from ui import map_charts, map_colors, map_view
 from ui.map_selection import Selection
 from ui.map_view import Points
 from wann_core import Scenario, layout, prepare
+from wann_core.datasets import Split
+from wann_core.datasets import database as databases
 from wann_core.layout import Layout
 from wann_core.point_values import values
 from wann_core.prepared import Prepared
@@ -163,6 +165,15 @@ def test_other_data_have_no_rows_of_these(database: Path) -> None:
         _map_selection=chosen, databases=str(database), dataset="small", backbone="tiny"
     )  # fmt: skip
     assert not app.dataframe
+
+
+def test_data_without_test_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 5)).astype(np.float32)
+    train = Split(X, np.arange(90) % 3, np.arange(90) * 2)
+    databases.write(tmp_path, "lone", "tiny", {"train": train}, ("a", "b", "c"), {})
+    app = opened(databases=str(tmp_path), dataset="lone", backbone="tiny", parts=["train", "test"])
+    assert drawn_rows(app) == list(range(0, 180, 2))
 
 
 def test_zoom_frames_what_was_chosen(prepared: Prepared) -> None:

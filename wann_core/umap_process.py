@@ -1,7 +1,7 @@
 """Run as a script: lays out a neighbour graph by UMAP and tells on standard output how far it is.
 
-A process of its own, because UMAP's compiled epochs hold the interpreter lock for up to a second
-each, under which every session of a server would stand still, and because only a process can be
+A process of its own, because UMAP's compiled epochs hold the interpreter lock, a tenth of a second
+and more each, under which all sessions of a server would stutter, and because only a process can be
 stopped at any moment. It imports nothing of this project.
 """
 
