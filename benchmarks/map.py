@@ -7,6 +7,8 @@ that of the 15 nearest in the plane (Venna and Kaski, 2001), on a sample of the 
 """
 
 import argparse
+import contextlib
+import io
 import os
 import statistics
 import tempfile
@@ -20,7 +22,7 @@ import plotly.graph_objects as go
 from sklearn.manifold import trustworthiness
 
 from ui import map_charts, map_view
-from wann_core import Scenario, layout, prepare, umap_process
+from wann_core import Scenario, layout, point_values, prepare, umap_process
 from wann_core.layout import Layout
 from wann_core.prepared import Prepared
 
@@ -38,11 +40,11 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def payload(prepared: Prepared, color: str) -> float:
-    """Megabytes of the map's figure for 50,000 rows, drawn again from what there is if need be."""
+    """Megabytes of the map's figure for 50,000 rows, those that there are repeated if need be."""
     at = np.resize(np.arange(len(prepared.labels)), FIGURE_ROWS)
     xy = np.random.default_rng(0).normal(size=(FIGURE_ROWS, 2)).astype(np.float32)
     ends = (float(xy.min()), float(xy.max()))
-    values = at if color == "density" else map_view.point_values.values(prepared, "train", color)
+    values = at if color == "density" else point_values.values(prepared, "train", color)
     places = np.arange(FIGURE_ROWS, dtype=np.int32)
     points = map_view.Points(
         places, places, xy, prepared.labels[at], values[at], FIGURE_ROWS,
@@ -77,7 +79,8 @@ def main() -> None:
 
     def given() -> Any:
         first = layout._spread(start)
-        train = umap_process.fit(parts["ids"], parts["distances"], first, 42)
+        with contextlib.redirect_stdout(io.StringIO()):  # its epochs
+            train = umap_process.fit(parts["ids"], parts["distances"], first, 42)
         umap_process.place(train, parts["test_ids"], parts["test_distances"])
         return train
 

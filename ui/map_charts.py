@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 _MOST_POINTS = 200_000
 _CELLS = 128  # along each side of the density image
 _MOST_TRACES = 100  # classes up to which each has a trace, whose name the tooltip shows
-_HEIGHT = 660
+_HEIGHT = 630
 _SIZES = ((50_000, 3), (10_000, 4), (2_000, 6))  # points from which a mark has this size
 
 
@@ -39,7 +39,13 @@ def figure(points: Points, color: str, prepared: Prepared, highlighted: Array, t
     else:
         traces, axis = _marks(points, color, prepared, highlighted)
     x0, x1, y0, y1 = points.window
-    bare = {"showticklabels": False, "showgrid": False, "zeroline": False, "constrain": "domain"}
+    bare = {
+        "showticklabels": False,
+        "ticks": "",
+        "showgrid": False,
+        "zeroline": False,
+        "constrain": "domain",
+    }
     return {
         "data": traces,
         "layout": {
@@ -51,8 +57,8 @@ def figure(points: Points, color: str, prepared: Prepared, highlighted: Array, t
             "legend": {
                 "orientation": "h",
                 "x": 0,
-                "y": 1.01,
-                "yanchor": "bottom",
+                "y": -0.01,
+                "yanchor": "top",
                 "traceorder": "normal",
                 "itemclick": False,
                 "itemdoubleclick": False,

@@ -70,7 +70,8 @@ class Scale:
 
     def axis(self) -> dict[str, Any]:
         """Plotly's colour axis."""
-        bar = {"title": {"text": self.title, "side": "right"}, "thickness": 12, **self.ticks}
+        place = {"thickness": 12, "lenmode": "pixels", "len": 300, "y": 1, "yanchor": "top"}
+        bar = {"title": {"text": self.title, "side": "right"}, **place, **self.ticks}
         return {"cmin": self.low, "cmax": self.high, "colorscale": _SCALE, "colorbar": bar}
 
 
