@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,18 @@ def opened(**state: object) -> AppTest:
     app = AppTest.from_file(PAGE, default_timeout=120)
     for key, value in {"layout": "pca", **state}.items():
         app.session_state[key] = value
-    app.run()
-    assert not app.exception
-    return app
+    return ready(app.run())
+
+
+def ready(app: AppTest) -> AppTest:
+    """Run again until the background work has ended."""
+    for _ in range(120):
+        assert not app.exception
+        if app.get("plotly_chart") or any(button.label == "Show all" for button in app.button):
+            return app
+        time.sleep(0.5)
+        app.run()
+    pytest.fail("the chart did not come")
 
 
 def chart(app: AppTest) -> dict[str, Any]:
@@ -112,7 +122,7 @@ def test_part_of_the_map_leaves_what_lies_there(prepared: Prepared) -> None:
     middle = (both.min(axis=0) + both.max(axis=0)) / 2
     keep = (positions.train[:, 0] >= middle[0]) & (positions.train[:, 1] <= middle[1])
     assert drawn_rows(app) == sorted(prepared.row_ids[keep].tolist())
-    app.button[0].click().run()
+    ready(app.button[0].click().run())
     assert len(drawn_rows(app)) == 1200
 
 
@@ -127,7 +137,7 @@ def test_part_of_the_map_leaves_what_lies_there(prepared: Prepared) -> None:
 def test_nothing_left_says_why_and_leads_back(state: dict[str, object], reason: str) -> None:
     app = opened(**state)
     assert reason in app.info[0].value
-    app.button[0].click().run()
+    ready(app.button[0].click().run())
     assert not any(button.label == "Show all" for button in app.button)
     assert len(drawn_rows(app)) == 1200
 
@@ -139,13 +149,13 @@ def test_chosen_rows_outlive_colour_layout_and_noise(prepared: Prepared) -> None
     for state in ({}, {"color": "agreement"}, {"classes": [2]}, {"ratio": 0.1}, {"rows": 1000}):
         for key, value in state.items():
             app.session_state[key] = value
-        app.run()
+        ready(app.run())
         assert set(app.dataframe[0].value["row"]) <= set(rows)
         if "rows" not in state:
             assert list(app.dataframe[0].value["row"]) == rows.tolist()
     app.session_state["rows"] = None
     app.session_state["classes"] = []
-    app.run()
+    ready(app.run())
     standing_out = {
         int(array(trace["customdata"])[i, 1])
         for trace in chart(app)["data"] if "customdata" in trace
@@ -153,7 +163,7 @@ def test_chosen_rows_outlive_colour_layout_and_noise(prepared: Prepared) -> None
     }  # fmt: skip
     assert standing_out == set(rows)
     clear = next(button for button in app.button if button.label == "Clear selection")
-    clear.click().run()
+    ready(clear.click().run())
     assert not app.dataframe
     assert any("Draw around points" in info.value for info in app.info)
     assert not any("selectedpoints" in trace for trace in chart(app)["data"])
@@ -179,7 +189,7 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
 def test_zoom_frames_what_was_chosen(prepared: Prepared) -> None:
     rows = prepared.row_ids[prepared.clean_labels == 0]
     app = opened(_map_selection=Selection(("digits", "pixels"), {"train": rows}))
-    next(button for button in app.button if button.label == "Zoom to them").click().run()
+    ready(next(button for button in app.button if button.label == "Zoom to them").click().run())
     assert set(rows) <= set(drawn_rows(app))
     assert len(drawn_rows(app)) < 1200
     across, up = app.session_state["across"], app.session_state["up"]
