@@ -8,7 +8,7 @@ from wann_core.errors import WannError
 from wann_core.layout import Layout
 from wann_core.prepared import Prepared
 
-_AT_ONCE = 0.5  # seconds in which a layout from the disk is here
+_AT_ONCE = 0.5  # seconds in which a layout is here that lies on the disk
 
 
 def positions(how: str, prepared: Prepared) -> tuple[str, Layout]:
@@ -35,8 +35,11 @@ def positions(how: str, prepared: Prepared) -> tuple[str, Layout]:
         return layout.umap_map(prepared.graph, start.train, job.progress)
 
     key = ("umap", name)
+    new = jobs.registry().find(key) is None
     job = jobs.registry().start(key, fit)
-    if job.wait(_AT_ONCE) and job.state is jobs.State.DONE:
+    if new:
+        job.wait(_AT_ONCE)
+    if job.state is jobs.State.DONE:
         return "umap", job.result
     _tell(job, key)
     return "pca", start
