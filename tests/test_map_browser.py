@@ -22,6 +22,14 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield url
 
 
+@pytest.fixture(autouse=True)
+def _patient() -> Iterator[None]:
+    """A loaded machine may take long to draw thousands of points without a GPU."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     fresh = browser.new_context(viewport={"width": 1440, "height": 1200})
