@@ -127,8 +127,8 @@ class KGrid:
     def best(self, method: str) -> pd.DataFrame:
         """The bounds of the highest accuracy of a method; more than one row where they tie."""
         rows = self.bounds[self.bounds["method_name"] == method]
-        top = rows["accuracy"].max()
-        return rows.query("accuracy == @top")
+        best: pd.DataFrame = rows[rows["accuracy"] == rows["accuracy"].max()]
+        return best
 
 
 def k_grid(
