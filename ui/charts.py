@@ -38,6 +38,7 @@ def show(
     scenario: Scenario,
     label: str = "CSV",
     pick: Sequence[Literal["points", "box", "lasso"]] = (),
+    on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
 ) -> list[dict[str, Any]]:
     """Draw a chart, say below it how to read it, and offer its numbers as CSV.
 
@@ -47,6 +48,8 @@ def show(
     ----------
     pick : sequence of {'points', 'box', 'lasso'}
         How its points can be selected; the page then runs again.
+    on_pick : callable, optional
+        Called with the points that were just selected, before the page runs again.
 
     Returns
     -------
@@ -59,8 +62,17 @@ def show(
         "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
         "modeBarButtonsToRemove": [*tools, "autoScale2d"],
     }
-    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": pick} if pick else {}
-    event = st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading, **options)
+    key = f"chart_{name}"
+
+    def picked() -> None:
+        points = list(st.session_state[key]["selection"]["points"])
+        if points and on_pick is not None:
+            on_pick(points)
+
+    options: dict[str, Any] = {}
+    if pick:
+        options = {"on_select": picked if on_pick else "rerun", "selection_mode": pick}
+    event = st.plotly_chart(figure, key=key, config=config, alt=reading, **options)
     st.caption(reading)
     download(name, data, scenario, label)
     return list(event["selection"]["points"]) if pick else []

@@ -49,8 +49,26 @@ def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.Dat
     )
 
 
-def show(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str) -> None:
-    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods."""
+def show(
+    prepared: Prepared,
+    split: str,
+    positions: npt.NDArray[Any],
+    name: str,
+    **settings: str,
+) -> None:
+    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : {'train', 'test'}
+    positions : ndarray of int
+        As for `table`.
+    name : str
+        Of the CSV and of the controls.
+    **settings : str
+        Query parameters of the sidebar in which `prepared` differs from it, for the links.
+    """
     # Without test rows the training rows themselves are judged.
     split = "train" if prepared.leave_one_out else split
     rows = table(prepared, split, positions)
@@ -71,11 +89,11 @@ def show(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str)
     if chosen in {item["id"] for item in items}:
         st.page_link(
             "pages/neighbourhoods.py", label=f"Neighbourhood of row {row}",
-            icon=":material/workspaces:", query_params={"split": split, "row": row},
+            icon=":material/workspaces:", query_params={"split": split, "row": row, **settings},
         )  # fmt: skip
     some = rows.head(_ROWS)
     st.dataframe(
-        some.assign(neighbourhood=[_address(split, i) for i in some["row"]]),
+        some.assign(neighbourhood=[_address(split, i, settings) for i in some["row"]]),
         hide_index=True,
         column_config={
             "neighbourhood": st.column_config.LinkColumn(
@@ -100,7 +118,8 @@ def _item(prepared: Prepared, split: str, position: int, row: "pd.Series[Any]") 
     }
 
 
-def _address(split: str, row: int) -> str:
+def _address(split: str, row: int, changed: dict[str, str]) -> str:
     """Link to a row's neighbourhood that carries all settings of this page."""
-    settings = {k: st.query_params.get_all(k) for k in st.query_params}
-    return "/neighbourhoods?" + urlencode({**settings, "split": [split], "row": [row]}, doseq=True)
+    settings: dict[str, Any] = {k: st.query_params.get_all(k) for k in st.query_params}
+    asked = {**settings, **changed, "split": split, "row": row}
+    return "/neighbourhoods?" + urlencode(asked, doseq=True)
