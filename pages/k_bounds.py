@@ -21,7 +21,8 @@ with left:
     st.subheader("Bounds of the adaptive k")
     method, pair = k_bounds.show_grid(prepared, grid)
 with right:
-    st.subheader("kNN beside it")
+    st.subheader("The chosen bounds")
+    k_bounds.show_chosen(grid, method, pair)
+    st.subheader("kNN beside them")
     k_bounds.show_knn(prepared, grid)
 k_bounds.tell(prepared, grid, method)
-k_bounds.show_chosen(grid, method, pair)

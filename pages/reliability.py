@@ -18,7 +18,8 @@ if k_min == k_max:
         icon=":material/info:",
     )
 
-left, right = st.columns(2, gap="large")
+with st.container(key="stacking_labels"):
+    left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Clean and flipped labels")
     shares = distribution(prepared)

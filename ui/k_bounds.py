@@ -43,20 +43,21 @@ def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
         names, names, wide, "largest neighbourhood tried, k_max",
         "smallest neighbourhood tried, k_min",
         hover="k_min %{y}, k_max %{x}: %{z:.2f} %", unit="%", clickable=True, height=560,
-        span=(float(np.nanquantile(wide, _LOWEST)), float(np.nanmax(wide))),
     )  # fmt: skip
+    _stretch(figure, wide)
     best = grid.best(method)
     figure["data"] += [
-        _mark(grid.present, "present bounds", "circle-open"),
-        _mark((best.iloc[0]["k_min"], best.iloc[0]["k_max"]), "best on these rows", "star"),
+        _mark(grid.present, "present bounds", "circle-open", method),
+        _mark((best.iloc[0]["k_min"], best.iloc[0]["k_max"]), "best on these rows", "star", method),
     ]
     figure["layout"]["showlegend"] = True
     cells.outline(figure, lows, highs, row, column, "solid")
     charts.show(
         figure,
-        f"Accuracy of {method} under each pair of bounds, odd values; paler than the scale are the "
-        "lowest tenth. Circle: the bounds of the sidebar. Star: the best pair on these rows. "
-        "Click a cell to compare its bounds with the present ones, or to take them.",
+        f"Accuracy of {method} under each pair of bounds, odd values; the lowest tenth "
+        "of the pairs are all as pale as can be. Circle: the bounds of the sidebar. Star: the best "
+        "pair on these rows. Click a cell to compare its bounds with the present ones, or to take "
+        "them.",
         "k-bounds", grid.bounds, prepared.scenario, pick=("points",),
         on_pick=cells.taker(lows, highs),
     )  # fmt: skip
@@ -69,7 +70,16 @@ def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
     return method, found.iloc[0]
 
 
-def _mark(pair: tuple[int, int], name: str, symbol: str) -> charts.Trace:
+def _stretch(figure: charts.Figure, values: np.ndarray) -> None:
+    """Give the colours to the upper nine tenths of the pairs; the lowest are all equally pale."""
+    low, high = float(np.nanquantile(values, _LOWEST)), float(np.nanmax(values))
+    trace = figure["data"][0]
+    trace["z"] = np.maximum(values, low).astype(np.float32)
+    # No cell is as pale as none at all.
+    trace |= {"zmin": low - 0.12 * max(high - low, 0.1), "zmax": high}
+
+
+def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.Trace:
     # A click on the mark is one on the cell; a selection must not fade it.
     return {
         "type": "scatter",
@@ -78,8 +88,8 @@ def _mark(pair: tuple[int, int], name: str, symbol: str) -> charts.Trace:
         "y": [str(pair[0])],
         "mode": "markers",
         "marker": {
-            "symbol": symbol, "size": 13, "color": look.color("WANN"),
-            "line": {"width": 3 if symbol.endswith("open") else 0, "color": look.color("WANN")},
+            "symbol": symbol, "size": 13, "color": look.color(method),
+            "line": {"width": 3 if symbol.endswith("open") else 0, "color": look.color(method)},
         },
         "unselected": {"marker": {"opacity": 1}},
         "hoverinfo": "skip",
@@ -116,7 +126,7 @@ def show_knn(prepared: Prepared, grid: KGrid) -> None:
         ends = {"x": [k[0], k[-1]], "y": [value, value], "mode": "lines"}
         traces.append({**charts.method_line(name), **ends, **hover})
     charts.show(
-        charts.framed(traces, "neighbours that vote, k", "accuracy, %", height=560),
+        charts.framed(traces, "neighbours that vote, k", "accuracy, %", height=430),
         "Accuracy of kNN against its k, with the 95 % Wilson interval; ANN and WANN under the "
         "bounds of the sidebar as lines, on the same rows.",
         "knn-by-k", grid.knn, prepared.scenario,

@@ -39,7 +39,8 @@ def find_flips(chosen: Settings, prepared: Prepared) -> None:
     found = engine.in_background(chosen, key, work)
     if found is None:
         return
-    left, right = st.columns(2, gap="large")
+    with st.container(key="stacking_curves"):
+        left, right = st.columns(2, gap="large")
     with left:
         charts.show(
             reliability_charts.roc(found),
@@ -80,26 +81,23 @@ def of_pairs(prepared: Prepared) -> None:
     everyone = range(len(names))
     true = cells.Axis("true", "True class", everyone, names)
     given = cells.Axis("given", "Given label", everyone, names)
-    left, right = _sides("pairs")
-    with left:
-        row, column = cells.choose(true, given)
-        table = reliability.by_class_pair(prepared)
-        values = table["reliability"].to_numpy().reshape(len(names), -1)
-        _heatmap(
-            prepared, values, true, given, row, column, "class-pairs", table,
-            hover="true %{y} → given %{x}: mean η %{z:.4f}",
-            reading="Mean reliability η of the training rows of a true class (row) under a given "
-            "label (column); empty: no row. Off the diagonal labels are wrong, and pale is as it "
-            "should be. Click a cell to see its rows.",
-        )  # fmt: skip
-    with right:
-        rows = np.ones(len(prepared.labels), bool)
-        if row is not None:
-            rows &= prepared.clean_labels == row
-        if column is not None:
-            rows &= prepared.labels == column
-        what = _in_words(names, row, column)
-        _show_rows(prepared, rows, what, "pair-rows", nothing=row is None and column is None)
+    row, column = cells.choose(true, given)
+    table = reliability.by_class_pair(prepared)
+    values = table["reliability"].to_numpy().reshape(len(names), -1)
+    _heatmap(
+        prepared, values, true, given, row, column, "class-pairs", table,
+        x="given label", hover="true %{y} → given %{x}: mean η %{z:.4f}",
+        reading="Mean reliability η of the training rows of a true class (row) under a given label "
+        "(column); empty: no row. Off the diagonal labels are wrong, and pale is as it should be. "
+        "Click a cell to see its rows.",
+    )  # fmt: skip
+    rows = np.ones(len(prepared.labels), bool)
+    if row is not None:
+        rows &= prepared.clean_labels == row
+    if column is not None:
+        rows &= prepared.labels == column
+    what = _in_words(names, row, column)
+    _show_rows(prepared, rows, what, "pair-rows", nothing=row is None and column is None)
 
 
 def of_ratios(chosen: Settings, prepared: Prepared) -> None:
@@ -111,39 +109,36 @@ def of_ratios(chosen: Settings, prepared: Prepared) -> None:
         return
     names = prepared.dataset.class_names
     label = cells.Axis("label", "Given label", range(len(names)), names)
-    at = cells.Axis("at_ratio", "At noise ratio", RATIOS, [f"{ratio:g}" for ratio in RATIOS])
-    left, right = _sides("ratios")
-    with left:
-        kind = linked(
-            st.segmented_control, "Rows", key="kind", options=list(_KINDS), default="all",
-            format_func=_KINDS.__getitem__, required=True,
-        )  # fmt: skip
-        row, column = cells.choose(label, at)
-        table = _sweep(chosen, prepared)
-        if table is None:
-            return
-        of_kind = table[table["kind"] == kind]
-        wide = of_kind.pivot(index="given_label_id", columns="noise_ratio", values="reliability")
-        _heatmap(
-            prepared, wide.to_numpy(), label, at, row, column, "by-ratio", table,
-            hover="given %{y}, noise ratio %{x}: mean η %{z:.4f}",
-            reading="Mean reliability η of the training rows of a given label (row) under the "
-            "noise ratio asked for (column), the same draw throughout; empty: no row. Dotted: the "
-            "ratio of the sidebar. Click a cell to see its rows.",
-            mark=scenario.noise_ratio,
-        )  # fmt: skip
-    with right:
-        ratio = scenario.noise_ratio if column is None else column
-        asked = dataclasses.replace(scenario, noise_ratio=ratio)
-        there = prepare(asked, **chosen.roots)
-        rows = reliability.of_kind(there, kind)
-        if row is not None:
-            rows = rows & (there.labels == row)
-        what = f"{_in_words(names, None, row)}, noise ratio {ratio:g}"
-        _show_rows(
-            there, rows, what, "ratio-rows", nothing=row is None and column is None,
-            ratio=f"{ratio:g}",
-        )  # fmt: skip
+    at = cells.Axis(
+        "at_ratio", "Noise ratio of the cell", RATIOS, [f"{ratio:g}" for ratio in RATIOS]
+    )
+    kind = linked(
+        st.segmented_control, "Rows", key="kind", options=list(_KINDS), default="all",
+        format_func=_KINDS.__getitem__, required=True,
+    )  # fmt: skip
+    row, column = cells.choose(label, at)
+    table = _sweep(chosen, prepared)
+    if table is None:
+        return
+    of_kind = table[table["kind"] == kind]
+    wide = of_kind.pivot(index="given_label_id", columns="noise_ratio", values="reliability")
+    _heatmap(
+        prepared, wide.to_numpy(), label, at, row, column, "by-ratio", table,
+        x="noise ratio", hover="given %{y}, noise ratio %{x}: mean η %{z:.4f}",
+        reading="Mean reliability η of the training rows of a given label (row) under the noise "
+        "ratio asked for (column), each drawn anew; empty: no row. Dotted: the ratio of the "
+        "sidebar. Click a cell to see its rows.",
+        mark=scenario.noise_ratio,
+    )  # fmt: skip
+    ratio = scenario.noise_ratio if column is None else column
+    there = prepare(dataclasses.replace(scenario, noise_ratio=ratio), **chosen.roots)
+    rows = reliability.of_kind(there, kind)
+    if row is not None:
+        rows = rows & (there.labels == row)
+    what = f"{_in_words(names, None, row)}, noise ratio {ratio:g}"
+    _show_rows(
+        there, rows, what, "ratio-rows", nothing=row is None and column is None, ratio=f"{ratio:g}"
+    )
 
 
 def _sweep(chosen: Settings, prepared: Prepared) -> pd.DataFrame | None:
@@ -162,12 +157,6 @@ def _sweep(chosen: Settings, prepared: Prepared) -> pd.DataFrame | None:
     return engine.in_background(chosen, ("by ratio", every, prepared.k_bounds), work)
 
 
-def _sides(name: str) -> tuple[st.delta_generator.DeltaGenerator, ...]:
-    with st.container(key=f"stacking_{name}"):
-        left, right = st.columns([6, 5], gap="large")
-    return left, right
-
-
 def _heatmap(
     prepared: Prepared,
     values: np.ndarray,
@@ -178,13 +167,14 @@ def _heatmap(
     name: str,
     table: pd.DataFrame,
     *,
+    x: str,
     hover: str,
     reading: str,
     mark: float | None = None,
 ) -> None:
     k_min, k_max = prepared.k_bounds
     figure = charts.heatmap(
-        columns.names, rows.names, values, columns.label.lower(), rows.label.lower(),
+        columns.names, rows.names, values, x, rows.label.lower(),
         hover=hover, unit="η", span=(0 if k_min == k_max else 1 / k_max, 1 / k_min),
         text=reliability_charts.written(values), clickable=True,
         height=reliability_charts.heights(len(rows.names)),
