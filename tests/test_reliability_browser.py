@@ -84,7 +84,9 @@ def click(page: Page, chart: str, row: int, column: int, wanted: dict[str, str])
             if found == wanted:
                 settle(page)
                 return
-            assert found == before, f"a click in {row}, {column} chose {found}"
+            # The parameters may change one after the other, but to nothing else.
+            known = all(found[key] in (before[key], wanted[key]) for key in wanted)
+            assert known, f"a click in {row}, {column} chose {found}"
             page.wait_for_timeout(100)
     pytest.fail(f"{chart}: four clicks in cell {row}, {column} chose nothing")
 
@@ -176,7 +178,7 @@ def test_cells_of_some_pixels_and_of_hundreds(page: Page, address: str) -> None:
     for row, column in ((0, 0), (17, 72), (99, 0), (63, 64), (99, 99), (0, 99)):
         wanted = {"true": f"class {row}", "given": f"class {column}"}
         click(page, "class-pairs", row, column, wanted)
-    click(page, "by-ratio", 55, 20, {"label": "class 55", "at_ratio": "1.0"})
+    click(page, "by-ratio", 55, 20, {"label": "class 55", "at_ratio": "1"})
     opened(page, f"{address}/k_bounds?dataset=lone&backbone=tiny", "k-bounds")
     for row, column in ((0, 0), (5, 6), (12, 25)):
         wanted = {"at_k_min": str(1 + 2 * row), "at_k_max": str(1 + 2 * column)}
@@ -203,9 +205,8 @@ def test_click_bounds_and_take_them(page: Page, address: str) -> None:
             break
     expect(page.get_by_text("Chosen, 5 to 21: the present bounds.")).to_be_visible(timeout=LONG)
     assert parse_qs(urlsplit(page.url).query)["bounds"] == ["5", "21"]
-    for name, value in (("start", "5"), ("end", "21")):
-        thumb = page.locator(".st-key-bounds [role=slider]").nth(name == "end")
-        expect(thumb).to_have_attribute("aria-valuenow", value)
+    thumbs = page.locator(".st-key-bounds [data-testid=stSliderThumbValue]")
+    expect(thumbs).to_have_text(["5", "21"])
     page.reload()
     drawn(page, "k-bounds")
     expect(page.get_by_text("Present bounds, 5 to 21")).to_be_visible(timeout=LONG)
