@@ -153,13 +153,6 @@ def test_click_a_class_pair_and_a_ratio_see_their_rows_and_come_back(
     expect(page.get_by_text(text)).to_be_visible(timeout=LONG)
     assert set(download(page, "ratio-rows")["row"]) == wanted
 
-    # A picture leads to its neighbourhood under the ratio of the cell.
-    page.locator(".st-key-pictures_ratio-rows").get_by_role("button").first.click()
-    page.get_by_role("link", name=re.compile("Neighbourhood of row")).click()
-    first = int(rows["row"].iloc[0])
-    expect(page.get_by_role("heading", name=f"Training row {first}", exact=True)).to_be_visible()
-    expect(page.get_by_text("Realised noise: 20.00 %")).to_be_visible()
-
 
 def test_areas_and_curves_come_as_csv(page: Page, address: str) -> None:
     opened(page, f"{address}/reliability?ratio=0.3", "roc")
@@ -210,7 +203,3 @@ def test_click_bounds_and_take_them(page: Page, address: str) -> None:
     page.reload()
     drawn(page, "k-bounds")
     expect(page.get_by_text("Present bounds, 5 to 21")).to_be_visible(timeout=LONG)
-    # The other pages are under these bounds too, and agree.
-    page.get_by_role("link", name="Overview").click()
-    card = page.locator(".wann-card", has_text="WANN").last
-    expect(card.locator(".value")).to_have_text(f"{100 * cell['accuracy']:.1f} %", timeout=LONG)

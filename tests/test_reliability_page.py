@@ -144,6 +144,18 @@ def test_a_chosen_cell_shows_its_rows() -> None:
     assert not tables[0]["neighbourhood"].str.contains("ratio=0.2").any()
 
 
+def test_a_picture_leads_to_its_neighbourhood_under_the_ratio_of_the_cell() -> None:
+    q = prepare(Scenario(noise_pattern="sym", noise_ratio=0.2, draw="exact"))
+    found = np.flatnonzero(q.labels == 2)
+    row = q.row_ids[found[np.argmin(q.reliability[found])]]
+    app = opened(RELIABILITY, label=2, at_ratio=0.2, **{"_open_ratio-rows": f"train-{row}"})
+    (link,) = app.get("link_button")
+    assert link.proto.label == f"Neighbourhood of row {row}"
+    assert link.proto.url.startswith("/neighbourhoods?")
+    assert f"row={row}" in link.proto.url
+    assert "ratio=0.2" in link.proto.url
+
+
 def test_a_cell_without_rows_says_so() -> None:
     app = opened(RELIABILITY, noise="none", true=3, given=8)
     assert "There is no row here: true class **3**, given label **8**" in told(app)

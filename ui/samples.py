@@ -87,10 +87,15 @@ def show(
     st.caption(f"{first}Grey edge: the label is right, purple: it was flipped. Click to open.")
     row = chosen.removeprefix(f"{split}-")
     if chosen in {item["id"] for item in items}:
-        st.page_link(
-            "pages/neighbourhoods.py", label=f"Neighbourhood of row {row}",
-            icon=":material/workspaces:", query_params={"split": split, "row": row, **settings},
-        )  # fmt: skip
+        label, icon = f"Neighbourhood of row {row}", ":material/workspaces:"
+        if settings:
+            # Within a session the sidebar's own value would win over the link's.
+            st.link_button(label, _address(split, int(row), settings), icon=icon)
+        else:
+            st.page_link(
+                "pages/neighbourhoods.py", label=label, icon=icon,
+                query_params={"split": split, "row": row},
+            )  # fmt: skip
     some = rows.head(_ROWS)
     st.dataframe(
         some.assign(neighbourhood=[_address(split, i, settings) for i in some["row"]]),
