@@ -141,10 +141,11 @@ def report(entries: list[dict[str, Any]], page: Path, plot: Path) -> None:
         name = NAMES[e["method"]]
         if e["method"] == "auto":
             name = f"chosen: {e['made']}"
+        ratio = "" if e["products"] is None else f"{e['products']:.2f}"
         timed = "" if e["part"] == e["rows"] else "†"
         certified = "" if e["certified"] is None else f"{100 * e['certified']:.0f} %"
         lines.append(
-            f"| {e['rows']:,} | {name} | {e['seconds']:,.1f}{timed} | {e['products']:.2f} | "
+            f"| {e['rows']:,} | {name} | {e['seconds']:,.1f}{timed} | {ratio} | "
             f"{int(e['recall'] * 1e5) / 1e5:.5f} | {certified} | {e['megabytes']:,.0f} MiB |"
         )
     text = page.read_text(encoding="utf-8")
