@@ -59,6 +59,7 @@ def _pages() -> StreamlitPage:
             ],
             "Your data": [
                 st.Page("pages/data.py", title="Data", icon=":material/database:"),
+                st.Page("pages/review.py", title="Label audit", icon=":material/troubleshoot:"),
             ],
         }
     )

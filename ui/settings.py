@@ -122,6 +122,36 @@ def folders() -> Folders:
         return Folders(*_roots(_Form(), expanded=True))
 
 
+@dataclass(frozen=True)
+class Source(Folders):
+    """One data set under one backbone, with no scenario around it.
+
+    Attributes
+    ----------
+    dataset, backbone : str
+    places : dict
+        Where an error about a setting is shown.
+    """
+
+    dataset: str
+    backbone: str
+    places: dict[str, DeltaGenerator]
+
+    def refuse(self, error: WannError) -> NoReturn:
+        """Show the error beside its control and end the page."""
+        _refuse(error, self.places)
+
+
+def source() -> Source:
+    """Draw the choice of data set and backbone alone, for pages that take labels as they are."""
+    navigation.enter()
+    look.apply()
+    form = _Form()
+    with st.sidebar:
+        roots = _roots(form)
+        return Source(*roots, *_source(form, *roots), form.places)
+
+
 def sidebar() -> Settings:
     """Draw the shared controls; pages about one scenario call this first."""
     navigation.enter()

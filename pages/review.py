@@ -1,0 +1,22 @@
+"""Which labels are wrong, why, how sure that is, and out with the result."""
+
+import streamlit as st
+
+from ui import review_audit, review_section, review_summary, review_trust
+from ui.controls import linked
+
+_PARTS = {
+    "review": ("Review", review_section.show),
+    "trust": ("How far to trust this", review_trust.show),
+}
+
+st.title("Label audit")
+st.caption("Which labels look wrong, why, and how many; your verdicts; the result to take home.")
+asked = review_audit.sidebar()
+case = review_audit.case(asked)
+review_summary.show(case)
+part = linked(
+    st.segmented_control, "Part", key="part", options=list(_PARTS), default="review",
+    format_func=lambda name: _PARTS[name][0], required=True, label_visibility="collapsed",
+)  # fmt: skip
+_PARTS[part][1](case, asked)

@@ -1,0 +1,68 @@
+"""The cards to go through, and how far one has come."""
+
+import streamlit as st
+
+from ui import look, review_audit, review_deck, review_list
+from ui.review_data import NO_VERDICT, Case
+from wann_core.errors import WannError
+
+
+def show(case: Case, asked: review_audit.Asked) -> None:
+    """Draw filters, progress and the deck; verdicts draw this part alone anew."""
+
+    @st.fragment
+    def deck() -> None:
+        try:
+            _deck(case, asked)
+        except WannError as error:
+            st.error(look.plain(str(error)), icon=":material/error:")
+
+    deck()
+
+
+def _deck(case: Case, asked: review_audit.Asked) -> None:
+    listing = review_list.controls(case)
+    states = case.states()
+    text, buttons = st.columns([5, 2], vertical_alignment="center")
+    text.markdown(_progress(case))
+    with buttons.container(horizontal=True, horizontal_alignment="right"):
+        if review_list.narrowed(case):
+            st.button("Clear filter", icon=":material/filter_alt_off:", on_click=review_list.clear)
+        st.button(
+            "Update list", icon=":material/refresh:", on_click=review_list.refresh,
+            help="Cards stay where they are while you judge them. This leaves out those that the "
+            "filters no longer want.",
+        )  # fmt: skip
+    error = st.session_state.pop("_review_error", "")
+    if error:
+        st.error(look.plain(error), icon=":material/error:")
+    note = st.session_state.pop("_review_note", "")
+    if note:
+        st.toast(look.plain(note))
+    if len(listing.positions):
+        review_deck.show(case, listing, states, asked.who)
+        st.caption(
+            "Keys: K keep, R relabel as suggested, 1 to 5 relabel to the likeliest classes, X "
+            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo. Purple speaks against "
+            "the label, grey for it."
+        )
+    elif (states.actions != NO_VERDICT).all():
+        st.success("Every label has a verdict.", icon=":material/task_alt:")
+    else:
+        st.info(
+            "No card here: no row is left by these filters. Clear the filter, or choose another "
+            "under “Show”.",
+            icon=":material/filter_alt_off:",
+        )
+
+
+def _progress(case: Case) -> str:
+    """How many are reviewed, and what came of it."""
+    states = case.states()
+    judged = states.actions != NO_VERDICT
+    if not judged.any():
+        return (
+            f"**{case.found.noise.count:,}** labels look wrong; the most doubtful stand first. "
+            "Nothing reviewed yet."
+        )
+    return f"**{int(judged.sum()):,}** reviewed."
