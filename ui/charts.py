@@ -202,10 +202,11 @@ def heatmap(
         )
     if clickable:
         traces.append(_cells(columns, rows, np.asarray(values), hover))
+    # Set ranges: the wide marks over clickable cells would make Plotly leave room around them.
     return framed(
         traces, x, y, legend=False, height=height,
-        xaxis={"type": "category", "showgrid": False},
-        yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
+        xaxis={"type": "category", "showgrid": False, "range": [-0.5, len(columns) - 0.5]},
+        yaxis={"type": "category", "showgrid": False, "range": [len(rows) - 0.5, -0.5]},
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from wann_core.audit import audit, judge
 from wann_core.audit_scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError
-from wann_core.ledger import ledger_of, review_root
+from wann_core.ledger import ledger_of, review_folder
 from wann_core.practice import flip_for_practice
 
 _KIND = "audit"
@@ -49,18 +49,25 @@ class Asked:
     Attributes
     ----------
     source : Source
+    score : str
+    probe : bool
     who : str
         Whose verdicts are recorded.
     pattern : str or None
         Of labels flipped for practice.
     ratio : float
         Of these, 0 to 0.9.
+    again : bool
+        Whether the audit is asked for once more.
     """
 
     source: settings.Source
+    score: str
+    probe: bool
     who: str
     pattern: str | None
     ratio: float
+    again: bool
 
     def load(self) -> Dataset:
         """The data set with the labels to be judged."""
@@ -70,12 +77,20 @@ class Asked:
 
 
 def sidebar() -> Asked:
-    """Draw what is to be audited, by whom, and what is done to its labels before."""
+    """Draw what is to be audited, how, and by whom."""
     source = settings.source()
     with st.sidebar:
-        who = st.text_input(
-            "Your name", key="who", persist_state="session", value=_user(), max_chars=200,
-            help="Written beside each of your verdicts; undo takes back your own only.",
+        probe = linked(
+            st.toggle, "Ask logistic regression, too", key="probe", value=True,
+            help="Fitted five times to four fifths of the rows, it judges those it has not seen. "
+            "It takes longer and finds more.",
+        )  # fmt: skip
+        score = linked(
+            st.selectbox, "Score", key="score", index=list(SCORES).index(DEFAULT_SCORE),
+            options=[name for name in SCORES if probe or name != "probe"],
+            format_func=_NAMES.__getitem__,
+            help="What ranks the labels. Combined, of probe and neighbours, found most wrong "
+            "labels on all but one of the data sets it was measured on.",
         )  # fmt: skip
         pattern = linked(
             st.selectbox, "Flip labels for practice", key="practice", options=list(_PATTERNS),
@@ -89,7 +104,18 @@ def sidebar() -> Asked:
                 st.slider, "Share to flip", key="flip", min_value=0.05, max_value=0.6, value=0.4,
                 step=0.05,
             )  # fmt: skip
-    return Asked(source, who.strip() or _user(), None if pattern == "none" else pattern, ratio)
+        who = st.text_input(
+            "Your name", key="who", persist_state="session", value=_user(), max_chars=200,
+            help="Written beside each of your verdicts; undo takes back your own only.",
+        )  # fmt: skip
+        again = st.button(
+            "Audit again", width="stretch", icon=":material/restart_alt:",
+            help="The data set is read again; verdicts stay.",
+        )  # fmt: skip
+    return Asked(
+        source, score, probe, who.strip() or _user(), None if pattern == "none" else pattern,
+        ratio, again,
+    )  # fmt: skip
 
 
 def _user() -> str:
@@ -100,52 +126,36 @@ def _user() -> str:
 
 
 def case(asked: Asked) -> Case:
-    """Draw how to audit, and Audit; ends the page until there is a result."""
-    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
-    probe = linked(
-        middle.toggle, "Ask logistic regression, too", key="probe", value=True,
-        help="Fitted five times to four fifths of the rows, it judges those it has not seen. It "
-        "takes longer and finds more.",
-    )  # fmt: skip
-    score = linked(
-        left.selectbox, "Score", key="score", index=list(SCORES).index(DEFAULT_SCORE),
-        options=[name for name in SCORES if probe or name != "probe"],
-        format_func=_NAMES.__getitem__,
-        help="What ranks the labels. Combined, of probe and neighbours, found most wrong labels "
-        "on all data sets it was measured on.",
-    )  # fmt: skip
-    key = _key(asked, probe)
+    """The audit of the data set; the page ends here until there is one."""
+    key = _key(asked)
     job = jobs.registry().find(key)
-    if job is None and _begun(asked):
-        job = _start(asked, probe, key)
-    running = job is not None and job.state is jobs.State.RUNNING
-    if right.button(
-        "Audit" if job is None else "Audit again", width="stretch", disabled=running,
-        type="primary" if job is None else "secondary", icon=":material/troubleshoot:",
-    ):  # fmt: skip
+    if asked.again or (job is None and _begun(asked)):
         jobs.registry().forget(key)
-        job = _start(asked, probe, key)
-    if job is None:
+        job = _start(asked, key)
+    if job is None or job.state is jobs.State.CANCELLED:
         st.info(
-            "Press Audit: every label of train, val and test is judged by the other rows. Then go "
-            "through the most doubtful ones, and take the verdicts home.",
+            "Every label of train, val and test is judged by the other rows. Then go through the "
+            "most doubtful ones, by key or by button, and take your verdicts home as a table or "
+            "as a clean data set.",
             icon=":material/troubleshoot:",
         )
-        st.stop()
+        if not st.button("Audit", type="primary", icon=":material/troubleshoot:"):
+            st.stop()
+        jobs.registry().forget(key)
+        job = _start(asked, key)
     if not jobs.finished(job, "cancel_audit"):
         st.stop()
     if job.state is jobs.State.CANCELLED:
-        st.info("The audit was cancelled. Press Audit again.", icon=":material/cancel:")
-        st.stop()
+        st.rerun()
     if job.error is not None:
         if isinstance(job.error, WannError):
             asked.source.refuse(job.error)
         jobs.went_wrong(job.error)
         st.stop()
-    return _ranked_by(job.result, score, key)
+    return _ranked_by(job.result, asked.score)
 
 
-def _key(asked: Asked, probe: bool) -> Hashable:
+def _key(asked: Asked) -> Hashable:
     source = asked.source
     try:
         made = datasets.fingerprint(source.dataset, source.backbone, **source.roots)
@@ -153,39 +163,38 @@ def _key(asked: Asked, probe: bool) -> Hashable:
         source.refuse(error)
     except OSError as error:
         source.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
-    return _KIND, source.dataset, source.backbone, made, asked.pattern, asked.ratio, probe
+    return _KIND, source.dataset, source.backbone, made, asked.pattern, asked.ratio, asked.probe
 
 
 def _begun(asked: Asked) -> bool:
     """Whether somebody has judged labels of this data set before, and will want to go on."""
     name = quote(asked.source.dataset, safe="")[:100]
-    return asked.pattern is None and any(review_root().glob(f"{name}-*.sqlite"))
+    return asked.pattern is None and any(review_folder().glob(f"{name}-*.sqlite"))
 
 
-def _start(asked: Asked, probe: bool, key: Hashable) -> jobs.Job:
+def _start(asked: Asked, key: Hashable) -> jobs.Job:
     def work(job: jobs.Job) -> Case:
         job.progress(0, 1, "loading the data set")
         data = asked.load()
-        found = audit(data, probe=probe, progress=job.progress)
+        found = audit(data, probe=asked.probe, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = data.images
-        title = f"{data.name}, {data.backbone}"
         truth = None
         if asked.pattern is not None:
             splits = [data.splits[name] for name in SPLITS if name in data.splits]
             truth = np.concatenate([split.true[split.y >= 0] for split in splits])
-        return Case(data, found, ledger_of(data), title, truth)
+        return Case(data, found, ledger_of(data), key, truth)
 
     return jobs.registry().start(key, work)
 
 
-def _ranked_by(made: Case, score: str, key: Hashable) -> Case:
+def _ranked_by(made: Case, score: str) -> Case:
     if score == made.found.score_name:
         return made
 
     def build() -> tuple[Case, int]:
         found = judge(made.found.rows, made.found.evidence, score)
-        return Case(made.data, found, made.ledger, made.title, made.truth), found.rows.X.nbytes
+        return Case(made.data, found, made.ledger, made.key, made.truth), found.rows.X.nbytes
 
     with st.spinner("Ranking by another score …"):
         return _judged.get((made.found, score), build)

@@ -79,6 +79,10 @@ def _number(score: float) -> str:
     return f"{score:.3f}" if score >= 0.001 else f"{score:.1g}"
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"
+
+
 def _bars(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
     shares = case.found.evidence.wann_shares[why.position]
     return [
@@ -90,24 +94,26 @@ def _bars(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
 def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> list[str]:
     labels = case.found.rows.labels
     told = [
-        f"Of its {why.neighbors} nearest rows {len(why.opposing)} are labelled {other}, "
-        f"{len(why.agreeing)} {given}. The bars weigh each by its reliability."
+        f"Of its {why.neighbors} nearest rows {len(why.opposing)} are labelled “{other}”, "
+        f"{len(why.agreeing)} “{given}”. The bars weigh each by its reliability."
     ]
     if why.probe_shares is not None:
         own, rival = why.probe_shares
         told.append(
-            f"Logistic regression that never saw this row: {other} {look.percent(rival, 0)}, "
-            f"{given} {look.percent(own, 0)}."
+            f"Logistic regression that never saw this row: “{other}” {_percent(rival)}, "
+            f"“{given}” {_percent(own)}."
         )
     if not clear:
         told.append(
-            f"The others do not clearly vote for another class: choose one, {other} being the "
-            "likeliest, or keep the label."
+            f"The others do not clearly vote for another class: choose one, “{other}” being "
+            "the likeliest, or keep the label."
         )
     conflicting = why.twins[labels[why.twins] != why.given]
     if len(conflicting):
         names = sorted({case.found.rows.class_names[c] for c in labels[conflicting]})
-        told.append(f"Almost the same row has another label: {', '.join(names[:4])}.")
+        told.append(
+            f"Almost the same row has another label: {', '.join(f'“{n}”' for n in names[:4])}."
+        )
     splits = case.found.rows.splits
     if len(why.twins) and (splits[why.twins] != splits[why.position]).any():
         told.append("Almost the same row lies in another split, so that a test of it is too easy.")
@@ -120,8 +126,8 @@ def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> l
 
 def _evidence(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
     parts = [
-        (f"Against: nearest rows labelled {other}", why.opposing, _AGAINST),
-        (f"For: nearest rows labelled {given}", why.agreeing, _FOR),
+        (f"Against: nearest rows labelled “{other}”", why.opposing, _AGAINST),
+        (f"For: nearest rows labelled “{given}”", why.agreeing, _FOR),
     ]
     if len(why.twins):
         parts.append(("Almost the same", why.twins, look.FLIPPED))

@@ -1,5 +1,6 @@
 """An audited data set as the Label audit page holds it: rows, pictures, and verdicts on them."""
 
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -55,8 +56,8 @@ class Case:
     data : Dataset
     found : Audit
     ledger : Ledger
-    title : str
-        Data set, backbone, and what was done to the labels.
+    key : hashable
+        Of data set, labels and way to audit.
     truth : ndarray of shape (n,), int64, or None
         True class ids where labels were flipped for practice.
     """
@@ -64,7 +65,7 @@ class Case:
     data: Dataset
     found: Audit
     ledger: Ledger
-    title: str
+    key: Hashable
     truth: Array | None = None
 
     def __len__(self) -> int:

@@ -178,10 +178,7 @@ class Deck {
       make("div", { class: "actions", role: "group", "aria-label": "Verdict" },
         act("keep", "k", "Keep"),
         act("relabel", "r", card.suggestion == null ? "Relabel …" : `Relabel to ${suggested}`),
-        choice, act("remove", "x", "Remove"), act("unsure", "u", "Unsure"),
-        make("span", { class: "gap" }),
-        this.button("Undo", "z", "undo", () => this.emit({ kind: "undo" })),
-        this.button("Redo", "y", "redo", () => this.emit({ kind: "redo" }))),
+        choice, act("remove", "x", "Remove"), act("unsure", "u", "Unsure")),
       make("div", { class: "head" },
         make("img", { src: card.large, alt: card.title, class: card.smooth && "smooth" }),
         make("div", {},
@@ -210,7 +207,7 @@ class Deck {
     return make("div", { class: "bars" }, ...card.bars.flatMap((bar) => [
       make("span", { class: "name" }, bar.name),
       make("div", { class: "track" }, make("div", { class: "fill", "--fill": bar.color,
-        style: `width: ${100 * bar.share}%` })),
+        "--share": `${100 * bar.share}%` })),
       make("span", {}, `${(100 * bar.share).toFixed(0)} %`)]));
   }
 
@@ -233,7 +230,11 @@ class Deck {
         this.button("›", "", "on", () => this.turnPage(1),
           { disabled: !data.more || this.waiting, "aria-label": "Next cards" }),
         make("span", { class: "gap" }),
-        this.button(all ? "Select none" : "Select all shown", "", "all", pick,
+        this.button("↶", "z", "undo", () => this.emit({ kind: "undo" }),
+          { title: "Undo your last verdict (key Z)", "aria-label": "Undo" }),
+        this.button("↷", "y", "redo", () => this.emit({ kind: "redo" }),
+          { title: "Redo what you undid last (key Y)", "aria-label": "Redo" }),
+        this.button(all ? "Select none" : "Select all", "", "all", pick,
           { disabled: !data.cards.length })),
       chosen.length ? make("div", { class: "bar", role: "group", "aria-label": "All selected" },
         make("strong", {}, `${chosen.length} selected:`), ...bulk) : null);

@@ -9,7 +9,8 @@ import streamlit as st
 from ui import look, review_cards, review_list
 from ui.review_data import Case, States
 from wann_core.errors import WannError
-from wann_core.ledger import ACTIONS, Verdict
+from wann_core.ledger import ACTIONS
+from wann_core.review.verdict import Verdict
 
 _KEY = "review_deck"
 _MOST_ITEMS = 1_000

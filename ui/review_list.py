@@ -58,7 +58,9 @@ def controls(case: Case) -> Listing:
     """Draw the filters; the list that they leave."""
     names = case.found.rows.class_names
     classes = range(len(names))
-    show, given, suggested, *rest = st.columns([2, 2, 2, 1.5, 2])
+    show, given, suggested, *rest = st.columns(
+        [2, 2, 2, 1.5, 2.3, 0.7, 0.7], vertical_alignment="bottom"
+    )
     st_show = show.selectbox(
         "Show", list(_SHOW), key="review_show", format_func=_SHOW.__getitem__, on_change=refresh,
         persist_state="session",
@@ -79,6 +81,15 @@ def controls(case: Case) -> Listing:
     sort = rest[1].selectbox(
         "Sort", list(_SORT), key="review_sort", format_func=_SORT.__getitem__, on_change=refresh,
         persist_state="session",
+    )  # fmt: skip
+    rest[2].button(
+        "", icon=":material/refresh:", on_click=refresh, key="review_refresh", width="stretch",
+        help="Cards stay where they are while you judge them. This leaves out those that the "
+        "filters no longer want.",
+    )  # fmt: skip
+    rest[3].button(
+        "", icon=":material/filter_alt_off:", on_click=clear, key="review_clear", width="stretch",
+        disabled=not narrowed(case), help="Clear the filters",
     )  # fmt: skip
     asked = linked_row(case)
     # The audit itself is part of the key: no list must outlive it.

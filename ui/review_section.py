@@ -21,18 +21,10 @@ def show(case: Case, asked: review_audit.Asked) -> None:
 
 
 def _deck(case: Case, asked: review_audit.Asked) -> None:
+    progress = st.empty()
     listing = review_list.controls(case)
     states = case.states()
-    text, buttons = st.columns([5, 2], vertical_alignment="center")
-    text.markdown(_progress(case))
-    with buttons.container(horizontal=True, horizontal_alignment="right"):
-        if review_list.narrowed(case):
-            st.button("Clear filter", icon=":material/filter_alt_off:", on_click=review_list.clear)
-        st.button(
-            "Update list", icon=":material/refresh:", on_click=review_list.refresh,
-            help="Cards stay where they are while you judge them. This leaves out those that the "
-            "filters no longer want.",
-        )  # fmt: skip
+    progress.markdown(_progress(case))
     error = st.session_state.pop("_review_error", "")
     if error:
         st.error(look.plain(error), icon=":material/error:")

@@ -62,7 +62,7 @@ def _headline(case: Case, flagged: np.ndarray) -> str:
     if not pairs:
         return "Which class is mistaken for which: no label looks wrong"
     listed = ", ".join(
-        f"{look.plain(names[g])} → {look.plain(names[s])} {counts[g, s]:,}" for g, s in pairs
+        f"{look.plain(names[g])} → {look.plain(names[s])} ({counts[g, s]:,})" for g, s in pairs
     )
     return f"Which class is mistaken for which. Most often: {listed}"
 
@@ -71,13 +71,13 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
     counts, names = _counts(case, flagged), list(case.found.rows.class_names)
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Labels that look wrong")
+        st.markdown("**Labels that look wrong**")
         chosen = (
             st.session_state.get("review_given"), st.session_state.get("review_suggested"),
         )  # fmt: skip
         figure = charts.heatmap(
             names, names, np.where(counts > 0, counts, np.nan), "suggested label", "given label",
-            hover="given %{y}, suggested %{x}: %{z}", unit="rows",
+            hover="given %{y}, suggested %{x}: %{z}", unit="rows", span=(0, max(int(counts.max()), 1)),
             text=np.where(counts > 0, counts.astype(str), ""), clickable=True,
         )  # fmt: skip
         # Any change of a figure clears its selection, so that the same cell can be clicked again.
@@ -94,7 +94,7 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
                 review_list.filter_pair(*pair)
                 st.rerun()
     with right:
-        st.subheader("How labels go wrong, estimated")
+        st.markdown("**How labels go wrong, estimated**")
         shares = 100 * case.found.noise.transition_matrix
         charts.show(
             charts.heatmap(

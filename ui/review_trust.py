@@ -45,7 +45,7 @@ def show(case: Case, asked: Asked) -> None:
     scores = [name for name in _LINES if name != "probe" or case.found.evidence.probe is not None]
     if case.found.score_name not in scores:
         scores.append(case.found.score_name)
-    key = ("audit", "flips", case.found.evidence, ratio, pattern, tuple(scores))
+    key = ("flips", case.key, ratio, pattern, tuple(scores))
 
     def work(job: jobs.Job) -> KnownFlips:
         job.progress(0, 1, "flipping labels")
@@ -54,12 +54,12 @@ def show(case: Case, asked: Asked) -> None:
         )
 
     job = jobs.registry().find(key)
+    ended = job is not None and jobs.finished(job, "cancel_flips")
     right.button(
         "Flip and look", type="primary", width="stretch", icon=":material/science:",
-        on_click=jobs.registry().restart, args=(key, work),
-        disabled=job is not None and job.state is jobs.State.RUNNING,
+        on_click=jobs.registry().restart, args=(key, work), disabled=job is not None and not ended,
     )  # fmt: skip
-    if job is None or not jobs.finished(job, "cancel_flips"):
+    if job is None or not ended:
         return
     if job.state is jobs.State.CANCELLED:
         st.info("Cancelled. Press “Flip and look” to start again.", icon=":material/cancel:")
