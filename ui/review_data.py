@@ -15,6 +15,7 @@ from wann_core.audit import Audit, doubt_order
 from wann_core.datasets import Dataset
 from wann_core.ledger import ACTIONS, Ledger
 from wann_core.reasons import best_others
+from wann_core.review.stopping import error_rates
 
 Array = npt.NDArray[Any]
 
@@ -76,6 +77,16 @@ class Case:
         """Positions in the audit's table, most doubtful first."""
         table = self.found.table
         return doubt_order(table["label_score"], table["given_share"])
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """Split and row id, most doubtful first."""
+        return self.found.table[["split", "row"]].iloc[self.order]
+
+    @cached_property
+    def rates(self) -> Array:
+        """Probability that each label is wrong, in the order of `ranked`."""
+        return error_rates(self.found)
 
     @cached_property
     def ranks(self) -> Array:

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import look, review_audit, review_deck, review_list
-from ui.review_data import NO_VERDICT, Case
+from ui import look, review_audit, review_cards, review_deck, review_list, review_progress
+from ui.review_data import NO_VERDICT, SPLITS, Case
 from wann_core.errors import WannError
 
 
@@ -21,10 +21,12 @@ def show(case: Case, asked: review_audit.Asked) -> None:
 
 
 def _deck(case: Case, asked: review_audit.Asked) -> None:
-    progress = st.empty()
+    progress = st.container()
     listing = review_list.controls(case)
     states = case.states()
-    progress.markdown(_progress(case))
+    with progress:
+        review_progress.show(case, states)
+    _tell_of_link(case)
     error = st.session_state.pop("_review_error", "")
     if error:
         st.error(look.plain(error), icon=":material/error:")
@@ -38,6 +40,7 @@ def _deck(case: Case, asked: review_audit.Asked) -> None:
             "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo. Purple speaks against "
             "the label, grey for it."
         )
+        review_progress.show_curve(case, states)
     elif (states.actions != NO_VERDICT).all():
         st.success("Every label has a verdict.", icon=":material/task_alt:")
     else:
@@ -48,13 +51,16 @@ def _deck(case: Case, asked: review_audit.Asked) -> None:
         )
 
 
-def _progress(case: Case) -> str:
-    """How many are reviewed, and what came of it."""
-    states = case.states()
-    judged = states.actions != NO_VERDICT
-    if not judged.any():
-        return (
-            f"**{case.found.noise.count:,}** labels look wrong; the most doubtful stand first. "
-            "Nothing reviewed yet."
+def _tell_of_link(case: Case) -> None:
+    """Say what has become of a row that a link asks for."""
+    row = st.query_params.get("row")
+    if row is None:
+        return
+    asked = review_list.linked_row(case)
+    split = st.query_params.get("split", SPLITS[0])
+    if asked is None:
+        st.warning(
+            look.plain(f"The link asks for {split} row {row[:20]}, which has no label here.")
         )
-    return f"**{int(judged.sum()):,}** reviewed."
+    else:
+        st.caption(f"{review_cards.where(case, asked)}, asked for by the link, stands first.")
