@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from ui import review_audit, review_section, review_summary, review_trust
+from ui import review_audit, review_gain, review_section, review_summary, review_trust
 from ui.controls import linked
 
 _PARTS = {
     "review": ("Review", review_section.show),
     "trust": ("How far to trust this", review_trust.show),
+    "gain": ("Before and after", review_gain.show),
 }
 
 st.title("Label audit")

@@ -102,7 +102,7 @@ def _accuracies(table: pd.DataFrame) -> charts.Figure:
                 "mode": "markers",
                 "name": f"fitted to {fitted} labels",
                 "x": accuracy.to_list(),
-                "y": [f"{m}, by {j} labels" for m, j in zip(rows["method"], rows["judged"])],
+                "y": (rows["method"] + ", by " + rows["judged"] + " labels").to_list(),
                 "error_x": {
                     "type": "data",
                     "array": (100 * rows["high"] - accuracy).to_list(),

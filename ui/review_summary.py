@@ -77,8 +77,9 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
         )  # fmt: skip
         figure = charts.heatmap(
             names, names, np.where(counts > 0, counts, np.nan), "suggested label", "given label",
-            hover="given %{y}, suggested %{x}: %{z}", unit="rows", span=(0, max(int(counts.max()), 1)),
-            text=np.where(counts > 0, counts.astype(str), ""), clickable=True,
+            hover="given %{y}, suggested %{x}: %{z}", unit="rows",
+            span=(0, max(int(counts.max()), 1)), text=np.where(counts > 0, counts.astype(str), ""),
+            clickable=True,
         )  # fmt: skip
         # Any change of a figure clears its selection, so that the same cell can be clicked again.
         figure["layout"]["shapes"] = _frame(*chosen)
