@@ -2,19 +2,23 @@
 
 import streamlit as st
 
-from ui import review_audit, review_gain, review_section, review_summary, review_trust
+from ui import (
+    review_audit, review_export, review_gain, review_import, review_section, review_summary,
+    review_trust,
+)  # fmt: skip
 from ui.controls import linked
 
 _PARTS = {
     "review": ("Review", review_section.show),
     "trust": ("How far to trust this", review_trust.show),
     "gain": ("Before and after", review_gain.show),
+    "export": ("Take it home", review_export.show),
 }
 
 st.title("Label audit")
 st.caption("Which labels look wrong, why, and how many; your verdicts; the result to take home.")
 asked = review_audit.sidebar()
-case = review_audit.case(asked)
+case = review_import.reranked(review_audit.case(asked))
 review_summary.show(case)
 part = linked(
     st.segmented_control, "Part", key="part", options=list(_PARTS), default="review",

@@ -156,7 +156,7 @@ class Deck {
   button(text, key, hold, onclick, attributes = {}) {
     return make("button", { type: "button", "data-hold": hold, onclick,
       title: key ? `${text} (key ${key.toUpperCase()})` : text, ...attributes },
-      text, key ? make("kbd", { "aria-hidden": "true" }, key.toUpperCase()) : null);
+      text, key && !attributes["aria-label"] ? make("kbd", { "aria-hidden": "true" }, key.toUpperCase()) : null);
   }
 
   panel(card) {

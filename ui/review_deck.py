@@ -48,7 +48,7 @@ def show(case: Case, listing: review_list.Listing, states: States, who: str) -> 
             "cards": review_cards.page(case, listing, states),
             "first": listing.first + 1,
             "more": last < total,
-            "where": f"{listing.first + 1:,} to {last:,} of {total:,}",
+            "where": f"{listing.first + 1:,}–{last:,} of {total:,}",
         },
     )
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import look, review_audit, review_cards, review_deck, review_list, review_progress
+from ui import look, review_audit, review_cards, review_deck, review_list, review_progress, thumbnails
 from ui.review_data import NO_VERDICT, SPLITS, Case
 from wann_core.errors import WannError
 
@@ -40,6 +40,7 @@ def _deck(case: Case, asked: review_audit.Asked) -> None:
             "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo. Purple speaks against "
             "the label, grey for it."
         )
+        thumbnails.explain(case.data)
         review_progress.show_curve(case, states)
     elif (states.actions != NO_VERDICT).all():
         st.success("Every label has a verdict.", icon=":material/task_alt:")

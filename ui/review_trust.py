@@ -10,6 +10,7 @@ from ui import charts, jobs, look
 from ui.controls import linked
 from ui.review_audit import Asked
 from ui.review_data import Case
+from wann_core.audit_scores import DEFAULT_SCORE, SCORES
 from wann_core.errors import WannError
 from wann_core.known_flips import KnownFlips, known_flips
 
@@ -43,7 +44,7 @@ def show(case: Case, asked: Asked) -> None:
         help="The most similar class is the hardest: it is where people err.",
     )  # fmt: skip
     scores = [name for name in _LINES if name != "probe" or case.found.evidence.probe is not None]
-    if case.found.score_name not in scores:
+    if case.found.score_name in SCORES and case.found.score_name not in scores:
         scores.append(case.found.score_name)
     key = ("flips", case.key, ratio, pattern, tuple(scores))
 
@@ -73,7 +74,8 @@ def show(case: Case, asked: Asked) -> None:
 
 def _show(case: Case, found: KnownFlips) -> None:
     flips = int(found.flipped.sum())
-    best = case.found.score_name
+    # A ranking that came from elsewhere cannot be made again for other labels.
+    best = case.found.score_name if case.found.score_name in SCORES else DEFAULT_SCORE
     at = found.curve[(found.curve["score"] == best) & (found.curve["n"] == flips)].iloc[0]
     st.markdown(
         f"**{flips:,}** labels were flipped. Of the {flips:,} rows that {_name(best)} doubts "

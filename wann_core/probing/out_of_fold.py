@@ -67,7 +67,9 @@ class OutOfFold:
         self.folds = _deal(labels) if folds is None else folds
         # Names what is fitted to these rows; empty where it costs less than to keep it.
         large = X.size * n_classes > _WORTH_KEEPING
-        self._rows = store.digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
+        self._rows = (
+            store.digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
+        )
         self.C = float(self._kept("C", self._choose_C)) if C is None else C
 
     def _choose_C(self) -> Array:
