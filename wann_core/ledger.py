@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -188,11 +188,7 @@ class Ledger:
             score, score_name, predicted_label; latest operation last. What is not known is missing.
         """
         with reading(self.path) as database:
-            found = database.execute(
-                f"{_IN_FORCE} SELECT split, row, id, given_label, action, new_label, who, time, "
-                "score, score_name, predicted_label FROM current ORDER BY operation, split, row"
-            ).fetchall()
-        return _frame(found, _VERDICT)
+            return _frame(list(rows_in_force(database)), _VERDICT)
 
     def history(self) -> pd.DataFrame:
         """All that ever happened, in order: one row a verdict, one an undo or redo.
@@ -252,6 +248,14 @@ class Ledger:
                 )
             seen.add(verdict[:2])
         return values
+
+
+def rows_in_force(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """What `Ledger.verdicts` answers, row by row, of an open ledger."""
+    yield from database.execute(
+        f"{_IN_FORCE} SELECT split, row, id, given_label, action, new_label, who, time, score, "
+        "score_name, predicted_label FROM current ORDER BY operation, split, row"
+    )
 
 
 def _append(
