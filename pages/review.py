@@ -3,7 +3,12 @@
 import streamlit as st
 
 from ui import (
-    review_audit, review_export, review_gain, review_import, review_section, review_summary,
+    review_audit,
+    review_export,
+    review_gain,
+    review_import,
+    review_section,
+    review_summary,
     review_trust,
 )  # fmt: skip
 from ui.controls import linked

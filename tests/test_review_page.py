@@ -176,7 +176,7 @@ def test_a_cleaned_database_is_written_once_and_loads(tmp_path: Path) -> None:
     assert made.train.y[0] == (data.train.y[1] + 1) % 10
     np.testing.assert_array_equal(made.train.y[1:], data.train.y[2:])
     app = press(app, "Write the database")
-    assert "there is already a database" in told(app)
+    assert "There is already a database" in told(app)
 
 
 # The list
@@ -402,19 +402,17 @@ def test_tables_and_ledger_go_out(
     files = files_of(blobs, monkeypatch)
     # No images: no image formats.
     assert set(files) == {
-        "Table, CSV", "Table, Parquet", "Label Studio interface, XML", "Ledger, SQLite",
+        "Table as CSV", "Table as Parquet", "Label Studio interface", "Ledger",
     }  # fmt: skip
-    csv = pd.read_csv(io.BytesIO(files["Table, CSV"]()))
-    parquet = pd.read_parquet(io.BytesIO(files["Table, Parquet"]()))
+    csv = pd.read_csv(io.BytesIO(files["Table as CSV"]()))
+    parquet = pd.read_parquet(io.BytesIO(files["Table as Parquet"]()))
     for table in (csv, parquet):
         assert len(table) == 120
         first = table.iloc[0]
         assert (first["row"], first["action"], first["new_label"]) == (1000, "relabel", "ant")
     copy = tmp_path / "copy.sqlite"
-    copy.write_bytes(files["Ledger, SQLite"]())
-    pd.testing.assert_frame_equal(
-        type(blobs.ledger)(copy).verdicts(), blobs.ledger.verdicts()
-    )
+    copy.write_bytes(files["Ledger"]())
+    pd.testing.assert_frame_equal(type(blobs.ledger)(copy).verdicts(), blobs.ledger.verdicts())
 
 
 def test_an_unknown_verdict_kind_is_no_verdict(blobs: Case, session: dict[str, Any]) -> None:

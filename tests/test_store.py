@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from wann_core import store
-from wann_core.probing import out_of_fold
 from wann_core.neighbors import NeighborGraph
+from wann_core.probing import out_of_fold
 from wann_core.store import SharedCache, neighbor_graph, write_atomically
 
 X = np.random.RandomState(0).randn(40, 4).astype(np.float32)

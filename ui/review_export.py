@@ -67,43 +67,43 @@ def _files(case: Case, states: States, after: Corrected) -> None:
     no_images = "" if case.data.images is not None else "There are no images to show in tasks."
     files: list[tuple[str, str, str, Callable[[], bytes], str]] = [
         (
-            "Table, CSV", "review.csv", "One row a sample: labels, score, evidence, verdict.",
+            "Table as CSV", "review.csv", "One row a sample: labels, score, evidence, verdict.",
             lambda: export_labels.csv_of(table()).content, "",
         ),
         (
-            "Table, Parquet", "review.parquet", "The same, with types.",
+            "Table as Parquet", "review.parquet", "The same, with types.",
             lambda: export_labels.parquet_of(table()).content, "",
         ),
         (
-            "ImageFolder metadata.csv", "metadata.csv",
-            "Corrected labels beside the image files, as Hugging Face's datasets read it. All rows "
-            "but the removed ones.",
+            "ImageFolder metadata", "metadata.csv",
+            "metadata.csv: corrected labels beside the image files, as Hugging Face's datasets read "
+            "it. All rows but the removed ones.",
             lambda: export_labels.image_folder_metadata(after, states.table).content, no_files,
         ),
         (
-            "FiftyOne labels.json", "labels.json",
-            "For FiftyOneImageClassificationDataset. All rows but the removed ones.",
+            "FiftyOne labels", "labels.json",
+            "labels.json for FiftyOneImageClassificationDataset. All rows but the removed ones.",
             lambda: export_labels.fiftyone_labels(after).content, no_files,
         ),
         (
-            "Label Studio tasks, JSON", "label-studio.json",
-            "Suggestions as predictions, verdicts as annotations.",
+            "Label Studio tasks", "label-studio.json",
+            "JSON: suggestions as predictions, verdicts as annotations.",
             lambda: export_labels.label_studio_tasks(case.data, table()).content,
             no_images or _too_many(case, len(positions)),
         ),
         (
-            "Label Studio interface, XML", "label-studio.xml", "The labelling interface for them.",
+            "Label Studio interface", "label-studio.xml", "XML: the labelling interface for them.",
             lambda: export_labels.label_studio_config(case.data.class_names).encode(), "",
         ),
         (
-            "Ledger, SQLite", f"{case.ledger.path.name}",
-            "Every verdict and every undo, to go on elsewhere.",
+            "Ledger", f"{case.ledger.path.name}",
+            "SQLite: every verdict and every undo, to go on elsewhere.",
             lambda: _bytes_of(case.ledger.path),
             "" if states.version else "There is no verdict yet.",
         ),
     ]  # fmt: skip
     for label, name, what, content, reason in files:
-        button, text = st.columns([2, 3], vertical_alignment="center")
+        button, text = st.columns([5, 6], vertical_alignment="center")
         button.download_button(
             label, content if not reason else b"", name, key=f"export_{label}", on_click="ignore",
             icon=":material/download:", width="stretch", disabled=bool(reason),
@@ -147,8 +147,8 @@ def _bytes_of(path: Path) -> bytes:
 
 def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None:
     name = st.text_input(
-        "Name of the new data set", f"{case.data.name}-cleaned".replace("/", "-"),
-        key=f"cleaned_name_{case.data.name}", persist_state="session",
+        "Name of the new data set", f"{asked.source.dataset}-cleaned".replace("/", "-"),
+        key=f"cleaned_name_{asked.source.dataset}", persist_state="session",
         help="It is written into the database folder as train.npz, test.npz and a manifest, with "
         "corrected labels and without removed rows.",
     )  # fmt: skip

@@ -11,7 +11,8 @@ from ui import jobs, look, review_list, uploads
 from ui.controls import told
 from ui.review_data import Case
 from wann_core.errors import WannError
-from wann_core.review.imports import Incoming, import_verdicts, read_cleanlab, read_verdicts
+from wann_core.review.import_cleanlab import read_cleanlab
+from wann_core.review.imports import Incoming, import_verdicts, read_verdicts
 
 _KINDS = {"verdicts": "Verdicts: a ledger or a table", "cleanlab": "cleanlab's label issues"}
 _SUFFIXES = {"verdicts": ("sqlite", "csv", "parquet"), "cleanlab": ("csv", "parquet")}
@@ -31,8 +32,11 @@ def show(case: Case) -> None:
     if kind == "cleanlab" and _RANKING in st.session_state:
         st.caption("The cards stand in cleanlab's order.")
         st.button("Back to our order", on_click=_drop_ranking, icon=":material/undo:")
-    if file is None:
-        return
+    if file is not None:
+        _read(case, kind, file)
+
+
+def _read(case: Case, kind: str, file: uploads.File) -> None:
     key = ("look", kind, file.token, case.key, case.ledger.version())
 
     def work(job: jobs.Job) -> Any:

@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from ui import look, review_audit, review_cards, review_deck, review_list, review_progress, thumbnails
+from ui import (
+    look,
+    review_audit,
+    review_cards,
+    review_deck,
+    review_list,
+    review_progress,
+    thumbnails,
+)
 from ui.review_data import NO_VERDICT, SPLITS, Case
 from wann_core.errors import WannError
 
