@@ -57,8 +57,6 @@ class Asked:
         Of labels flipped for practice.
     ratio : float
         Of these, 0 to 0.9.
-    again : bool
-        Whether the audit is asked for once more.
     """
 
     source: settings.Source
@@ -67,7 +65,6 @@ class Asked:
     who: str
     pattern: str | None
     ratio: float
-    again: bool
 
     def load(self) -> Dataset:
         """The data set with the labels to be judged."""
@@ -108,14 +105,9 @@ def sidebar() -> Asked:
             "Your name", key="who", persist_state="session", value=_user(), max_chars=200,
             help="Written beside each of your verdicts; undo takes back your own only.",
         )  # fmt: skip
-        again = st.button(
-            "Audit again", width="stretch", icon=":material/restart_alt:",
-            help="The data set is read again; verdicts stay.",
-        )  # fmt: skip
     return Asked(
-        source, score, probe, who.strip() or _user(), None if pattern == "none" else pattern,
-        ratio, again,
-    )  # fmt: skip
+        source, score, probe, who.strip() or _user(), None if pattern == "none" else pattern, ratio
+    )
 
 
 def _user() -> str:
@@ -129,8 +121,7 @@ def case(asked: Asked) -> Case:
     """The audit of the data set; the page ends here until there is one."""
     key = _key(asked)
     job = jobs.registry().find(key)
-    if asked.again or (job is None and _begun(asked)):
-        jobs.registry().forget(key)
+    if job is None and _begun(asked):
         job = _start(asked, key)
     if job is None or job.state is jobs.State.CANCELLED:
         st.info(
@@ -139,10 +130,11 @@ def case(asked: Asked) -> Case:
             "as a clean data set.",
             icon=":material/troubleshoot:",
         )
-        if not st.button("Audit", type="primary", icon=":material/troubleshoot:"):
-            st.stop()
-        jobs.registry().forget(key)
-        job = _start(asked, key)
+        st.button(
+            "Audit", type="primary", icon=":material/troubleshoot:", on_click=_restart,
+            args=(asked, key),
+        )  # fmt: skip
+        st.stop()
     if not jobs.finished(job, "cancel_audit"):
         st.stop()
     if job.state is jobs.State.CANCELLED:
@@ -170,6 +162,11 @@ def _begun(asked: Asked) -> bool:
     """Whether somebody has judged labels of this data set before, and will want to go on."""
     name = quote(asked.source.dataset, safe="")[:100]
     return asked.pattern is None and any(review_folder().glob(f"{name}-*.sqlite"))
+
+
+def _restart(asked: Asked, key: Hashable) -> None:
+    jobs.registry().forget(key)
+    _start(asked, key)
 
 
 def _start(asked: Asked, key: Hashable) -> jobs.Job:

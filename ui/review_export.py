@@ -76,8 +76,8 @@ def _files(case: Case, states: States, after: Corrected) -> None:
         ),
         (
             "ImageFolder metadata", "metadata.csv",
-            "metadata.csv: corrected labels beside the image files, as Hugging Face's datasets read "
-            "it. All rows but the removed ones.",
+            "metadata.csv: corrected labels beside the image files, as Hugging Face's datasets "
+            "read it. All rows but the removed ones.",
             lambda: export_labels.image_folder_metadata(after, states.table).content, no_files,
         ),
         (
