@@ -179,6 +179,74 @@ def test_a_cleaned_database_is_written_once_and_loads(tmp_path: Path) -> None:
     assert "There is already a database" in told(app)
 
 
+def digits_verdicts() -> pd.DataFrame:
+    """Two verdicts on the built-in digits, as a table."""
+    data = datasets.load("digits", "pixels")
+    names = data.class_names
+    return pd.DataFrame(
+        {"split": "train", "row": data.train.ids[:2],
+         "given_label": [names[c] for c in data.train.y[:2]], "action": ["keep", "relabel"],
+         "new_label": ["", names[(data.train.y[1] + 1) % 10]]}
+    )  # fmt: skip
+
+
+def test_verdicts_come_in_and_nothing_is_overruled_unasked(tmp_path: Path) -> None:
+    ledger = ledger_of(datasets.load("digits", "pixels"))
+    path = tmp_path / "verdicts.csv"
+    digits_verdicts().to_csv(path, index=False)
+    app = audited(part="export", import_verdicts_path=str(path))
+    assert "2 new" in told(app)
+    assert ledger.version() == 0
+    app = press(app, "Take over 2 verdicts")
+    assert "2 verdicts taken from verdicts" in told(app)
+    assert ledger.verdicts()["action"].to_list() == ["keep", "relabel"]
+    assert app.text_input(key="import_verdicts_path").value == ""
+    # The same again, one of them otherwise.
+    digits_verdicts().assign(action=["unsure", "relabel"]).to_csv(path, index=False)
+    app.text_input(key="import_verdicts_path").set_value(str(path))
+    app = ready(app.run())
+    assert "1 in conflict" in told(app) and "1 as here" in told(app)
+    assert next(b for b in app.button if b.label.startswith("Take over")).disabled
+    app.toggle(key="import_overrule").set_value(True)
+    press(ready(app.run()), "Take over 1 verdicts")
+    assert sorted(ledger.verdicts()["action"]) == ["relabel", "unsure"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\0\1", b"SQLite format 3\0 and more", b"a,b\n1,2\n"])
+def test_a_file_that_holds_no_verdicts_is_refused_in_a_sentence(
+    tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "verdicts.csv"
+    path.write_bytes(content)
+    app = audited(part="export", import_verdicts_path=str(path))
+    assert len(app.error) == 1
+    assert "inside the program" not in app.error[0].value
+    assert not any(b.label.startswith("Take over") for b in app.button)
+
+
+def test_cleanlabs_ranking_orders_the_cards(tmp_path: Path) -> None:
+    data = datasets.load("digits", "pixels")
+    names = np.array(data.class_names)
+    issues = pd.DataFrame(
+        {"is_label_issue": False, "label_score": 0.9, "given_label": names[data.train.y],
+         "predicted_label": names[data.train.y]}
+    )  # fmt: skip
+    issues.loc[700, ["label_score", "is_label_issue"]] = [0.01, True]
+    path = tmp_path / "issues.csv"
+    issues.to_csv(path)
+    app = audited(part="export", import_kind="cleanlab", import_cleanlab_path=str(path))
+    app = press(app, "Review in this order")
+    app.session_state["part"] = "review"
+    app = ready(app.run())
+    first = app.session_state["_review_list"][0]
+    assert app.session_state["_review_case"].name(first) == ("train", int(data.train.ids[700]))
+    app.session_state["part"] = "export"
+    app = press(ready(app.run()), "Back to our order")
+    app.session_state["part"] = "review"
+    app = ready(app.run())
+    assert app.session_state["_review_case"].found.score_name == "combined"
+
+
 # The list
 
 

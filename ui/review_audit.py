@@ -143,6 +143,7 @@ def case(asked: Asked) -> Case:
         if isinstance(job.error, WannError):
             asked.source.refuse(job.error)
         jobs.went_wrong(job.error)
+        st.button("Try again", on_click=_restart, args=(asked, key))
         st.stop()
     return _ranked_by(job.result, asked.score)
 
