@@ -486,3 +486,15 @@ def test_tables_and_ledger_go_out(
 def test_an_unknown_verdict_kind_is_no_verdict(blobs: Case, session: dict[str, Any]) -> None:
     with pytest.raises(WannError, match="unknown row"):
         review_deck._verdict(blobs, "keep", {"id": "train--5"})
+
+
+def test_under_practice_verdicts_are_held_against_the_truth(
+    blobs: Case, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = dataclasses.replace(blobs, truth=np.repeat(np.arange(3), 40))
+    judge(case, "relabel", "train-1000", label=0)
+    judge(case, "relabel", "train-1001", label=2, at=2)
+    judge(case, "keep", "train-1002", at=3)
+    judge(case, "remove", "train-1003", at=4)
+    assert review_progress._truth(case, case.states()).startswith("**2** of 3 labels")
+    assert review_progress._truth(blobs, blobs.states()) == ""

@@ -20,16 +20,15 @@ _AGAINST, _FOR = look.FLIPPED, look.CLEAN
 
 
 def page(case: Case, listing: Listing, states: States) -> list[Card]:
-    """The cards of a page, and in the background the pictures of the next one."""
-    found = {int(i): reasons(case.found, int(i)) for i in listing.shown}
-    wanted = [_wanted(why) for why in found.values()]
-    case.prepare_pictures(np.concatenate([*wanted, listing.shown]), listing.shown)
-    cards = [_card(case, why, states) for why in found.values()]
-    ahead = [reasons(case.found, int(i)) for i in listing.ahead]
-    if ahead:
-        small = np.concatenate([*(_wanted(why) for why in ahead), listing.ahead])
-        case.prepare_pictures(small, listing.ahead)
-    return cards
+    """The cards of a page."""
+    return [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
+
+
+def prepare(case: Case, listing: Listing) -> None:
+    """Start to make the pictures of this page and of the next one."""
+    for positions in (listing.shown, listing.ahead):
+        wanted = [_wanted(reasons(case.found, int(i))) for i in positions]
+        case.prepare_pictures(np.concatenate([*wanted, positions]), positions)
 
 
 def _wanted(why: Reasons) -> Array:

@@ -31,6 +31,9 @@ def show(case: Case, listing: review_list.Listing, states: States, who: str) -> 
         if log:
             receive(case, log, who)
 
+    if st.session_state.get("_review_prepared") != listing.token:
+        st.session_state["_review_prepared"] = listing.token
+        review_cards.prepare(case, listing)
     answered = st.session_state.get("_review_heard", ("", 0))
     last = listing.first + len(listing.shown)
     total = len(listing.positions)
@@ -133,6 +136,12 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
     )
 
 
+def _times(states: States) -> dict[int, str]:
+    """When each row got its verdict in force."""
+    when = states.table["when"].tolist()
+    return {position: when[i] for position, i in states.places.items()}
+
+
 def _step(case: Case, kind: str, who: str) -> None:
     """Undo or redo the person's last operation, and point the deck to the card that it was on."""
     before = case.states()
@@ -141,8 +150,7 @@ def _step(case: Case, kind: str, who: str) -> None:
         st.session_state["_review_note"] = f"Nothing of yours to {kind}."
         return
     after = case.states()
-    now = {position: after.table["when"].iat[i] for position, i in after.places.items()}
-    then = {position: before.table["when"].iat[i] for position, i in before.places.items()}
+    now, then = _times(after), _times(before)
     changed = [p for p in {*now, *then} if now.get(p) != then.get(p)]
     first = min(changed, key=lambda p: case.ranks[p], default=None)
     what = "Undone" if kind == "undo" else "Done again"

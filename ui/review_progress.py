@@ -42,14 +42,15 @@ def _truth(case: Case, states: States) -> str:
     """Under practice: how many verdicts are right."""
     if case.truth is None:
         return ""
-    right = total = 0
-    for position, line in states.places.items():
-        verdict, true = states.table.iloc[line], case.truth[position]
-        label = {"keep": "given_label", "relabel": "new_label"}.get(verdict["action"])
-        if label is not None:
-            total += 1
-            right += verdict[label] == case.found.rows.class_names[true]
-    return f"**{right:,}** of {total:,} labels kept or given are the true ones." if total else ""
+    table, names = states.table, case.found.rows.class_names
+    given, new, action = (table[c].tolist() for c in ("given_label", "new_label", "action"))
+    sure = [(p, i) for p, i in states.places.items() if action[i] in ("keep", "relabel")]
+    right = sum(
+        names[case.truth[p]] == (given[i] if action[i] == "keep" else new[i]) for p, i in sure
+    )
+    if not sure:
+        return ""
+    return f"**{right:,}** of {len(sure):,} labels kept or given are the true ones."
 
 
 def show_curve(case: Case, states: States) -> None:
