@@ -498,3 +498,16 @@ def test_under_practice_verdicts_are_held_against_the_truth(
     judge(case, "remove", "train-1003", at=4)
     assert review_progress._truth(case, case.states()).startswith("**2** of 3 labels")
     assert review_progress._truth(blobs, blobs.states()) == ""
+
+
+def test_a_link_from_another_page_chooses_the_data_set(database: Path) -> None:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    app.session_state["databases"] = str(database)
+    app.session_state["dataset"] = "digits"  # as the page before had it
+    app.query_params.update({"open_dataset": "small", "open_backbone": "tiny"})
+    app = ready(app.run())
+    assert app.selectbox(key="dataset").value == "small"
+    assert app.selectbox(key="backbone").value == "tiny"
+    assert "open_dataset" not in app.query_params
+    app.query_params["open_dataset"] = "no such"
+    assert ready(app.run()).selectbox(key="dataset").value == "small"

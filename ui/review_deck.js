@@ -55,10 +55,10 @@ class Deck {
     this.shown = {};
     for (const event of this.pending) this.foresee(event);
     if (!this.data || this.data.page !== data.page) {
-      this.cursor = data.cursor;
+      this.cursor = 0;
       this.selected.clear();
-      this.waiting = false;
     }
+    this.waiting = this.pending.some((event) => event.kind === "page");
     const focus = data.cards.findIndex((card) => card.id === data.focus.id);
     if (focus >= 0 && data.focus.turn !== this.turn) this.cursor = focus;
     this.turn = data.focus.turn;
@@ -80,18 +80,18 @@ class Deck {
     return this.shown[card.id] ?? card.verdict;
   }
 
-  judge(action, cards, label) {
+  judge(action, cards, label = null, bulk = false) {
     if (this.waiting || !cards.length) return;
     // A label that nobody suggests cannot be given in bulk, nor by one key.
     const items = cards.map((card) => ({ id: card.id, label: action === "relabel"
       ? label ?? card.suggestion : null })).filter((item) => action !== "relabel"
       || item.label != null);
     if (!items.length) return this.root.querySelector("select")?.focus();
-    const alone = cards.length === 1 && !this.selected.size;
     this.emit({ kind: "verdict", action, items });
     this.say(`${NAMES[action]}: ${items.length === 1 ? cards[0].title : `${items.length} cards`}`);
+    if (!bulk) return this.advance();
     this.selected.clear();
-    if (alone) this.advance(); else this.draw();
+    this.draw();
   }
 
   advance() {
@@ -217,7 +217,7 @@ class Deck {
     const all = chosen.length === data.cards.length && chosen.length > 0;
     const bulk = chosen.length ? Object.keys(NAMES).map((action) => this.button(
       action === "relabel" ? "Relabel as suggested" : NAMES[action], "", `all-${action}`,
-      () => this.judge(action, chosen), { "data-action": true, "--fill": data.colors[action] })) : [];
+      () => this.judge(action, chosen, null, true), { "data-action": true, "--fill": data.colors[action] })) : [];
     const pick = () => {
       this.selected = new Set(all ? [] : data.cards.map((card) => card.id));
       this.draw();

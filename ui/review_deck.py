@@ -42,7 +42,6 @@ def show(case: Case, listing: review_list.Listing, states: States, who: str) -> 
         on_log_change=heard,
         data={
             "page": listing.token,
-            "cursor": 0,
             "client": answered[0],
             "sequence": answered[1],
             "focus": st.session_state.get("_review_focus", {"id": "", "turn": 0}),

@@ -243,8 +243,10 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
             form.places["database_root"].error(told(error, _LABELS))
     names = list(dict.fromkeys(name for name, _ in pairs))
+    navigation.opened("dataset", names)
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
     backbones = [backbone for name, backbone in pairs if name == dataset]
+    navigation.opened("backbone", backbones)
     backbone = form(
         st.selectbox, "backbone", "backbone", options=backbones,
         help="The frozen model whose embeddings are compared.",
