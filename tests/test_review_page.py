@@ -419,7 +419,7 @@ def test_a_twin_under_another_label_is_named(session: dict[str, Any]) -> None:
     case = Case(data, audit(data, probe=False), ledger_of(data), "blobs")
     card = review_cards.page(case, listed(case, session, asked=1), case.states())[0]
     assert any("Almost the same row has another label: “bee”" in t for t in card["reasons"])
-    assert card["evidence"][2]["title"] == "Almost the same"
+    assert card["evidence"][2]["title"] == "Almost the same row"
     assert [row["line"] for row in card["evidence"][2]["rows"]] == ["bee"]
 
 

@@ -129,7 +129,7 @@ def _evidence(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
         (f"For: nearest rows labelled “{given}”", why.agreeing, _FOR),
     ]
     if len(why.twins):
-        parts.append(("Almost the same", why.twins, look.FLIPPED))
+        parts.append(("Almost the same row", why.twins, look.FLIPPED))
     return [
         {
             "title": title,

@@ -25,6 +25,11 @@ def show(case: Case) -> None:
             *_practice(case),
         ]
     )
+    st.caption(
+        "An estimate made without the truth. Its range says how much it hangs on which rows are "
+        "taken for sure, and is no confidence interval; where classes look alike, people's errors "
+        "are counted too low."
+    )
     flagged = case.found.table["is_label_issue"].to_numpy()
     with st.expander(_headline(case, flagged), icon=":material/grid_on:"):
         _pairs(case, flagged)
