@@ -1,8 +1,6 @@
-"""The comparison of methods along one axis: its controls, its job and its tables."""
+"""The comparison of methods along one axis: its controls, charts and tables."""
 
 import dataclasses
-import logging
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, jobs, probes
+from ui import charts, probes
 from ui.controls import linked
 from ui.settings import IMBALANCES, Settings
-from wann_core import datasets, export, sampling, sweep
+from wann_core import datasets, sampling, sweep
 from wann_core.errors import WannError
 from wann_core.probing import LOSSES, TRAINED, ProbeSettings
-from wann_core.results import use_store
 from wann_core.scenario import BASELINES, Scenario
-
-_LOG = logging.getLogger(__name__)
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -35,7 +30,6 @@ _AXES = {
     "num_subsamples": "Training rows",
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-_WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
 
 
 @dataclass(frozen=True)
@@ -162,50 +156,6 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[-5:]
     )
     return tuple(sorted(chosen))
-
-
-def start(plan: Plan, settings: Settings) -> None:
-    """Start the plan's job; asked again, the finished one answers."""
-    roots = settings.roots
-
-    def work(job: jobs.Job) -> None:
-        stored = use_store(lambda kept: kept.find(plan.scenarios(), **roots), _LOG.warning) or {}
-        fresh: list[tuple[Scenario, dict[str, Any]]] = []
-
-        def keep() -> None:
-            use_store(lambda kept: kept.add(fresh, source="compare", **roots), _LOG.warning)
-            fresh.clear()
-
-        job.partial.extend(stored.values())
-        todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
-        try:
-            for report in sweep.run_all(todo, **roots, progress=job.progress):
-                record = export.report_record(report)
-                job.partial.append(record)
-                fresh.append((report.scenario, record))
-                if len(fresh) == _WRITTEN_AT_ONCE:
-                    keep()
-        finally:
-            # What a cancelled comparison has measured answers the next one.
-            keep()
-
-    jobs.registry().start(_key(plan, settings), work)
-
-
-def _key(plan: Plan, settings: Settings) -> Hashable:
-    base = plan.base
-    return "compare", plan, datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
-
-
-def find(plan: Plan, settings: Settings) -> jobs.Job | None:
-    """The plan's job, if it was started."""
-    return jobs.registry().find(_key(plan, settings))
-
-
-def restart(plan: Plan, settings: Settings) -> None:
-    """Start the plan's job anew; what it has measured comes from the results store."""
-    jobs.registry().forget(_key(plan, settings))
-    start(plan, settings)
 
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:

@@ -68,6 +68,7 @@ def _pages() -> StreamlitPage:
             ],
             "Measure": [
                 st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
+                st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
             ],
             "Your data": [
