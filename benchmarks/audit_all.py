@@ -4,7 +4,7 @@ Run `python -m benchmarks.audit_all DATABASE_ROOT DATASET_ROOT --results FILE.js
 [--datalab]`, which measures what the file does not hold yet, and add `--write docs/audit.md` to put
 the tables between that page's marks. Training and test rows are judged together, 60,000 in all. The
 search takes minutes once, a row seconds after it; `--datalab` (needs `pip install
-'cleanlab[datalab]'`) times Datalab on the first row that is measured with it, minutes more.
+'cleanlab[datalab]'`) times Datalab on the first row named, minutes more.
 
 Datalab's label check searches its own neighbours where it gets features, and takes no graph for
 them. Given the votes of a graph's 10 nearest neighbours as probabilities, it searches nothing;
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 
-from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, quality, tiny
+from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets, noise, store
 from wann_core.audit import LabelledRows, judge, labelled_rows
 from wann_core.audit_scores import NEIGHBORS, Evidence
@@ -30,7 +30,6 @@ from wann_core.voting import vote_shares
 
 ROWS = [*(f"CIFAR-10N {name}" for name in HUMAN), *(f"CIFAR-10 {name}" for name in NOISES)]
 MARKS = "<!-- all rows -->", "<!-- end of all rows -->"
-_OURS_REPEATS, _DATALAB_REPEATS = 5, 2
 
 
 def load(row: str, roots: tuple[str, str]) -> tuple[LabelledRows, np.ndarray]:
@@ -75,42 +74,34 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def datalab(row: str, roots: tuple[str, str]) -> dict[str, Any]:
-    """Seconds of Datalab beside ours on the same machine, and how well its own list ranks."""
+def seconds(row: str, roots: tuple[str, str], known: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of ours and of Datalab's, those that are known already left out."""
     from cleanlab import Datalab
 
-    rows, true = load(row, roots)
+    rows, _ = load(row, roots)
     graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
     ten = vote_shares(graph.train_ids, rows.labels, 10, n_classes=10)
 
-    def run(**how: Any) -> Any:
+    def run(**how: Any) -> None:
         lab = Datalab({"y": rows.labels.tolist()}, label_name="y", verbosity=0)
         lab.find_issues(**how)
-        return lab
-
-    only = {"issue_types": {"label": {}}}
 
     def fresh() -> Evidence:
         return Evidence(graph, rows.labels, 10)
 
     judge(*tiny())  # kernels are compiled
-    kept: list[Any] = []
-    found: dict[str, Any] = {
-        "ours, score alone": timed(lambda: fresh().score("neighbors"), _OURS_REPEATS),
-        "ours, whole table": timed(lambda: judge(rows, fresh()), _OURS_REPEATS),
-        "Datalab, label from features": timed(lambda: kept.append(run(features=rows.X, **only)), 1),
-        "Datalab, label from the graph's votes": timed(
-            lambda: run(pred_probs=ten, **only), _DATALAB_REPEATS
-        ),
-        "Datalab, all default checks, from the graph's votes and the graph": timed(
-            lambda: run(pred_probs=ten, knn_graph=_sparse(graph)), 1
+    only = {"issue_types": {"label": {}}}
+    acts: dict[str, tuple[Callable[[], object], int]] = {
+        "ours, score alone": (lambda: fresh().score("neighbors"), 5),
+        "ours, whole table": (lambda: judge(rows, fresh()), 5),
+        "Datalab, label from features": (lambda: run(features=rows.X, **only), 1),
+        "Datalab, label from the graph's votes": (lambda: run(pred_probs=ten, **only), 5),
+        "Datalab, all default checks, from the graph's votes and the graph": (
+            lambda: run(pred_probs=ten, knn_graph=_sparse(graph)),
+            2,
         ),
     }
-    issues = kept[0].get_issues("label")
-    wrong = rows.labels != true
-    score = issues["label_score"].to_numpy()
-    found["quality"] = quality(score, wrong, issues["is_label_issue"].to_numpy())
-    return {"row": row, **found}
+    return {name: known[name] if name in known else timed(*act) for name, act in acts.items()}
 
 
 def _sparse(graph: NeighborGraph) -> csr_matrix:
@@ -144,18 +135,18 @@ def tables(results: dict[str, Any]) -> str:
                 f"| {own['AUROC']:.3f}{lost[1]} | {own['F1']:.3f}{lost[2]} | {own['count']:,}{span}"
                 f"{' (lost)' if is_ours and far[0] >= far[1] else ''} | {off:+.1f} pp |"
             )
-    return "\n".join([*lines, *(_seconds(results) if "datalab" in results else ())])
+    return "\n".join([*lines, *(_seconds(results) if "seconds" in results else ())])
 
 
 def _seconds(results: dict[str, Any]) -> list[str]:
-    timing = results["datalab"]
+    timing = results["seconds"]
     base = timing["ours, score alone"]["processor"]
     lines = [
         "", f"| seconds on {timing['row']} | by the clock | of the processor "
         "| over our score (processor) |", "|---|---|---|---|",
     ]  # fmt: skip
     for name, found in timing.items():
-        if name in ("row", "quality"):
+        if name == "row":
             continue
         ratio = found["processor"] / base
         lines.append(
@@ -185,8 +176,9 @@ def main() -> None:
     for row in args.only:
         if row not in results:
             keep(row, measure(row, roots))
-    if args.datalab and "datalab" not in results:
-        keep("datalab", datalab(args.only[0], roots))
+    if args.datalab:
+        known = results.get("seconds", {})
+        keep("seconds", {"row": args.only[0], **seconds(args.only[0], roots, known)})
     print(tables(results))
     if args.write:
         before, rest = args.write.read_text().split(MARKS[0])

@@ -34,10 +34,12 @@ def show(
     figure: Figure,
     reading: str,
     name: str,
-    data: pd.DataFrame,
+    data: pd.DataFrame | Callable[[], pd.DataFrame],
     scenario: Scenario | None,
     label: str = "CSV",
     pick: Sequence[Literal["points", "box", "lasso"]] = (),
+    on_pick: Literal["rerun"] | Callable[[], None] = "rerun",
+    **config: Any,
 ) -> list[dict[str, Any]]:
     """Draw a chart, say below it how to read it, and offer its numbers as CSV.
 
@@ -47,6 +49,10 @@ def show(
     ----------
     pick : sequence of {'points', 'box', 'lasso'}
         How its points can be selected; the page then runs again.
+    on_pick : callable, optional
+        Called before it runs again, also when the selection was taken back.
+    **config
+        Further settings of Plotly's own behaviour.
 
     Returns
     -------
@@ -55,11 +61,12 @@ def show(
     """
     tools = ("select2d", "lasso2d") if not {"box", "lasso"} & set(pick) else ()
     config = {
+        **config,
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
         "modeBarButtonsToRemove": [*tools, "autoScale2d"],
     }
-    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": pick} if pick else {}
+    options: dict[str, Any] = {"on_select": on_pick, "selection_mode": pick} if pick else {}
     event = st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading, **options)
     st.caption(reading)
     download(name, data, scenario, label)

@@ -62,6 +62,7 @@ def _pages() -> StreamlitPage:
                 st.Page(
                     "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
                 ),
+                st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
                 st.Page(
                     "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
                 ),

@@ -27,8 +27,8 @@ def show(case: Case) -> None:
     )
     st.caption(
         "An estimate made without the truth. Its range says how much it hangs on which rows are "
-        "taken for sure, and is no confidence interval; where classes look alike, people's errors "
-        "are counted too low."
+        "taken for sure, and is no confidence interval. Where classes look alike, people's errors "
+        "are counted too low; a backbone that cannot tell the classes apart makes it far too high."
     )
     flagged = case.found.table["is_label_issue"].to_numpy()
     with st.expander(_headline(case, flagged), icon=":material/grid_on:"):

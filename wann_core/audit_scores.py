@@ -37,6 +37,8 @@ _FLOOR = 0.01
 _TRUST = 0.5
 _ROUNDS = 3
 _STEEP = 2.0
+# Distances from either side may differ in their last digit.
+_NEARLY = 1.00001
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,8 @@ class Evidence:
         weights = np.empty(self.ids.shape)
         labels = self.labels.astype(np.int32)
         in_slices(
-            _reliability_without, len(labels), self.ids, labels, self.adaptive_k, *self.k_bounds,
-            self.n_classes, weights, rows=512,
+            _reliability_without, len(labels), self.ids, self.graph.train_distances, labels,
+            self.adaptive_k, *self.k_bounds, self.n_classes, weights, rows=512,
         )  # fmt: skip
         return weights
 
@@ -109,10 +111,10 @@ class Evidence:
     @cached_property
     def near_shares(self) -> Array:
         """Votes of the neighbours, nearer ones weighing more (a Gaussian kernel); (n, C)."""
-        d = self.graph.train_distances[:, :NEIGHBORS].astype(np.float64)
-        farthest = d[:, -1:]
-        relative = np.divide(d, farthest, out=np.zeros_like(d), where=farthest > 0)
-        return self._shares(np.exp(-_STEEP * relative**2))
+        shares = np.zeros((len(self.labels), self.n_classes))
+        distances = self.graph.train_distances[:, :NEIGHBORS]
+        in_slices(_near_shares, len(shares), self.ids, self.labels, distances, shares)
+        return shares
 
     @cached_property
     def probe_shares(self) -> Array:
@@ -279,6 +281,22 @@ def _edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-
 
 
 @numba.njit(nogil=True, cache=True)
+def _near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
+    last = ids.shape[1] - 1
+    for i in range(start, stop):
+        farthest = np.float64(distances[i, last])
+        steep = -_STEEP / (farthest * farthest) if farthest > 0.0 else 0.0
+        total = 0.0
+        for j in range(last + 1):
+            d = np.float64(distances[i, j])
+            weight = np.exp(steep * d * d)
+            shares[i, labels[ids[i, j]]] += weight
+            total += weight
+        for c in range(shares.shape[1]):
+            shares[i, c] /= total
+
+
+@numba.njit(nogil=True, cache=True)
 def _edge_votes(start, stop, ids, labels, weights, n_classes, votes):  # type: ignore[no-untyped-def]
     sums = np.zeros(n_classes)
     for i in range(start, stop):
@@ -319,7 +337,7 @@ def _k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-un
 
 @numba.njit(nogil=True, cache=True)
 def _reliability_without(  # type: ignore[no-untyped-def]
-    start, stop, ids, labels, adaptive_k, k_min, k_max, n_classes, weights
+    start, stop, ids, distances, labels, adaptive_k, k_min, k_max, n_classes, weights
 ):
     counts = np.zeros(n_classes, np.int32)
     # The largest k that is tried; none may be.
@@ -329,7 +347,9 @@ def _reliability_without(  # type: ignore[no-untyped-def]
             j = ids[i, m]
             # Only a row among the voters that were looked at can change the answer.
             looked_at = min(adaptive_k[j], last)
-            own = 0
+            # Row i is as far from j as j from i: farther than the last voter, it is none.
+            near = looked_at > 0 and distances[i, m] <= distances[j, looked_at - 1] * _NEARLY
+            own = 0 if near else looked_at
             while own < looked_at and ids[j, own] != i:
                 own += 1
             if own == looked_at:

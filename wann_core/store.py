@@ -148,7 +148,7 @@ def kept_fit(digest: str, build: Callable[[], Array]) -> Array:
             if made is None:
                 made = build()
                 write_atomically(path, partial(np.save, arr=made, allow_pickle=False))
-                _bound(path, "*.npy", _FIT_FOLDER_BYTES)
+                bound(path, _FIT_FOLDER_BYTES)
     except OSError as error:
         warnings.warn(f"a fit is not kept for the next time: {error}", stacklevel=2)
     return build() if made is None else made
@@ -202,16 +202,17 @@ def _write_graph(path: Path, graph: NeighborGraph) -> None:
     found = {name: getattr(graph, name) for name in _ARRAYS}
     arrays = {name: array for name, array in found.items() if array is not None}
     write_atomically(path, lambda file: np.savez(file, **arrays, seconds=graph.seconds))
-    _bound(path, "*.npz", _GRAPH_FOLDER_BYTES)
+    bound(path, _GRAPH_FOLDER_BYTES)
 
 
-def _bound(path: Path, pattern: str, most: int) -> None:
-    """Delete the files beside `path` that were not used for longest, so that `most` bytes stay."""
-    kept = sorted(path.parent.glob(pattern), key=lambda p: p.stat().st_mtime, reverse=True)
+def bound(path: Path, max_bytes: int) -> None:
+    """Keep files like `path` beside it below a size, least recently used out; `path` stays."""
+    files = path.parent.glob(f"*{path.suffix}")
+    kept = sorted(files, key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
     for file in kept:
         size += file.stat().st_size
-        if size > most and file != path:
+        if size > max_bytes and file != path:
             file.unlink(missing_ok=True)
             file.with_suffix(".lock").unlink(missing_ok=True)
 
