@@ -58,46 +58,44 @@ def controls(case: Case) -> Listing:
     """Draw the filters; the list that they leave."""
     names = case.found.rows.class_names
     classes = range(len(names))
-    show, given, suggested, *rest = st.columns(
-        [2, 2, 2, 1.5, 2.3, 0.7, 0.7], vertical_alignment="bottom"
-    )
-    st_show = show.selectbox(
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    shown = row.selectbox(
         "Show", list(_SHOW), key="review_show", format_func=_SHOW.__getitem__, on_change=refresh,
-        persist_state="session",
+        persist_state="session", width=160,
     )  # fmt: skip
-    of_given = given.selectbox(
+    of_given = row.selectbox(
         "Given label", classes, None, key="review_given", format_func=names.__getitem__,
-        placeholder="any", on_change=refresh, persist_state="session",
+        placeholder="any", on_change=refresh, persist_state="session", width=170,
     )  # fmt: skip
-    of_suggested = suggested.selectbox(
+    of_suggested = row.selectbox(
         "Suggested label", classes, None, key="review_suggested", format_func=names.__getitem__,
-        placeholder="any", on_change=refresh, persist_state="session",
+        placeholder="any", on_change=refresh, persist_state="session", width=170,
     )  # fmt: skip
     splits = [name for i, name in enumerate(SPLITS) if (case.found.rows.splits == i).any()]
-    split = rest[0].selectbox(
+    split = row.selectbox(
         "Split", splits, None, key="review_split", placeholder="all", on_change=refresh,
-        persist_state="session", disabled=len(splits) < 2,
+        persist_state="session", disabled=len(splits) < 2, width=130,
     )  # fmt: skip
-    sort = rest[1].selectbox(
+    sort = row.selectbox(
         "Sort", list(_SORT), key="review_sort", format_func=_SORT.__getitem__, on_change=refresh,
-        persist_state="session",
+        persist_state="session", width=210,
     )  # fmt: skip
-    rest[2].button(
-        "", icon=":material/refresh:", on_click=refresh, key="review_refresh", width="stretch",
+    row.button(
+        "", icon=":material/refresh:", on_click=refresh, key="review_refresh",
         help="Cards stay where they are while you judge them. This leaves out those that the "
         "filters no longer want.",
     )  # fmt: skip
-    rest[3].button(
-        "", icon=":material/filter_alt_off:", on_click=clear, key="review_clear", width="stretch",
+    row.button(
+        "", icon=":material/filter_alt_off:", on_click=clear, key="review_clear",
         disabled=not narrowed(case), help="Clear the filters",
     )  # fmt: skip
     asked = linked_row(case)
     # The audit itself is part of the key: no list must outlive it.
-    key = (id(case), st_show, of_given, of_suggested, split, sort, asked)
+    key = (id(case), shown, of_given, of_suggested, split, sort, asked)
     state = st.session_state
     if state.get("_review_key") != key or state.get("_review_turn_seen") != _turn():
         state["_review_key"], state["_review_turn_seen"] = key, _turn()
-        state["_review_list"] = _found(case, st_show, of_given, of_suggested, split, sort, asked)
+        state["_review_list"] = _found(case, shown, of_given, of_suggested, split, sort, asked)
         state["_review_case"] = case  # so that its id stays its own
         state["_review_first"] = 0
     positions: Array = state["_review_list"]
