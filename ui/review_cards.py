@@ -24,11 +24,10 @@ def page(case: Case, listing: Listing, states: States) -> list[Card]:
     return [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
 
 
-def prepare(case: Case, listing: Listing) -> None:
-    """Start to make the pictures of this page and of the next one."""
-    for positions in (listing.shown, listing.ahead):
-        wanted = [_wanted(reasons(case.found, int(i))) for i in positions]
-        case.prepare_pictures(np.concatenate([*wanted, positions]), positions)
+def prepare(case: Case, positions: Array) -> None:
+    """Start to make the pictures of a page."""
+    wanted = [_wanted(reasons(case.found, int(i))) for i in positions]
+    case.prepare_pictures(np.concatenate([*wanted, positions]), positions)
 
 
 def _wanted(why: Reasons) -> Array:

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import streamlit as st
 
 from ui import look, review_cards, review_list
@@ -12,8 +13,11 @@ from wann_core.errors import WannError
 from wann_core.ledger import ACTIONS
 from wann_core.review.verdict import Verdict
 
+Array = npt.NDArray[Any]
+
 _KEY = "review_deck"
 _MOST_ITEMS = 1_000
+_PREPARED = 8  # pages whose pictures are known to be there or under way
 COLORS = {"keep": "#2B9484", "relabel": look.FLIPPED, "remove": "#C2483A", "unsure": "#87872A"}
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
@@ -31,9 +35,7 @@ def show(case: Case, listing: review_list.Listing, states: States, who: str) -> 
         if log:
             receive(case, log, who)
 
-    if st.session_state.get("_review_prepared") != listing.token:
-        st.session_state["_review_prepared"] = listing.token
-        review_cards.prepare(case, listing)
+    _prepare_once(case, listing.shown)
     answered = st.session_state.get("_review_heard", ("", 0))
     last = listing.first + len(listing.shown)
     total = len(listing.positions)
@@ -53,6 +55,18 @@ def show(case: Case, listing: review_list.Listing, states: States, who: str) -> 
             "where": f"{listing.first + 1:,}–{last:,} of {total:,}",
         },
     )
+    # Only now: this page must not wait for the pictures of the next one.
+    _prepare_once(case, listing.ahead)
+
+
+def _prepare_once(case: Case, positions: Array) -> None:
+    known = st.session_state.setdefault("_review_prepared", {})
+    page = (case.key, positions.tobytes())
+    if page not in known:
+        known[page] = None
+        while len(known) > _PREPARED:
+            del known[next(iter(known))]
+        review_cards.prepare(case, positions)
 
 
 def receive(case: Case, log: Any, who: str) -> None:

@@ -61,24 +61,24 @@ def controls(case: Case) -> Listing:
     row = st.container(horizontal=True, vertical_alignment="bottom")
     shown = row.selectbox(
         "Show", list(_SHOW), key="review_show", format_func=_SHOW.__getitem__, on_change=refresh,
-        persist_state="session", width=160,
+        persist_state="session", width=150,
     )  # fmt: skip
     of_given = row.selectbox(
         "Given label", classes, None, key="review_given", format_func=names.__getitem__,
-        placeholder="any", on_change=refresh, persist_state="session", width=170,
+        placeholder="any", on_change=refresh, persist_state="session", width=155,
     )  # fmt: skip
     of_suggested = row.selectbox(
         "Suggested label", classes, None, key="review_suggested", format_func=names.__getitem__,
-        placeholder="any", on_change=refresh, persist_state="session", width=170,
+        placeholder="any", on_change=refresh, persist_state="session", width=155,
     )  # fmt: skip
     splits = [name for i, name in enumerate(SPLITS) if (case.found.rows.splits == i).any()]
     split = row.selectbox(
         "Split", splits, None, key="review_split", placeholder="all", on_change=refresh,
-        persist_state="session", disabled=len(splits) < 2, width=130,
+        persist_state="session", disabled=len(splits) < 2, width=110,
     )  # fmt: skip
     sort = row.selectbox(
         "Sort", list(_SORT), key="review_sort", format_func=_SORT.__getitem__, on_change=refresh,
-        persist_state="session", width=210,
+        persist_state="session", width=195,
     )  # fmt: skip
     row.button(
         "", icon=":material/refresh:", on_click=refresh, key="review_refresh",
