@@ -67,11 +67,10 @@ def current(prepared: Prepared, drawn: object) -> Selection:
     return kept
 
 
-def picker(selection: Selection, points: Points) -> Callable[[], None]:
+def picker(selection: Selection, points: Points) -> Callable[[list[dict[str, Any]]], None]:
     """What to do when points were chosen in the chart, or the choice was taken back."""
 
-    def picked() -> None:
-        marks = st.session_state[_CHART]["selection"]["points"]
+    def picked(marks: list[dict[str, Any]]) -> None:
         # The browser gives rows of a typed array as objects.
         first = np.array([mark["customdata"]["0"] for mark in marks], np.int64)
         if map_charts.is_image(points):

@@ -66,10 +66,12 @@ def _pages() -> StreamlitPage:
                 st.Page(
                     "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
                 ),
+                st.Page("pages/reliability.py", title="Reliability", icon=":material/verified:"),
             ],
             "Measure": [
                 st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
                 st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
+                st.Page("pages/k_bounds.py", title="k bounds", icon=":material/grid_on:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
             ],
             "Your data": [

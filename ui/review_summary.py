@@ -1,5 +1,7 @@
 """How many labels look wrong, in words and cards, and which class is mistaken for which."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -82,23 +84,18 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
         )  # fmt: skip
         figure = charts.heatmap(
             names, names, np.where(counts > 0, counts, np.nan), "suggested label", "given label",
-            hover="given %{y}, suggested %{x}: %{z}", unit="rows",
+            hover="given %{y}, suggested %{x}: %{z:.0f}", unit="rows",
             span=(0, max(int(counts.max()), 1)), text=np.where(counts > 0, counts.astype(str), ""),
             clickable=True,
         )  # fmt: skip
         # Any change of a figure clears its selection, so that the same cell can be clicked again.
         figure["layout"]["shapes"] = _frame(*chosen)
-        picked = charts.show(
+        charts.show(
             figure,
             f"The {int(flagged.sum()):,} most doubtful labels, by the label they have and the "
             "likeliest other one. Click a cell to see its cards alone.",
-            "class-pairs", pairs_table(case), None, pick=("points",),
+            "class-pairs", pairs_table(case), None, pick=("points",), on_pick=_filter,
         )  # fmt: skip
-        if picked:
-            pair = tuple(int(i) for i in picked[0]["customdata"])
-            if pair != chosen:
-                review_list.filter_pair(*pair)
-                st.rerun()
     with right:
         st.markdown("**How labels go wrong, estimated**")
         shares = 100 * case.found.noise.transition_matrix
@@ -112,6 +109,12 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
             "estimated for all rows without knowing the truth; shares from 1 on are written out.",
             "estimated-transitions", transitions_table(case), None,
         )  # fmt: skip
+
+
+def _filter(points: list[dict[str, Any]]) -> None:
+    if points:
+        given, suggested = points[0]["customdata"][:2]
+        review_list.filter_pair(int(given), int(suggested))
 
 
 def _frame(given: int | None, suggested: int | None) -> list[dict[str, object]]:

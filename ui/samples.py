@@ -63,14 +63,33 @@ def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.Dat
     )
 
 
-def show(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str) -> None:
-    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods."""
-    pictures(prepared, split, positions, name)
-    listing(prepared, split, positions, name)
+def show(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
+    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : {'train', 'test'}
+    positions : ndarray of int
+        As for `table`.
+    name : str
+        Of the CSV and of the controls.
+    **settings : str
+        Query parameters of the sidebar in which `prepared` differs from it, for the links.
+    """
+    pictures(prepared, split, positions, name, **settings)
+    listing(prepared, split, positions, name, **settings)
 
 
 def pictures(
-    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, most: int = _PICTURES
+    prepared: Prepared,
+    split: str,
+    positions: npt.NDArray[Any],
+    name: str,
+    most: int = _PICTURES,
+    **settings: str,
 ) -> None:
     """Pictures of the first rows, and links from the one that was clicked."""
     split = _judged(prepared, split)
@@ -89,13 +108,21 @@ def pictures(
     row = chosen.removeprefix(f"{split}-")
     if chosen in {item["id"] for item in items}:
         for link in _LINKS:
-            st.page_link(
-                f"pages/{link.page}.py", label=f"{link.title} of row {row}", icon=link.icon,
-                query_params={"split": split, "row": row},
-            )  # fmt: skip
+            label = f"{link.title} of row {row}"
+            if settings:
+                # Within a session the sidebar's own value would win over the link's.
+                address = _address(link, split, int(row), settings)
+                st.link_button(label, address, icon=link.icon)
+            else:
+                st.page_link(
+                    f"pages/{link.page}.py", label=label, icon=link.icon,
+                    query_params={"split": split, "row": row},
+                )  # fmt: skip
 
 
-def listing(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str) -> None:
+def listing(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
     """A table of the rows with a link from each, and its CSV."""
     split = _judged(prepared, split)
     rows = table(prepared, split, positions)
@@ -105,7 +132,7 @@ def listing(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: s
     st.dataframe(
         some.assign(
             **{
-                link.title.lower(): [_address(link, split, i) for i in some["row"]]
+                link.title.lower(): [_address(link, split, i, settings) for i in some["row"]]
                 for link in _LINKS
             }
         ),
@@ -141,7 +168,8 @@ def _item(prepared: Prepared, split: str, position: int, row: "pd.Series[Any]") 
     }
 
 
-def _address(link: _Link, split: str, row: int) -> str:
+def _address(link: _Link, split: str, row: int, changed: dict[str, str]) -> str:
     """Link to a page about a row that carries all settings of this page."""
-    settings = {k: st.query_params.get_all(k) for k in st.query_params}
-    return f"/{link.page}?" + urlencode({**settings, "split": [split], "row": [row]}, doseq=True)
+    settings: dict[str, Any] = {k: st.query_params.get_all(k) for k in st.query_params}
+    asked = {**settings, **changed, "split": split, "row": row}
+    return f"/{link.page}?" + urlencode(asked, doseq=True)

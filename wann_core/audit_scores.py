@@ -55,12 +55,15 @@ class Evidence:
         C.
     probe : OutOfFold or None
         None where no probe is wanted.
+    bounds : tuple of int
+        k_min and k_max of the adaptive k; cut to the neighbours that there are, see `k_bounds`.
     """
 
     graph: NeighborGraph
     labels: Array
     n_classes: int
     probe: OutOfFold | None = None
+    bounds: tuple[int, int] = (_K_MIN, NEIGHBORS)
 
     @property
     def ids(self) -> Array:
@@ -70,8 +73,8 @@ class Evidence:
     @property
     def k_bounds(self) -> tuple[int, int]:
         """Bounds of the adaptive k, cut to the neighbours that there are."""
-        k_max = min(NEIGHBORS, self.ids.shape[1])
-        return min(_K_MIN, k_max), k_max
+        k_max = min(self.bounds[1], self.ids.shape[1])
+        return min(self.bounds[0], k_max), k_max
 
     @cached_property
     def adaptive_k(self) -> Array:
