@@ -47,10 +47,25 @@ def server(
     app: Path = ROOT / "app.py",
 ) -> Iterator[str]:
     """The app on a free port, as `streamlit run app.py` starts it; yields its address."""
+    with process(folder, database_root, dataset_root, app) as (address, _):
+        yield address
+
+
+@contextlib.contextmanager
+def process(
+    folder: Path,
+    database_root: Path | None = None,
+    dataset_root: Path | None = None,
+    app: Path = ROOT / "app.py",
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """The same; yields its address and the process, which a test may kill."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = os.environ | {"WANN_CACHE": str(folder / "cache")}
+    environment = os.environ | {
+        "WANN_CACHE": str(folder / "cache"),
+        "WANN_REVIEW_ROOT": str(folder / "reviews"),
+    }
     if database_root is not None:
         environment["WANN_DATABASE_ROOT"] = str(database_root)
     if dataset_root is not None:
@@ -58,16 +73,16 @@ def server(
     command = [sys.executable, "-m", "streamlit", "run", str(app)]
     options = [f"--server.port={port}", "--server.headless=true"]
     with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(
+        running = subprocess.Popen(
             [*command, *options], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(address, process, folder / "server.log")
-            yield address
+            _wait_for(address, running, folder / "server.log")
+            yield address, running
         finally:
-            process.terminate()
-            process.wait(20)
+            running.terminate()
+            running.wait(20)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -77,9 +77,9 @@ def test_caches_are_measured_and_emptied(tmp_path: Path, monkeypatch: pytest.Mon
     lock = cache_folder() / "graphs" / "file.lock"
     lock.touch()
     name = arrays.folder().name
-    assert inventory.caches() == {"graphs": 5, name: 5}
+    assert inventory.caches() == {"graphs": 5, "fits": 0, name: 5}
     inventory.clear("graphs")
-    assert inventory.caches() == {"graphs": 0, name: 5}
+    assert inventory.caches() == {"graphs": 0, "fits": 0, name: 5}
     assert lock.exists()
     inventory.clear(name)
     assert inventory.caches()[name] == 0

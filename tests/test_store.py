@@ -12,6 +12,7 @@ import pytest
 
 from wann_core import store
 from wann_core.neighbors import NeighborGraph
+from wann_core.probing import out_of_fold
 from wann_core.store import SharedCache, neighbor_graph, write_atomically
 
 X = np.random.RandomState(0).randn(40, 4).astype(np.float32)
@@ -323,3 +324,45 @@ def test_hits_leave_no_lock_behind() -> None:
         for _ in range(2):
             cache.get(key, lambda: ("value", 1))
     assert not cache._building
+
+
+def test_a_fit_is_made_once_and_a_damaged_file_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    made: list[int] = []
+
+    def build() -> np.ndarray:
+        made.append(1)
+        return np.arange(3.0)
+
+    digest = store.digest_of("text", np.arange(2))
+    for _ in range(2):
+        np.testing.assert_array_equal(store.kept_fit(digest, build), np.arange(3.0))
+    assert len(made) == 1
+    (tmp_path / "cache" / "fits" / f"{digest}.npy").write_bytes(b"no array")
+    np.testing.assert_array_equal(store.kept_fit(digest, build), np.arange(3.0))
+    assert len(made) == 2
+    assert store.digest_of("text", np.arange(3)) != digest != store.digest_of("other", np.arange(2))
+
+
+def test_a_large_fit_is_not_made_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(out_of_fold, "_WORTH_KEEPING", 0)
+    rng = np.random.default_rng(0)
+    X, labels = rng.normal(size=(60, 4)).astype(np.float32), np.arange(60) % 3
+    first = out_of_fold.OutOfFold(X, labels, 3)
+    weights = rng.random(60)
+    answers = first.probabilities(), first.probabilities(weights)
+
+    def fail(*args: object, **options: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(out_of_fold, "LogisticRegression", fail)
+    monkeypatch.setattr(out_of_fold, "choose_C", fail)
+    again = out_of_fold.OutOfFold(X, labels, 3)
+    assert again.C == first.C
+    np.testing.assert_array_equal(again.probabilities(), answers[0])
+    np.testing.assert_array_equal(again.probabilities(weights), answers[1])
+    with pytest.raises(AssertionError, match="fitted again"):
+        out_of_fold.OutOfFold(X, (labels + 1) % 3, 3)

@@ -35,7 +35,7 @@ def show(
     reading: str,
     name: str,
     data: pd.DataFrame | Callable[[], pd.DataFrame],
-    scenario: Scenario,
+    scenario: Scenario | None,
     label: str = "CSV",
     pick: Sequence[Literal["points", "box", "lasso"]] = (),
     on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
@@ -83,13 +83,14 @@ def show(
 def download(
     name: str,
     data: pd.DataFrame | Callable[[], pd.DataFrame],
-    scenario: Scenario,
+    scenario: Scenario | None,
     label: str = "CSV",
 ) -> None:
-    """Offer rows as CSV, the whole scenario in each; they are made when somebody asks for them."""
+    """Offer rows as CSV, the whole scenario in each if there is one; made when asked for."""
 
     def content() -> str:
-        return to_csv(with_scenario(data() if callable(data) else data, scenario))
+        rows = data() if callable(data) else data
+        return to_csv(rows if scenario is None else with_scenario(rows, scenario))
 
     st.download_button(
         label, content, f"wann-{name}.csv", "text/csv",

@@ -14,6 +14,7 @@ from wann_core.errors import WannError
 _MB = 1e6
 _CACHES = {
     "graphs": "Neighbour graphs: searched again when they are needed",
+    "fits": "Logistic regressions of label audits: fitted again when they are needed",
     "images": "Unpacked images of downloaded data sets: unpacked again when they are needed",
 }
 

@@ -18,7 +18,7 @@ from wann_core.errors import WannError
 
 _KEPT = 32  # finished jobs, so that a reload finds them
 # Those whose results may be large, as the first word of their key: few are kept, and not for long.
-_LARGE = ("table", "look", "predict")
+_LARGE = ("table", "look", "predict", "audit")
 _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
 _AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar

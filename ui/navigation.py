@@ -1,5 +1,6 @@
 """The pages of the app, and the way into them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -7,6 +8,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 _ENTRY = "app.py"
+_OPEN = "open_"
 
 
 def run() -> None:
@@ -32,8 +34,19 @@ def link_to_overview(dataset: str, backbone: str) -> None:
     if not _alone():
         st.page_link(
             "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
-            query_params={"dataset": dataset, "backbone": backbone},
+            query_params={f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone},
         )  # fmt: skip
+
+
+def opened(key: str, options: Sequence[str]) -> None:
+    """Set a control to what the link asks for that led to this page; call it before it is drawn.
+
+    Its own query parameter would not arrive: Streamlit drops what a control of the page before was
+    bound to.
+    """
+    asked = st.query_params.pop(f"{_OPEN}{key}", None)
+    if asked in options:
+        st.session_state[key] = asked
 
 
 def _alone() -> bool:
@@ -63,6 +76,7 @@ def _pages() -> StreamlitPage:
             ],
             "Your data": [
                 st.Page("pages/data.py", title="Data", icon=":material/database:"),
+                st.Page("pages/review.py", title="Label audit", icon=":material/troubleshoot:"),
             ],
         }
     )

@@ -23,7 +23,10 @@ class _Link(NamedTuple):
     icon: str
 
 
-_LINKS = (_Link("neighbourhoods", "Neighbourhood", ":material/workspaces:"),)
+_LINKS = (
+    _Link("neighbourhoods", "Neighbourhood", ":material/workspaces:"),
+    _Link("review", "Label audit", ":material/troubleshoot:"),
+)
 
 
 def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:

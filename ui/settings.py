@@ -124,6 +124,36 @@ def folders() -> Folders:
         return Folders(*_roots(_Form(), expanded=True))
 
 
+@dataclass(frozen=True)
+class Source(Folders):
+    """One data set under one backbone, with no scenario around it.
+
+    Attributes
+    ----------
+    dataset, backbone : str
+    places : dict
+        Where an error about a setting is shown.
+    """
+
+    dataset: str
+    backbone: str
+    places: dict[str, DeltaGenerator]
+
+    def refuse(self, error: WannError) -> NoReturn:
+        """Show the error beside its control and end the page."""
+        _refuse(error, self.places)
+
+
+def source() -> Source:
+    """Draw the choice of data set and backbone alone, for pages that take labels as they are."""
+    navigation.enter()
+    look.apply()
+    form = _Form()
+    with st.sidebar:
+        roots = _roots(form)
+        return Source(*roots, *_source(form, *roots), form.places)
+
+
 def sidebar() -> Settings:
     """Draw the shared controls; pages about one scenario call this first."""
     navigation.enter()
@@ -222,8 +252,10 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
             form.places["database_root"].error(told(error, LABELS))
     names = list(dict.fromkeys(name for name, _ in pairs))
+    navigation.opened("dataset", names)
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
     backbones = [backbone for name, backbone in pairs if name == dataset]
+    navigation.opened("backbone", backbones)
     backbone = form(
         st.selectbox, "backbone", "backbone", options=backbones,
         help="The frozen model whose embeddings are compared.",

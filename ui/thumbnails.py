@@ -21,12 +21,15 @@ _SPARK_POINTS = 48
 _SIDE, _LOSSLESS = 160, 64  # pixels
 
 
-def of_sample(dataset: Dataset, split: str, position: int) -> str:
-    """Data URI of the picture of one sample; `position` counts in the source's split."""
+def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE) -> str:
+    """Data URI of the picture of one sample; `position` counts in the source's split.
+
+    It is made to fit into a square of `side` pixels, unless it is small already.
+    """
     try:
         image = dataset.image(split, position)
         if image is not None:
-            return _encoded(image)
+            return _encoded(image, side)
     except UNREADABLE as error:
         _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
     return _sparkline(dataset.splits[split].X[position])
@@ -59,14 +62,14 @@ def explain(dataset: Dataset) -> None:
         )
 
 
-def _encoded(image: Image.Image) -> str:
+def _encoded(image: Image.Image, side: int = _SIDE) -> str:
     """A small picture: lossless if it was small, JPEG otherwise."""
     if max(image.size) <= _LOSSLESS:
         small, kind = image.convert("L" if image.mode == "L" else "RGBA"), "PNG"
     else:
-        image.draft("RGB", (_SIDE, _SIDE))
+        image.draft("RGB", (side, side))
         small, kind = ImageOps.exif_transpose(image).convert("RGB"), "JPEG"
-        small.thumbnail((_SIDE, _SIDE))
+        small.thumbnail((side, side))
     buffer = io.BytesIO()
     small.save(buffer, kind)
     code = base64.b64encode(buffer.getvalue()).decode()

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
@@ -27,6 +28,7 @@ _GRAPH_VERSION = 3
 # Searches cheaper than this many multiplications (about a second) are not worth a file.
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
+_FIT_FOLDER_BYTES = 1 << 30
 
 
 class SharedCache:
@@ -122,11 +124,49 @@ def neighbor_graph(
 
 
 def _digest(X_train: Array, X_test: Array | None, k: int, search: str) -> str:
+    arrays = (X_train,) if X_test is None else (X_train, X_test)
+    return digest_of(f"{_GRAPH_VERSION} {k} {search}", *arrays)
+
+
+def digest_of(text: str, *arrays: Array) -> str:
+    """Hexadecimal digest of a text and of arrays, as a name under which to keep what they make."""
     digest = hashlib.blake2b(digest_size=16)
-    for array in (X_train,) if X_test is None else (X_train, X_test):
-        digest.update(f"{_GRAPH_VERSION} {k} {search} {array.dtype} {array.shape} ".encode())
+    for array in arrays:
+        digest.update(f"{text} {array.dtype} {array.shape} ".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def kept_fit(digest: str, build: Callable[[], Array]) -> Array:
+    """What `build` makes, answered from cache/fits if it was made under that digest before.
+
+    Files are written whole or not at all, and the folder is bounded. A cache that cannot be written
+    costs a warning, not the array.
+    """
+    path = cache_folder() / "fits" / f"{digest}.npy"
+    made = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locked(path.with_suffix(".lock")):
+            made = _read_array(path)
+            if made is None:
+                made = build()
+                write_atomically(path, partial(np.save, arr=made, allow_pickle=False))
+                bound(path, _FIT_FOLDER_BYTES)
+    except OSError as error:
+        warnings.warn(f"a fit is not kept for the next time: {error}", stacklevel=2)
+    return build() if made is None else made
+
+
+def _read_array(path: Path) -> Array | None:
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (ValueError, EOFError):
+        return None  # damaged: made again
+    os.utime(path)
+    return array
 
 
 @contextlib.contextmanager
@@ -170,8 +210,9 @@ def _write_graph(path: Path, graph: NeighborGraph) -> None:
 
 
 def bound(path: Path, max_bytes: int) -> None:
-    """Keep the `.npz` files beside `path` below a size, least recently used out; `path` stays."""
-    kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
+    """Keep files like `path` beside it below a size, least recently used out; `path` stays."""
+    files = path.parent.glob(f"*{path.suffix}")
+    kept = sorted(files, key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
     for file in kept:
         size += file.stat().st_size

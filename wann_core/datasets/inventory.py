@@ -112,7 +112,7 @@ def _shape(path: Path) -> tuple[int, int]:
 
 
 def caches() -> dict[str, int]:
-    """Bytes of each part of the cache folder that can be made again: graphs, unpacked images."""
+    """Bytes of each part of the cache folder that can be made again: graphs, fits, images."""
     return {path.name: _size(path) for path in _parts()}
 
 
@@ -135,7 +135,7 @@ def clear(cache: str) -> None:
 
 
 def _parts() -> tuple[Path, ...]:
-    return cache_folder() / "graphs", arrays.folder()
+    return cache_folder() / "graphs", cache_folder() / "fits", arrays.folder()
 
 
 def _size(folder: Path) -> int:

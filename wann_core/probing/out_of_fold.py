@@ -1,11 +1,13 @@
 """Class probabilities of every row by a logistic regression that was not fitted to it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
+from wann_core import store
 from wann_core.errors import WannError
 from wann_core.neighbors import Progress
 from wann_core.probing.logistic import choose_C
@@ -17,6 +19,9 @@ _SEED = 0
 _ITERATIONS = 1000
 # Probabilities need no more digits than this brings, and it halves the time.
 _TOLERANCE = 1e-3
+# Raised whenever the fits change, so that what was kept of others is left alone.
+_FIT_VERSION = 1
+_WORTH_KEEPING = 3e7
 
 
 class OutOfFold:
@@ -60,10 +65,19 @@ class OutOfFold:
         self.X, self.labels, self.n_classes = X, labels, n_classes
         self.progress = progress
         self.folds = _deal(labels) if folds is None else folds
-        if C is None:
-            scores = choose_C(X, labels, np.ones(len(labels)), progress)
-            C = max(scores, key=lambda c: scores[c]) if scores else 1.0
-        self.C = C
+        # Names what is fitted to these rows; empty where it costs less than to keep it.
+        large = X.size * n_classes > _WORTH_KEEPING
+        self._rows = (
+            store.digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
+        )
+        self.C = float(self._kept("C", self._choose_C)) if C is None else C
+
+    def _choose_C(self) -> Array:
+        scores = choose_C(self.X, self.labels, np.ones(len(self.labels)), self.progress)
+        return np.array(max(scores, key=lambda c: scores[c]) if scores else 1.0)
+
+    def _kept(self, what: str, build: Callable[[], Array]) -> Array:
+        return store.kept_fit(f"{self._rows}-{what}", build) if self._rows else build()
 
     def relabelled(self, labels: Array, progress: Progress | None = None) -> "OutOfFold":
         """The same rows and C under other labels."""
@@ -71,6 +85,10 @@ class OutOfFold:
 
     def probabilities(self, weights: Array | None = None) -> Array:
         """Probability of each given label, shape (n, C), float32, rows weighted as asked."""
+        what = "even" if weights is None else store.digest_of("weights", weights)
+        return self._kept(f"{self.C!r}-{what}", lambda: self._fit(weights))
+
+    def _fit(self, weights: Array | None) -> Array:
         shares = np.zeros((len(self.labels), self.n_classes), np.float32)
         for fold in range(FOLDS):
             if self.progress is not None:

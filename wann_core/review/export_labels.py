@@ -23,7 +23,7 @@ from wann_core.store import write_atomically
 
 LOCAL_FILES = "/data/local-files/?d="
 # Images of an array travel inside the tasks.
-_MOST_EMBEDDED = 2000
+MOST_EMBEDDED = 2000
 
 
 @dataclass(frozen=True)
@@ -170,10 +170,10 @@ def label_studio_tasks(
                         "format")  # fmt: skip
     arrays = [split for split in table["split"].unique() if _files(data, split) is None]
     embedded = int(table["split"].isin(arrays).sum())
-    if embedded > _MOST_EMBEDDED:
+    if embedded > MOST_EMBEDDED:
         raise WannError(
             f"the images of {data.name!r} are rows of an array and would travel inside the tasks; "
-            f"at most {_MOST_EMBEDDED:,} can, got {embedded:,}.",
+            f"at most {MOST_EMBEDDED:,} can, got {embedded:,}.",
             "format",
         )
     places = np.full(len(table), -1)
