@@ -87,7 +87,8 @@ def run_all(
         As `run` does.
     """
     todo = list(scenarios)
-    units = _units(todo)
+    units = run_units(todo)
+    neighbors = _most_neighbors(todo)
     prepared: Prepared | None = None
     trained: dict[int, TrainedReport] = {}
     for i, scenario in enumerate(todo):
@@ -106,7 +107,8 @@ def run_all(
                 progress(before + units[i], sum(units), text)
             continue
         # Of method and k only the neighbours that they need matter to what is prepared.
-        shared = dataclasses.replace(scenario, method="kNN", k=graph_neighbors(scenario))
+        most = neighbors[scenario.geometry()]
+        shared = dataclasses.replace(scenario, method="kNN", k=most)
         if prepared is None or prepared.scenario != shared:
             prepared = prepare(
                 shared, database_root=database_root, dataset_root=dataset_root, progress=within
@@ -114,6 +116,15 @@ def run_all(
         yield classify(prepared, scenario)
         if progress is not None:
             progress(before + units[i], sum(units), text)
+
+
+def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
+    """Neighbours that one graph a geometry must hold to serve all its votes."""
+    most: dict[Scenario, int] = {}
+    for scenario in scenarios:
+        geometry = scenario.geometry()
+        most[geometry] = max(most.get(geometry, 1), graph_neighbors(scenario))
+    return most
 
 
 def _train_with(
@@ -145,7 +156,7 @@ def _train_with(
 _SEARCH_UNITS = 100
 
 
-def _units(scenarios: Sequence[Scenario]) -> list[int]:
+def run_units(scenarios: Sequence[Scenario]) -> list[int]:
     """Rough cost of each scenario, so that progress and the time left follow the clock."""
     seen, units = set(), []
     for scenario in scenarios:
