@@ -13,11 +13,11 @@ import streamlit as st
 from ui import charts, jobs, probes
 from ui.controls import linked
 from ui.settings import IMBALANCES, Settings
-from wann_core import datasets, export, sampling, sweep
+from wann_core import datasets, sampling, sweep
 from wann_core.errors import WannError
 from wann_core.probing import LOSSES, TRAINED, ProbeSettings
-from wann_core.results import use_store
 from wann_core.scenario import BASELINES, Scenario
+from wann_core.sweep_run import run_sweep
 
 _LOG = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ _AXES = {
     "num_subsamples": "Training rows",
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-_WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
 
 
 @dataclass(frozen=True)
@@ -166,28 +165,16 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
 
 def start(plan: Plan, settings: Settings) -> None:
     """Start the plan's job; asked again, the finished one answers."""
-    roots = settings.roots
 
     def work(job: jobs.Job) -> None:
-        stored = use_store(lambda kept: kept.find(plan.scenarios(), **roots), _LOG.warning) or {}
-        fresh: list[tuple[Scenario, dict[str, Any]]] = []
-
-        def keep() -> None:
-            use_store(lambda kept: kept.add(fresh, source="compare", **roots), _LOG.warning)
-            fresh.clear()
-
-        job.partial.extend(stored.values())
-        todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
-        try:
-            for report in sweep.run_all(todo, **roots, progress=job.progress):
-                record = export.report_record(report)
-                job.partial.append(record)
-                fresh.append((report.scenario, record))
-                if len(fresh) == _WRITTEN_AT_ONCE:
-                    keep()
-        finally:
-            # What a cancelled comparison has measured answers the next one.
-            keep()
+        runs = run_sweep(
+            plan.scenarios(), **settings.roots, source="compare", progress=job.progress,
+            warn=_LOG.warning,
+        )  # fmt: skip
+        for outcome in runs:
+            if outcome.refused is not None:
+                raise outcome.refused
+            job.partial.append(outcome.record)
 
     jobs.registry().start(_key(plan, settings), work)
 

@@ -28,6 +28,8 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
 _WRITE_SECONDS = 0.2
 _FILE = "results.sqlite"
+# How the source of a run begins that was measured elsewhere.
+IMPORTED = "import: "
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -122,18 +124,39 @@ class ResultsStore:
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
             )
 
-    def table(self) -> pd.DataFrame:
-        """All runs, oldest first: record, created, source and versions."""
+    def add_imported(self, runs: Sequence[tuple[Scenario, dict[str, Any]]], source: str) -> None:
+        """Keep numbers that were measured elsewhere; they never answer for a run.
+
+        One from the same source that is there already is replaced.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = []
+        for scenario, record in runs:
+            parts = [IMPORTED, source, export.scenario_record(scenario.canonical())]
+            key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+            rows.append((key, now, f"{IMPORTED}{source}", json.dumps(record), "{}"))
+        with self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def drop_imported(self) -> None:
+        """Forget all that was imported."""
+        with self._open() as database:
+            database.execute("DELETE FROM runs WHERE source LIKE ?", (f"{IMPORTED}%",))
+
+    def records(self) -> list[dict[str, Any]]:
+        """All runs, oldest first: created, source, the record and versions."""
         with self._open() as database:
             rows = database.execute(
                 "SELECT created, source, record, versions FROM runs ORDER BY created, rowid"
             ).fetchall()
-        return pd.DataFrame(
-            [
-                {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
-                for created, source, record, made_by in rows
-            ]
-        )
+        return [
+            {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
+            for created, source, record, made_by in rows
+        ]
+
+    def table(self) -> pd.DataFrame:
+        """The same as a table."""
+        return pd.DataFrame(self.records())
 
 
 class Keeper:

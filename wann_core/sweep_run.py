@@ -39,13 +39,13 @@ class Outcome(NamedTuple):
     record : dict
         Its `export.report_record`; with `stored_at` if an earlier run answered, and empty if it was
         refused.
-    refused : str
+    refused : WannError or None
         Why the data cannot serve it.
     """
 
     scenario: Scenario
     record: dict[str, Any]
-    refused: str = ""
+    refused: WannError | None = None
 
 
 def run_sweep(
@@ -149,7 +149,7 @@ def _run(
         calls = (
             joblib.delayed(_task)(
                 i, runs, roots, keeper.fresh() if here else None,
-                meter.part(i) if threads else None, _cores(n_jobs),
+                meter.part(i) if threads else None, _cores(n_jobs) if here else None,
             )
             for i, runs in enumerate(tasks.runs)
         )  # fmt: skip
@@ -158,7 +158,8 @@ def _run(
         for i, outcomes in results:
             if not here:
                 # Another machine has a results store of its own.
-                keeper.add([(o.scenario, o.record) for o in outcomes if not o.refused])
+                keeper.add([(o.scenario, o.record) for o in outcomes if o.record])
+                keeper.flush()
             yield from outcomes
             if not threads:
                 meter.part(i).done()
@@ -201,7 +202,7 @@ def _task(
     roots: dict[str, Any],
     keeper: Keeper | None,
     part: Part | None,
-    cores: int,
+    cores: int | None,
 ) -> tuple[int, list[Outcome]]:
     """One task in a thread or process of its own."""
     # Of OpenMP each thread has its own number.
@@ -234,7 +235,7 @@ def _work(
                     (report,) = run_all(left[:1], **roots, progress=part)
                     yield ended(report)
                 except WannError as error:
-                    yield Outcome(left.pop(0), {}, str(error))
+                    yield Outcome(left.pop(0), {}, error)
     finally:
         if keeper is not None:
             keeper.flush()
