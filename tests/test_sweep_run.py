@@ -66,7 +66,7 @@ def test_every_backend_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.M
         return rows(outcomes)
 
     expected = swept("alone")
-    assert len(expected) == len(runs) == 84
+    assert len(expected) == len(runs) == 80
     assert swept("threads", backend="threads", n_jobs=2) == expected
     assert swept("processes", backend="processes", n_jobs=2) == expected
     with joblib.parallel_config(backend="threading", n_jobs=2):
@@ -170,7 +170,8 @@ def test_a_stopped_sweep_goes_on_where_it_was(backend: str | None) -> None:
     kept = len(ResultsStore().records())
     assert 0 < kept < len(runs)
     outcomes = list(run_sweep(runs, progress=lambda d, t, _: calls.append((d, t)), **options))
-    assert sum("stored_at" in outcome.record for outcome in outcomes) == kept
+    # What still ran in another thread ended after the count.
+    assert kept <= sum("stored_at" in outcome.record for outcome in outcomes) < len(runs)
     assert len(outcomes) == len(ResultsStore().records()) == len(runs)
     assert calls[-1][0] == pytest.approx(calls[-1][1])
 
@@ -199,7 +200,7 @@ def test_killed_at_any_moment_a_sweep_loses_and_repeats_nothing(
         assert len({json.dumps(r, sort_keys=True) for r in found}) == len(found)
     before = len(ResultsStore().records())
     runs = parse(plan.read_text()).scenarios()
-    assert 0 < before
+    assert before > 0
     outcomes = list(run_sweep(runs))
     assert sum("stored_at" in outcome.record for outcome in outcomes) == before
     ResultsStore().path.unlink()

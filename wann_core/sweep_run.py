@@ -5,6 +5,7 @@ import dataclasses
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -154,7 +155,7 @@ def _run(
             for i, runs in enumerate(tasks.runs)
         )  # fmt: skip
         results = joblib.Parallel(return_as="generator_unordered")(calls)
-        stack.callback(results.close)
+        stack.callback(_close, results)
         for i, outcomes in results:
             if not here:
                 # Another machine has a results store of its own.
@@ -163,6 +164,13 @@ def _run(
             yield from outcomes
             if not threads:
                 meter.part(i).done()
+
+
+def _close(results: Any) -> None:
+    """End the tasks that still run; joblib would warn of the work lost."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        results.close()
 
 
 def _cores(n_jobs: int) -> int:
