@@ -35,7 +35,7 @@ def show(
     reading: str,
     name: str,
     data: pd.DataFrame,
-    scenario: Scenario,
+    scenario: Scenario | None,
     label: str = "CSV",
     pick: Sequence[Literal["points", "box", "lasso"]] = (),
 ) -> list[dict[str, Any]]:
@@ -69,13 +69,17 @@ def show(
 def download(
     name: str,
     data: pd.DataFrame | Callable[[], pd.DataFrame],
-    scenario: Scenario,
+    scenario: Scenario | None,
     label: str = "CSV",
 ) -> None:
-    """Offer rows as CSV, the whole scenario in each; they are made when somebody asks for them."""
+    """Offer rows as CSV, the whole scenario in each; they are made when somebody asks for them.
+
+    Without a scenario the rows tell of their own.
+    """
 
     def content() -> str:
-        return to_csv(with_scenario(data() if callable(data) else data, scenario))
+        rows = data() if callable(data) else data
+        return to_csv(rows if scenario is None else with_scenario(rows, scenario))
 
     st.download_button(
         label, content, f"wann-{name}.csv", "text/csv",

@@ -26,14 +26,16 @@ def enter() -> None:
         st.rerun()
 
 
-def link_to_overview(dataset: str, backbone: str) -> None:
-    """A link that opens a data set on the Overview page."""
+def link(page: str, label: str, icon: str, **asked: str) -> None:
+    """A link to another page, opened with these query parameters."""
     # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
     if not _alone():
-        st.page_link(
-            "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
-            query_params={"dataset": dataset, "backbone": backbone},
-        )  # fmt: skip
+        st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=asked)
+
+
+def link_to_overview(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    link("overview", "Open in Overview", ":material/dashboard:", dataset=dataset, backbone=backbone)
 
 
 def _alone() -> bool:
@@ -56,6 +58,8 @@ def _pages() -> StreamlitPage:
             "Measure": [
                 st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
+                st.Page("pages/sweeps.py", title="Sweeps", icon=":material/grid_on:"),
+                st.Page("pages/results.py", title="Results", icon=":material/table_chart:"),
             ],
             "Your data": [
                 st.Page("pages/data.py", title="Data", icon=":material/database:"),

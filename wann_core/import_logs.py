@@ -108,10 +108,10 @@ def _optional(log: Mapping[str, Any], key: str) -> str | None:
 
 
 def _number(log: Mapping[str, Any], key: str, low: float, high: float) -> float:
-    value = log.get(key)
+    value: Any = log.get(key)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:  # type: ignore[arg-type]
+    if not number or not math.isfinite(value) or not low <= value <= high:
         raise WannError(
             f"`{key}` must be a number between {low:g} and {high:g}, got {str(value)[:80]!r}"
         )
-    return float(value)  # type: ignore[arg-type]
+    return float(value)

@@ -1,5 +1,6 @@
 """What of a sweep runs together, and how far it has come."""
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from wann_core import store
 from wann_core.datasets import BUILT_IN, DATABASE_ROOT, human_labels, inventory
 from wann_core.neighbors import Progress
-from wann_core.probing import LOSSES, TRAINED
+from wann_core.probing import LOGISTIC, LOSSES, TRAINED
 from wann_core.scenario import Scenario, graph_neighbors
 
 # Votes in one task; what is trained costs more than all of them.
@@ -108,6 +109,39 @@ def size_of(
     if found is None or found.state != "ready":
         return 0, 0, 0
     return found.rows.get("train", 0), found.rows.get("test", 0), found.columns
+
+
+# Rough figures of one core: multiplications a second of a search; seconds a row of a vote; seconds
+# a row and column of training a probe, and logistic regression with its choice of C.
+_SEARCHED, _VOTE, _PROBE, _REGRESSION = 2e10, 1.5e-6, 3e-7, 1e-6
+
+
+def estimate_seconds(
+    scenarios: Sequence[Scenario], database_root: str | Path = DATABASE_ROOT
+) -> float:
+    """About how long a sweep takes on this machine, without anything that is stored.
+
+    Good for telling minutes from hours: data, caches and other work on the machine decide the rest.
+    """
+    sizes: dict[tuple[str, str], tuple[int, int, int]] = {}
+    searched: set[Scenario] = set()
+    seconds = 0.0
+    for scenario in scenarios:
+        pair = scenario.dataset, scenario.backbone
+        if pair not in sizes:
+            sizes[pair] = size_of(*pair, database_root)
+        rows, test_rows, columns = sizes[pair]
+        rows = min(rows, scenario.num_subsamples or rows)
+        if scenario.method in LOSSES:
+            seconds += _PROBE * rows * columns
+            continue
+        key = scenario.labelling() if scenario.reduction in ("LDA", "fLDA") else scenario.geometry()
+        if key not in searched:
+            searched.add(key)
+            seconds += rows * (rows + test_rows) * columns / _SEARCHED
+        costly = scenario.method in LOGISTIC
+        seconds += _REGRESSION * rows * columns if costly else _VOTE * (rows + test_rows)
+    return seconds / (os.cpu_count() or 1)
 
 
 class Part:
