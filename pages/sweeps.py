@@ -23,7 +23,7 @@ download.download_button(
 if not live:
     button.button(
         "Go on" if planned.stored and planned.todo else "Run", type="primary", width="stretch",
-        on_click=sweeps.start, args=(plan, folders), disabled=not planned.todo,
+        on_click=sweeps.start, args=(plan, folders, planned.runs), disabled=not planned.todo,
     )  # fmt: skip
 
 

@@ -241,16 +241,13 @@ def find(plan: SweepPlan, folders: Folders) -> jobs.Job | None:
     return jobs.registry().find(_key(plan, folders))
 
 
-def start(plan: SweepPlan, folders: Folders) -> None:
-    """Start the plan's job; what is stored is not run again."""
+def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
+    """Start the job of a plan's runs; what is stored is not run again."""
     before = find(plan, folders)
     if before is not None and before.state is jobs.State.RUNNING:
         return  # pressed twice, or in two tabs
 
     def work(job: jobs.Job) -> None:
-        scenarios = _scenarios(plan.to_toml())
-        missing = sweep_plan.missing(scenarios, **folders.roots)
-        runs = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
         outcomes = run_sweep(
             runs, **folders.roots, backend="threads", n_jobs=os.cpu_count() or 1,
             progress=job.progress, warn=_LOG.warning,
