@@ -72,18 +72,17 @@ def table(runs: pd.DataFrame) -> None:
 
 
 def _downloads(made: Sequence[Pivot], title: str) -> None:
-    first, second, third, _ = st.columns([1, 1, 1, 2])
-    with first:
-        charts.download("results", lambda: results_text.long(made), None, "CSV")
     latex = results_text.to_latex(made, title)
-    for place, name, text, suffix, kind in (
-        (second, "LaTeX", latex, "tex", "text/x-tex"),
-        (third, "Markdown", results_text.to_markdown(made, title), "md", "text/markdown"),
-    ):
-        place.download_button(
-            name, text, f"wann-results.{suffix}", kind, key=f"text_{suffix}",
-            icon=":material/download:", on_click="ignore",
-        )  # fmt: skip
+    with st.container(horizontal=True):
+        charts.download("results", lambda: results_text.long(made), None, "CSV")
+        for name, text, suffix, kind in (
+            ("LaTeX", latex, "tex", "text/x-tex"),
+            ("Markdown", results_text.to_markdown(made, title), "md", "text/markdown"),
+        ):
+            st.download_button(
+                name, text, f"wann-results.{suffix}", kind, key=f"text_{suffix}",
+                icon=":material/download:", on_click="ignore",
+            )  # fmt: skip
     with st.expander("LaTeX to copy"):
         st.code(latex, language="latex")
 

@@ -40,6 +40,7 @@ def add_parser(commands: Any) -> None:
     add("plan", metavar="PLAN.toml", help="what to run, such as examples/paper.toml")
     add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    add("--backbone", help="whose embeddings to take, instead of what the plan says")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="tasks at once")
     add("--backend", choices=tuple(BACKENDS), default="threads", help="where they run")
     add(
@@ -74,6 +75,9 @@ def run(args: argparse.Namespace) -> None:
 
 def _planned(args: argparse.Namespace, roots: dict[str, Any]) -> list[Scenario]:
     plan = sweep_plan.read(args.plan)
+    if args.backbone is not None:
+        grids = tuple({**axes, "backbone": (args.backbone,)} for axes in plan.grids)
+        plan = sweep_plan.SweepPlan(grids)
     scenarios = plan.scenarios()
     missing = sweep_plan.missing(scenarios, **roots)
     for sentence in missing.values():
