@@ -41,7 +41,10 @@ def launch(playwright: Playwright) -> Browser:
 
 @contextlib.contextmanager
 def server(
-    folder: Path, database_root: Path | None = None, dataset_root: Path | None = None
+    folder: Path,
+    database_root: Path | None = None,
+    dataset_root: Path | None = None,
+    app: Path = ROOT / "app.py",
 ) -> Iterator[str]:
     """The app on a free port, as `streamlit run app.py` starts it; yields its address."""
     with socket.socket() as probe:
@@ -52,7 +55,7 @@ def server(
         environment["WANN_DATABASE_ROOT"] = str(database_root)
     if dataset_root is not None:
         environment["WANN_DATASET_ROOT"] = str(dataset_root)
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
+    command = [sys.executable, "-m", "streamlit", "run", str(app)]
     options = [f"--server.port={port}", "--server.headless=true"]
     with (folder / "server.log").open("w") as log:
         process = subprocess.Popen(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from wann_core import Scenario, classify, prepare, run, run_all, scenario
+from wann_core import Scenario, classify, memory, prepare, run, run_all
 from wann_core.errors import WannError
 from wann_core.store import SharedCache
 
@@ -18,8 +18,8 @@ NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4)
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from earlier tests."""
-    for name in ("_geometries", "_graphs", "_labelled"):
-        monkeypatch.setattr(scenario, name, SharedCache(1 << 30))
+    for name in ("_geometries", "_graphs", "_labelled", "_reducers"):
+        monkeypatch.setattr(memory, name, SharedCache(1 << 30))
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
-"""The comparison of methods along one axis: its controls, its job and its tables."""
+"""The comparison of methods along one axis: its controls, charts and tables."""
 
 import dataclasses
-import logging
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,16 +8,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, jobs, probes
+from ui import charts, probes
 from ui.controls import linked
 from ui.settings import IMBALANCES, Settings
 from wann_core import datasets, sampling, sweep
 from wann_core.errors import WannError
 from wann_core.probing import LOSSES, TRAINED, ProbeSettings
 from wann_core.scenario import BASELINES, Scenario
-from wann_core.sweep_run import run_sweep
-
-_LOG = logging.getLogger(__name__)
 
 METRICS = {
     "accuracy": "Accuracy",
@@ -161,38 +156,6 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[-5:]
     )
     return tuple(sorted(chosen))
-
-
-def start(plan: Plan, settings: Settings) -> None:
-    """Start the plan's job; asked again, the finished one answers."""
-
-    def work(job: jobs.Job) -> None:
-        runs = run_sweep(
-            plan.scenarios(), **settings.roots, source="compare", progress=job.progress,
-            warn=_LOG.warning,
-        )  # fmt: skip
-        for outcome in runs:
-            if outcome.refused is not None:
-                raise outcome.refused
-            job.partial.append(outcome.record)
-
-    jobs.registry().start(_key(plan, settings), work)
-
-
-def _key(plan: Plan, settings: Settings) -> Hashable:
-    base = plan.base
-    return "compare", plan, datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
-
-
-def find(plan: Plan, settings: Settings) -> jobs.Job | None:
-    """The plan's job, if it was started."""
-    return jobs.registry().find(_key(plan, settings))
-
-
-def restart(plan: Plan, settings: Settings) -> None:
-    """Start the plan's job anew; what it has measured comes from the results store."""
-    jobs.registry().forget(_key(plan, settings))
-    start(plan, settings)
 
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:

@@ -12,6 +12,35 @@ from wann_core.prepared import Prepared, Report
 from wann_core.scenario import classify, graph_neighbors, prepare
 
 
+def dataset(settings: Settings) -> datasets.Dataset:
+    """The scenario's data set, read in the background."""
+    place = (settings.scenario.dataset, settings.scenario.backbone)
+    key = ("load", *place, _source(settings))
+    registry = jobs.registry()
+
+    def work(job: jobs.Job) -> None:
+        job.progress(0, 1, "reading the data set")
+        datasets.load(*place, **settings.roots)
+
+    job = registry.start(key, work)
+    if not jobs.finished(job, "cancel_load"):
+        st.stop()
+    registry.forget(key)  # the engine's own bounded cache holds it
+    if job.error is not None:
+        fail(settings, job.error)
+    return datasets.load(*place, **settings.roots)
+
+
+def _source(settings: Settings) -> tuple[tuple[str, int, int], ...]:
+    scenario = settings.scenario
+    try:
+        return datasets.fingerprint(scenario.dataset, scenario.backbone, **settings.roots)
+    except WannError as error:
+        settings.refuse(error)
+    except OSError as error:
+        settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
+
+
 def prepared(settings: Settings) -> Prepared:
     """The scenario's rows, labels and neighbours.
 
@@ -19,13 +48,7 @@ def prepared(settings: Settings) -> Prepared:
     when the job is done.
     """
     scenario, roots = settings.scenario, settings.roots
-    try:
-        source = datasets.fingerprint(scenario.dataset, scenario.backbone, **roots)
-    except WannError as error:
-        settings.refuse(error)
-    except OSError as error:
-        settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
-    key = ("prepare", source, scenario.labelling(), graph_neighbors(scenario))
+    key = ("prepare", _source(settings), scenario.labelling(), graph_neighbors(scenario))
     registry = jobs.registry()
 
     def work(job: jobs.Job) -> None:

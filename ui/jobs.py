@@ -208,7 +208,7 @@ def finished(job: Job, key: str) -> bool:
     if job.wait(_AT_ONCE):
         return True
 
-    @st.fragment(run_every=0.5)
+    @st.fragment(run_every=0.25)
     def draw() -> None:
         if job.state is not State.RUNNING:
             st.rerun()

@@ -24,6 +24,15 @@ _TRAINED_COLORS = (
 )  # fmt: skip
 _TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
 
+# Open marks, for methods have filled ones; of a contrast of 3 on either background, and further
+# apart from one another than from the methods under each of the colour blindnesses.
+_REDUCTIONS = {
+    "none": ("#7D8794", "circle", "solid"),
+    "PCA": ("#9B7B3B", "circle-open", "dash"),
+    "LDA": ("#8B4DFA", "square-open", "dot"),
+    "fLDA": ("#D025B4", "diamond-open", "solid"),
+}
+
 # Apart from the colours of the methods.
 FLIPPED = "#9A4FB5"
 CLEAN = "#7D8794"
@@ -112,6 +121,17 @@ def symbol(method: str) -> str:
 def dash(method: str) -> str:
     """Plotly line dash of a method."""
     return _style(method)[2]
+
+
+def reduction_style(name: str) -> tuple[str, str, str]:
+    """Colour, marker symbol and line dash of a reduction, or of 'none'."""
+    return _REDUCTIONS[name]
+
+
+def nbytes(size: float) -> str:
+    """Bytes as '12.8 MB' or in the unit that suits them, to three digits."""
+    unit, one = next((u, n) for u, n in (("GB", 1e9), ("MB", 1e6), ("kB", 0)) if size >= n)
+    return f"{size / (one or 1e3):.3g} {unit}"
 
 
 def percent(share: float, digits: int = 1) -> str:

@@ -57,6 +57,7 @@ def _pages() -> StreamlitPage:
             ],
             "Measure": [
                 st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
+                st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
                 st.Page("pages/sweeps.py", title="Sweeps", icon=":material/grid_on:"),
                 st.Page("pages/results.py", title="Results", icon=":material/table_chart:"),

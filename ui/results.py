@@ -103,8 +103,8 @@ def tell(found: Runs, chosen: pd.DataFrame, *, empty: bool) -> None:
     if found.table.empty:
         return
     older = (
-        f" {found.replaced:,} older runs of the same settings, on files that have changed since, "
-        "are left out." if found.replaced else ""
+        f" {found.replaced:,} older runs of the same settings are left out: files, or the engine, "
+        "have changed since." if found.replaced else ""
     )  # fmt: skip
     imported = int(chosen["origin"].str.startswith(IMPORTED).sum())
     brought = f", {imported:,} of them imported" if imported else ""

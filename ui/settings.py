@@ -28,7 +28,7 @@ _REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
 NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
 _BALANCED = 1.0
 IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
-_LABELS = {
+LABELS = {
     "dataset": "Data set",
     "backbone": "Backbone",
     "database_root": "Database folder",
@@ -109,7 +109,7 @@ class _Form:
         self.places: dict[str, DeltaGenerator] = {}
 
     def __call__(self, widget: Any, field: str, key: str, **options: Any) -> Any:
-        value = linked(widget, _LABELS[field], key=key, **options)
+        value = linked(widget, LABELS[field], key=key, **options)
         self.places[field] = st.empty()
         return value
 
@@ -211,7 +211,7 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
-            form.places["database_root"].error(told(error, _LABELS))
+            form.places["database_root"].error(told(error, LABELS))
     names = list(dict.fromkeys(name for name, _ in pairs))
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
     backbones = [backbone for name, backbone in pairs if name == dataset]
@@ -292,7 +292,7 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
-    text = told(error, _LABELS)
+    text = told(error, LABELS)
     if error.field in places:
         places[error.field].error(text, icon=":material/error:")
         st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")

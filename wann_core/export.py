@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wann_core.errors import WannError
@@ -69,7 +70,9 @@ def scenario_of(record: Mapping[str, Any]) -> Scenario:
 def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
     """One row for one run: scenario, what was realised, scores as shares of 1, seconds.
 
-    A trained method adds its own columns, see `TrainedReport.details`.
+    Votes add the space that they were cast in, and the mean adaptive k of the training rows: of
+    all, of those with a right label, and of those with a wrong one. A trained method adds its own
+    columns, see `TrainedReport.details`.
     """
     low, high = report.metrics.accuracy_interval
     n_classes = report.prepared.dataset.n_classes
@@ -89,8 +92,30 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
         "notes": " ".join(report.prepared.notes),
         "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
-        **({} if isinstance(report, Report) else report.details),
+        **(_space(report.prepared) if isinstance(report, Report) else report.details),
     }
+
+
+def _space(prepared: Prepared) -> dict[str, Any]:
+    """The dimensions that neighbours were searched in, what they cost, and the k that came of it.
+
+    Bytes are those of the training embeddings as float32; seconds are those of the reduction and
+    of the search when they were made, whether or not this run could share them.
+    """
+    k, wrong = prepared.adaptive_k, prepared.labels != prepared.clean_labels
+    return {
+        "dimensions": prepared.X_train.shape[1],
+        "embedding_bytes": prepared.X_train.nbytes,
+        "reduce_seconds": prepared.reduce_seconds,
+        "search_seconds": prepared.graph.seconds,
+        "adaptive_k_mean": float(k.mean()),
+        "adaptive_k_right": _mean(k[~wrong]),
+        "adaptive_k_wrong": _mean(k[wrong]),
+    }
+
+
+def _mean(values: npt.NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def predictions(report: Report) -> pd.DataFrame:

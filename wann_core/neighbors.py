@@ -1,5 +1,8 @@
 """The exact neighbour graph: one search, reused by every vote."""
 
+import functools
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -43,12 +46,15 @@ class NeighborGraph:
         Their Euclidean distances (not squared).
     test_ids, test_distances : ndarray of shape (m, min(k, n)) or None
         The same for the test rows.
+    seconds : float
+        Wall time of the search, its kernel loaded; NaN where it is not known.
     """
 
     train_ids: Array
     train_distances: Array
     test_ids: Array | None = None
     test_distances: Array | None = None
+    seconds: float = math.nan
 
     @classmethod
     def build(
@@ -89,6 +95,8 @@ class NeighborGraph:
         """
         check_number("k", k, 1, whole=True)
         train = as_matrix(X_train, "X_train")
+        _load_kernel(_floats(train[:0]).dtype)
+        started = time.perf_counter()
         test = None if X_test is None else as_matrix(X_test, "X_test")
         if len(train) < 2:
             raise WannError(
@@ -102,9 +110,10 @@ class NeighborGraph:
         total = len(train) + (0 if test is None else len(test))
         space = _Space(train)
         found = space.search(train, min(k, len(train) - 1), True, progress, 0, total)
-        if test is None:
-            return cls(*found)
-        return cls(*found, *space.search(test, k, False, progress, len(train), total))
+        tested: tuple[Array | None, Array | None] = None, None
+        if test is not None:
+            tested = space.search(test, k, False, progress, len(train), total)
+        return cls(*found, *tested, seconds=time.perf_counter() - started)
 
     @property
     def nbytes(self) -> int:
@@ -214,6 +223,13 @@ class _Space:
             last_round = wanted == len(self.train) or spare >= _MOST_SPARE
             rows = rows[:0] if last_round else rows[~complete[rows]]
             spare *= 8
+
+
+@functools.cache
+def _load_kernel(dtype: np.dtype[Any]) -> None:
+    """Compile the kernel or read it from disk, which may take a second, before a clock runs."""
+    rows = np.zeros((2, 1), dtype)
+    _Space(rows).search(rows, 1, True, None, 0, len(rows))
 
 
 def _floats(rows: Array) -> Array:

@@ -1,5 +1,7 @@
 """What a scenario becomes: rows, labels and neighbours, and what a method answers on them."""
 
+import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from wann_core.scenario import Scenario
 
 Array = npt.NDArray[Any]
+Reducer = reduction.Reducer
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,9 @@ class Prepared:
         Sentences on where the result differs from what was asked.
     seconds : float
         Wall time of the preparation; next to nothing where it was shared.
+    reduce_seconds : float
+        Wall time of the reduction when it was made: its fit, under fLDA with the search that tells
+        which rows to trust, and the projection of all rows. `graph.seconds` is the search after it.
     """
 
     scenario: "Scenario"
@@ -69,6 +75,7 @@ class Prepared:
     graph: NeighborGraph
     notes: tuple[str, ...]
     seconds: float = 0.0
+    reduce_seconds: float = 0.0
 
     @property
     def k_bounds(self) -> tuple[int, int]:
@@ -136,11 +143,17 @@ class Geometry:
     X_test: Array
     random_state: Any  # of the generator after the long tail was drawn
     notes: tuple[str, ...]
+    reduce_seconds: float = 0.0
 
 
 _LEAVE_ONE_OUT = (
     "This data set has no test rows: every training row is judged by the others, itself excluded."
 )
+
+
+def just_fit(fit: Callable[[], Reducer]) -> Reducer:
+    """What `fit()` returns: a reduction that nothing else shares."""
+    return fit()
 
 
 def make_geometry(data: Dataset, geometry: "Scenario") -> Geometry:
@@ -156,12 +169,34 @@ def make_geometry(data: Dataset, geometry: "Scenario") -> Geometry:
     # Without test rows a single one stands in for them, so that nothing is computed twice.
     raw_test = raw[:1] if data.test is None else data.test.X
     X_train, X_test = reduction.normalize(raw, raw_test, geometry.normalization)
-    if geometry.reduction == "PCA":
-        X_train, X_test = reduction.pca(X_train, X_test, geometry.reduction_size)
     if data.test is None:
         X_test = X_train
         notes.append(_LEAVE_ONE_OUT)
-    return Geometry(rows, X_train, X_test, rng.get_state(), tuple(notes))
+    made = Geometry(rows, X_train, X_test, rng.get_state(), tuple(notes))
+    return reduced_by_pca(made, geometry.reduction_size) if geometry.reduction == "PCA" else made
+
+
+def reduced_by_pca(
+    whole: Geometry,
+    size: int | None,
+    fitted: Callable[[Callable[[], Reducer]], Reducer] = just_fit,
+) -> Geometry:
+    """The same rows in fewer dimensions.
+
+    `fitted(fit)` may answer with an equal PCA that was fitted before.
+    """
+    reducer = fitted(lambda: reduction.fit_pca(whole.X_train, published=size is None))
+    X_train, X_test, seconds = _projected(reducer, whole, size)
+    return dataclasses.replace(whole, X_train=X_train, X_test=X_test, reduce_seconds=seconds)
+
+
+def _projected(reducer: Reducer, whole: Geometry, size: int | None) -> tuple[Array, Array, float]:
+    """Both splits in fewer dimensions, and the seconds of the whole reduction."""
+    started = time.perf_counter()
+    X_train = reducer.transform(whole.X_train, size)
+    same = whole.X_test is whole.X_train
+    X_test = X_train if same else reducer.transform(whole.X_test, size)
+    return X_train, X_test, reducer.seconds + time.perf_counter() - started
 
 
 def add_labels(
@@ -170,11 +205,13 @@ def add_labels(
     base: Geometry,
     base_graph: Callable[[], NeighborGraph],
     search: Callable[[Array, Array], NeighborGraph],
+    fitted: Callable[[Callable[[], Reducer]], Reducer] = just_fit,
 ) -> Prepared:
     """Add the noise to the labels and, under LDA and fLDA, reduce by them and search again.
 
     `base_graph()` is the graph of the geometry, which LDA alone has no use for;
-    `search(X_train, X_test)` makes another one.
+    `search(X_train, X_test)` makes another one; `fitted(fit)` may answer with an equal LDA or fLDA
+    that was fitted before.
     """
     given, clean = data.train.y[base.rows], data.train.true[base.rows]
     rng = np.random.RandomState(labelling.seed)
@@ -193,19 +230,13 @@ def add_labels(
     )
     if data.train.clean is not None:
         noisy = noise.compare(clean, noisy.labels, data.n_classes)
-    X_train, X_test = base.X_train, base.X_test
+    X_train, X_test, reduce_seconds = base.X_train, base.X_test, base.reduce_seconds
     if labelling.reduction not in ("LDA", "fLDA"):
         graph = base_graph()
     else:
-        fit_on = None
-        if labelling.reduction == "fLDA":
-            k_min, k_max = (min(k, len(given) - 1) for k in reduction.FLDA_K)
-            fit_on = adaptive_k(base_graph().train_ids, noisy.labels, k_min, k_max) < k_max
-        X_train, X_test = reduction.lda(
-            X_train, noisy.labels, X_test, labelling.reduction_size, fit_on=fit_on
-        )
-        if data.test is None:
-            X_test = X_train
+        trusted = base_graph if labelling.reduction == "fLDA" else None
+        reducer = fitted(lambda: _discriminants(base.X_train, noisy.labels, trusted))
+        X_train, X_test, reduce_seconds = _projected(reducer, base, labelling.reduction_size)
         graph = search(X_train, X_test)
     for array in (noisy.labels, clean):
         array.setflags(write=False)
@@ -225,7 +256,24 @@ def add_labels(
         transition_matrix=noisy.transition_matrix,
         graph=graph,
         notes=base.notes,
+        reduce_seconds=reduce_seconds,
     )
+
+
+def _discriminants(
+    X: Array, labels: Array, base_graph: Callable[[], NeighborGraph] | None
+) -> Reducer:
+    """LDA; under fLDA, for which the graph is needed, of the rows that it explains."""
+    if base_graph is None:
+        return reduction.fit_lda(X, labels)
+    graph = base_graph()
+    started = time.perf_counter()
+    k_min, k_max = (min(k, len(labels) - 1) for k in reduction.FLDA_K)
+    fit_on = adaptive_k(graph.train_ids, labels, k_min, k_max) < k_max
+    reducer = reduction.fit_lda(X, labels, fit_on=fit_on)
+    # The search may have been made for something else: it is a part of fLDA all the same.
+    seconds = graph.seconds + time.perf_counter() - started
+    return dataclasses.replace(reducer, seconds=seconds)
 
 
 def _raw(data: Dataset, rows: Array) -> Array:

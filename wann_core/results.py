@@ -22,8 +22,9 @@ from wann_core.scenario import Scenario
 
 T = TypeVar("T")
 
-# Raised whenever the same scenario would give other numbers, so that old rows no longer answer.
-_ENGINE_VERSION = 1
+# Raised whenever the same scenario would give other numbers or other columns, so that old rows no
+# longer answer.
+_ENGINE_VERSION = 2
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
 _WRITE_SECONDS = 0.2
@@ -82,10 +83,10 @@ class ResultsStore:
         Each has `stored_at` set to the time at which it was measured.
         """
         # Several scenarios may be one run, such as seeds where nothing is drawn.
-        keys = [(_key(scenario, database_root, dataset_root), scenario) for scenario in scenarios]
+        keys = _keys(scenarios, database_root, dataset_root)
         found = {}
         with self._open() as database:
-            for key, scenario in keys:
+            for key, scenario in zip(keys, scenarios, strict=True):
                 row = database.execute(
                     "SELECT record, created FROM runs WHERE key = ?", (key,)
                 ).fetchone()
@@ -115,9 +116,10 @@ class ResultsStore:
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         versions = json.dumps(_versions())
+        keys = _keys([scenario for scenario, _ in runs], database_root, dataset_root)
         rows = [
-            (_key(scenario, database_root, dataset_root), now, source, json.dumps(record), versions)
-            for scenario, record in runs
+            (key, now, source, json.dumps(record), versions)
+            for key, (_, record) in zip(keys, runs, strict=True)
         ]
         with self._open() as database:
             database.executemany(
@@ -234,9 +236,18 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _key(scenario: Scenario, database_root: str | Path, dataset_root: str | Path) -> str:
-    """Digest of what decides the numbers: the run, the files and the engine."""
-    place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
-    files = datasets.fingerprint(*place)
-    parts = [_ENGINE_VERSION, export.scenario_record(scenario.canonical()), files]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _keys(
+    scenarios: Sequence[Scenario], database_root: str | Path, dataset_root: str | Path
+) -> list[str]:
+    """Digests of what decides the numbers: the run, the files and the engine."""
+    # Each database is looked at once, however many runs are asked for.
+    files = {
+        pair: datasets.fingerprint(*pair, database_root, dataset_root)
+        for pair in {(scenario.dataset, scenario.backbone) for scenario in scenarios}
+    }
+    keys = []
+    for scenario in scenarios:
+        run = export.scenario_record(scenario.canonical())
+        parts = [_ENGINE_VERSION, run, files[scenario.dataset, scenario.backbone]]
+        keys.append(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+    return keys

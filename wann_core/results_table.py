@@ -59,7 +59,7 @@ class Runs:
         drawn. `method_name` stays what it was.
     replaced : int
         Older runs left out because a newer one has the same fields and seed, such as on files that
-        have changed since.
+        have changed since, or by an older engine.
     unreadable : int
         Records left out because they are none of a run.
     """

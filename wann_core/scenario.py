@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wann_core import datasets, noise, reduction, store
+from wann_core import datasets, noise, reduction
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
+from wann_core.memory import Maker
 from wann_core.metrics import Metrics
-from wann_core.neighbors import NeighborGraph, Progress
-from wann_core.prepared import Geometry, Prepared, Report, add_labels, make_geometry
+from wann_core.neighbors import Progress
+from wann_core.prepared import Prepared, Report
 from wann_core.probing import LOGISTIC, LOSSES, TRAINED, ProbeSettings
 from wann_core.voting import vote
 
@@ -181,11 +182,6 @@ class Scenario:
         )
 
 
-_geometries = store.SharedCache(max_bytes=2 << 30)
-_graphs = store.SharedCache(max_bytes=1 << 30)
-_labelled = store.SharedCache(max_bytes=1 << 30)
-
-
 def prepare(
     scenario: Scenario,
     *,
@@ -216,36 +212,8 @@ def prepare(
     started = time.perf_counter()
     place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
     data, source = datasets.load(*place), datasets.fingerprint(*place)
-    graph_k = graph_neighbors(scenario)
-    labelling, geometry = scenario.labelling(), scenario.geometry()
-
-    def search(X_train: Array, X_test: Array) -> NeighborGraph:
-        if X_test is not X_train:
-            return store.neighbor_graph(X_train, X_test, graph_k, progress)
-        graph = store.neighbor_graph(X_train, None, graph_k, progress)
-        return NeighborGraph(*2 * (graph.train_ids, graph.train_distances))
-
-    def build_geometry() -> tuple[Geometry, int]:
-        made = make_geometry(data, geometry)
-        return made, made.X_train.nbytes + made.X_test.nbytes
-
-    def build_labels() -> tuple[Prepared, int]:
-        base = _geometries.get((source, geometry), build_geometry)
-
-        def build_graph() -> tuple[NeighborGraph, int]:
-            made = search(base.X_train, base.X_test)
-            return made, made.nbytes
-
-        def base_graph() -> NeighborGraph:
-            return _graphs.get((source, geometry, graph_k), build_graph)
-
-        made = add_labels(data, labelling, base, base_graph, search)
-        own = made.labels.nbytes + made.clean_labels.nbytes + made.row_ids.nbytes
-        if made.X_train is not base.X_train:
-            own += made.graph.nbytes + made.X_train.nbytes + made.X_test.nbytes
-        return made, own
-
-    labelled = _labelled.get((source, labelling, graph_k), build_labels)
+    maker = Maker(data, source, graph_neighbors(scenario), progress)
+    labelled = maker.labelled(scenario.labelling())
     seconds = time.perf_counter() - started
     return dataclasses.replace(labelled, scenario=scenario, seconds=seconds)
 

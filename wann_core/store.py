@@ -22,8 +22,8 @@ from wann_core.neighbors import NeighborGraph, Progress
 T = TypeVar("T")
 Array = npt.NDArray[Any]
 
-# Raised whenever the search changes what it would answer, so that old files are left alone.
-_GRAPH_VERSION = 1
+# Raised whenever the search would answer or keep something else: old files are left alone.
+_GRAPH_VERSION = 2
 # Searches cheaper than this many multiplications (about a second) are not worth a file.
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
@@ -143,10 +143,19 @@ _ARRAYS = ("train_ids", "train_distances", "test_ids", "test_distances")
 def _read_graph(path: Path) -> NeighborGraph | None:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            graph = NeighborGraph(**{name: arrays[name] for name in _ARRAYS if name in arrays})
+            found = {name: arrays[name] for name in _ARRAYS if name in arrays}
+            graph = NeighborGraph(**found, seconds=float(arrays["seconds"]))
     except FileNotFoundError:
         return None
-    except (zipfile.BadZipFile, zlib.error, ValueError, TypeError, EOFError, RuntimeError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        LookupError,
+        ValueError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+    ):
         return None  # damaged: made again
     os.utime(path)
     return graph
@@ -155,7 +164,7 @@ def _read_graph(path: Path) -> NeighborGraph | None:
 def _write_graph(path: Path, graph: NeighborGraph) -> None:
     found = {name: getattr(graph, name) for name in _ARRAYS}
     arrays = {name: array for name, array in found.items() if array is not None}
-    write_atomically(path, lambda file: np.savez(file, **arrays))
+    write_atomically(path, lambda file: np.savez(file, **arrays, seconds=graph.seconds))
     kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
     for file in kept:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +10,16 @@ import pandas as pd
 from scipy.stats import t as student
 
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
-from wann_core.errors import check_choice
+from wann_core.errors import WannError, check_choice
 from wann_core.neighbors import Progress
 from wann_core.prepared import Prepared, Report
 from wann_core.probing import LOSSES, TRAINED
-from wann_core.scenario import Scenario, classify, graph_neighbors, prepare
+from wann_core.scenario import BASELINES, Scenario, classify, graph_neighbors, prepare
 
 if TYPE_CHECKING:
     from wann_core.probing.runs import TrainedReport
 
-AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples")
+AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples", "reduction_size")
 
 
 def grid(
@@ -34,7 +34,7 @@ def grid(
     Parameters
     ----------
     base : Scenario
-    axis : {'noise_ratio', 'imbalance_ratio', 'num_subsamples'}
+    axis : {'noise_ratio', 'imbalance_ratio', 'num_subsamples', 'reduction_size'}
         The field that varies.
     values : sequence
         Its values; None where the field allows it.
@@ -63,12 +63,59 @@ def grid(
     return cases
 
 
+def dimension_grid(
+    base: Scenario,
+    sizes: Mapping[str | None, Sequence[int | None]],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Scenario]:
+    """The scenarios of a comparison of reductions, each at dimensions of its own; seed by seed.
+
+    Parameters
+    ----------
+    base : Scenario
+    sizes : mapping of reduction to sequence of int
+        Such as `reduction.sizes` offers; under None, no reduction, one entry None.
+    methods : sequence of str
+    seeds : sequence of int
+
+    Raises
+    ------
+    WannError
+        If a reduction, size or method is out of range.
+
+    Examples
+    --------
+    >>> cases = dimension_grid(Scenario(), {None: [None], "PCA": [2, 8]}, ["WANN"], [1])
+    >>> [(case.reduction, case.reduction_size) for case in cases]
+    [(None, None), ('PCA', 2), ('PCA', 8)]
+    """
+    cases = []
+    for seed in seeds:
+        for name, values in sizes.items():
+            reduced = dataclasses.replace(base, reduction=name)
+            cases += grid(reduced, "reduction_size", values, methods, [seed])
+    return cases
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, so that the first of the runs is not timed with them."""
+    small = Scenario(num_subsamples=100)
+    for _ in run_all([small.with_method(name) for name in BASELINES]):
+        pass
+
+
+def _give_up(scenario: Scenario, error: WannError) -> None:
+    raise error
+
+
 def run_all(
     scenarios: Iterable[Scenario],
     *,
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
+    on_error: Callable[[Scenario, WannError], None] = _give_up,
 ) -> "Iterator[Report | TrainedReport]":
     """The reports of many scenarios, one after the other.
 
@@ -80,6 +127,9 @@ def run_all(
     scenarios : iterable of Scenario
     database_root, dataset_root, progress
         As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
+    on_error : callable, optional
+        `on_error(scenario, error)` is told of a vote that cannot be had; unless it raises, the
+        runs go on without that one. By default it raises.
 
     Raises
     ------
@@ -106,14 +156,14 @@ def run_all(
             if progress is not None:
                 progress(before + units[i], sum(units), text)
             continue
-        # Of method and k only the neighbours that they need matter to what is prepared.
-        most = neighbors[scenario.geometry()]
-        shared = dataclasses.replace(scenario, method="kNN", k=most)
-        if prepared is None or prepared.scenario != shared:
-            prepared = prepare(
-                shared, database_root=database_root, dataset_root=dataset_root, progress=within
-            )
-        yield classify(prepared, scenario)
+        try:
+            most = neighbors[scenario.geometry()]
+            report = _vote(scenario, most, prepared, within, database_root, dataset_root)
+        except WannError as error:
+            on_error(scenario, error)
+        else:
+            prepared = report.prepared
+            yield report
         if progress is not None:
             progress(before + units[i], sum(units), text)
 
@@ -125,6 +175,24 @@ def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
         geometry = scenario.geometry()
         most[geometry] = max(most.get(geometry, 1), graph_neighbors(scenario))
     return most
+
+
+def _vote(
+    scenario: Scenario,
+    neighbors: int,
+    prepared: Prepared | None,
+    progress: Progress,
+    database_root: str | Path,
+    dataset_root: str | Path,
+) -> Report:
+    """The report of a vote, on what was prepared last if that will do."""
+    # Of method and k only the neighbours that they need matter to what is prepared.
+    shared = dataclasses.replace(scenario, method="kNN", k=neighbors)
+    if prepared is None or prepared.scenario != shared:
+        prepared = prepare(
+            shared, database_root=database_root, dataset_root=dataset_root, progress=progress
+        )
+    return classify(prepared, scenario)
 
 
 def _train_with(
@@ -169,7 +237,7 @@ def run_units(scenarios: Sequence[Scenario]) -> list[int]:
     return units
 
 
-def summary(records: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
+def summary(records: pd.DataFrame, axis: str, metric: str, by: str = "method_name") -> pd.DataFrame:
     """Mean and standard deviation over the seeds, one row a method and axis value.
 
     Parameters
@@ -178,17 +246,19 @@ def summary(records: pd.DataFrame, axis: str, metric: str) -> pd.DataFrame:
         Rows of `export.report_record`, and the column `axis`.
     axis, metric : str
         Columns.
+    by : str
+        Column whose values are told apart; 'reduction' of one method's records, say.
 
     Returns
     -------
     DataFrame
-        method_name, `axis`, mean, std (NaN for a single seed), seeds; methods in their order of
+        `by`, `axis`, mean, std (NaN for a single seed), seeds; methods in their order of
         appearance, values ascending.
     """
-    order = list(dict.fromkeys(records["method_name"]))
-    grouped = records.groupby(["method_name", axis])[metric].agg(["mean", "std", "count"])
+    order = list(dict.fromkeys(records[by]))
+    grouped = records.groupby([by, axis])[metric].agg(["mean", "std", "count"])
     table = grouped.rename(columns={"count": "seeds"}).reset_index()
-    rank = table["method_name"].map(order.index)
+    rank = table[by].map(order.index)
     return table.assign(rank=rank).sort_values(["rank", axis]).drop(columns="rank")
 
 

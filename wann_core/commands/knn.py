@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import wann_core
-from wann_core import export, noise, reduction
+from wann_core import export, reduction
 from wann_core.backbones import DEFAULT as BACKBONE
+from wann_core.commands.flags import add_ours, add_published, fields
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
 from wann_core.prepared import Report
 from wann_core.results import use_store
@@ -30,20 +30,14 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--experiment_name", required=True, help="folder of the log below --output_root")
-    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
-    add("--output_root", default="assets/logs", help="where logs go")
-    add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
-    add("--seed", type=int, default=42, help="seed of long tail, subsample and noise")
+    add_published(
+        add, experiment="folder of the log below --output_root",
+        seed="seed of long tail, subsample and noise",
+    )  # fmt: skip
     add("--method", choices=METHODS, default="WANN", help="how the neighbours vote")
     add("--k", type=int, default=11, help="neighbours of kNN")
     add("--kmin", type=int, default=11, help="smallest adaptive k of ANN and WANN")
     add("--kmax", type=int, default=51, help="largest adaptive k of ANN and WANN")
-    add("--noise_ratio", type=float, default=0.0, help="share of wrong labels to inject, 0 to 1")
-    add("--noise_pattern", choices=(*noise.PATTERNS, "None"), default="None", help="how they err")
-    add("--num_subsamples", type=int, default=-1, help="training rows to keep, -1 for all")
     add("--imbalance_ratio", type=float, help="long tail: last class over first class, 0 to 1")
     add(
         "--dimensionality_reduction",
@@ -51,12 +45,7 @@ def add_parser(commands: Any) -> None:
         default="None",
         help="reduction before the search",
     )
-    ours = parser.add_argument_group("beyond the published script").add_argument
-    ours("--draw", choices=noise.DRAWS, default="reference", help="published or exact noise draws")
-    ours("--transition_matrix", metavar="FILE.csv", help="C × C numbers for --noise_pattern matrix")
-    ours(
-        "--normalization", choices=reduction.NORMALIZATIONS, default="zscore", help="of embeddings"
-    )
+    ours = add_ours(parser)
     ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
     ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
     parser.set_defaults(run=run)
@@ -156,46 +145,16 @@ def run_id(scenario: Scenario) -> str:
 
 
 def _scenario(args: argparse.Namespace) -> Scenario:
-    pattern = None if args.noise_pattern == "None" else args.noise_pattern
-    if args.transition_matrix and pattern != "matrix":
-        raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
-    matrix = None
-    if pattern == "matrix":
-        matrix = read_matrix(args.transition_matrix)
     reduce_by = args.dimensionality_reduction
     return Scenario(
-        dataset=args.dataset,
-        backbone=args.backbone,
-        seed=args.seed,
+        **fields(args),
         imbalance_ratio=args.imbalance_ratio,
-        num_subsamples=args.num_subsamples,
-        noise_pattern=pattern,
-        noise_ratio=args.noise_ratio,
-        draw=args.draw,
-        transition_matrix=matrix,
-        normalization=args.normalization,
         reduction=None if reduce_by == "None" else reduce_by,
         method=args.method,
         k=args.k,
         k_min=args.kmin,
         k_max=args.kmax,
     )
-
-
-def read_matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
-    """The transition matrix in a CSV file.
-
-    Raises
-    ------
-    WannError
-        If none is named, or it cannot be read.
-    """
-    if path is None:
-        raise WannError("--noise_pattern matrix needs --transition_matrix FILE.csv.")
-    try:
-        return noise.parse_matrix(Path(path).read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
 
 
 def _outputs(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:

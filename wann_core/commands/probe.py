@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import wann_core
-from wann_core import datasets, export, noise, reduction
-from wann_core.backbones import DEFAULT as BACKBONE
-from wann_core.commands.knn import read_matrix, run_id
+from wann_core import datasets, export
+from wann_core.commands.flags import add_ours, add_published, fields
+from wann_core.commands.knn import run_id
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, Dataset
+from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice
 from wann_core.metrics import Metrics
 from wann_core.probing import LOSSES, ProbeSettings
@@ -59,25 +59,13 @@ def _parser(commands: Any, name: str, text: str) -> tuple[argparse.ArgumentParse
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--experiment_name", required=True, help="folder below --store_ckpt_path, --output_root")
-    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
-    add("--output_root", default="assets/logs", help="where logs go")
+    add_published(
+        add, experiment="folder below --store_ckpt_path, --output_root",
+        seed="of rows, noise, validation rows, first weights",
+    )  # fmt: skip
     add("--store_ckpt_path", default="assets/ckpt", help="where checkpoints lie")
-    add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
-    add("--seed", type=int, default=42, help="of rows, noise, validation rows, first weights")
-    add("--noise_ratio", type=float, default=0.0, help="share of wrong labels to inject, 0 to 1")
-    add("--noise_pattern", choices=(*noise.PATTERNS, "None"), default="None", help="how they err")
-    add("--num_subsamples", type=int, default=-1, help="training rows to keep, -1 for all")
     add("--loss_function", default="ce", help=f"all, or one of {', '.join(LOSSES)}")
-    ours = parser.add_argument_group("beyond the published script").add_argument
-    ours("--draw", choices=noise.DRAWS, default="reference", help="published or exact noise draws")
-    ours("--transition_matrix", metavar="FILE.csv", help="C × C numbers for --noise_pattern matrix")
-    ours(
-        "--normalization", choices=reduction.NORMALIZATIONS, default="zscore", help="of embeddings"
-    )
-    return parser, ours
+    return parser, add_ours(parser)
 
 
 def run_train(args: argparse.Namespace) -> None:
@@ -182,24 +170,10 @@ def _scenarios(args: argparse.Namespace) -> list[Scenario]:
     """The run under each loss that was asked for."""
     check_choice("loss_function", args.loss_function, ("all", *LOSSES))
     losses = LOSSES if args.loss_function == "all" else (args.loss_function,)
-    pattern = None if args.noise_pattern == "None" else args.noise_pattern
-    if args.transition_matrix and pattern != "matrix":
-        raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
+    shared = fields(args)
     made = []
     for loss in losses:
-        scenario = Scenario(
-            dataset=args.dataset,
-            backbone=args.backbone,
-            seed=args.seed,
-            num_subsamples=args.num_subsamples,
-            noise_pattern=pattern,
-            noise_ratio=args.noise_ratio,
-            draw=args.draw,
-            transition_matrix=read_matrix(args.transition_matrix) if pattern == "matrix" else None,
-            normalization=args.normalization,
-            method=loss,
-            probe=_settings(args),
-        )
+        scenario = Scenario(**shared, method=loss, probe=_settings(args))
         parameters_of(scenario)
         made.append(scenario)
     return made
