@@ -14,8 +14,8 @@ from tests.browser import server, settle
 LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
 # Logistic regression takes long enough to be cancelled in the middle.
 ASKED = (
-    "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=4"
-    "&sweep_methods=kNN-11&sweep_methods=WANN&sweep_methods=logreg"
+    "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=8"
+    "&sweep_methods=kNN-11&sweep_methods=WANN&sweep_methods=logreg&sweep_methods=logreg_reliability"
 )
 
 
@@ -63,28 +63,28 @@ def download(page: Page, key: str) -> Path:
 
 def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address: str) -> None:
     page.goto(address + ASKED)
-    expect(metric(page, "Runs")).to_have_text("24", timeout=LONG)
+    expect(metric(page, "Runs")).to_have_text("64", timeout=LONG)
     plan = tomllib.loads(download(page, "toml_plan").read_text())
     assert plan["grid"][0]["noise_ratio"] == [0.2, 0.4]
-    assert plan["grid"][0]["method"] == ["kNN-11", "WANN", "logreg"]
+    assert plan["grid"][0]["method"] == ["kNN-11", "WANN", "logreg", "logreg_reliability"]
 
     press(page, "Run", page.get_by_role("button", name="Cancel"))
-    expect(page.get_by_text(re.compile(r"[1-9]\d* of 24 runs have ended"))).to_be_visible(
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 64 runs have ended"))).to_be_visible(
         timeout=LONG
     )
     press(page, "Cancel", page.get_by_text("Cancelled. What has ended is kept"))
     settle(page)
     press(page, "Go on", page.get_by_text("All runs have ended"))
     settle(page)
-    expect(metric(page, "Stored already")).to_have_text("24", timeout=LONG)
+    expect(metric(page, "Stored already")).to_have_text("64", timeout=LONG)
     expect(metric(page, "To do")).to_have_text("0")
 
     page.get_by_role("link", name="See the results").click()
-    expect(page.get_by_text("24 of 24 runs.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("24 of 64 runs.")).to_be_visible(timeout=LONG)
     settle(page)
     cells = pd.read_csv(download(page, "csv_results"))
-    assert len(cells) == 3 * 2
-    assert set(cells["seeds"]) == {4}
+    assert len(cells) == 4 * 2
+    assert set(cells["seeds"]) == {8}
     latex = download(page, "text_tex").read_text()
     assert latex.count(r"\toprule") == 1
     for cell in cells.itertuples():
@@ -96,12 +96,12 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
 
     views = page.get_by_role("radio", name="Compare two", exact=True)
     views.click()
-    expect(metric(page, "Pairs")).to_have_text("8", timeout=LONG)
+    expect(metric(page, "Pairs")).to_have_text("16", timeout=LONG)
     settle(page)
     page.locator(".st-key-csv_results-pairs").wait_for()
     pairs = pd.read_csv(download(page, "csv_results-pairs"))
     assert list(pairs["condition"]) == ["sym 0.2", "sym 0.4"]
-    assert set(pairs["pairs"]) == {4}
+    assert set(pairs["pairs"]) == {8}
     by_cell = cells.set_index(["method", "noise"])["mean"]
     for one in pairs.itertuples():
         first, second = (by_cell[m, one.condition] for m in (one.first_is, one.second_is))
@@ -110,11 +110,15 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     # The URL holds the view: another person sees the same.
     page.get_by_role("radio", name="Chart", exact=True).click()
     chart = page.locator(".st-key-chart_results-chart")
-    expect(chart.locator(".legendtext")).to_have_text(["kNN-11", "WANN", "logreg"], timeout=LONG)
+    expect(chart.locator(".legendtext")).to_have_text(
+        ["kNN-11", "WANN", "logreg", "logreg_reliability"], timeout=LONG
+    )
     settle(page)
     assert "view=Chart" in page.url
     page.reload()
-    expect(chart.locator(".legendtext")).to_have_text(["kNN-11", "WANN", "logreg"], timeout=LONG)
+    expect(chart.locator(".legendtext")).to_have_text(
+        ["kNN-11", "WANN", "logreg", "logreg_reliability"], timeout=LONG
+    )
     assert page.get_by_test_id("stException").count() == 0
 
 

@@ -14,13 +14,12 @@ import joblib
 from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
-from wann_core import export
+from wann_core import export, sweep
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.neighbors import Progress
 from wann_core.results import Keeper, use_store
 from wann_core.scenario import Scenario, prepare
-from wann_core.sweep import run_all
 from wann_core.sweep_tasks import Meter, Part, Tasks
 
 _LOG = logging.getLogger(__name__)
@@ -235,12 +234,12 @@ def _work(
     try:
         while left:
             try:
-                for report in run_all(left, **roots, progress=part):
+                for report in sweep.run_all(left, **roots, progress=part):
                     yield ended(report)
             except WannError:
                 # Whose fault it is shows alone: probes train together.
                 try:
-                    (report,) = run_all(left[:1], **roots, progress=part)
+                    (report,) = sweep.run_all(left[:1], **roots, progress=part)
                     yield ended(report)
                 except WannError as error:
                     yield Outcome(left.pop(0), {}, error)
