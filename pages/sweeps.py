@@ -21,8 +21,9 @@ download.download_button(
     icon=":material/download:", on_click="ignore", width="stretch",
 )  # fmt: skip
 if not live:
+    begun = planned.stored or (job is not None and job.state is jobs.State.CANCELLED)
     button.button(
-        "Go on" if planned.stored and planned.todo else "Run", type="primary", width="stretch",
+        "Go on" if begun and planned.todo else "Run", type="primary", width="stretch",
         on_click=sweeps.start, args=(plan, folders, planned.runs), disabled=not planned.todo,
     )  # fmt: skip
 

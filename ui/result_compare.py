@@ -56,7 +56,8 @@ def show(runs: pd.DataFrame) -> None:
 
 def _verdict(pairs: pd.DataFrame, first: str, second: str, score: str) -> None:
     test = paired_test(pairs["difference"])
-    cards = st.columns(4)
+    # One below the other in a narrow window, by the style sheet.
+    cards = st.container(key="stacking_test").columns(4)
     cards[0].metric("Pairs", f"{test.n:,}")
     cards[1].metric("Mean difference, points", f"{100 * test.difference:+.2f}")
     interval = "–"

@@ -23,7 +23,11 @@ def show(_: pd.DataFrame) -> None:
     )
     left, right = st.columns([3, 1])
     files = left.file_uploader(
-        "JSON logs", type=["json"], accept_multiple_files=True, key="log_files"
+        "JSON logs",
+        type=["json"],
+        accept_multiple_files=True,
+        key="log_files",
+        max_upload_size=import_logs.MOST_BYTES >> 20,
     )
     name = right.text_input(
         "Name of their origin", value="published code", key="log_name", max_chars=60,

@@ -103,7 +103,8 @@ def _explain_parts(parts: Sequence[dict[str, str]], what: str) -> None:
     """Say why there is more than one table or chart."""
     fields = dict.fromkeys(field for part in parts for field in part)
     if fields:
-        names = " and ".join(FIELDS[field].lower() for field in fields)
+        *most, last = [FIELDS[field].lower() for field in fields]
+        names = f"{', '.join(most)} and {last}" if most else last
         st.info(
             f"These runs differ in {names}, which the {what} does not show: each has a {what} of "
             "its own, so that nothing but seeds is averaged.",
@@ -124,7 +125,7 @@ def _span(low: int, high: int) -> str:
 
 def chart(runs: pd.DataFrame) -> None:
     """Scores along an axis, one line a method, as on Compare."""
-    left, middle, right = st.columns(3)
+    left, middle = st.columns(2)
     axis = linked(
         left.selectbox, "Along", key="along", options=list(_AXES),
         format_func=lambda name: _AXES[name][0],
@@ -139,7 +140,7 @@ def chart(runs: pd.DataFrame) -> None:
     part, shown = parts[0]
     if len(parts) > 1:
         _explain_parts([part for part, _ in parts], "chart")
-        chosen = linked(right.selectbox, "Which", key="which", options=names)
+        chosen = linked(st.selectbox, "Which", key="which", options=names)
         part, shown = parts[names.index(chosen)]
     shown = _in_order(shown, axis)
     summed = sweep.summary(shown.assign(method_name=shown["method"]), "place", score)

@@ -18,6 +18,7 @@ from wann_core import export, sweep
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.neighbors import Progress
+from wann_core.probing import TRAINED
 from wann_core.results import Keeper, use_store
 from wann_core.scenario import Scenario, prepare
 from wann_core.sweep_tasks import Meter, Part, Tasks
@@ -227,6 +228,10 @@ def _work(
         outcome = Outcome(left.pop(0), export.report_record(report))
         if keeper is not None:
             keeper.add([(outcome.scenario, outcome.record)])
+            # Votes on the same labels follow within milliseconds; anything else may take long.
+            labels = outcome.scenario.labelling()
+            if not left or left[0].method in TRAINED or left[0].labelling() != labels:
+                keeper.flush()
         if part is not None:
             part.count()
         return outcome
