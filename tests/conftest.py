@@ -26,9 +26,10 @@ class CommandResult(NamedTuple):
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test writes into the project's own cache/."""
+    """No test writes into the project's own cache/ or assets/reviews/."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WANN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("WANN_REVIEW_ROOT", str(tmp_path_factory.mktemp("reviews")))
         yield
 
 

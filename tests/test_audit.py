@@ -60,6 +60,13 @@ def test_rows_keep_split_id_and_name() -> None:
     assert table["name"].tolist() == [*train.names, *[""] * 40]  # type: ignore[misc]
 
 
+def test_names_that_are_no_text_are_shown_escaped() -> None:
+    X, y = blobs(60)
+    train = Split(X, y, np.arange(60), names=["\udcff.png", *[f"{i}.png" for i in range(59)]])
+    table = audit(Dataset("blobs", "none", tuple("abcd"), train, None), probe=False).table
+    assert table["name"].tolist()[:2] == ["\\udcff.png", "0.png"]
+
+
 def test_duplicates_across_splits_and_labels_are_found() -> None:
     X, y = blobs(120)
     X[1], y[1] = X[0], (y[0] + 1) % N_CLASSES

@@ -34,10 +34,12 @@ def show(
     figure: Figure,
     reading: str,
     name: str,
-    data: pd.DataFrame,
+    data: pd.DataFrame | Callable[[], pd.DataFrame],
     scenario: Scenario | None,
     label: str = "CSV",
     pick: Sequence[Literal["points", "box", "lasso"]] = (),
+    on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
+    **config: Any,
 ) -> list[dict[str, Any]]:
     """Draw a chart, say below it how to read it, and offer its numbers as CSV.
 
@@ -47,6 +49,11 @@ def show(
     ----------
     pick : sequence of {'points', 'box', 'lasso'}
         How its points can be selected; the page then runs again.
+    on_pick : callable, optional
+        Called with the points, before the page runs again; with none when the selection was taken
+        back.
+    **config
+        Further settings of Plotly's own behaviour.
 
     Returns
     -------
@@ -55,12 +62,19 @@ def show(
     """
     tools = ("select2d", "lasso2d") if not {"box", "lasso"} & set(pick) else ()
     config = {
+        **config,
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
         "modeBarButtonsToRemove": [*tools, "autoScale2d"],
     }
-    options: dict[str, Any] = {"on_select": "rerun", "selection_mode": pick} if pick else {}
-    event = st.plotly_chart(figure, key=f"chart_{name}", config=config, alt=reading, **options)
+    key = f"chart_{name}"
+
+    def picked() -> None:
+        if on_pick is not None:
+            on_pick(list(st.session_state[key]["selection"]["points"]))
+
+    options: dict[str, Any] = {"on_select": picked, "selection_mode": pick} if pick else {}
+    event = st.plotly_chart(figure, key=key, config=config, alt=reading, **options)
     st.caption(reading)
     download(name, data, scenario, label)
     return list(event["selection"]["points"]) if pick else []
@@ -189,47 +203,65 @@ def heatmap(
             **({} if span is None else {"zmin": span[0], "zmax": span[1]}),
         }
     ]
+    written = None
     if text is not None and len(columns) <= _MOST_NAMED:
+        written = np.asarray(text)
+    if clickable:
+        traces.append(_cells(columns, rows, np.asarray(values), written, hover))
+    elif written is not None:
         # As a trace of its own the text takes the theme's colour; a heatmap would choose one for
         # the opaque colour of each cell.
-        at, across = np.nonzero(text != "")
+        at, across = np.nonzero(written != "")
         traces.append(
             {
                 "type": "scatter",
                 "x": [columns[c] for c in across],
                 "y": [rows[r] for r in at],
                 "mode": "text",
-                "text": text[at, across].tolist(),
+                "text": written[at, across].tolist(),
                 "hoverinfo": "skip",
             }
         )
-    if clickable:
-        traces.append(_cells(columns, rows, np.asarray(values), hover))
     return framed(
         traces, x, y, legend=False, height=height,
-        xaxis={"type": "category", "showgrid": False},
-        yaxis={"type": "category", "showgrid": False, "autorange": "reversed"},
+        # Ranges of their own, or the texts would widen them.
+        xaxis={"type": "category", "showgrid": False, "range": [-0.5, len(columns) - 0.5]},
+        yaxis={"type": "category", "showgrid": False, "range": [len(rows) - 0.5, -0.5]},
+        # Whatever the size of a cell, the nearest centre is the one of the cell itself.
+        **({"hoverdistance": -1} if clickable else {}),
     )  # fmt: skip
 
 
 def _cells(
-    columns: Sequence[str], rows: Sequence[str], values: npt.NDArray[Any], hover: str
+    columns: Sequence[str],
+    rows: Sequence[str],
+    values: npt.NDArray[Any],
+    text: npt.NDArray[Any] | None,
+    hover: str,
 ) -> Trace:
-    """Unseen marks over the cells of a heatmap, for Plotly lets nobody select a cell itself."""
+    """The texts of all cells, most of them empty, for Plotly lets nobody select a cell itself.
+
+    Not markers: those within the radius of a mark count as equally near, and each costs the
+    browser an element, be it seen or not.
+    """
     at, across = (i.ravel() for i in np.indices(values.shape))
-    unseen = {"marker": {"opacity": 0}}
+    form = re.search(r"%{z:?([^}]*)}", hover)
+    shown = [
+        format(value, form[1] if form else "") if np.isfinite(value) else "–"
+        for value in values.ravel().tolist()
+    ]
+    # A selection would fade the texts of all other cells; the style sheet sets their true colour.
+    same = {"textfont": {"color": "#808080"}}
     return {
         "type": "scatter",
         "x": [columns[c] for c in across],
         "y": [rows[r] for r in at],
-        "mode": "markers",
-        # Wide enough to be hit anywhere in a cell; where they overlap the nearest centre wins.
-        "marker": {"symbol": "square", "size": 60, "opacity": 0},
-        "selected": unseen,
-        "unselected": unseen,
-        "customdata": np.column_stack([at, across]).tolist(),
-        "text": [f"{value:.4g}" for value in values.ravel()],
-        "hovertemplate": f"{re.sub(r'%{z[^}]*}', '%{text}', hover)}<extra></extra>",
+        "mode": "text",
+        "text": [""] * len(at) if text is None else text.ravel().tolist(),
+        "selected": same,
+        "unselected": same,
+        "customdata": list(zip(at.tolist(), across.tolist(), shown, strict=True)),
+        "hovertemplate": f"{re.sub(r'%{z[^}]*}', '%{customdata[2]}', hover)}<extra></extra>",
         "showlegend": False,
     }
 

@@ -1,6 +1,7 @@
 """Engine calls as the pages need them: in the background, with errors beside their control."""
 
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import streamlit as st
 
@@ -10,6 +11,8 @@ from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.prepared import Prepared, Report
 from wann_core.scenario import classify, graph_neighbors, prepare
+
+T = TypeVar("T")
 
 
 def dataset(settings: Settings) -> datasets.Dataset:
@@ -76,6 +79,35 @@ def prepared(settings: Settings) -> Prepared:
 def reports(settings: Settings, prepared: Prepared, methods: tuple[str, ...]) -> list[Report]:
     """One report a method, named as in 'kNN-11', 'ANN', 'WANN'."""
     return [classify(prepared, settings.scenario.with_method(name)) for name in methods]
+
+
+def in_background(
+    settings: Settings, key: tuple[Any, ...], work: Callable[[jobs.Job], T]
+) -> T | None:
+    """What a job answers; None, and its progress or a button to start it again, until it has.
+
+    Parameters
+    ----------
+    settings : Settings
+    key : tuple
+        Names the job: a word for its kind, then what the answer depends on beside the data.
+    work : callable
+    """
+    scenario, registry = settings.scenario, jobs.registry()
+    source = datasets.fingerprint(scenario.dataset, scenario.backbone, **settings.roots)
+    key, cancel = (key[0], source, *key[1:]), f"cancel_{key[0]}"
+    job = registry.start(key, work)
+    if not jobs.finished(job, cancel):
+        return None
+    if job.state is jobs.State.CANCELLED:
+        st.info("Cancelled.", icon=":material/cancel:")
+        st.button("Start again", key=f"again_{key[0]}", on_click=registry.forget, args=(key,))
+        return None
+    if job.error is not None:
+        registry.forget(key)
+        fail(settings, job.error)
+    answer: T = job.result
+    return answer
 
 
 def fail(settings: Settings, error: Exception) -> NoReturn:

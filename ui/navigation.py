@@ -51,13 +51,16 @@ def _pages() -> StreamlitPage:
                 st.Page(
                     "pages/overview.py", title="Overview", icon=":material/dashboard:", default=True
                 ),
+                st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
                 st.Page(
                     "pages/neighbourhoods.py", title="Neighbourhoods", icon=":material/workspaces:"
                 ),
+                st.Page("pages/reliability.py", title="Reliability", icon=":material/verified:"),
             ],
             "Measure": [
                 st.Page("pages/compare.py", title="Compare", icon=":material/show_chart:"),
                 st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
+                st.Page("pages/k_bounds.py", title="k bounds", icon=":material/grid_on:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
                 st.Page("pages/sweeps.py", title="Sweeps", icon=":material/grid_on:"),
                 st.Page("pages/results.py", title="Results", icon=":material/table_chart:"),

@@ -1,6 +1,6 @@
 """Samples that somebody chose in a chart: pictures, a table, and the way to their neighbourhood."""
 
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 import numpy as np
@@ -13,6 +13,17 @@ from wann_core.prepared import Prepared
 
 _PICTURES = 24
 _ROWS = 1_000  # in the table; the CSV has all
+
+
+class _Link(NamedTuple):
+    """A page about one row: it understands the query parameters 'split' and 'row'."""
+
+    page: str
+    title: str
+    icon: str
+
+
+_LINKS = (_Link("neighbourhoods", "Neighbourhood", ":material/workspaces:"),)
 
 
 def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
@@ -49,42 +60,96 @@ def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.Dat
     )
 
 
-def show(prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str) -> None:
-    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods."""
-    # Without test rows the training rows themselves are judged.
-    split = "train" if prepared.leave_one_out else split
-    rows = table(prepared, split, positions)
+def show(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
+    """Pictures of the first rows, a table of them, its CSV, and links to their neighbourhoods.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : {'train', 'test'}
+    positions : ndarray of int
+        As for `table`.
+    name : str
+        Of the CSV and of the controls.
+    **settings : str
+        Query parameters of the sidebar in which `prepared` differs from it, for the links.
+    """
+    pictures(prepared, split, positions, name, **settings)
+    listing(prepared, split, positions, name, **settings)
+
+
+def pictures(
+    prepared: Prepared,
+    split: str,
+    positions: npt.NDArray[Any],
+    name: str,
+    most: int = _PICTURES,
+    **settings: str,
+) -> None:
+    """Pictures of the first rows, and links from the one that was clicked."""
+    split = _judged(prepared, split)
+    rows = table(prepared, split, positions[:most])
     opened = f"_open_{name}"
     chosen = st.session_state.get(opened, "")
-    items = [
-        _item(prepared, split, int(i), rows.iloc[at]) for at, i in enumerate(positions[:_PICTURES])
-    ]
+    items = [_item(prepared, split, int(i), rows.iloc[at]) for at, i in enumerate(positions[:most])]
 
     def remember(identity: str) -> None:
         st.session_state[opened] = identity
 
     picker.grid(items, f"pictures_{name}", remember, chosen=chosen)
     thumbnails.explain(prepared.dataset)
-    first = f"The first {_PICTURES} of {len(rows):,} rows. " if len(rows) > _PICTURES else ""
+    first = f"The first {most} of {len(positions):,} rows. " if len(positions) > most else ""
     st.caption(f"{first}Grey edge: the label is right, purple: it was flipped. Click to open.")
     row = chosen.removeprefix(f"{split}-")
     if chosen in {item["id"] for item in items}:
-        st.page_link(
-            "pages/neighbourhoods.py", label=f"Neighbourhood of row {row}",
-            icon=":material/workspaces:", query_params={"split": split, "row": row},
-        )  # fmt: skip
+        for link in _LINKS:
+            label = f"{link.title} of row {row}"
+            if settings:
+                # Within a session the sidebar's own value would win over the link's.
+                address = _address(link, split, int(row), settings)
+                st.link_button(label, address, icon=link.icon)
+            else:
+                st.page_link(
+                    f"pages/{link.page}.py", label=label, icon=link.icon,
+                    query_params={"split": split, "row": row},
+                )  # fmt: skip
+
+
+def listing(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
+    """A table of the rows with a link from each, and its CSV."""
+    split = _judged(prepared, split)
+    rows = table(prepared, split, positions)
     some = rows.head(_ROWS)
+    if len(rows) > _ROWS:
+        st.caption(f"The first {_ROWS:,} of {len(rows):,} rows; the CSV has all.")
     st.dataframe(
-        some.assign(neighbourhood=[_address(split, i) for i in some["row"]]),
+        some.assign(
+            **{
+                link.title.lower(): [_address(link, split, i, settings) for i in some["row"]]
+                for link in _LINKS
+            }
+        ),
         hide_index=True,
         column_config={
-            "neighbourhood": st.column_config.LinkColumn(
-                display_text="open", help="Opens in a tab of its own, under the same settings."
-            ),
             "reliability": st.column_config.NumberColumn(format="%.3f"),
+            **{
+                link.title.lower(): st.column_config.LinkColumn(
+                    display_text="open", help="Opens in a tab of its own, under the same settings."
+                )
+                for link in _LINKS
+            },
         },
     )
     charts.download(name, rows, prepared.scenario, f"These {len(rows):,} rows, CSV")
+
+
+def _judged(prepared: Prepared, split: str) -> str:
+    """The split that the rows belong to: without test rows the training rows are judged."""
+    return "train" if prepared.leave_one_out else split
 
 
 def _item(prepared: Prepared, split: str, position: int, row: "pd.Series[Any]") -> picker.Item:
@@ -100,7 +165,8 @@ def _item(prepared: Prepared, split: str, position: int, row: "pd.Series[Any]") 
     }
 
 
-def _address(split: str, row: int) -> str:
-    """Link to a row's neighbourhood that carries all settings of this page."""
-    settings = {k: st.query_params.get_all(k) for k in st.query_params}
-    return "/neighbourhoods?" + urlencode({**settings, "split": [split], "row": [row]}, doseq=True)
+def _address(link: _Link, split: str, row: int, changed: dict[str, str]) -> str:
+    """Link to a page about a row that carries all settings of this page."""
+    settings: dict[str, Any] = {k: st.query_params.get_all(k) for k in st.query_params}
+    asked = {**settings, **changed, "split": split, "row": row}
+    return f"/{link.page}?" + urlencode(asked, doseq=True)

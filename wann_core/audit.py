@@ -146,7 +146,8 @@ def judge(rows: LabelledRows, evidence: Evidence, score: str = DEFAULT_SCORE) ->
         {
             "split": np.asarray(_SPLITS, object)[rows.splits],
             "row": rows.rows,
-            "name": list(rows.names),
+            # Names of files may be no text, which tables cannot hold.
+            "name": [name.encode("utf-8", "backslashreplace").decode() for name in rows.names],
             "given_label": names[labels],
             "predicted_label": names[predicted],
             "given_label_id": labels,

@@ -37,6 +37,8 @@ _FLOOR = 0.01
 _TRUST = 0.5
 _ROUNDS = 3
 _STEEP = 2.0
+# Distances from either side may differ in their last digit.
+_NEARLY = 1.00001
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +55,15 @@ class Evidence:
         C.
     probe : OutOfFold or None
         None where no probe is wanted.
+    bounds : tuple of int
+        k_min and k_max of the adaptive k; cut to the neighbours that there are, see `k_bounds`.
     """
 
     graph: NeighborGraph
     labels: Array
     n_classes: int
     probe: OutOfFold | None = None
+    bounds: tuple[int, int] = (_K_MIN, NEIGHBORS)
 
     @property
     def ids(self) -> Array:
@@ -68,8 +73,8 @@ class Evidence:
     @property
     def k_bounds(self) -> tuple[int, int]:
         """Bounds of the adaptive k, cut to the neighbours that there are."""
-        k_max = min(NEIGHBORS, self.ids.shape[1])
-        return min(_K_MIN, k_max), k_max
+        k_max = min(self.bounds[1], self.ids.shape[1])
+        return min(self.bounds[0], k_max), k_max
 
     @cached_property
     def adaptive_k(self) -> Array:
@@ -77,23 +82,42 @@ class Evidence:
         return adaptive_k(self.ids, self.labels, *self.k_bounds)
 
     @cached_property
-    def wann_shares(self) -> Array:
-        """η-weighted votes of the neighbours, each η found without the judged row; (n, C)."""
+    def reliabilities(self) -> Array:
+        """η of each neighbour of each row, found without the row itself; shape (n, K), float64."""
         weights = np.empty(self.ids.shape)
         labels = self.labels.astype(np.int32)
         in_slices(
-            _reliability_without, len(labels), self.ids, labels, *self.k_bounds, self.n_classes,
-            weights, rows=512,
+            _reliability_without, len(labels), self.ids, self.graph.train_distances, labels,
+            self.adaptive_k, *self.k_bounds, self.n_classes, weights, rows=512,
         )  # fmt: skip
-        return self._shares(weights)
+        return weights
+
+    @cached_property
+    def wann_shares(self) -> Array:
+        """η-weighted votes of the neighbours, each η found without the judged row; (n, C)."""
+        return self._shares(self.reliabilities)
+
+    @cached_property
+    def wann_votes(self) -> Array:
+        """What WANN answers for each row, fitted to all others; shape (n,), int64.
+
+        As many neighbours vote as the adaptive k of the nearest one says, each with its η; equal
+        sums go to the class met first.
+        """
+        votes = np.empty(len(self.labels), np.int64)
+        in_slices(
+            _edge_votes, len(votes), self.ids, self.labels, self.reliabilities, self.n_classes,
+            votes,
+        )  # fmt: skip
+        return votes
 
     @cached_property
     def near_shares(self) -> Array:
         """Votes of the neighbours, nearer ones weighing more (a Gaussian kernel); (n, C)."""
-        d = self.graph.train_distances[:, :NEIGHBORS].astype(np.float64)
-        farthest = d[:, -1:]
-        relative = np.divide(d, farthest, out=np.zeros_like(d), where=farthest > 0)
-        return self._shares(np.exp(-_STEEP * relative**2))
+        shares = np.zeros((len(self.labels), self.n_classes))
+        distances = self.graph.train_distances[:, :NEIGHBORS]
+        in_slices(_near_shares, len(shares), self.ids, self.labels, distances, shares)
+        return shares
 
     @cached_property
     def probe_shares(self) -> Array:
@@ -260,26 +284,78 @@ def _edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-
 
 
 @numba.njit(nogil=True, cache=True)
-def _reliability_without(start, stop, ids, labels, k_min, k_max, n_classes, weights):  # type: ignore[no-untyped-def]
-    counts = np.zeros(n_classes, np.int32)
-    n_neighbors = ids.shape[1]
+def _near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
+    last = ids.shape[1] - 1
     for i in range(start, stop):
-        for m in range(n_neighbors):
+        farthest = np.float64(distances[i, last])
+        steep = -_STEEP / (farthest * farthest) if farthest > 0.0 else 0.0
+        total = 0.0
+        for j in range(last + 1):
+            d = np.float64(distances[i, j])
+            weight = np.exp(steep * d * d)
+            shares[i, labels[ids[i, j]]] += weight
+            total += weight
+        for c in range(shares.shape[1]):
+            shares[i, c] /= total
+
+
+@numba.njit(nogil=True, cache=True)
+def _edge_votes(start, stop, ids, labels, weights, n_classes, votes):  # type: ignore[no-untyped-def]
+    sums = np.zeros(n_classes)
+    for i in range(start, stop):
+        voters = min(round(1.0 / weights[i, 0]), ids.shape[1])
+        for j in range(voters):
+            sums[labels[ids[i, j]]] += weights[i, j]
+        leader, most = labels[ids[i, 0]], -1.0
+        for j in range(voters):
+            c = labels[ids[i, j]]
+            if sums[c] > most:
+                leader, most = c, sums[c]
+        votes[i] = leader
+        for j in range(voters):
+            sums[labels[ids[i, j]]] = 0.0
+
+
+@numba.njit(nogil=True, cache=True)
+def _k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-untyped-def]
+    """Adaptive k of row j without its neighbour at `own`; `counts` comes and goes as zeros."""
+    leader, most, at, seen, chosen = -1, 0, 0, 0, k_max
+    for k in range(k_min, k_max, 2):
+        while seen < k and at < ids.shape[1]:
+            # The row in question is skipped, so that the next neighbour takes its vote.
+            if at != own:
+                c = labels[ids[j, at]]
+                counts[c] += 1
+                if counts[c] > most or (counts[c] == most and c < leader):
+                    leader, most = c, counts[c]
+                seen += 1
+            at += 1
+        if leader == labels[j]:
+            chosen = k
+            break
+    for b in range(at):
+        counts[labels[ids[j, b]]] = 0
+    return chosen
+
+
+@numba.njit(nogil=True, cache=True)
+def _reliability_without(  # type: ignore[no-untyped-def]
+    start, stop, ids, distances, labels, adaptive_k, k_min, k_max, n_classes, weights
+):
+    counts = np.zeros(n_classes, np.int32)
+    # The largest k that is tried; none may be.
+    last = k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
+    for i in range(start, stop):
+        for m in range(ids.shape[1]):
             j = ids[i, m]
-            leader, most, at, seen, chosen = -1, 0, 0, 0, k_max
-            for k in range(k_min, k_max, 2):
-                while seen < k and at < n_neighbors:
-                    # The row in question is skipped, so that the next neighbour takes its vote.
-                    if ids[j, at] != i:
-                        c = labels[ids[j, at]]
-                        counts[c] += 1
-                        if counts[c] > most or (counts[c] == most and c < leader):
-                            leader, most = c, counts[c]
-                        seen += 1
-                    at += 1
-                if leader == labels[j]:
-                    chosen = k
-                    break
-            weights[i, m] = 1.0 / chosen
-            for b in range(at):
-                counts[labels[ids[j, b]]] = 0
+            # Only a row among the voters that were looked at can change the answer.
+            looked_at = min(adaptive_k[j], last)
+            # Row i is as far from j as j from i: farther than the last voter, it is none.
+            near = looked_at > 0 and distances[i, m] <= distances[j, looked_at - 1] * _NEARLY
+            own = 0 if near else looked_at
+            while own < looked_at and ids[j, own] != i:
+                own += 1
+            if own == looked_at:
+                weights[i, m] = 1.0 / adaptive_k[j]
+            else:
+                weights[i, m] = 1.0 / _k_without(j, own, ids, labels, k_min, k_max, counts)

@@ -115,7 +115,7 @@ def neighborhood(prepared: Prepared, split: str, row_id: int) -> Neighborhood:
             f"row {row_id} is not among the {len(row_ids(prepared, split)):,} {kind} rows.", "row"
         )
     position = int(found[0])
-    ids, distances = _neighbors(prepared, split)
+    ids, distances = neighbors_of(prepared, split)
     return Neighborhood(prepared, split, position, ids[position], distances[position])
 
 
@@ -126,7 +126,7 @@ def row_ids(prepared: Prepared, split: str) -> Array:
 
 def predictions(prepared: Prepared, split: str, method: str) -> Array:
     """What a method says of every row of a split; of a training row, from the other rows alone."""
-    ids, _ = _neighbors(prepared, split)
+    ids, _ = neighbors_of(prepared, split)
     voters, weights = _electorate(prepared, ids, method)
     return vote(ids, prepared.labels, voters, weights)
 
@@ -163,7 +163,7 @@ def candidates(
     """
     check_choice("split", split, SPLITS)
     check_choice("choice", choice, CHOICES)
-    ids, _ = _neighbors(prepared, split)
+    ids, _ = neighbors_of(prepared, split)
     rng = np.random.default_rng(seed)
     if choice == "unreliable":
         voters, weights = _electorate(prepared, ids, "WANN")
@@ -187,7 +187,8 @@ def candidates(
     return np.asarray(row_ids(prepared, split)[rng.permutation(pool)[:count]])
 
 
-def _neighbors(prepared: Prepared, split: str) -> tuple[Array, Array]:
+def neighbors_of(prepared: Prepared, split: str) -> tuple[Array, Array]:
+    """Positions of the nearest training rows of every row of a split, and their distances."""
     graph = prepared.graph
     if split == "train":
         return graph.train_ids, graph.train_distances

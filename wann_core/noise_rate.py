@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wann_core.parallel import in_slices
+
 Array = npt.NDArray[Any]
 
 # Share of the rows of each class that anchor it: the purest tenth ranks labels best; for the number
@@ -24,6 +26,8 @@ _FEWEST_ROWS = 50
 _CHANCE = 4.0
 _PRIOR = 0.1
 _UNMIX_ROUNDS = 30
+_UNMIX_ROWS = 2048
+_FEW_CLASSES = 32
 _FLOOR = 1e-3
 _Z_95 = 1.959963984540054
 
@@ -149,10 +153,27 @@ def _posterior_noise(shares: Array, labels: Array, T: Array) -> tuple[float, Arr
 
 def _unmix(shares: Array, T: Array) -> Array:
     """Distributions q (n, C) for which q T comes nearest to the shares, by EM."""
-    q = shares + 1 / len(T)
-    q /= q.sum(axis=1, keepdims=True)
-    for _ in range(_UNMIX_ROUNDS):
-        q *= (shares / (q @ T + 1e-9)) @ T.T
-        # A row without any vote keeps no mass.
-        q /= np.maximum(q.sum(axis=1, keepdims=True), 1e-12)
+    q = np.empty(shares.shape)
+    # All rounds on some rows, then on the next: they stay in the processor's cache. Products with
+    # many classes are worth BLAS's own threads, which want all rows at once.
+    rows = _UNMIX_ROWS if len(T) <= _FEW_CLASSES else len(shares)
+    in_slices(_unmix_rows, len(shares), shares, T, q, rows=rows)
     return q
+
+
+def _unmix_rows(start: int, stop: int, shares: Array, T: Array, result: Array) -> None:
+    rows = shares[start:stop].astype(np.float64)
+    q = rows + 1 / len(T)
+    q /= q.sum(axis=1, keepdims=True)
+    back = np.ascontiguousarray(T.T)
+    ones = np.ones((len(T), 1))
+    mixed, gain = np.empty_like(q), np.empty_like(q)
+    for _ in range(_UNMIX_ROUNDS):
+        np.matmul(q, T, out=mixed)
+        mixed += 1e-9
+        np.divide(rows, mixed, out=mixed)
+        np.matmul(mixed, back, out=gain)
+        q *= gain
+        # A row without any vote keeps no mass.
+        q /= np.maximum(q @ ones, 1e-12)
+    result[start:stop] = q

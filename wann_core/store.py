@@ -165,11 +165,16 @@ def _write_graph(path: Path, graph: NeighborGraph) -> None:
     found = {name: getattr(graph, name) for name in _ARRAYS}
     arrays = {name: array for name, array in found.items() if array is not None}
     write_atomically(path, lambda file: np.savez(file, **arrays, seconds=graph.seconds))
+    bound(path, _GRAPH_FOLDER_BYTES)
+
+
+def bound(path: Path, max_bytes: int) -> None:
+    """Keep the `.npz` files beside `path` below a size, least recently used out; `path` stays."""
     kept = sorted(path.parent.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
     for file in kept:
         size += file.stat().st_size
-        if size > _GRAPH_FOLDER_BYTES and file != path:
+        if size > max_bytes and file != path:
             file.unlink(missing_ok=True)
             file.with_suffix(".lock").unlink(missing_ok=True)
 

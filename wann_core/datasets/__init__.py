@@ -10,7 +10,7 @@ import numpy as np
 
 from wann_core.datasets import catalogue, database, digits, human_labels, sources
 from wann_core.datasets.dataset import Dataset, Split
-from wann_core.datasets.images import ImageDataset, ImageSplit
+from wann_core.datasets.images import ImageDataset, ImageSplit, labels_digest
 from wann_core.errors import WannError
 from wann_core.store import SharedCache
 
@@ -143,15 +143,24 @@ def _find_images(
             if split.names is not None
         }
         return ImageDataset(data.name, splits, data.class_names, origin)
-    images = sources.find(data.name, origin, dataset_root)
+    # A database of corrected labels names the source, and a digest of the labels there.
+    named = (origin or {}).get("dataset")
+    digests = (origin or {}).get("labels")
+    known = named if isinstance(named, str) else data.name
+    images = sources.find(known, origin, dataset_root)
     if images is None:
         return None
-    for name, split in data.splits.items():
-        source = images.splits.get(name)
-        fits = source is not None and int(split.ids.max()) < len(source)
-        if source is None or not fits or not np.array_equal(source.labels[split.ids], split.y):
+    for part, split in data.splits.items():
+        source = images.splits.get(part)
+        same = source is not None and int(split.ids.max()) < len(source)
+        if source is not None and same:
+            if isinstance(digests, dict):
+                same = labels_digest(source.labels) == digests.get(part)
+            else:
+                same = np.array_equal(source.labels[split.ids], split.y)
+        if not same:
             raise WannError(
                 f"the images of {data.name!r} do not belong to this database: the labels of split "
-                f"{name!r} differ."
+                f"{part!r} differ."
             )
     return images

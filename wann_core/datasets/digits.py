@@ -35,7 +35,7 @@ def load() -> Dataset:
         class_names=CLASS_NAMES,
         train=Split(pixels[train], digits.target[train], train),
         test=Split(pixels[test], digits.target[test], test),
-        open_images=_all_images,
+        open_images=all_images,
     )
 
 
@@ -47,10 +47,11 @@ def open_images() -> ImageDataset:
     return ImageDataset("digits", splits, CLASS_NAMES, {"source": "digits"})
 
 
-def _all_images() -> ImageDataset:
+def all_images() -> ImageDataset:
     """All of them for either split, as row ids are positions in `load_digits()`."""
     everything = _images(np.arange(len(load_digits().target)))
-    return ImageDataset("digits", {"train": everything, "test": everything}, CLASS_NAMES)
+    origin = {"source": "digits", "rows": "all"}
+    return ImageDataset("digits", {"train": everything, "test": everything}, CLASS_NAMES, origin)
 
 
 def _images(rows: Array) -> ImageSplit:

@@ -101,7 +101,8 @@ def find(
     if entry is None or entry.source not in ("digits", "torchvision", "medmnist"):
         return None
     if entry.source == "digits":
-        return digits.open_images()
+        whole = origin is not None and origin.get("rows") == "all"
+        return digits.all_images() if whole else digits.open_images()
     recorded = origin.get("root") if origin else None
     roots = [Path(dataset_root)]
     if recorded and isinstance(recorded, str):

@@ -33,6 +33,8 @@ class OutOfFold:
         Told between fits; may raise to stop.
     C : float, optional
         Inverse strength of the L2 penalty; by default chosen once, see `choose_C`.
+    folds : ndarray of shape (n,), integer, optional
+        Fold of each row, from 0 to `FOLDS` - 1; by default dealt class by class.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class OutOfFold:
         n_classes: int,
         progress: Progress | None = None,
         C: float | None = None,
+        folds: Array | None = None,
     ) -> None:
         if (np.bincount(labels) >= 2).sum() < 2:
             raise WannError(
@@ -56,7 +59,7 @@ class OutOfFold:
             )
         self.X, self.labels, self.n_classes = X, labels, n_classes
         self.progress = progress
-        self.folds = _deal(labels)
+        self.folds = _deal(labels) if folds is None else folds
         if C is None:
             scores = choose_C(X, labels, np.ones(len(labels)), progress)
             C = max(scores, key=lambda c: scores[c]) if scores else 1.0

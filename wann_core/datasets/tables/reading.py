@@ -115,8 +115,8 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
         If the file is none of the three, damaged, or larger than the limits.
     """
     path = Path(path)
-    form = _format(path, limits)
-    with _readable(path, form):
+    form = format_of(path, limits)
+    with readable(path, form):
         exact = True
         if form == "npz":
             columns, rows = npz.describe(path, limits)
@@ -172,7 +172,7 @@ def read(
         if progress:
             progress(done, total, "reading the table")
 
-    with _readable(path, info.format):
+    with readable(path, info.format):
         load = {"npz": npz.load, "parquet": parquet.load, "csv": text.load}[info.format]
         contents = load(path, embeddings, others, limits, tick)
     given: dict[str, Coded] = {what: contents.others[name] for what, name in columns.others.items()}
@@ -202,7 +202,7 @@ def read(
     )
 
 
-def _format(path: Path, limits: Limits) -> str:
+def format_of(path: Path, limits: Limits) -> str:
     """Told by the first bytes, never by the name."""
     if not path.is_file():
         raise WannError(f"the file {str(path)!r} does not exist.", "path")
@@ -226,7 +226,8 @@ def _format(path: Path, limits: Limits) -> str:
 
 
 @contextlib.contextmanager
-def _readable(path: Path, form: str) -> Iterator[None]:
+def readable(path: Path, form: str) -> Iterator[None]:
+    """What a damaged file raises, as a sentence."""
     try:
         yield
     except WannError:

@@ -1,0 +1,28 @@
+"""Which bounds of the adaptive k serve these data, and what a choice among them is worth."""
+
+import streamlit as st
+
+from ui import engine, k_bounds, settings
+
+st.title("k bounds")
+st.caption("ANN and WANN under every pair of bounds of the adaptive k, from one neighbour graph.")
+chosen = settings.sidebar()
+prepared = engine.prepared(chosen)
+chosen.show_realised(prepared.noise_ratio)
+for note in prepared.notes:
+    st.warning(note, icon=":material/info:")
+
+grid = k_bounds.measure(chosen, prepared)
+if grid is None:
+    st.stop()
+with st.container(key="stacking_bounds"):
+    left, right = st.columns([6, 5], gap="large")
+with left:
+    st.subheader("Bounds of the adaptive k")
+    method, pair = k_bounds.show_grid(prepared, grid)
+with right:
+    st.subheader("The chosen bounds")
+    k_bounds.show_chosen(grid, method, pair)
+    st.subheader("kNN beside them")
+    k_bounds.show_knn(prepared, grid)
+k_bounds.tell(prepared, grid, method)

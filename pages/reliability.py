@@ -1,0 +1,47 @@
+"""How reliable the labels are, and how well that tells the wrong ones."""
+
+import streamlit as st
+
+from ui import charts, engine, reliability, reliability_charts, settings
+from wann_core.reliability import adaptive_k_by_class, distribution
+
+st.title("Reliability")
+st.caption("η = 1 / adaptive k: how small a neighbourhood explains a training label.")
+chosen = settings.sidebar()
+prepared = engine.prepared(chosen)
+chosen.show_realised(prepared.noise_ratio)
+k_min, k_max = prepared.k_bounds
+if k_min == k_max:
+    st.warning(
+        f"k_min and k_max are both {k_min}: every label has the same reliability. Move them apart "
+        "in the sidebar to tell labels apart.",
+        icon=":material/info:",
+    )
+
+with st.container(key="stacking_labels"):
+    left, right = st.columns(2, gap="large")
+with left:
+    st.subheader("Clean and flipped labels")
+    shares = distribution(prepared)
+    charts.show(
+        reliability_charts.distribution(shares),
+        f"Bars of a colour add up to 100 %. Left, 1/{k_max}: no neighbourhood below {k_max} rows "
+        f"has the label as its majority. Right, 1/{k_min}: the smallest neighbourhood has.",
+        "reliability", shares, prepared.scenario,
+    )  # fmt: skip
+with right:
+    st.subheader("Adaptive k by class")
+    by_class = adaptive_k_by_class(prepared)
+    charts.show(
+        reliability_charts.by_class(by_class, k_min, k_max),
+        "Each column: the training rows of one given label, by the neighbours it takes to explain "
+        f"it. Brown: k = {k_max}, which no smaller neighbourhood explains.",
+        "adaptive-k", by_class, prepared.scenario,
+    )  # fmt: skip
+
+st.subheader("How well they find the flipped labels")
+reliability.find_flips(chosen, prepared)
+st.subheader("By true class and given label")
+reliability.of_pairs(prepared)
+st.subheader("As the noise grows")
+reliability.of_ratios(chosen, prepared)

@@ -1,0 +1,70 @@
+"""Named columns of a user's CSV or Parquet file as text, whatever they are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from wann_core.datasets.tables import parquet, text
+from wann_core.datasets.tables.reading import format_of, readable
+from wann_core.datasets.tables.source import LIMITS, Coded, Limits
+from wann_core.errors import WannError
+
+
+def read_columns(
+    path: str | Path, names: Sequence[str], *, limits: Limits = LIMITS
+) -> dict[str, list[str]]:
+    """Those of the named columns that the file has, as text; '' where a value is missing.
+
+    Parameters
+    ----------
+    path : path
+        A CSV or Parquet file under any name.
+    names : sequence of str
+    limits : Limits
+
+    Raises
+    ------
+    WannError
+        If the file is neither, damaged, or larger than the limits.
+    """
+    path = Path(path)
+    form = format_of(path, limits)
+    if form == "npz":
+        raise WannError("the file must be a CSV or Parquet file, this one is an .npz file.", "path")
+    with readable(path, form):
+        found = _parquet(path, names, limits) if form == "parquet" else _csv(path, names, limits)
+        return {name: _texts(column) for name, column in found.items()}
+
+
+def _csv(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:
+    text._check_quotes(path)
+    dialect, _, _ = text._look(path, limits)
+    kept = [name for name in names if name in dialect.names]
+    types = {name: pa.dictionary(pa.int32(), pa.string()) for name in kept}
+    parts, rows = [], 0
+    for batch in text._batches(path, dialect, types) if kept else ():
+        rows += len(batch)
+        limits.check(rows=rows)
+        parts.append(batch)
+    table = pa.Table.from_batches(parts) if parts else None
+    return {name: table.column(name) for name in kept} if table is not None else {}
+
+
+def _parquet(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:
+    columns, _ = parquet.describe(path, limits)
+    useful = {column.name for column in columns if column.kind in ("number", "text", "empty")}
+    kept = [name for name in names if name in useful]
+    with parquet._open(path, kept) as file:
+        table = file.read(columns=kept)
+    return {name: table.column(name) for name in kept}
+
+
+def _texts(column: pa.ChunkedArray) -> list[str]:
+    # Numbers and truth values first, as few different texts are many equal objects then.
+    if not pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    coded = Coded.of_arrow(column)
+    values = ["" if value is None else str(value) for value in coded.values]
+    values.append("")  # code -1 finds the last
+    return [values[code] for code in coded.codes.tolist()]

@@ -1,0 +1,1 @@
+"""What follows an audit: verdicts, labels after review, what they change, ways out and in."""

@@ -1,0 +1,147 @@
+"""Labels after review: what the verdicts in force make of the given ones."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.errors import WannError, check_choice
+from wann_core.review.verdict import ACTIONS, SPLITS
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A data set's labels after review.
+
+    Attributes
+    ----------
+    data : Dataset
+        As it was given.
+    labels : mapping of str to ndarray of shape (n,), int64
+        Class ids of each row of train, val and test; a removed row keeps the given one.
+    keep : mapping of str to ndarray of shape (n,), bool
+        False where the row was removed.
+    counts : mapping of str to int
+        Labelled samples by the action in force, in the order of `ACTIONS`, then 'unreviewed'.
+    """
+
+    data: Dataset
+    labels: Mapping[str, Array]
+    keep: Mapping[str, Array]
+    counts: Mapping[str, int]
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits without their removed rows, under the corrected labels; empty ones left out.
+
+        Rows without a label stay as they are.
+        """
+        found = {}
+        for name, split in self.data.splits.items():
+            if name not in self.labels:
+                found[name] = split
+            elif self.keep[name].any():
+                rows = self.keep[name]
+                found[name] = dataclasses.replace(
+                    split,
+                    X=split.X[rows],
+                    y=self.labels[name][rows],
+                    ids=split.ids[rows],
+                    clean=None if split.clean is None else split.clean[rows],
+                    names=None
+                    if split.names is None
+                    else tuple(split.names[row] for row in np.flatnonzero(rows).tolist()),
+                )
+        return found
+
+
+def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
+    """Apply verdicts to the given labels: relabel moves a label, remove drops a row.
+
+    Parameters
+    ----------
+    data : Dataset
+    verdicts : DataFrame
+        One row a sample, with the columns split, row, given_label, action and new_label, as
+        `Ledger.verdicts` answers. Rows under 'keep' and 'unsure' stay as they are.
+
+    Raises
+    ------
+    WannError
+        If a verdict is about a row that is not there, has another given label, or is judged twice;
+        or a new label is no class of the data set, or of two classes of the same name.
+    """
+    splits = {name: data.splits[name] for name in SPLITS if name in data.splits}
+    labels = {name: split.y.copy() for name, split in splits.items()}
+    labelled = sum(int((split.y >= 0).sum()) for split in splits.values())
+    keep = {name: np.ones(len(split), bool) for name, split in splits.items()}
+    classes = _class_ids(data.class_names)
+    counts = dict.fromkeys(ACTIONS, 0)
+    columns = ("split", "row", "given_label", "action", "new_label")
+    values = [verdicts[name].tolist() for name in columns]
+    places = _positions(splits, verdicts)
+    for place, split, row, given, action, new in zip(places, *values, strict=True):
+        check_choice("action", action, ACTIONS)
+        now = data.class_names[labels[split][place]]
+        if given != now:
+            raise WannError(
+                f"the verdict on row {row} of {split} is about the label {given!r}; "
+                f"the row has {now!r}.",
+                "verdicts",
+            )
+        counts[action] += 1
+        if action == "remove":
+            keep[split][place] = False
+        elif action == "relabel":
+            if classes.get(new, -1) < 0:
+                which = "the name of two classes" if new in classes else "no class"
+                raise WannError(
+                    f"the new label of row {row} of {split}, {new!r}, is {which} of the data set.",
+                    "new_label",
+                )
+            labels[split][place] = classes[new]
+    return Corrected(data, labels, keep, {**counts, "unreviewed": labelled - sum(counts.values())})
+
+
+def _class_ids(class_names: tuple[str, ...]) -> dict[str, int]:
+    """Class ids by name; -1 where two classes share it."""
+    ids: dict[str, int] = {}
+    for i, name in enumerate(class_names):
+        ids[name] = -1 if name in ids else i
+    return ids
+
+
+def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]:
+    """Position in its split of each verdict's row."""
+    places = np.full(len(verdicts), -1)
+    named = verdicts["split"].to_numpy(object)
+    rows = verdicts["row"].to_numpy(np.int64)
+    for name, split in splits.items():
+        mine = np.flatnonzero(named == name)
+        places[mine] = positions_of(split, rows[mine])
+    lost = np.flatnonzero(places < 0)
+    if len(lost):
+        raise WannError(
+            f"{len(lost)} verdicts are about rows that the data set has no label of; the first is "
+            f"row {rows[lost[0]]} of {named[lost[0]]}.",
+            "verdicts",
+        )
+    if verdicts.duplicated(["split", "row"]).any():
+        raise WannError("a sample may have one verdict in force, one has two.", "verdicts")
+    return [int(place) for place in places]
+
+
+def positions_of(split: Split, rows: Array) -> Array:
+    """Positions of row ids among a split's labelled rows; -1 for those that are not there."""
+    order = np.argsort(split.ids, kind="stable")
+    found = np.minimum(np.searchsorted(split.ids, rows, sorter=order), len(order) - 1)
+    places = order[found]
+    there = (split.ids[places] == rows) & (split.y[places] >= 0)
+    return np.where(there, places, -1)

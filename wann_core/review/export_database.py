@@ -1,0 +1,89 @@
+"""Reviewed labels as an embedding database that loads like any other."""
+
+from pathlib import Path
+from typing import Any
+
+from wann_core.datasets import database, human_labels, sources
+from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.images import labels_digest
+from wann_core.errors import WannError
+from wann_core.neighbors import Progress
+from wann_core.review.corrections import Corrected
+
+# What the new database says of itself.
+_OWN = ("format", "dataset", "backbone", "class_names", "rows", "images", "review")
+
+
+def write_cleaned(
+    after: Corrected,
+    database_root: str | Path,
+    dataset: str,
+    *,
+    ledger: str = "",
+    progress: Progress | None = None,
+) -> Path:
+    """Write the kept rows under their corrected labels, with the ids and names that they had.
+
+    The manifest records where the rows come from, how many verdicts of each kind were applied, and
+    where the images are, so that they are found as before.
+
+    Parameters
+    ----------
+    after : Corrected
+    database_root : path
+        Where the new database goes; the manifest of the old one is taken over if it lies there too.
+    dataset : str
+        Name of the new one; the backbone keeps its own.
+    ledger : str
+        Name of the ledger's file, for the record.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop, which leaves nothing.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    WannError
+        If no training row is left, a name is not allowed, or there is a database already.
+    """
+    data, splits = after.data, after.splits
+    if "train" not in splits:
+        raise WannError("every training row was removed; none is left to write.", "verdicts")
+    base = human_labels.base(data.name) or data.name
+    old = database.manifest(database.folder(database_root, base, data.backbone))
+    details = {key: value for key, value in old.items() if key not in _OWN}
+    images = _images(data) or old.get("images")
+    if images:
+        details["images"] = images
+    details["review"] = {
+        "dataset": data.name,
+        "ledger": ledger,
+        "verdicts": dict(after.counts),
+        "removed": {
+            name: rows.ids[~after.keep[name]].tolist()
+            for name, rows in data.splits.items()
+            if name in after.keep and not after.keep[name].all()
+        },
+    }
+    return database.write(
+        database_root, dataset, data.backbone, splits, data.class_names, details, progress
+    )
+
+
+def _images(data: Dataset) -> dict[str, Any] | None:
+    """How the images are found again; None where there are none."""
+    images = data.images
+    if images is None:
+        return None
+    if images.origin.get("source") in sources.FILES:
+        return dict(images.origin)
+    # An array is told by its own labels, which the corrected ones no longer are.
+    kept = {
+        name: labels_digest(images.splits[name].labels)
+        for name in data.splits
+        if name in images.splits
+    }
+    return {**images.origin, "dataset": images.name, "labels": kept}

@@ -1,0 +1,154 @@
+"""The SQLite file of a ledger: its tables, and transactions on it."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from wann_core.errors import WannError
+
+_APPLICATION = 0x57414E4E  # 'WANN'
+_VERSION = 1
+_SCHEMA = (
+    """CREATE TABLE operations (
+    number INTEGER PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('record', 'undo', 'redo')),
+    target INTEGER REFERENCES operations,
+    who TEXT NOT NULL,
+    batch TEXT,
+    time TEXT NOT NULL,
+    CHECK ((kind = 'record') = (target IS NULL))
+)""",
+    """CREATE TABLE verdicts (
+    operation INTEGER NOT NULL REFERENCES operations,
+    split TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    given_label TEXT NOT NULL,
+    action TEXT NOT NULL CHECK (action IN ('keep', 'relabel', 'remove', 'unsure')),
+    new_label TEXT,
+    id TEXT NOT NULL,
+    score REAL,
+    score_name TEXT NOT NULL,
+    predicted_label TEXT,
+    PRIMARY KEY (operation, split, row),
+    CHECK ((action = 'relabel') = (new_label IS NOT NULL))
+) WITHOUT ROWID""",
+    "CREATE INDEX targets ON operations (target)",
+    *(
+        f"CREATE TRIGGER {table}_no_{what.lower()} BEFORE {what} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        for table in ("operations", "verdicts")
+        for what in ("UPDATE", "DELETE")
+    ),
+)
+_WAIT_SECONDS = 30.0
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that sees one state of a ledger; an empty one where there is no file yet.
+
+    Raises
+    ------
+    WannError
+        If the file is damaged, foreign or of another version.
+    """
+    if path.exists():
+        # Writable, so that what a killed writer left half done can be rolled back.
+        with _transaction(path, "mode=rw", "BEGIN") as database:
+            if _is_ledger(database, path):
+                yield database
+                return
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        _create(database)
+        yield database
+
+
+@contextlib.contextmanager
+def reading_strange(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to a file that came from elsewhere: nothing is written, no lock is taken.
+
+    Raises
+    ------
+    WannError
+        If the file is no ledger.
+    """
+    steps = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "BEGIN")
+    with _transaction(path, "mode=ro&immutable=1", *steps) as database:
+        database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
+        if not _is_ledger(database, path):
+            raise WannError(f"the file {path.name!r} is empty.", "ledger")
+        yield database
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction that no other process shares; the file is made if need be.
+
+    Raises
+    ------
+    WannError
+        If the file cannot be written, is damaged, foreign or of another version.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    # The rollback journal: in WAL mode, SQLite before 3.51.3 can corrupt a database that several
+    # connections write. EXTRA is FULL, and holds when power fails just after.
+    steps = ("PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA", "BEGIN IMMEDIATE")
+    with _transaction(path, "mode=rwc", *steps) as database:
+        if not _is_ledger(database, path):
+            _create(database)
+        yield database
+
+
+@contextlib.contextmanager
+def _transaction(path: Path, mode: str, *steps: str) -> Iterator[sqlite3.Connection]:
+    """On a connection of its own: threads and processes never share one."""
+    try:
+        database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?{mode}",
+            uri=True,
+            timeout=_WAIT_SECONDS,
+            isolation_level=None,
+        )
+        # Without a commit, closing rolls back.
+        with contextlib.closing(database):
+            for step in steps:
+                database.execute(step)
+            yield database
+            database.execute("COMMIT")
+    except (sqlite3.Error, OverflowError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> WannError:
+    return WannError(f"the ledger {str(path)!r} cannot be used: {error}.", "ledger")
+
+
+def _is_ledger(database: sqlite3.Connection, path: Path) -> bool:
+    """Whether an open file has our tables and nothing else; False if it is empty."""
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    found = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL LIMIT 100")
+    tables = {text for (text,) in found}
+    if not (application or version or tables):
+        return False
+    if application == _APPLICATION and version != _VERSION:
+        raise WannError(
+            f"the ledger {str(path)!r} is of version {version}, this program knows {_VERSION}; "
+            "use the program that wrote it.",
+            "ledger",
+        )
+    # Views and triggers of others could make a query answer anything.
+    if application != _APPLICATION or tables != {*_SCHEMA}:
+        raise WannError(f"the file {str(path)!r} is no ledger of verdicts.", "ledger")
+    return True
+
+
+def _create(database: sqlite3.Connection) -> None:
+    for statement in _SCHEMA:
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id={_APPLICATION}")
+    database.execute(f"PRAGMA user_version={_VERSION}")
