@@ -100,6 +100,8 @@ def text_on(fill: str) -> str:
 
 
 def _style(method: str) -> tuple[str, str, str]:
+    # Settings may follow in brackets.
+    method = method.partition(" (")[0]
     if method not in TRAINED:
         return _STYLES.get(method, _OTHER)
     turn, place = divmod(TRAINED.index(method), len(_TRAINED_COLORS))

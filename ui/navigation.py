@@ -28,14 +28,17 @@ def enter() -> None:
         st.rerun()
 
 
-def link_to_overview(dataset: str, backbone: str) -> None:
-    """A link that opens a data set on the Overview page."""
+def link(page: str, label: str, icon: str, **asked: str) -> None:
+    """A link to another page, opened with these query parameters."""
     # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
     if not _alone():
-        st.page_link(
-            "pages/overview.py", label="Open in Overview", icon=":material/dashboard:",
-            query_params={f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone},
-        )  # fmt: skip
+        st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=asked)
+
+
+def link_to_overview(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    asked = {f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone}
+    link("overview", "Open in Overview", ":material/dashboard:", **asked)
 
 
 def opened(key: str, options: Sequence[str]) -> None:
@@ -73,6 +76,8 @@ def _pages() -> StreamlitPage:
                 st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
                 st.Page("pages/k_bounds.py", title="k bounds", icon=":material/grid_on:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
+                st.Page("pages/sweeps.py", title="Sweeps", icon=":material/grid_on:"),
+                st.Page("pages/results.py", title="Results", icon=":material/table_chart:"),
             ],
             "Your data": [
                 st.Page("pages/data.py", title="Data", icon=":material/database:"),

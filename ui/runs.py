@@ -9,13 +9,11 @@ import streamlit as st
 from ui import engine, jobs
 from ui.controls import told
 from ui.settings import LABELS, Settings
-from wann_core import datasets, export, sweep
-from wann_core.errors import WannError
-from wann_core.results import use_store
+from wann_core import datasets, sweep
 from wann_core.scenario import Scenario
+from wann_core.sweep_run import run_sweep
 
 _LOG = logging.getLogger(__name__)
-_WRITTEN_AT_ONCE = 40  # runs in one transaction on disk
 
 
 class Plan(Protocol):
@@ -103,36 +101,22 @@ def _tell(job: jobs.Job, cancel_key: str) -> None:
 
 def start(kind: str, plan: Plan, settings: Settings, passed_over: Sequence[str] = ()) -> None:
     """Start the plan's job; asked again, the finished one answers."""
-    roots = settings.roots
     missing: dict[str, int] = {}  # reasons, and the runs that they cost
 
     def work(job: jobs.Job) -> None:
-        stored = use_store(lambda kept: kept.find(plan.scenarios(), **roots), _LOG.warning) or {}
-        fresh: list[tuple[Scenario, dict[str, Any]]] = []
-
-        def keep() -> None:
-            use_store(lambda kept: kept.add(fresh, source=kind, **roots), _LOG.warning)
-            fresh.clear()
-
-        def miss(scenario: Scenario, error: WannError) -> None:
-            if error.field not in passed_over:
-                raise error
-            text = told(error, LABELS)
-            missing[text] = missing.get(text, 0) + 1
-
-        job.partial.extend(stored.values())
-        todo = [scenario for scenario in plan.scenarios() if scenario not in stored]
         sweep.warm_up()
-        try:
-            for report in sweep.run_all(todo, **roots, progress=job.progress, on_error=miss):
-                record = export.report_record(report)
-                job.partial.append(record)
-                fresh.append((report.scenario, record))
-                if len(fresh) == _WRITTEN_AT_ONCE:
-                    keep()
-        finally:
-            # What a cancelled job has measured answers the next one.
-            keep()
+        outcomes = run_sweep(
+            plan.scenarios(), **settings.roots, source=kind, progress=job.progress,
+            warn=_LOG.warning,
+        )  # fmt: skip
+        for outcome in outcomes:
+            if outcome.refused is None:
+                job.partial.append(outcome.record)
+            elif outcome.refused.field in passed_over:
+                text = told(outcome.refused, LABELS)
+                missing[text] = missing.get(text, 0) + 1
+            else:
+                raise outcome.refused
 
     jobs.registry().start(_key(kind, plan, settings), work, about=missing)
 

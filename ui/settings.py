@@ -15,7 +15,7 @@ from wann_core.datasets import catalogue
 from wann_core.errors import WannError
 from wann_core.scenario import BASELINES, Scenario
 
-_PATTERNS = {
+PATTERNS = {
     "sym": "Symmetric",
     "asym": "Asymmetric",
     "instance": "Instance-dependent",
@@ -23,9 +23,9 @@ _PATTERNS = {
     "matrix": "Own matrix",
     "none": "None",
 }
-_DRAWS = {"exact": "Exact", "reference": "As published"}
+DRAWS = {"exact": "Exact", "reference": "As published"}
 _REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
-_NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
+NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
 _SEARCHES = {"auto": "Automatic", "flat": "Exact"}
 _BALANCED = 1.0
 IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
@@ -193,8 +193,8 @@ def sidebar() -> Settings:
             "fLDA only to those that a neighbourhood explains.",
         )  # fmt: skip
         normalization = form(
-            st.selectbox, "normalization", "norm", options=list(_NORMALIZATIONS),
-            format_func=_NORMALIZATIONS.__getitem__,
+            st.selectbox, "normalization", "norm", options=list(NORMALIZATIONS),
+            format_func=NORMALIZATIONS.__getitem__,
             help="Of the embeddings, before neighbours are searched. The paper takes the z-score.",
         )  # fmt: skip
         search = form(
@@ -284,8 +284,8 @@ def _noise(
 ) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
     _no_noise_at_first(dataset)
     pattern = form(
-        st.selectbox, "noise_pattern", "noise", options=list(_PATTERNS),
-        format_func=_PATTERNS.__getitem__,
+        st.selectbox, "noise_pattern", "noise", options=list(PATTERNS),
+        format_func=PATTERNS.__getitem__,
         help="Asymmetric: the published class pairs, for any other data set each class to the "
         "next. Own matrix: a CSV of clean class × given label.",
     )  # fmt: skip
@@ -297,8 +297,8 @@ def _noise(
         "classes that are mistaken.",
     )  # fmt: skip
     draw = form(
-        st.segmented_control, "draw", "draw", options=list(_DRAWS), default="exact",
-        format_func=_DRAWS.__getitem__, required=True,
+        st.segmented_control, "draw", "draw", options=list(DRAWS), default="exact",
+        format_func=DRAWS.__getitem__, required=True,
         help="Exact: each class pair gets the number of wrong labels that the pattern asks for, to "
         "within one row. As published: the draws of the paper's code, number for number.",
     )  # fmt: skip

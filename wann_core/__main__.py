@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.commands import audit, embed, knn, predict, probe, review_export
+from wann_core.commands import audit, embed, knn, predict, probe, review_export, sweep
 from wann_core.errors import WannError
 
 
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     probe.add_parsers(commands)
     audit.add_parser(commands)
     review_export.add_parser(commands)
+    sweep.add_parser(commands)
     args = parser.parse_args(argv)
     try:
         args.run(args)

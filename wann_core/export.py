@@ -3,16 +3,18 @@
 import dataclasses
 import io
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wann_core.errors import WannError
 from wann_core.metrics import recall_by_frequency
 from wann_core.neighbors import NeighborGraph
 from wann_core.prepared import Prepared, Report
-from wann_core.probing import LOSSES
+from wann_core.probing import LOSSES, ProbeSettings
 from wann_core.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -34,6 +36,36 @@ def scenario_record(scenario: Scenario) -> dict[str, Any]:
     if scenario.transition_matrix is not None:
         record["transition_matrix"] = json.dumps(scenario.transition_matrix)
     return record
+
+
+def scenario_of(record: Mapping[str, Any]) -> Scenario:
+    """The scenario that `scenario_record` wrote down; further columns do not matter.
+
+    Raises
+    ------
+    WannError
+        If a value is missing or out of range.
+
+    Examples
+    --------
+    >>> asked = Scenario(noise_pattern="sym", noise_ratio=0.2, method="ce")
+    >>> scenario_of(scenario_record(asked)) == asked
+    True
+    """
+    try:
+        own = {f.name: record[f.name] for f in dataclasses.fields(Scenario) if f.name != "probe"}
+        if own["transition_matrix"] is not None:
+            own["transition_matrix"] = json.loads(own["transition_matrix"])
+        probe = ProbeSettings()
+        if own["method"] in LOSSES:
+            trained = {f.name: record[f.name] for f in dataclasses.fields(ProbeSettings)}
+            trained["loss_parameters"] = json.loads(trained["loss_parameters"])
+            probe = ProbeSettings(**trained)
+        return Scenario(**own, probe=probe)
+    except WannError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise WannError(f"the record of a run cannot be read: {error!r}.") from error
 
 
 def report_record(report: "Report | TrainedReport") -> dict[str, Any]:

@@ -10,7 +10,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-_pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="wann-rows")
+_CORES = os.cpu_count() or 1
+# A worker process among others is told its share of the cores as OpenMP's libraries are.
+_TOLD = os.environ.get("OMP_NUM_THREADS", "")
+_THREADS = min(int(_TOLD), _CORES) if _TOLD.isdecimal() and int(_TOLD) else _CORES
+_pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="wann-rows")
 
 
 def in_slices(kernel: Callable[..., None], n: int, *args: Any, rows: int = 4096) -> None:

@@ -1,10 +1,12 @@
 """Runs started on purpose, kept in an SQLite file that answers them when they are asked again."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import platform
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,6 +27,10 @@ T = TypeVar("T")
 _ENGINE_VERSION = 3
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
+_WRITE_SECONDS = 0.2
+_FILE = "results.sqlite"
+# How the source of a run begins that was measured elsewhere.
+IMPORTED = "import: "
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -47,7 +53,7 @@ class ResultsStore:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or store.cache_folder() / "results.sqlite"
+        self.path = path or store.cache_folder() / _FILE
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as database:
             database.execute(_SCHEMA)
@@ -120,27 +126,102 @@ class ResultsStore:
                 "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
             )
 
-    def table(self) -> pd.DataFrame:
-        """All runs, oldest first: record, created, source and versions."""
+    def add_imported(self, runs: Sequence[tuple[Scenario, dict[str, Any]]], source: str) -> None:
+        """Keep numbers that were measured elsewhere; they never answer for a run.
+
+        One from the same source that is there already is replaced.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = []
+        for scenario, record in runs:
+            parts = [IMPORTED, source, export.scenario_record(scenario.canonical())]
+            key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+            rows.append((key, now, f"{IMPORTED}{source}", json.dumps(record), "{}"))
+        with self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def drop_imported(self) -> None:
+        """Forget all that was imported."""
+        with self._open() as database:
+            database.execute("DELETE FROM runs WHERE source LIKE ?", (f"{IMPORTED}%",))
+
+    def records(self) -> list[dict[str, Any]]:
+        """All runs, oldest first: created, source, the record and versions."""
         with self._open() as database:
             rows = database.execute(
                 "SELECT created, source, record, versions FROM runs ORDER BY created, rowid"
             ).fetchall()
-        return pd.DataFrame(
-            [
-                {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
-                for created, source, record, made_by in rows
-            ]
-        )
+        return [
+            {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
+            for created, source, record, made_by in rows
+        ]
+
+    def table(self) -> pd.DataFrame:
+        """The same as a table."""
+        return pd.DataFrame(self.records())
 
 
-def use_store(use: Callable[[ResultsStore], T], warn: Callable[[str], object]) -> T | None:
+class Keeper:
+    """Writes finished runs to the results store, together what ends within a moment.
+
+    Each transaction waits for the disk; at most `_WRITE_SECONDS` of work go when the process is
+    killed. One keeper serves one thread.
+
+    Parameters
+    ----------
+    database_root, dataset_root, source
+        As in `ResultsStore.add`.
+    warn : callable
+        Told where the store cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_root: str | Path,
+        dataset_root: str | Path,
+        source: str,
+        warn: Callable[[str], object],
+    ) -> None:
+        self._roots = {"database_root": database_root, "dataset_root": dataset_root}
+        self._source, self._warn = source, warn
+        # Named here: a process that runs tasks may have another cache folder.
+        self._path = store.cache_folder() / _FILE
+        self._runs: list[tuple[Scenario, dict[str, Any]]] = []
+        self._written = time.monotonic()
+
+    def add(self, runs: Sequence[tuple[Scenario, dict[str, Any]]]) -> None:
+        """Keep runs, each with its record."""
+        self._runs += runs
+        if time.monotonic() - self._written > _WRITE_SECONDS:
+            self.flush()
+
+    def fresh(self) -> "Keeper":
+        """One for another thread or process, with nothing to write yet."""
+        other = copy.copy(self)
+        other._runs = []
+        return other
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        runs, self._runs = self._runs, []
+        if runs:
+            use_store(
+                lambda kept: kept.add(runs, source=self._source, **self._roots), self._warn,
+                self._path,
+            )  # fmt: skip
+        self._written = time.monotonic()
+
+
+def use_store(
+    use: Callable[[ResultsStore], T], warn: Callable[[str], object], path: Path | None = None
+) -> T | None:
     """What `use(store)` answers; where the store fails, None and a warning.
 
     A run is worth more than its row: a full disk or a read-only folder must not cost it.
     """
     try:
-        return use(ResultsStore())
+        return use(ResultsStore(path))
     except (OSError, sqlite3.Error) as error:
         warn(f"the results store cannot be used: {error}")
         return None

@@ -92,6 +92,11 @@ def cache_folder() -> Path:
     return Path(named) if named else Path(__file__).resolve().parents[1] / "cache"
 
 
+def is_kept(train_rows: int, test_rows: int, columns: int) -> bool:
+    """Whether a search of this size is costly enough for `neighbor_graph` to keep its graph."""
+    return float(train_rows) * (train_rows + test_rows) * columns >= _WORTH_KEEPING
+
+
 def neighbor_graph(
     X_train: Array,
     X_test: Array | None,
@@ -105,9 +110,7 @@ def neighbor_graph(
     whole or not at all, two processes never search for the same one at once, and the folder is
     bounded. A cache that cannot be written costs a warning, not the graph.
     """
-    queries = len(X_train) + (0 if X_test is None else len(X_test))
-    cost = float(len(X_train)) * queries * X_train.shape[1]
-    if cost < _WORTH_KEEPING:
+    if not is_kept(len(X_train), 0 if X_test is None else len(X_test), X_train.shape[1]):
         return NeighborGraph.build(X_train, X_test, k=k, search=search, progress=progress)
     path = cache_folder() / "graphs" / f"{_digest(X_train, X_test, k, search)}.npz"
     graph = None

@@ -137,7 +137,8 @@ def run_all(
         As `run` does.
     """
     todo = list(scenarios)
-    units = _units(todo)
+    units = run_units(todo)
+    neighbors = _most_neighbors(todo)
     prepared: Prepared | None = None
     trained: dict[int, TrainedReport] = {}
     for i, scenario in enumerate(todo):
@@ -156,7 +157,8 @@ def run_all(
                 progress(before + units[i], sum(units), text)
             continue
         try:
-            report = _vote(scenario, prepared, within, database_root, dataset_root)
+            most = neighbors[scenario.geometry()]
+            report = _vote(scenario, most, prepared, within, database_root, dataset_root)
         except WannError as error:
             on_error(scenario, error)
         else:
@@ -166,8 +168,18 @@ def run_all(
             progress(before + units[i], sum(units), text)
 
 
+def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
+    """Neighbours that one graph a geometry must hold to serve all its votes."""
+    most: dict[Scenario, int] = {}
+    for scenario in scenarios:
+        geometry = scenario.geometry()
+        most[geometry] = max(most.get(geometry, 1), graph_neighbors(scenario))
+    return most
+
+
 def _vote(
     scenario: Scenario,
+    neighbors: int,
     prepared: Prepared | None,
     progress: Progress,
     database_root: str | Path,
@@ -175,7 +187,7 @@ def _vote(
 ) -> Report:
     """The report of a vote, on what was prepared last if that will do."""
     # Of method and k only the neighbours that they need matter to what is prepared.
-    shared = dataclasses.replace(scenario, method="kNN", k=graph_neighbors(scenario))
+    shared = dataclasses.replace(scenario, method="kNN", k=neighbors)
     if prepared is None or prepared.scenario != shared:
         prepared = prepare(
             shared, database_root=database_root, dataset_root=dataset_root, progress=progress
@@ -212,7 +224,7 @@ def _train_with(
 _SEARCH_UNITS = 100
 
 
-def _units(scenarios: Sequence[Scenario]) -> list[int]:
+def run_units(scenarios: Sequence[Scenario]) -> list[int]:
     """Rough cost of each scenario, so that progress and the time left follow the clock."""
     seen, units = set(), []
     for scenario in scenarios:

@@ -174,14 +174,17 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
     >>> batches([base.with_method(name) for name in ("ce", "logreg", "gce")])
     [[0, 2], [1]]
     """
-    shared: dict[Scenario, dict[Scenario, list[int]]] = {}
+    shared: dict[tuple[Scenario, Any], dict[Scenario, list[int]]] = {}
     alone = []
     for i, scenario in enumerate(scenarios):
         if scenario.method in LOSSES:
-            # The parameters of a loss are its own; the rest of the settings must agree.
+            # The parameters of a loss are its own; the rest of the settings must agree. A batch
+            # knows a loss by its name: one whose parameters were replaced trains by itself.
+            parameters = scenario.probe.loss_parameters
             probe = dataclasses.replace(scenario.probe, loss_parameters=())
             key = dataclasses.replace(scenario.geometry(), seed=0, probe=probe)
-            shared.setdefault(key, {}).setdefault(scenario.labelling(), []).append(i)
+            own = (scenario.method, parameters) if parameters else None
+            shared.setdefault((key, own), {}).setdefault(scenario.labelling(), []).append(i)
         else:
             alone.append([i])
     made = []

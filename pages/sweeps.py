@@ -1,0 +1,44 @@
+"""Many runs at once: a plan by controls or from a file, its job, and where its results are."""
+
+import streamlit as st
+
+from ui import jobs, navigation, settings, sweeps
+
+st.title("Sweeps")
+st.caption("Every method under every noise, seed and data set that you choose, in one go.")
+folders = settings.folders()
+plan = sweeps.choose(folders)
+if plan is None:
+    st.stop()
+
+planned = sweeps.planned(plan, folders)
+job = sweeps.find(plan, folders)
+live = job is not None and job.state is jobs.State.RUNNING
+sweeps.tell(planned)
+button, download, _ = st.columns([1, 1, 3])
+download.download_button(
+    "Plan, TOML", plan.to_toml(), "wann-sweep.toml", "application/toml", key="toml_plan",
+    icon=":material/download:", on_click="ignore", width="stretch",
+)  # fmt: skip
+if not live:
+    begun = planned.stored or (job is not None and job.state is jobs.State.CANCELLED)
+    button.button(
+        "Go on" if begun and planned.todo else "Run", type="primary", width="stretch",
+        on_click=sweeps.start, args=(plan, folders, planned.runs), disabled=not planned.todo,
+    )  # fmt: skip
+
+
+@st.fragment(run_every=0.5 if live else None)
+def watch() -> None:
+    if job is None:
+        return
+    if job.state is jobs.State.RUNNING:
+        jobs.bar(job, "cancel_sweep")
+    elif live:
+        st.rerun()  # the whole page: its button and this clock depend on the job
+    sweeps.say(job)
+
+
+watch()
+if job is not None or planned.stored:
+    navigation.link("results", "See the results", ":material/table_chart:")

@@ -1,0 +1,70 @@
+"""The Results page: logs that other code has written, marked as such."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui import look
+from wann_core import import_logs
+from wann_core.errors import WannError
+from wann_core.results import IMPORTED, ResultsStore
+
+_MOST_FILES = 5_000
+_LISTED = 10
+
+
+def show(_: pd.DataFrame) -> None:
+    """Upload logs, import them, forget them."""
+    st.markdown(
+        "The published scripts write one JSON log a run, named like "
+        "`cifar10_WANN_sym-0.4_s42.json`: the seed stands in the name alone. "
+        "`python -m wann_core knn` and `probe-test` write such logs, too."
+    )
+    left, right = st.columns([3, 1])
+    files = left.file_uploader(
+        "JSON logs",
+        type=["json"],
+        accept_multiple_files=True,
+        key="log_files",
+        max_upload_size=import_logs.MOST_BYTES >> 20,
+    )
+    name = right.text_input(
+        "Name of their origin", value="published code", key="log_name", max_chars=60,
+        help="Imported runs carry it, never answer for a run of this machine, and are never "
+        "averaged with one.",
+    ).strip()  # fmt: skip
+    if st.button("Import", type="primary", disabled=not files or not name, key="import_logs"):
+        _import(files, name)
+    if (said := st.session_state.pop("_imported", None)) is not None:
+        st.success(said, icon=":material/check:")
+    with st.popover("Forget all imported runs …", icon=":material/delete:"):
+        st.write("The files that they came from stay where they are.")
+        if st.button("Forget them", key="forget_imported"):
+            ResultsStore().drop_imported()
+            st.session_state["_imported"] = "All imported runs are forgotten."
+            st.rerun()
+
+
+def _import(files: list[Any], name: str) -> None:
+    read, refused = [], []
+    for file in files[:_MOST_FILES]:
+        try:
+            if file.size > import_logs.MOST_BYTES:
+                raise WannError(f"{file.name[:120]!r} is too large for a log.")
+            read.append(import_logs.read_log(file.name, file.getvalue()))
+        except WannError as error:
+            refused.append(str(error))
+    for sentence in refused[:_LISTED]:
+        st.error(look.plain(sentence), icon=":material/error:")
+    if len(refused) > _LISTED:
+        st.error(f"{len(refused) - _LISTED:,} more files are no logs of runs.")
+    if not read:
+        return
+    ResultsStore().add_imported(read, name)
+    said = f"{len(read):,} runs imported; their origin is “{look.plain(IMPORTED + name)}”."
+    if refused:
+        st.success(said, icon=":material/check:")
+    else:
+        st.session_state["_imported"] = said
+        st.rerun()

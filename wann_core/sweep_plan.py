@@ -1,0 +1,257 @@
+"""A sweep as a file: grids of scenarios, read from TOML and written to it.
+
+A key is a field of the scenario (or of how probes are trained), a value or a list of them; a list
+makes an axis. What stands above the grids is common to them::
+
+    seed = [1, 2, 3]
+    method = ["kNN-11", "WANN", "ce"]
+
+    [[grid]]
+    dataset = "digits"
+    backbone = "pixels"
+    noise_pattern = ["sym", "asym"]
+    noise_ratio = [0.2, 0.4]
+"""
+
+import dataclasses
+import itertools
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wann_core import datasets
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, catalogue, human_labels
+from wann_core.errors import WannError
+from wann_core.probing import LOSSES, ProbeSettings
+from wann_core.probing.runs import parameters_of
+from wann_core.scenario import Scenario
+
+MOST_RUNS = 100_000
+MOST_BYTES = 1 << 20
+
+_PROBE = tuple(field.name for field in dataclasses.fields(ProbeSettings))
+_SCENARIO = tuple(f.name for f in dataclasses.fields(Scenario) if f.name != "probe")
+KEYS = (*_SCENARIO, *_PROBE)
+# TOML has no null.
+NONE = "none"
+_NULLABLE = (
+    "imbalance_ratio", "num_subsamples", "noise_pattern", "transition_matrix", "reduction",
+    "reduction_size",
+)  # fmt: skip
+
+Axes = Mapping[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """Grids of scenarios; read one by `parse`, or make it of axes.
+
+    Attributes
+    ----------
+    grids : tuple of mapping of str to tuple
+        For each grid the values of the fields that it sets; None where a field allows it.
+
+    Raises
+    ------
+    WannError
+        If it asks for no run or too many, or a value is out of range; `field` names its key.
+    """
+
+    grids: tuple[Axes, ...]
+
+    def __post_init__(self) -> None:
+        if not self.grids:
+            raise WannError("a sweep needs at least one [[grid]] table.")
+        for axes in self.grids:
+            empty = next((key for key, values in axes.items() if not values), None)
+            if empty is not None:
+                raise WannError(f"`{empty}` must hold at least one value, got [].", empty)
+        asked = sum(math.prod(map(len, axes.values())) for axes in self.grids)
+        if asked > MOST_RUNS:
+            raise WannError(f"a sweep may ask for at most {MOST_RUNS:,} runs, got {asked:,}.")
+
+    def scenarios(self) -> list[Scenario]:
+        """Every run once, with settings that do not matter to it at their defaults.
+
+        Linear probes under a reduction are left out: they take embeddings as they are.
+        """
+        made = (case.canonical() for axes in self.grids for case in _product(axes))
+        served = (case for case in made if case.method not in LOSSES or case.reduction is None)
+        return list(dict.fromkeys(served))
+
+    def to_toml(self) -> str:
+        """The file that `parse` reads back."""
+        blocks = []
+        for axes in self.grids:
+            lines = [f"{key} = {_written(key, values)}" for key, values in axes.items()]
+            blocks.append("\n".join(["[[grid]]", *lines, ""]))
+        return "\n".join(blocks)
+
+
+def parse(text: str) -> SweepPlan:
+    """The plan in the text of a TOML file.
+
+    Raises
+    ------
+    WannError
+        If it is no TOML or too large, a key is unknown, a value is of the wrong type or out of
+        range, or it asks for no run or too many; `field` names the key.
+
+    Examples
+    --------
+    >>> plan = parse('''
+    ... seed = [1, 2]
+    ... [[grid]]
+    ... method = ["kNN-11", "WANN"]
+    ... noise_pattern = "sym"
+    ... noise_ratio = [0.2, 0.4]
+    ... ''')
+    >>> len(plan.scenarios())
+    8
+    """
+    if len(text) > MOST_BYTES:
+        raise WannError(f"a plan may have at most {MOST_BYTES >> 20} MiB.")
+    try:
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise WannError(f"the plan is no TOML: {error}.") from error
+    grids = found.pop("grid", None)
+    if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
+        raise WannError("a plan needs at least one [[grid]] table.", "grid")
+    plan = SweepPlan(tuple(_axes({**found, **grid}) for grid in grids))
+    # Every value is tried on its own, so that what is wrong has its key named.
+    for axes in plan.grids:
+        for key, values in axes.items():
+            _try(key, values, axes)
+    for scenario in plan.scenarios():
+        if scenario.method in LOSSES:
+            parameters_of(scenario)
+    return plan
+
+
+def read(path: str | Path) -> SweepPlan:
+    """The plan in a TOML file; see `parse`.
+
+    Raises
+    ------
+    WannError
+        As `parse` does, or if the file cannot be read.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise WannError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB.")
+        return parse(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise WannError(f"the plan {str(path)!r} cannot be read: {error}.") from error
+
+
+def missing(
+    scenarios: list[Scenario],
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+) -> dict[tuple[str, str], str]:
+    """What of the scenarios' data is not there: for each (data set, backbone) how to get it."""
+    there = {datasets.BUILT_IN}
+    if Path(database_root).is_dir():
+        there |= set(datasets.available(database_root, dataset_root))
+    asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
+    return {pair: _way(*pair, dataset_root) for pair in asked if pair not in there}
+
+
+def _way(dataset: str, backbone: str, dataset_root: str | Path) -> str:
+    base = human_labels.base(dataset)
+    entry = catalogue.ENTRIES.get(dataset)
+    if entry is None:
+        return f"{dataset} / {backbone} is no embedding database here; import or embed it first."
+    embed = f"python -m wann_core embed --dataset {base or dataset} --backbone {backbone}"
+    if base:
+        file = human_labels.path(dataset, dataset_root)
+        label = "" if file.is_file() else f" and {file.name} from {entry.home} in {file.parent}"
+        return f"{dataset} / {backbone} needs the embeddings of {base} ({embed}){label}."
+    if entry.source == "digits":
+        return f"{dataset} is built in with backbone pixels; for another one: {embed}."
+    way = f"{embed} (it downloads the images)"
+    if not entry.downloads:
+        way = f"{entry.way} ({entry.home}) Then {embed}"
+    return f"{dataset} / {backbone} is not embedded here: {way}."
+
+
+def _axes(table: Mapping[str, Any]) -> Axes:
+    """The values of each key of a table, lists or not."""
+    axes = {}
+    for key, value in table.items():
+        if key not in KEYS:
+            raise WannError(f"`{key}` is no key of a plan; it knows {', '.join(KEYS)}.", key)
+        listed = isinstance(value, list) and key != "transition_matrix"
+        axes[key] = tuple(_value(key, one) for one in (value if listed else [value]))
+    return axes
+
+
+def _value(key: str, value: Any) -> Any:
+    if value == NONE and key in _NULLABLE:
+        return None
+    if key == "transition_matrix":
+        rows = isinstance(value, list) and all(isinstance(row, list) for row in value)
+        numbers = rows and all(_is_number(cell) for row in value for cell in row)
+        if not numbers:
+            raise WannError(f"`{key}` must be rows of numbers, got {value!r}.", key)
+        return tuple(tuple(map(float, row)) for row in value)
+    if key == "loss_parameters":
+        if not isinstance(value, dict) or not all(map(_is_number, value.values())):
+            raise WannError(f"`{key}` must be a table of numbers, got {value!r}.", key)
+        return tuple(sorted(value.items()))
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise WannError(f"`{key}` must be a value or a list of values, got {value!r}.", key)
+    if key in ("dataset", "backbone", "method") and not isinstance(value, str):
+        raise WannError(f"`{key}` must be a text or a list of texts, got {value!r}.", key)
+    ratio = key.endswith("_ratio") or key in ("learning_rate", "weight_decay")
+    return float(value) if ratio and isinstance(value, int) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _try(key: str, values: tuple[Any, ...], axes: Axes) -> None:
+    together = {k: axes[k][0] for k in ("k_min", "k_max") if k in axes}
+    for value in values:
+        _scenario({**together, key: value})
+
+
+def _scenario(fields: Mapping[str, Any]) -> Scenario:
+    own = {key: value for key, value in fields.items() if key not in (*_PROBE, "method")}
+    probe = {key: value for key, value in fields.items() if key in _PROBE}
+    scenario = Scenario(**own, probe=ProbeSettings(**probe))
+    return scenario.with_method(fields["method"]) if "method" in fields else scenario
+
+
+def _product(axes: Axes) -> Iterator[Scenario]:
+    for values in itertools.product(*axes.values()):
+        yield _scenario(dict(zip(axes, values, strict=True)))
+
+
+def _written(key: str, values: tuple[Any, ...]) -> str:
+    if key == "transition_matrix" and values[0] is not None:
+        return _toml(values[0])
+    cells = [_table(value) if key == "loss_parameters" else _toml(value) for value in values]
+    return cells[0] if len(cells) == 1 else f"[{', '.join(cells)}]"
+
+
+def _table(pairs: tuple[tuple[str, float], ...]) -> str:
+    return f"{{{', '.join(f'{_toml(name)} = {_toml(value)}' for name, value in pairs)}}}"
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return f'"{NONE}"'
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but for the one control character that JSON lets through.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)

@@ -1,0 +1,253 @@
+"""Many scenarios over threads, processes or a cluster, each finished run kept at once."""
+
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import joblib
+from joblib.parallel import get_active_backend
+from threadpoolctl import threadpool_limits
+
+from wann_core import export, sweep
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
+from wann_core.errors import WannError, check_choice, check_number
+from wann_core.neighbors import Progress
+from wann_core.probing import TRAINED
+from wann_core.results import Keeper, use_store
+from wann_core.scenario import Scenario, prepare
+from wann_core.sweep_tasks import Meter, Part, Tasks
+
+_LOG = logging.getLogger(__name__)
+
+BACKENDS = {"threads": "threading", "processes": "loky"}
+# joblib's backends that share this machine's cache folder.
+_HERE = ("SequentialBackend", "ThreadingBackend", "LokyBackend")
+
+
+class Outcome(NamedTuple):
+    """What became of one run.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        As it was asked for.
+    record : dict
+        Its `export.report_record`; with `stored_at` if an earlier run answered, and empty if it was
+        refused.
+    refused : WannError or None
+        Why the data cannot serve it.
+    """
+
+    scenario: Scenario
+    record: dict[str, Any]
+    refused: WannError | None = None
+
+
+def run_sweep(
+    scenarios: Sequence[Scenario],
+    *,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+    backend: str | None = None,
+    n_jobs: int = 1,
+    source: str = "sweep",
+    progress: Progress | None = None,
+    warn: Callable[[str], object] = _LOG.warning,
+) -> Iterator[Outcome]:
+    """Run scenarios, those in the results store first, and keep each in it as soon as it ends.
+
+    Scenarios that are one run are run once. A graph is built once for all that vote on it: large
+    graphs first, on all cores, for the tasks to read; small ones in the task that all their runs
+    belong to. A sweep that was stopped, or killed, goes on where it was when it is asked again.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario
+    database_root, dataset_root : path
+        As in `prepare`.
+    backend : {'threads', 'processes'}, optional
+        Where tasks run; by default as `joblib.parallel_config` says, such as on a dask cluster, and
+        one after the other where that was not called.
+    n_jobs : int
+        Tasks at once under `backend`; each gets its share of the cores for BLAS and OpenMP.
+    source : str
+        What the results store writes down as having started the runs.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop. Called from worker threads too, one at a
+        time; with other processes, after each task.
+    warn : callable
+        Told where the results store cannot be used.
+
+    Yields
+    ------
+    Outcome
+        One a scenario, in the order in which they end.
+
+    Raises
+    ------
+    WannError
+        If `backend` or `n_jobs` is out of range. A scenario that the data cannot serve does not
+        stop the others; its outcome says why.
+    """
+    roots = {"database_root": database_root, "dataset_root": dataset_root}
+    if backend is not None:
+        check_choice("backend", backend, BACKENDS)
+    check_number("n_jobs", n_jobs, 1, 4096, whole=True)
+    stored = use_store(lambda kept: kept.find(scenarios, **roots), warn) or {}
+    for scenario, record in stored.items():
+        yield Outcome(scenario, record)
+    asked: dict[Scenario, list[Scenario]] = {}
+    for scenario in dict.fromkeys(scenarios):
+        if scenario not in stored:
+            asked.setdefault(scenario.canonical(), []).append(scenario)
+    keeper = Keeper(**roots, source=source, warn=warn)
+    todo = list(asked)
+    for outcome in _run(todo, roots, backend, n_jobs, keeper, progress) if todo else ():
+        for scenario in asked[outcome.scenario]:
+            record = outcome.record and {
+                **outcome.record, **export.scenario_record(scenario),
+                "method_name": scenario.method_name,
+            }  # fmt: skip
+            yield Outcome(scenario, record, outcome.refused)
+
+
+def _run(
+    todo: list[Scenario],
+    roots: dict[str, Any],
+    backend: str | None,
+    n_jobs: int,
+    keeper: Keeper,
+    progress: Progress | None,
+) -> Iterator[Outcome]:
+    with contextlib.ExitStack() as stack:
+        if backend is not None:
+            inner = {"inner_max_num_threads": _cores(n_jobs)} if backend == "processes" else {}
+            chosen = joblib.parallel_config(backend=BACKENDS[backend], n_jobs=n_jobs, **inner)
+            stack.enter_context(chosen)
+        active, n_jobs = get_active_backend()
+        here = type(active).__name__ in _HERE
+        threads = getattr(active, "supports_sharedmem", False)
+        if here and joblib.effective_n_jobs(n_jobs) == 1:
+            yield from _work(todo, roots, keeper, Meter([todo], 0, progress).part(0))
+            return
+        tasks = Tasks.of(todo, roots["database_root"], one_memory=threads)
+        graphs = tasks.graphs if here else {}
+        meter = Meter(tasks.runs, len(graphs), progress)
+        stack.callback(meter.stop)
+        for i, (geometry, neighbors) in enumerate(graphs.items()):
+            asked = dataclasses.replace(geometry, method="kNN", k=neighbors)
+            # What cannot be prepared is refused run by run, with its reason.
+            with contextlib.suppress(WannError):
+                prepare(asked, **roots, progress=meter.part(len(tasks.runs) + i))
+        if threads:
+            stack.enter_context(_blas.bounded(_cores(n_jobs)))
+        calls = (
+            joblib.delayed(_task)(
+                i, runs, roots, keeper.fresh() if here else None,
+                meter.part(i) if threads else None, _cores(n_jobs) if here else None,
+            )
+            for i, runs in enumerate(tasks.runs)
+        )  # fmt: skip
+        results = joblib.Parallel(return_as="generator_unordered")(calls)
+        stack.callback(_close, results)
+        for i, outcomes in results:
+            if not here:
+                # Another machine has a results store of its own.
+                keeper.add([(o.scenario, o.record) for o in outcomes if o.record])
+                keeper.flush()
+            yield from outcomes
+            if not threads:
+                meter.part(i).done()
+
+
+def _close(results: Any) -> None:
+    """End the tasks that still run; joblib would warn of the work lost."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        results.close()
+
+
+def _cores(n_jobs: int) -> int:
+    """The share of each of so many tasks."""
+    return max(1, (os.cpu_count() or 1) // int(joblib.effective_n_jobs(n_jobs)))
+
+
+class _Blas:
+    """BLAS knows one number of threads for the whole process: the last sweep gives it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sweeps = 0
+        self._limits: Any = None
+
+    @contextlib.contextmanager
+    def bounded(self, cores: int) -> Iterator[None]:
+        with self._lock:
+            self._sweeps += 1
+            if self._sweeps == 1:
+                self._limits = threadpool_limits(cores, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sweeps -= 1
+                if not self._sweeps:
+                    self._limits.restore_original_limits()
+
+
+_blas = _Blas()
+
+
+def _task(
+    number: int,
+    runs: list[Scenario],
+    roots: dict[str, Any],
+    keeper: Keeper | None,
+    part: Part | None,
+    cores: int | None,
+) -> tuple[int, list[Outcome]]:
+    """One task in a thread or process of its own."""
+    # Of OpenMP each thread has its own number.
+    with threadpool_limits(cores, user_api="openmp"):
+        return number, list(_work(runs, roots, keeper, part))
+
+
+def _work(
+    runs: Sequence[Scenario], roots: dict[str, Any], keeper: Keeper | None, part: Part | None
+) -> Iterator[Outcome]:
+    """Run one scenario after the other; what ends is kept."""
+    left = list(runs)
+
+    def ended(report: Any) -> Outcome:
+        outcome = Outcome(left.pop(0), export.report_record(report))
+        if keeper is not None:
+            keeper.add([(outcome.scenario, outcome.record)])
+            # Votes on the same labels follow within milliseconds; anything else may take long.
+            labels = outcome.scenario.labelling()
+            if not left or left[0].method in TRAINED or left[0].labelling() != labels:
+                keeper.flush()
+        if part is not None:
+            part.count()
+        return outcome
+
+    try:
+        while left:
+            try:
+                for report in sweep.run_all(left, **roots, progress=part):
+                    yield ended(report)
+            except WannError:
+                # Whose fault it is shows alone: probes train together.
+                try:
+                    (report,) = sweep.run_all(left[:1], **roots, progress=part)
+                    yield ended(report)
+                except WannError as error:
+                    yield Outcome(left.pop(0), {}, error)
+    finally:
+        if keeper is not None:
+            keeper.flush()
