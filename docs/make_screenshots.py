@@ -16,8 +16,15 @@ FOLDER = ROOT / "docs" / "screenshots"
 VIEWS = {
     "overview": "/",
     "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
+    "map": "/map",
+    "reliability": "/reliability",
     "compare": "/compare?seeds=5",
+    "dimension": "/dimension",
+    "k-bounds": "/k_bounds",
     "probes": "/probes?rate=0.003",
+    "sweeps": "/sweeps",
+    "results": "/results",
+    "review": "/review?practice=sym",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.
 DEMO = Path("build/demo")
@@ -70,12 +77,14 @@ def embed_digits(page: Page) -> None:
 
 def take(page: Page, target: Path) -> None:
     """Wait until the page stands still, start what it offers to start, and save it."""
-    run = page.get_by_role("button", name=re.compile("^(Run|Train)$"))
-    page.get_by_test_id("stDownloadButton").or_(run).first.wait_for(timeout=120_000)
+    run = page.get_by_role("button", name=re.compile("(Run|Train|Audit)$"))
+    answer = page.get_by_test_id("stDownloadButton").or_(page.get_by_text("Keys: K keep"))
+    answer.or_(run).first.wait_for(timeout=120_000)
     settle(page)
     if run.count() and run.is_enabled():
         run.click()
-    page.get_by_test_id("stDownloadButton").first.wait_for(timeout=120_000)
+        page.wait_for_timeout(2000)
+    answer.first.wait_for(timeout=120_000)
     page.get_by_role("button", name="Cancel").wait_for(state="detached", timeout=120_000)
     settle(page)
     save(page, target)
@@ -87,7 +96,7 @@ def save(page: Page, target: Path) -> None:
     height = page.evaluate(
         "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector
     )
-    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1500)})
+    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1600)})
     page.wait_for_timeout(2500)
     page.screenshot(path=target)
 
