@@ -15,16 +15,18 @@ from tests.browser import ROOT, launch, server, settle
 FOLDER = ROOT / "docs" / "screenshots"
 VIEWS = {
     "overview": "/",
-    "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
     "map": "/map",
+    "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
     "reliability": "/reliability",
-    "compare": "/compare?seeds=5",
-    "dimension": "/dimension",
     "k-bounds": "/k_bounds",
-    "probes": "/probes?rate=0.003",
+    # Results shows what was run until then.
     "sweeps": "/sweeps",
     "results": "/results",
-    "review": "/review?practice=sym",
+    "compare": "/compare?seeds=5",
+    "dimension": "/dimension",
+    "probes": "/probes?rate=0.003",
+    "review": "/review?practice=Symmetric",
+    "data": "/data?task=embed",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.
 DEMO = Path("build/demo")
@@ -32,19 +34,19 @@ DEMO = Path("build/demo")
 
 def main() -> None:
     """One picture a page and theme, 1,440 pixels wide and as high as the page."""
-    with (
-        tempfile.TemporaryDirectory() as name,
-        server(Path(name), DEMO / "database", DEMO / "data") as address,
-        sync_playwright() as playwright,
-    ):
-        browser = launch(playwright)
-        for theme in ("light", "dark"):
-            for view in (*VIEWS, "data"):
+    for theme in ("light", "dark"):
+        with (
+            tempfile.TemporaryDirectory() as name,
+            server(Path(name), DEMO / "database", DEMO / "data") as address,
+            sync_playwright() as playwright,
+        ):
+            browser = launch(playwright)
+            for view, path in VIEWS.items():
                 context = browser.new_context(
                     viewport={"width": 1440, "height": 1000}, color_scheme=theme
                 )
                 page = context.new_page()
-                page.goto(address + VIEWS.get(view, "/data?task=embed"))
+                page.goto(address + path)
                 target = FOLDER / f"{view}-{theme}.png"
                 if view == "data":
                     embed_digits(page)
@@ -78,7 +80,8 @@ def embed_digits(page: Page) -> None:
 def take(page: Page, target: Path) -> None:
     """Wait until the page stands still, start what it offers to start, and save it."""
     run = page.get_by_role("button", name=re.compile("(Run|Train|Audit)$"))
-    answer = page.get_by_test_id("stDownloadButton").or_(page.get_by_text("Keys: K keep"))
+    download = page.locator("[data-testid=stDownloadButton]:visible")
+    answer = download.or_(page.get_by_text("Keys: K keep"))
     answer.or_(run).first.wait_for(timeout=120_000)
     settle(page)
     if run.count() and run.is_enabled():
