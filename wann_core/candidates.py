@@ -15,9 +15,8 @@ from wann_core.parallel import in_slices
 
 Array = npt.NDArray[Any]
 
-# Rows of a tile, and of the parts that are looked at one by one.
+# Rows of a tile.
 _ROWS = 64
-_PART = 16
 # OpenBLAS leaves products of up to so many multiplications to one thread.
 _TILE = 1 << 18
 # Queries of one task: what they keep fits in the cache of a core.
@@ -69,12 +68,12 @@ def nearest(queries: Array, tiled: Array, wanted: int) -> tuple[Array, Array]:
     squares : ndarray of shape (m, wanted), float32
         Squared distances to within the rounding of float32. But for that, none of the other rows
         lies nearer than the last.
-    ids : ndarray of shape (m, wanted), int32
+    ids : ndarray of shape (m, wanted), int64
     """
     extended = np.ones((len(queries), tiled.shape[1]), np.float32)
     extended[:, :-1] = queries
     squares = np.empty((len(queries), wanted), np.float32)
-    ids = np.empty((len(queries), wanted), np.int32)
+    ids = np.empty((len(queries), wanted), np.int64)
     in_slices(_nearest, len(queries), extended, tiled, squares, ids, rows=_QUERIES)
     return squares, ids
 
@@ -145,15 +144,10 @@ def _look(  # type: ignore[no-untyped-def]
 def _keep(scores, row, first, values, kept, counts, least, q):  # type: ignore[no-untyped-def]
     """Append the scores of a row that lie above a query's least."""
     count, lowest = counts[q], least[q]
-    for part in range(0, _ROWS, _PART):
-        above = np.int32(0)
-        for j in range(_PART):
-            above = np.int32(above + np.int32(scores[row, part + j] > lowest))
-        if above:
-            for j in range(part, part + _PART):
-                if scores[row, j] > lowest:
-                    values[q, count], kept[q, count] = scores[row, j], first + j
-                    count += 1
+    for j in range(_ROWS):
+        # Written always, counted where it is above: there is no branch to guess wrongly.
+        values[q, count], kept[q, count] = scores[row, j], first + j
+        count += scores[row, j] > lowest
     counts[q] = count
 
 

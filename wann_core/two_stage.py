@@ -9,11 +9,11 @@ lies beyond its k-th neighbour: nothing nearer can have been left out.
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 
+from wann_core import candidates
 from wann_core.flat import Flat, Found, Tell, empty, floats, own_ids, rank, rows_at_once
 
 Array = npt.NDArray[Any]
@@ -83,14 +83,14 @@ class TwoStage:
     rotation : Rotation
     leading : ndarray of shape (n, p + 1), float32
         The rows as `Rotation.project` gives them.
-    candidates : int
-        Rows whose true distance is computed, more than k.
+    wanted : int
+        Candidates, rows whose true distance is computed, more than k.
     """
 
-    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, candidates: int) -> None:
+    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, wanted: int) -> None:
         self.flat, self.rotation = flat, rotation
-        self.leading, self.size = leading, leading.shape[1] - 1
-        self.candidates = candidates
+        self.tiles, self.size = candidates.tiles(leading), leading.shape[1] - 1
+        self.candidates = wanted
 
     def search(
         self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
@@ -100,17 +100,17 @@ class TwoStage:
         Where few are not, these are searched flat, and all are certified then.
         """
         found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
-        step = rows_at_once(self.leading.size, self.leading.shape[1])
-        wanted = min(max(self.candidates, k + 1), len(self.leading))
+        step = rows_at_once(self.tiles.size, self.size)
+        wanted = min(max(self.candidates, k + 1), len(self.flat.train))
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             batch = floats(queries[part])
             searched = self.rotation.project(batch, self.size)
-            bounds, candidates = faiss.knn(searched, self.leading, wanted)
+            bounds, ids = candidates.nearest(searched, self.tiles, wanted)
             squares = np.empty((len(batch), k))
             rank(
                 np.arange(len(batch)), batch, self.flat.train, own_ids(own, part), searched,
-                bounds, candidates, found[0][part], squares, certified[part],
+                bounds, ids, found[0][part], squares, certified[part],
             )  # fmt: skip
             found[1][part] = np.sqrt(squares)
             if tell is not None:
