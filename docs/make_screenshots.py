@@ -15,9 +15,18 @@ from tests.browser import ROOT, launch, server, settle
 FOLDER = ROOT / "docs" / "screenshots"
 VIEWS = {
     "overview": "/",
+    "map": "/map",
     "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
+    "reliability": "/reliability",
+    "k-bounds": "/k_bounds",
+    # Results shows what was run until then.
+    "sweeps": "/sweeps",
+    "results": "/results",
     "compare": "/compare?seeds=5",
+    "dimension": "/dimension",
     "probes": "/probes?rate=0.003",
+    "review": "/review?practice=Symmetric",
+    "data": "/data?task=embed",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.
 DEMO = Path("build/demo")
@@ -25,19 +34,19 @@ DEMO = Path("build/demo")
 
 def main() -> None:
     """One picture a page and theme, 1,440 pixels wide and as high as the page."""
-    with (
-        tempfile.TemporaryDirectory() as name,
-        server(Path(name), DEMO / "database", DEMO / "data") as address,
-        sync_playwright() as playwright,
-    ):
-        browser = launch(playwright)
-        for theme in ("light", "dark"):
-            for view in (*VIEWS, "data"):
+    for theme in ("light", "dark"):
+        with (
+            tempfile.TemporaryDirectory() as name,
+            server(Path(name), DEMO / "database", DEMO / "data") as address,
+            sync_playwright() as playwright,
+        ):
+            browser = launch(playwright)
+            for view, path in VIEWS.items():
                 context = browser.new_context(
                     viewport={"width": 1440, "height": 1000}, color_scheme=theme
                 )
                 page = context.new_page()
-                page.goto(address + VIEWS.get(view, "/data?task=embed"))
+                page.goto(address + path)
                 target = FOLDER / f"{view}-{theme}.png"
                 if view == "data":
                     embed_digits(page)
@@ -70,12 +79,15 @@ def embed_digits(page: Page) -> None:
 
 def take(page: Page, target: Path) -> None:
     """Wait until the page stands still, start what it offers to start, and save it."""
-    run = page.get_by_role("button", name=re.compile("^(Run|Train)$"))
-    page.get_by_test_id("stDownloadButton").or_(run).first.wait_for(timeout=120_000)
+    run = page.get_by_role("button", name=re.compile("(Run|Train|Audit)$"))
+    download = page.locator("[data-testid=stDownloadButton]:visible")
+    answer = download.or_(page.get_by_text("Keys: K keep"))
+    answer.or_(run).first.wait_for(timeout=120_000)
     settle(page)
     if run.count() and run.is_enabled():
         run.click()
-    page.get_by_test_id("stDownloadButton").first.wait_for(timeout=120_000)
+        page.wait_for_timeout(2000)
+    answer.first.wait_for(timeout=120_000)
     page.get_by_role("button", name="Cancel").wait_for(state="detached", timeout=120_000)
     settle(page)
     save(page, target)
@@ -87,7 +99,7 @@ def save(page: Page, target: Path) -> None:
     height = page.evaluate(
         "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector
     )
-    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1500)})
+    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1600)})
     page.wait_for_timeout(2500)
     page.screenshot(path=target)
 

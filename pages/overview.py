@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, engine, look, settings, thumbnails, words
+from ui import charts, engine, heatmaps, look, settings, thumbnails, words
 from wann_core import export
 
 st.title("Overview")
@@ -60,7 +60,7 @@ left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Where labels went")
     charts.show(
-        charts.transitions(prepared),
+        heatmaps.transitions(prepared),
         "Row: the true class. Column: the label given to it, in percent of the row; shares from "
         "10 on are written out. A clean data set has 100 on the diagonal.",
         "transitions", export.transitions(prepared), scenario,

@@ -68,7 +68,7 @@ def legend(page: Page, chart: str) -> list[str]:
 
 
 def test_run_cancel_go_on_and_come_back(browser: Browser, address: str) -> None:
-    page = opened(browser, f"{address}/dimension?dataset=blobs&noise=Asymmetric")
+    page = opened(browser, f"{address}/dimension?dataset=blobs&added_noise=Symmetric")
     expect(page.get_by_text("embeddings × 4 methods × 3 seeds")).to_be_visible()
     press(page, "Run")
 

@@ -15,10 +15,11 @@ from streamlit.testing.v1 import AppTest
 from ui import jobs, probes
 from ui.probe_results import Outcome, Plan, _epochs, _text
 from ui.settings import Folders
-from wann_core import Scenario, run
+from wann_core import Scenario
 from wann_core.datasets import Split, database
 from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings
 from wann_core.probing.fits import Epoch
+from wann_core.sweep_run import run_sweep
 
 PAGE = Path(__file__).resolve().parents[1] / "pages" / "probes.py"
 SMALL = {"rows": 200, "rate": 0.003, "epochs": 3}
@@ -213,9 +214,9 @@ def test_compare_asks_for_the_learning_rate_of_probes() -> None:
 
 def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
     def first_only(todo: list[Scenario], **options: Any) -> Any:
-        yield run(todo[0])
+        yield next(run_sweep(todo, **options))
 
-    monkeypatch.setattr("wann_core.sweep.run_all", first_only)
+    monkeypatch.setattr("ui.runs.run_sweep", first_only)
     app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
     app.session_state["methods"] = ["kNN-11", "WANN"]
     app = press(ready(app.run()), "Run")

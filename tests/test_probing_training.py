@@ -387,7 +387,7 @@ def test_keys_of_voting_methods_are_as_before() -> None:
     assert list(scenario_record(Scenario())) == [
         "dataset", "backbone", "seed", "imbalance_ratio", "num_subsamples", "noise_pattern",
         "noise_ratio", "draw", "transition_matrix", "normalization", "reduction",
-        "reduction_size", "method", "k", "k_min", "k_max",
+        "reduction_size", "method", "k", "k_min", "k_max", "search",
     ]  # fmt: skip
 
 

@@ -98,7 +98,7 @@ def test_unknown_truth_has_an_empty_state_and_flips_can_be_made(tmp_path: Path) 
     write(tmp_path)
     app = opened(RELIABILITY, databases=str(tmp_path), **LONE)
     assert "Which labels of this data set are wrong is not known" in told(app)
-    noisy = opened(RELIABILITY, databases=str(tmp_path), **LONE, noise="sym", _noise_for="lone")
+    noisy = opened(RELIABILITY, databases=str(tmp_path), **LONE, added_noise="sym")
     assert len(figures(noisy)) == CHARTS
 
 
@@ -149,8 +149,9 @@ def test_a_picture_leads_to_its_neighbourhood_under_the_ratio_of_the_cell() -> N
     found = np.flatnonzero(q.labels == 2)
     row = q.row_ids[found[np.argmin(q.reliability[found])]]
     app = opened(RELIABILITY, label=2, at_ratio=0.2, **{"_open_ratio-rows": f"train-{row}"})
-    (link,) = app.get("link_button")
-    assert link.proto.label == f"Neighbourhood of row {row}"
+    links = {link.proto.label: link for link in app.get("link_button")}
+    assert set(links) == {f"{page} of row {row}" for page in ("Neighbourhood", "Label audit")}
+    link = links[f"Neighbourhood of row {row}"]
     assert link.proto.url.startswith("/neighbourhoods?")
     assert f"row={row}" in link.proto.url
     assert "ratio=0.2" in link.proto.url
@@ -179,7 +180,7 @@ def test_a_class_that_another_data_set_lacks_is_dropped(tmp_path: Path) -> None:
 def test_hundred_classes_open(tmp_path: Path) -> None:
     many_classes(tmp_path)
     state = {"databases": str(tmp_path), "dataset": "hundred", "backbone": "tiny"}
-    app = opened(RELIABILITY, **state, noise="sym", _noise_for="hundred", true=99, given=99)
+    app = opened(RELIABILITY, **state, added_noise="sym", true=99, given=99)
     pairs = figures(app)[4]
     assert "given label **class 99**" in told(app)
     assert len(pairs["data"]) == 2

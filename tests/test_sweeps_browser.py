@@ -81,7 +81,7 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     expect(metric(page, "To do")).to_have_text("0")
 
     page.get_by_role("link", name="See the results").click()
-    expect(page.get_by_text("24 of 64 runs.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("64 of 64 runs.")).to_be_visible(timeout=LONG)
     settle(page)
     cells = pd.read_csv(download(page, "csv_results"))
     assert len(cells) == 4 * 2

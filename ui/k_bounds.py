@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import cells, charts, engine, jobs, look
+from ui import cells, charts, engine, heatmaps, jobs, look
 from ui.controls import linked
 from ui.settings import Settings
 from wann_core.k_grid import METHODS, KGrid, k_grid
@@ -39,7 +39,7 @@ def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
     row, column = cells.choose(lows, highs)
     rows = grid.bounds[grid.bounds["method_name"] == method]
     wide = 100 * rows.pivot(index="k_min", columns="k_max", values="accuracy").to_numpy()
-    figure = charts.heatmap(
+    figure = heatmaps.heatmap(
         names, names, wide, "largest neighbourhood tried, k_max",
         "smallest neighbourhood tried, k_min",
         hover="k_min %{y}, k_max %{x}: %{z:.2f} %", unit="%", clickable=True, height=560,

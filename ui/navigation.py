@@ -76,7 +76,7 @@ def _pages() -> StreamlitPage:
                 st.Page("pages/dimension.py", title="Dimensions", icon=":material/compress:"),
                 st.Page("pages/k_bounds.py", title="k bounds", icon=":material/grid_on:"),
                 st.Page("pages/probes.py", title="Probes", icon=":material/model_training:"),
-                st.Page("pages/sweeps.py", title="Sweeps", icon=":material/grid_on:"),
+                st.Page("pages/sweeps.py", title="Sweeps", icon=":material/playlist_play:"),
                 st.Page("pages/results.py", title="Results", icon=":material/table_chart:"),
             ],
             "Your data": [

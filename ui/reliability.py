@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import cells, charts, engine, jobs, look, reliability_charts, samples, words
+from ui import cells, charts, engine, heatmaps, jobs, look, reliability_charts, samples, words
 from ui.controls import linked
 from ui.settings import Settings
 from wann_core import reliability
@@ -173,7 +173,7 @@ def _heatmap(
     mark: float | None = None,
 ) -> None:
     k_min, k_max = prepared.k_bounds
-    figure = charts.heatmap(
+    figure = heatmaps.heatmap(
         columns.names, rows.names, values, x, rows.label.lower(),
         hover=hover, unit="η", span=(0 if k_min == k_max else 1 / k_max, 1 / k_min),
         text=reliability_charts.written(values), clickable=True,

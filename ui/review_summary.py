@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, look, review_list
+from ui import charts, heatmaps, look, review_list
 from ui.review_data import Case
 
 _PAIRS = 3  # named in words
@@ -82,7 +82,7 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
         chosen = (
             st.session_state.get("review_given"), st.session_state.get("review_suggested"),
         )  # fmt: skip
-        figure = charts.heatmap(
+        figure = heatmaps.heatmap(
             names, names, np.where(counts > 0, counts, np.nan), "suggested label", "given label",
             hover="given %{y}, suggested %{x}: %{z:.0f}", unit="rows",
             span=(0, max(int(counts.max()), 1)), text=np.where(counts > 0, counts.astype(str), ""),
@@ -100,7 +100,7 @@ def _pairs(case: Case, flagged: np.ndarray) -> None:
         st.markdown("**How labels go wrong, estimated**")
         shares = 100 * case.found.noise.transition_matrix
         charts.show(
-            charts.heatmap(
+            heatmaps.heatmap(
                 names, names, shares, "given label", "true class",
                 hover="true %{y} → given %{x}: %{z:.2f} %", unit="%", span=(0, 100),
                 text=np.where(shares >= 1, np.char.mod("%.0f", shares), ""),

@@ -263,28 +263,15 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
     return dataset, backbone
 
 
-def _no_noise_at_first(dataset: str) -> None:
-    """Labels that may be wrong by themselves get no more noise unless the user asks for it."""
-    if st.session_state.get("_noise_for") == dataset:
-        return
-    first = "_noise_for" not in st.session_state
-    st.session_state["_noise_for"] = dataset
-    doubtful = catalogue.is_noisy(dataset) or dataset not in catalogue.ENTRIES
-    if doubtful and not (first and "noise" in st.query_params):
-        st.session_state["_noise_before"] = st.session_state.get("noise", "sym")
-        st.session_state["noise"] = "none"
-    elif not doubtful and "_noise_before" in st.session_state:
-        before = st.session_state.pop("_noise_before")
-        if st.session_state.get("noise") == "none":
-            st.session_state["noise"] = before
-
-
 def _noise(
     form: _Form, dataset: str
 ) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
-    _no_noise_at_first(dataset)
+    # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
+    # a control of its own, since a link leaves out what is a control's default.
+    doubtful = catalogue.is_noisy(dataset) or dataset not in catalogue.ENTRIES
     pattern = form(
-        st.selectbox, "noise_pattern", "noise", options=list(PATTERNS),
+        st.selectbox, "noise_pattern", "added_noise" if doubtful else "noise",
+        options=list(PATTERNS), index=list(PATTERNS).index("none") if doubtful else 0,
         format_func=PATTERNS.__getitem__,
         help="Asymmetric: the published class pairs, for any other data set each class to the "
         "next. Own matrix: a CSV of clean class × given label.",

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from wann_core.audit_kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.errors import WannError
 from wann_core.neighbors import NeighborGraph
 from wann_core.noise_rate import (
@@ -36,9 +36,6 @@ _PROBE_PART = 0.75
 _FLOOR = 0.01
 _TRUST = 0.5
 _ROUNDS = 3
-_STEEP = 2.0
-# Distances from either side may differ in their last digit.
-_NEARLY = 1.00001
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +84,7 @@ class Evidence:
         weights = np.empty(self.ids.shape)
         labels = self.labels.astype(np.int32)
         in_slices(
-            _reliability_without, len(labels), self.ids, self.graph.train_distances, labels,
+            reliability_without, len(labels), self.ids, self.graph.train_distances, labels,
             self.adaptive_k, *self.k_bounds, self.n_classes, weights, rows=512,
         )  # fmt: skip
         return weights
@@ -106,7 +103,7 @@ class Evidence:
         """
         votes = np.empty(len(self.labels), np.int64)
         in_slices(
-            _edge_votes, len(votes), self.ids, self.labels, self.reliabilities, self.n_classes,
+            edge_votes, len(votes), self.ids, self.labels, self.reliabilities, self.n_classes,
             votes,
         )  # fmt: skip
         return votes
@@ -116,7 +113,7 @@ class Evidence:
         """Votes of the neighbours, nearer ones weighing more (a Gaussian kernel); (n, C)."""
         shares = np.zeros((len(self.labels), self.n_classes))
         distances = self.graph.train_distances[:, :NEIGHBORS]
-        in_slices(_near_shares, len(shares), self.ids, self.labels, distances, shares)
+        in_slices(near_shares, len(shares), self.ids, self.labels, distances, shares)
         return shares
 
     @cached_property
@@ -165,7 +162,7 @@ class Evidence:
 
     def _shares(self, weights: Array) -> Array:
         shares = np.zeros((len(self.labels), self.n_classes))
-        in_slices(_edge_shares, len(shares), self.ids, self.labels, weights, shares)
+        in_slices(edge_shares, len(shares), self.ids, self.labels, weights, shares)
         return shares
 
 
@@ -269,93 +266,3 @@ SCORES: dict[str, Callable[[Evidence], Array]] = {
     "eta": lambda e: 1.0 / e.adaptive_k,
 }
 DEFAULT_SCORE = "combined"
-
-
-@numba.njit(nogil=True, cache=True)
-def _edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-untyped-def]
-    for i in range(start, stop):
-        total = 0.0
-        for j in range(ids.shape[1]):
-            shares[i, labels[ids[i, j]]] += weights[i, j]
-            total += weights[i, j]
-        if total > 0.0:
-            for c in range(shares.shape[1]):
-                shares[i, c] /= total
-
-
-@numba.njit(nogil=True, cache=True)
-def _near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
-    last = ids.shape[1] - 1
-    for i in range(start, stop):
-        farthest = np.float64(distances[i, last])
-        steep = -_STEEP / (farthest * farthest) if farthest > 0.0 else 0.0
-        total = 0.0
-        for j in range(last + 1):
-            d = np.float64(distances[i, j])
-            weight = np.exp(steep * d * d)
-            shares[i, labels[ids[i, j]]] += weight
-            total += weight
-        for c in range(shares.shape[1]):
-            shares[i, c] /= total
-
-
-@numba.njit(nogil=True, cache=True)
-def _edge_votes(start, stop, ids, labels, weights, n_classes, votes):  # type: ignore[no-untyped-def]
-    sums = np.zeros(n_classes)
-    for i in range(start, stop):
-        voters = min(round(1.0 / weights[i, 0]), ids.shape[1])
-        for j in range(voters):
-            sums[labels[ids[i, j]]] += weights[i, j]
-        leader, most = labels[ids[i, 0]], -1.0
-        for j in range(voters):
-            c = labels[ids[i, j]]
-            if sums[c] > most:
-                leader, most = c, sums[c]
-        votes[i] = leader
-        for j in range(voters):
-            sums[labels[ids[i, j]]] = 0.0
-
-
-@numba.njit(nogil=True, cache=True)
-def _k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-untyped-def]
-    """Adaptive k of row j without its neighbour at `own`; `counts` comes and goes as zeros."""
-    leader, most, at, seen, chosen = -1, 0, 0, 0, k_max
-    for k in range(k_min, k_max, 2):
-        while seen < k and at < ids.shape[1]:
-            # The row in question is skipped, so that the next neighbour takes its vote.
-            if at != own:
-                c = labels[ids[j, at]]
-                counts[c] += 1
-                if counts[c] > most or (counts[c] == most and c < leader):
-                    leader, most = c, counts[c]
-                seen += 1
-            at += 1
-        if leader == labels[j]:
-            chosen = k
-            break
-    for b in range(at):
-        counts[labels[ids[j, b]]] = 0
-    return chosen
-
-
-@numba.njit(nogil=True, cache=True)
-def _reliability_without(  # type: ignore[no-untyped-def]
-    start, stop, ids, distances, labels, adaptive_k, k_min, k_max, n_classes, weights
-):
-    counts = np.zeros(n_classes, np.int32)
-    # The largest k that is tried; none may be.
-    last = k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
-    for i in range(start, stop):
-        for m in range(ids.shape[1]):
-            j = ids[i, m]
-            # Only a row among the voters that were looked at can change the answer.
-            looked_at = min(adaptive_k[j], last)
-            # Row i is as far from j as j from i: farther than the last voter, it is none.
-            near = looked_at > 0 and distances[i, m] <= distances[j, looked_at - 1] * _NEARLY
-            own = 0 if near else looked_at
-            while own < looked_at and ids[j, own] != i:
-                own += 1
-            if own == looked_at:
-                weights[i, m] = 1.0 / adaptive_k[j]
-            else:
-                weights[i, m] = 1.0 / _k_without(j, own, ids, labels, k_min, k_max, counts)
