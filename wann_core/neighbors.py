@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wann_core import candidates
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.flat import Flat, Found, floats
 from wann_core.search_plan import SEARCHES, Plan, Queries, carry_out, plan
@@ -223,6 +224,8 @@ def as_matrix(X: npt.ArrayLike, name: str) -> Array:
 
 @functools.cache
 def _load_kernel(dtype: np.dtype[Any]) -> None:
-    """Compile the kernel or read it from disk, which may take a second, before a clock runs."""
+    """Compile the kernels or read them from disk, which may take a second, before a clock runs."""
     rows = np.zeros((2, 1), dtype)
     Flat(rows).search(rows, 1, np.arange(2))
+    few = np.zeros((2, 1), np.float32)
+    candidates.nearest(few, candidates.tiles(few), 1)

@@ -7,6 +7,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from wann_core import candidates
 from wann_core.clustered import Cells, Clustered
 from wann_core.flat import SPARE, Flat, Found, Tell, floats
 from wann_core.two_stage import Rotation, TwoStage, narrow
@@ -31,14 +32,14 @@ _MOST_CANDIDATES = 10
 # Looking through more cells than this share of them is no cheaper than looking through all rows.
 _MOST_CELLS = 0.5
 _WIDEST_CLUSTERED = 128
-# Costs in multiplications of a matrix product, measured on two cores (benchmarks/neighbors.py): a
-# product is this much dearer a row than its columns, and a value ranked than one multiplied.
-_ROW_COST = 30
-_RANK_COST = 23
+# Costs in multiplications of a matrix product, measured on one core: a product is this much dearer
+# a row than its columns, and a value of a candidate, kept and ranked, than one multiplied.
+_ROW_COST = 8
+_RANK_COST = 45
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
 # One query in so many, at least and at most.
-_CALIBRATING = (200, 128, 256)
+_CALIBRATING = (100, 128, 512)
 _VERIFYING = (75, 256, 768)
 _SEED = 0
 
@@ -199,12 +200,12 @@ class _Space:
             if share * n * (size + _ROW_COST) > cheapest:
                 break
             at_size = narrow(self.leading, size)
-            candidates = _candidates(at_size, narrow(asked, size), sample, target)
-            if candidates is None:
+            wanted = _candidates(at_size, narrow(asked, size), sample, target)
+            if wanted is None:
                 continue
-            cost = share * n * (size + _ROW_COST) + _RANK_COST * candidates * d
+            cost = share * n * (size + _ROW_COST) + _RANK_COST * wanted * d
             if cost < cheapest:
-                best, cheapest = (at_size, candidates), cost
+                best, cheapest = (at_size, wanted), cost
         if best is None:
             return None
         if cells is None:
@@ -236,7 +237,7 @@ def _candidates(leading: Array, asked: Array, sample: Sample, target: float) -> 
     """Candidates that leading dimensions need; None if they are too many."""
     k = sample.ids.shape[1]
     most = min(_MOST_CANDIDATES * (k + 1), len(leading))
-    _, found = faiss.knn(asked, leading, most)
+    _, found = candidates.nearest(asked, candidates.tiles(leading), most)
     needed = _allowed(_places(found, sample.ids), target)
     return None if needed > most else min(most, max(needed, k + 1) + SPARE)
 

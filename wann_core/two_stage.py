@@ -6,22 +6,27 @@ is never above the true squared distance. A row is certified where this bound of
 lies beyond its k-th neighbour: nothing nearer can have been left out.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 
+from wann_core import candidates
 from wann_core.flat import Flat, Found, Tell, empty, floats, own_ids, rank, rows_at_once
 
 Array = npt.NDArray[Any]
 
 _FIT_ROWS = 10_000
 _BLOCK = 8192
-# Uncertified rows are searched flat if they are no more than this share of all.
-_FEW = 0.02
+# Uncertified rows are searched flat if they are no more than this share of all; else only the most
+# doubtful ones are. Neighbours are missed in bulk by odd rows, and these can be told.
+_FEW, _DOUBTFUL = 0.02, 0.01
+# Queries of a call are searched in so many groups, so that a candidate is read from memory once.
+_GROUPS = 48
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,48 +88,78 @@ class TwoStage:
     rotation : Rotation
     leading : ndarray of shape (n, p + 1), float32
         The rows as `Rotation.project` gives them.
-    candidates : int
-        Rows whose true distance is computed, more than k.
+    wanted : int
+        Candidates, rows whose true distance is computed, more than k.
     """
 
-    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, candidates: int) -> None:
+    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, wanted: int) -> None:
         self.flat, self.rotation = flat, rotation
-        self.leading, self.size = leading, leading.shape[1] - 1
-        self.candidates = candidates
+        self.tiles, self.size = candidates.tiles(leading), leading.shape[1] - 1
+        self.candidates = wanted
 
     def search(
         self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
     ) -> tuple[Found, Array]:
         """As `Flat.search`, and beside it which rows are certified, shape (m,), bool.
 
-        Where few are not, these are searched flat, and all are certified then.
+        Where few are not, these are searched flat, and all are certified then; else those are
+        whose candidates reach least far beyond their k-th neighbour, in proportion.
         """
         found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
-        step = rows_at_once(self.leading.size, self.leading.shape[1])
-        wanted = min(max(self.candidates, k + 1), len(self.leading))
+        reach = np.empty(len(queries))
+        step = rows_at_once(self.tiles.size, self.size)
+        wanted = min(max(self.candidates, k + 1), len(self.flat.train))
         for start in range(0, len(queries), step):
             part = slice(start, min(start + step, len(queries)))
             batch = floats(queries[part])
             searched = self.rotation.project(batch, self.size)
-            bounds, candidates = faiss.knn(searched, self.leading, wanted)
+            order = _by_nearness(searched)
+            bounds, ids = candidates.nearest(searched[order], self.tiles, wanted)
             squares = np.empty((len(batch), k))
             rank(
-                np.arange(len(batch)), batch, self.flat.train, own_ids(own, part), searched,
-                bounds, candidates, found[0][part], squares, certified[part],
+                order, batch, self.flat.train, own_ids(own, part), searched, bounds, ids,
+                found[0][part], squares, certified[part],
             )  # fmt: skip
             found[1][part] = np.sqrt(squares)
+            reach[part][order] = bounds[:, -1] / np.maximum(squares[order, -1], _TINY)
             if tell is not None:
                 tell(part.stop)
-        return found, search_the_rest(self.flat, queries, k, own, found, certified)
+        rest = _doubtful(reach, certified)
+        if len(rest):
+            self._search_flat(rest, queries, k, own, found, tell)
+            certified[rest] = True
+        return found, certified
+
+    def _search_flat(
+        self,
+        rows: Array,
+        queries: Array,
+        k: int,
+        own: Array | None,
+        found: Found,
+        tell: Tell | None,
+    ) -> None:
+        def still(_: int) -> None:
+            if tell is not None:
+                tell(len(queries))
+
+        ids, distances = self.flat.search(
+            queries[rows], k, None if own is None else own[rows], still
+        )
+        found[0][rows], found[1][rows] = ids, distances
 
 
-def search_the_rest(
-    flat: Flat, queries: Array, k: int, own: Array | None, found: Found, certified: Array
-) -> Array:
-    """Search the uncertified rows flat if they are few; which rows are certified now."""
+def _by_nearness(rows: Array) -> Array:
+    """An order in which rows near each other, which share candidates, follow each other."""
+    some = rows[:: len(rows) // _GROUPS + 1]
+    squares = np.einsum("ij,ij->i", some, some)
+    return np.argsort(np.argmax(rows @ some.T - squares / 2, axis=1), kind="stable")
+
+
+def _doubtful(reach: Array, certified: Array) -> Array:
+    """Rows to search flat: all that are uncertified if they are few, else those of least reach."""
     rest = np.flatnonzero(~certified)
-    if not len(rest) or len(rest) > _FEW * len(queries):
-        return certified
-    ids, distances = flat.search(queries[rest], k, None if own is None else own[rest])
-    found[0][rest], found[1][rest] = ids, distances
-    return np.ones_like(certified)
+    if len(rest) <= _FEW * len(reach):
+        return rest
+    order = np.argsort(reach[rest], kind="stable")
+    return np.sort(rest[order[: math.ceil(_DOUBTFUL * len(reach))]])

@@ -1,0 +1,70 @@
+"""Candidates by tiles against brute force in float64."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from wann_core import candidates
+
+Array = npt.NDArray[Any]
+
+
+def check(queries: Array, rows: Array, wanted: int) -> None:
+    squares, ids = candidates.nearest(queries, candidates.tiles(rows), wanted)
+    assert squares.shape == ids.shape == (len(queries), wanted)
+    true = ((queries[:, None].astype(float) - rows[None]) ** 2).sum(axis=2)
+    found = np.take_along_axis(true, ids, axis=1)
+    size = (queries**2.0).sum(axis=1)[:, None] + (rows**2.0).sum(axis=1).max()
+    rounding = 1e-5 * size
+    assert all(len(set(row)) == wanted for row in ids)
+    assert (np.diff(squares, axis=1) >= 0).all()
+    assert (np.abs(squares - found) <= rounding).all()
+    # As near as the nearest there are: nothing nearer was left out.
+    assert (np.abs(squares - np.sort(true, axis=1)[:, :wanted]) <= rounding).all()
+
+
+@settings(deadline=None)
+@given(
+    rows=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 200), st.integers(1, 5)),
+        elements=st.integers(-8, 8) | st.floats(-100, 100, width=32),
+    ),
+    data=st.data(),
+)
+def test_few_rows(rows: Array, data: st.DataObject) -> None:
+    check(rows[:7], rows, data.draw(st.integers(1, len(rows))))
+
+
+MANY = {
+    "in no order": np.random.RandomState(0).randn(9000, 12),
+    # The tiles looked through first promise more than the others hold.
+    "in order": np.sort(np.random.RandomState(1).randn(9000, 12), axis=0),
+    "first tiles alike": np.where(
+        np.arange(9000)[:, None] // 64 % 16 == 0, 0.001, 5.0
+    ) * np.random.RandomState(2).randn(9000, 12),
+    "equal rows": np.ones((9000, 12)),
+    "few different rows": np.random.RandomState(3).randn(5, 12)[np.arange(9000) % 5],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MANY)
+@pytest.mark.parametrize("wanted", [1, 60, 700])
+def test_many_rows(name: str, wanted: int) -> None:
+    rows = MANY[name].astype(np.float32)
+    check(rows[::60], rows, wanted)
+
+
+def test_answers_do_not_depend_on_threads() -> None:
+    rows = MANY["in no order"].astype(np.float32)
+    tiled = candidates.tiles(rows)
+    first = candidates.nearest(rows[:1000], tiled, 50)
+    for _ in range(3):
+        again = candidates.nearest(rows[:1000], tiled, 50)
+        assert np.array_equal(again[0], first[0])
+        assert np.array_equal(again[1], first[1])
