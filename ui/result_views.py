@@ -64,7 +64,7 @@ def table(runs: pd.DataFrame) -> None:
     st.caption(
         f"{METRICS[score]}, %: mean ± standard deviation over "
         f"{_span(int(seeds.min()), int(seeds.max()))}; a single seed has no ±. Bold: the best "
-        "mean; underlined: what a paired t-test over at least "
+        "mean; ≈: what a paired t-test over at least "
         f"{results_table.LEAST_SEEDS} common seeds does not tell from it (5 %, two-sided, not "
         "corrected for many comparisons). With few seeds that test finds little."
     )
@@ -93,9 +93,10 @@ def _styled(one: Pivot) -> Any:
     style = pd.DataFrame("", shown.index, columns)
     for cell in one.cells.to_dict("records"):
         at = cell[one.rows], cell[one.columns]
-        shown.loc[at] = results_text.number(cell["mean"], cell["std"])
-        weight = "font-weight: bold" if cell["best"] else ""
-        style.loc[at] = "text-decoration: underline" if cell["level"] else weight
+        # A mark, as the table draws no underline.
+        mark = " ≈" if cell["level"] else ""
+        shown.loc[at] = f"{results_text.number(cell['mean'], cell['std'])}{mark}"
+        style.loc[at] = "font-weight: bold" if cell["best"] else ""
     return shown.style.apply(lambda _: style, axis=None)
 
 
