@@ -12,6 +12,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests import apps
+from tests.apps import labels, ready
 from ui import dimension_charts, look
 from ui.dimension import Plan
 from ui.dimension_results import in_words, table_of
@@ -29,29 +31,11 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def opened(**state: object) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    return settled(app.run())
-
-
-def settled(app: AppTest) -> AppTest:
-    """Run again until nothing runs any more."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert not app.exception
-        if "Cancel" not in labels(app):
-            return app
-        time.sleep(0.2)
-        app.run()
-    pytest.fail("the page did not come to rest")
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
+    return apps.opened(PAGE, **state)
 
 
 def press(app: AppTest, label: str) -> AppTest:
+    """Press a button, and do not wait."""
     next(button for button in app.button if button.label == label).click()
     return app.run()
 
@@ -80,7 +64,7 @@ def test_sizes_come_from_the_data_and_from_its_rows() -> None:
 
 
 def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
-    app = settled(press(opened(**SMALL), "Run"))
+    app = ready(press(opened(**SMALL), "Run"))
     assert labels(app) == []
     assert len(charts(app)) == 3
     shown = app.dataframe[0].value
@@ -96,18 +80,18 @@ def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
     assert "Mean adaptive k, wrong labels" in [heading.value for heading in k.subheader]
 
     st.cache_resource.clear()  # as a new server has no jobs
-    again = settled(press(opened(**SMALL), "Run"))
+    again = ready(press(opened(**SMALL), "Run"))
     assert "The times of 14 of 14 runs were not taken now but stored" in told(again)
     pd.testing.assert_frame_equal(again.dataframe[0].value, shown)
 
 
 def test_reduction_of_the_sidebar_does_not_matter() -> None:
-    settled(press(opened(**SMALL), "Run"))
+    ready(press(opened(**SMALL), "Run"))
     assert "Run" not in labels(opened(reduction="LDA", **SMALL))
 
 
 def test_clean_labels_have_no_wrong_ones_to_average() -> None:
-    app = settled(press(opened(noise="none", k_of="adaptive_k_wrong", **SMALL), "Run"))
+    app = ready(press(opened(noise="none", k_of="adaptive_k_wrong", **SMALL), "Run"))
     assert "No training row has a label that is known to be wrong" in told(app)
     assert len(charts(app)) == 2
 
@@ -133,10 +117,10 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
     monkeypatch.setattr(sweep, "run_all", slow)
     app = press(opened(**SMALL), "Run")
     assert half.wait(60)
-    app = settled(press(app.run(), "Cancel"))
+    app = ready(press(app.run(), "Cancel"))
     assert "Cancelled after 20 runs." in told(app)
     assert len(charts(app)) == 3
-    app = settled(press(app, "Go on"))
+    app = ready(press(app, "Go on"))
     assert asked == [56, 36]
     assert "Cancelled" not in told(app)
     assert len(app.dataframe[0].value) == 7
@@ -145,13 +129,13 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
 
 def test_size_that_noise_leaves_no_class_for_is_told_of() -> None:
     # With 14 rows of 10 classes, fLDA finds too few classes that a neighbourhood explains.
-    app = settled(press(opened(rows=14, seeds=1, dims_64=[2]), "Run"))
+    app = ready(press(opened(rows=14, seeds=1, dims_64=[2]), "Run"))
     assert "runs are missing. Reduction by fLDA needs at least 2 classes" in told(app)
     assert set(app.dataframe[0].value["reduction"]) >= {"none", "PCA"}
 
 
 def test_error_of_the_rows_stands_beside_its_control() -> None:
-    app = settled(press(opened(rows=3, dims_64=[1, 2]), "Run"))
+    app = ready(press(opened(rows=3, dims_64=[1, 2]), "Run"))
     assert any("“Training rows” = 3" in error.value for error in app.sidebar.error)
 
 

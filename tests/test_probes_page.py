@@ -12,6 +12,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests import apps
+from tests.apps import labels, press, ready
 from ui import jobs, probes
 from ui.probe_results import Outcome, Plan, _epochs, _text
 from ui.settings import Folders
@@ -33,32 +35,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def opened(**state: object) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    return ready(app.run())
-
-
-def ready(app: AppTest) -> AppTest:
-    """Run again until nothing is searched or trained any more."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert not app.exception
-        searching = any("searched once" in caption.value for caption in app.caption)
-        if not searching and "Cancel" not in labels(app):
-            return app
-        time.sleep(0.3)
-        app.run()
-    pytest.fail("the page did not come to rest")
-
-
-def labels(app: AppTest) -> list[str]:
-    return [button.label for button in app.button]
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click()
-    return ready(app.run())
+    return apps.opened(PAGE, **state)
 
 
 def told(app: AppTest) -> str:

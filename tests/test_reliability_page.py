@@ -1,7 +1,6 @@
 """Reliability and k bounds without a browser: what they show, and when they have nothing."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import opened, ready
 from tests.test_leave_one_out import write
 from ui import cells
 from wann_core import Scenario, classify, prepare
@@ -26,26 +26,6 @@ CHARTS = 6  # of the reliability page when all are there
 def _fresh() -> None:
     """No job of another test."""
     st.cache_resource.clear()
-
-
-def opened(page: Path, **state: object) -> AppTest:
-    app = AppTest.from_file(page, default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    return ready(app.run())
-
-
-def ready(app: AppTest) -> AppTest:
-    """Run again until nothing is searched or computed any more."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert not app.exception
-        searching = any("searched once" in caption.value for caption in app.caption)
-        if not searching and "Cancel" not in [button.label for button in app.button]:
-            return app
-        time.sleep(0.3)
-        app.run()
-    pytest.fail("the page did not come to rest")
 
 
 def told(app: AppTest) -> str:

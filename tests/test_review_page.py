@@ -2,7 +2,6 @@
 
 import dataclasses
 import io
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests import apps
+from tests.apps import press, ready
 from tests.test_reasons import three_blobs
 from ui import review_cards, review_deck, review_list, review_progress, review_summary
 from ui.review_data import Case
@@ -49,27 +50,7 @@ def session(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 def opened(**state: object) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    return ready(app.run())
-
-
-def ready(app: AppTest) -> AppTest:
-    """Run again until no job is under way."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        assert not app.exception
-        if not any(button.label == "Cancel" for button in app.button):
-            return app
-        time.sleep(0.2)
-        app.run()
-    pytest.fail("the page did not come to rest")
-
-
-def press(app: AppTest, label: str) -> AppTest:
-    next(button for button in app.button if button.label == label).click()
-    return ready(app.run())
+    return apps.opened(PAGE, **state)
 
 
 def audited(**state: object) -> AppTest:

@@ -8,8 +8,9 @@ from typing import Any, BinaryIO
 from wann_core import backbones, export
 from wann_core.audit import audit
 from wann_core.audit_scores import DEFAULT_SCORE, SCORES
+from wann_core.commands import flags
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, load
+from wann_core.datasets import load
 from wann_core.errors import WannError, check_number
 from wann_core.search_plan import SEARCHES
 from wann_core.store import write_atomically
@@ -26,9 +27,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    flags.add_data(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--out", required=True, metavar="FILE", help="where the table goes, .csv or .parquet")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")

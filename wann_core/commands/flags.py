@@ -10,6 +10,18 @@ from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
 
 
+def add_data(add: Any) -> None:
+    """The flags of a data set and of where it lies; `add` is `add_argument` of a parser."""
+    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
+    add_roots(add)
+
+
+def add_roots(add: Any) -> None:
+    """The flags of where data lie."""
+    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
+    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+
+
 def add_published(add: Any, *, experiment: str, seed: str) -> None:
     """The flags that all published scripts have.
 
@@ -21,9 +33,7 @@ def add_published(add: Any, *, experiment: str, seed: str) -> None:
         What the experiment's name and the seed do in this command.
     """
     add("--experiment_name", required=True, help=experiment)
-    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    add_data(add)
     add("--output_root", default="assets/logs", help="where logs go")
     add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
     add("--seed", type=int, default=42, help=seed)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from wann_core import backbones, export
+from wann_core.commands import flags
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, image_folder, load, tables
+from wann_core.datasets import image_folder, load, tables
 from wann_core.datasets.images import UNLABELLED, ImageSplit
 from wann_core.errors import WannError
 from wann_core.predict import backbone_of, embed_images, predict
@@ -34,8 +35,7 @@ def add_parser(commands: Any) -> None:
     )
     add = parser.add_argument
     add("--dataset", required=True, help="whose training rows vote")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    flags.add_roots(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings vote")
     add("--out", required=True, metavar="FILE.csv", help="where the labels go")
     source = parser.add_mutually_exclusive_group()

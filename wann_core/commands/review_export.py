@@ -7,8 +7,9 @@ from typing import Any
 from wann_core import backbones
 from wann_core.audit import audit
 from wann_core.audit_scores import DEFAULT_SCORE, SCORES
+from wann_core.commands import flags
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, Dataset, load
+from wann_core.datasets import Dataset, load
 from wann_core.errors import WannError
 from wann_core.ledger import REVIEW_ROOT, Ledger, ledger_of
 from wann_core.review.corrections import corrected
@@ -38,9 +39,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    flags.add_data(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge, or are written")
     add("--review_root", help=f"where ledgers lie; else WANN_REVIEW_ROOT, else {REVIEW_ROOT}")
     add("--format", choices=FORMATS, required=True, help="what is written")

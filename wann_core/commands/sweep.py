@@ -14,8 +14,8 @@ import joblib
 import pandas as pd
 
 from wann_core import __version__, export, results_table, results_text, sweep_plan
+from wann_core.commands import flags
 from wann_core.commands.terminal import terminal_progress
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_number
 from wann_core.results import use_store
 from wann_core.scenario import Scenario
@@ -38,8 +38,7 @@ def add_parser(commands: Any) -> None:
     )
     add = parser.add_argument
     add("plan", metavar="PLAN.toml", help="what to run, such as examples/paper.toml")
-    add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
-    add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+    flags.add_roots(add)
     add("--backbone", help="whose embeddings to take, instead of what the plan says")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="tasks at once")
     add("--backend", choices=tuple(BACKENDS), default="threads", help="where they run")

@@ -1,0 +1,41 @@
+"""Pages under Streamlit's AppTest, run until they come to rest."""
+
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+_SECONDS = 120
+
+
+def opened(page: Path, **state: object) -> AppTest:
+    """The page at rest, under this session state."""
+    app = AppTest.from_file(page, default_timeout=_SECONDS)
+    for key, value in state.items():
+        app.session_state[key] = value
+    return ready(app.run())
+
+
+def ready(app: AppTest) -> AppTest:
+    """Run again until nothing is searched or computed any more."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        assert not app.exception
+        searching = any("searched once" in caption.value for caption in app.caption)
+        if not searching and "Cancel" not in labels(app):
+            return app
+        time.sleep(0.2)
+        app.run()
+    pytest.fail("the page did not come to rest")
+
+
+def labels(app: AppTest) -> list[str]:
+    """What is written on the buttons."""
+    return [button.label for button in app.button]
+
+
+def press(app: AppTest, label: str) -> AppTest:
+    """Press a button and wait for what follows."""
+    next(button for button in app.button if button.label == label).click()
+    return ready(app.run())
