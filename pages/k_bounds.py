@@ -23,6 +23,6 @@ with left:
 with right:
     st.subheader("The chosen bounds")
     k_bounds.show_chosen(grid, method, pair)
-    st.subheader("kNN beside them")
+    st.subheader("kNN for comparison")
     k_bounds.show_knn(prepared, grid)
 k_bounds.tell(prepared, grid, method)

@@ -39,7 +39,7 @@ with right:
         "adaptive-k", by_class, prepared.scenario,
     )  # fmt: skip
 
-st.subheader("How well they find the flipped labels")
+st.subheader("How well scores find the flipped labels")
 reliability.find_flips(chosen, prepared)
 st.subheader("By true class and given label")
 reliability.of_pairs(prepared)

@@ -227,10 +227,10 @@ def test_k_bounds_tells_present_best_and_chosen() -> None:
     assert heat["data"][0]["type"] == "heatmap"
     assert [t["name"] for t in knn["data"] if "name" in t] == [
         "kNN",
-        "kNN-11",
-        "kNN-51",
         "ANN",
         "WANN",
+        "kNN-11",
+        "kNN-51",
     ]
     app.button(key="use_bounds").click()
     app = ready(app.run())

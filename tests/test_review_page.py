@@ -86,7 +86,7 @@ def test_it_says_what_to_do_and_starts_at_a_press() -> None:
 def test_flipped_labels_are_found_and_counted() -> None:
     app = audited(practice="sym", flip=0.2)
     cards = " ".join(block.proto.body for block in app.get("html"))
-    assert "Really wrong" in cards and ">359<" in cards
+    assert "Truly wrong" in cards and ">359<" in cards
     assert any("Most often: " in box.label for box in app.expander)
 
 

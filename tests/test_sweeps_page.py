@@ -12,7 +12,7 @@ from ui.settings import Folders
 from wann_core import Scenario
 from wann_core.export import scenario_record
 from wann_core.results import ResultsStore
-from wann_core.results_table import describe
+from wann_core.results_table import describe, pivots
 from wann_core.sweep_plan import SweepPlan, parse
 from wann_core.sweep_run import run_sweep
 
@@ -143,7 +143,12 @@ def test_views_show_the_numbers_of_the_store() -> None:
     assert list(shown.columns) == ["none", "asym 0.2", "asym 0.4", "sym 0.2", "sym 0.4"]
     values = table[(table["method"] == "WANN") & (table["noise"] == "sym 0.4")]["accuracy"]
     expected = f"{100 * values.mean():.2f} ± {100 * values.std():.2f}"
-    assert shown.loc["WANN", "sym 0.4"] == expected
+    (cells,) = (one.cells for one in pivots(table, "method", "noise", "accuracy"))
+    level = cells.set_index(["method", "noise"])["level"]
+    assert 0 < level.sum() < len(level)
+    for (method, noise), close in level.items():
+        assert shown.loc[method, noise].endswith("≈") == close
+    assert shown.loc["WANN", "sym 0.4"].removesuffix(" ≈") == expected
     assert r"\toprule" in app.code[0].value
     assert expected.replace("±", r"\pm") in app.code[0].value
 

@@ -10,6 +10,9 @@ from ui import look
 from ui.charts import Figure, Trace, framed
 
 _LEAST_STEP = 1.6  # ratio of neighbouring ticks, below which their texts would meet
+# Written out: by itself Plotly would print a bare 2 and 5 between the decades.
+_DECADES = [float(f"{m}e{e}") for e in range(-4, 6) for m in (1, 2, 5)]
+_LOG = {"type": "log", "tickvals": _DECADES, "ticktext": [f"{value:g}" for value in _DECADES]}
 
 
 def curves(
@@ -86,7 +89,7 @@ def curves(
             "type": "log", "tickvals": ticks,
             "ticktext": [f"{tick}<br>{look.nbytes(tick * bytes_a_column)}" for tick in ticks],
         },
-        yaxis={"type": "log", "dtick": "D2"} if log else {},
+        yaxis=_LOG if log else {},
     )  # fmt: skip
 
 

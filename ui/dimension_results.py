@@ -58,10 +58,12 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         figure = dimension_charts.curves(
             table.drop(columns="seeds"), METRICS[metric].lower(), unit="%", scale=100, **axis
         )
+        marked = " and ".join(str(times) for times in SMALLER if plan.columns >= times)
+        dotted = f" Dotted: embeddings {marked} times smaller." if marked else ""
         charts.show(
             figure,
             "Mark: mean over the seeds; band: one standard deviation between them. Level line: "
-            "without reduction. Dotted: embeddings 10 and 100 times smaller.",
+            f"without reduction.{dotted}",
             "dimensions", records, plan.base, "All runs, CSV",
         )  # fmt: skip
     with right:

@@ -55,7 +55,7 @@ def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
     charts.show(
         figure,
         f"Accuracy of {method} under each pair of bounds, odd values; the lowest tenth "
-        "of the pairs are all as pale as can be. Circle: the bounds of the sidebar. Star: the best "
+        "of the pairs share the faintest colour. Circle: the bounds of the sidebar. Star: the best "
         "pair on these rows. Click a cell to compare its bounds with the present ones, or to take "
         "them.",
         "k-bounds", grid.bounds, prepared.scenario, pick=("points",),
@@ -71,11 +71,11 @@ def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
 
 
 def _stretch(figure: charts.Figure, values: np.ndarray) -> None:
-    """Give the colours to the upper nine tenths of the pairs; the lowest are all equally pale."""
+    """Give the colours to the upper nine tenths of the pairs; the lowest are all equally faint."""
     low, high = float(np.nanquantile(values, _LOWEST)), float(np.nanmax(values))
     trace = figure["data"][0]
     trace["z"] = np.maximum(values, low).astype(np.float32)
-    # No cell is as pale as none at all.
+    # No cell is as faint as none at all.
     trace |= {"zmin": low - 0.12 * max(high - low, 0.1), "zmax": high}
 
 
@@ -115,18 +115,21 @@ def show_knn(prepared: Prepared, grid: KGrid) -> None:
             "hovertemplate": "kNN, k = %{x}: %{y:.2f} %<extra></extra>",
         },
     ]  # fmt: skip
-    for name, place in _BASELINES.items():
-        if place <= len(k):
-            one = {"x": [place], "y": [percent["accuracy"].iloc[place - 1]], "mode": "markers"}
-            hover = {"hovertemplate": f"{name}: %{{y:.2f}} %<extra></extra>"}
-            traces.append({**charts.method_line(name), **one, **hover})
     for name in ("ANN", "WANN"):
         value = 100 * present(grid, name)["accuracy"]
         hover = {"hovertemplate": f"{name}: %{{y:.2f}} %<extra></extra>"}
         ends = {"x": [k[0], k[-1]], "y": [value, value], "mode": "lines"}
         traces.append({**charts.method_line(name), **ends, **hover})
+    for name, place in _BASELINES.items():
+        if place <= len(k):
+            one = {"x": [place], "y": [percent["accuracy"].iloc[place - 1]], "mode": "markers"}
+            hover = {"hovertemplate": f"{name}: %{{y:.2f}} %<extra></extra>"}
+            traces.append({**charts.method_line(name), **one, **hover})
     charts.show(
-        charts.framed(traces, "neighbours that vote, k", "accuracy, %", height=430),
+        charts.framed(
+            traces, "neighbours that vote, k", "accuracy, %", height=430,
+            xaxis={"tickvals": [1, 11, 21, 31, 41, 51]},
+        ),
         "Accuracy of kNN against its k, with the 95 % Wilson interval; ANN and WANN under the "
         "bounds of the sidebar as lines, on the same rows.",
         "knn-by-k", grid.knn, prepared.scenario,

@@ -56,6 +56,8 @@ _CSS = """
 [data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
 /* White text needs a darker ground than the accent of the dark theme. */
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
+[data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
+  background-color: #B34700 !important; }
 .block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
 @media (max-width: 1150px) {
   [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }

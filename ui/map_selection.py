@@ -97,8 +97,8 @@ def show(selection: Selection, prepared: Prepared, points: Points) -> tuple[str,
     st.subheader("Chosen rows")
     if not found:
         st.info(
-            "Draw around points with the mouse to see who they are. The bar above the chart has a "
-            "box too, and a hand that moves the map and chooses single points.",
+            "Draw around points with the mouse to see their rows. The bar above the chart has a "
+            "box too; its crossed arrows let you move the map and choose single points.",
             icon=":material/lasso_select:",
         )
         return None

@@ -255,7 +255,8 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
         else "PCA shows the two directions of the largest spread; rows that lie together here may "
         "be far apart in the others."
     )
-    what = f"{len(points.places):,} rows, each a point (test rows: diamonds)."
+    tests = " (test rows: diamonds)" if (points.places >= points.n_train).any() else ""
+    what = f"{len(points.places):,} rows, each a point{tests}."
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
         what = f"{len(points.places):,} rows, too many for points: each cell shows {kind}."

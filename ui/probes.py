@@ -23,7 +23,7 @@ _AT_FIRST = ("ce", "gce", "elr", "anl_ce", "logreg", "logreg_reliability")
 # Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
 # on CIFAR-10, and below a tenth of that probes were seen to end near chance.
 _LEAST_WAY = 0.003
-_NAMES = {
+NAMES = {
     "ce": "cross entropy",
     "fl": "focal loss, Lin 2017",
     "mae": "mean absolute error, Ghosh 2017",
@@ -115,7 +115,7 @@ def _parameters(dataset: str, losses: Sequence[str]) -> None:
         rows.append(
             {
                 "loss": name,
-                "name": _NAMES[name],
+                "name": NAMES[name],
                 "parameters": values or "none",
                 "published for": used.family if values else "",
             }

@@ -88,8 +88,8 @@ def of_pairs(prepared: Prepared) -> None:
         prepared, values, true, given, row, column, "class-pairs", table,
         x="given label", hover="true %{y} → given %{x}: mean η %{z:.4f}",
         reading="Mean reliability η of the training rows of a true class (row) under a given label "
-        "(column); empty: no row. Off the diagonal labels are wrong, and pale is as it should be. "
-        "Click a cell to see its rows.",
+        "(column); empty: no row. Off the diagonal labels are wrong; faint (low η) is right "
+        "there. Click a cell to see its rows.",
     )  # fmt: skip
     rows = np.ones(len(prepared.labels), bool)
     if row is not None:

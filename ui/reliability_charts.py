@@ -47,7 +47,7 @@ def distribution(data: pd.DataFrame) -> Figure:
             }
         )
     return framed(
-        traces, "reliability η of the given label", "share of the labels of a kind, %",
+        traces, "reliability η of the given label", "share of clean or flipped labels, %",
         xaxis={"type": "category"},
     )  # fmt: skip
 
@@ -71,7 +71,7 @@ def by_class(data: pd.DataFrame, k_min: int, k_max: int) -> Figure:
         traces.append(
             {
                 "type": "bar",
-                "name": f"{name} (bound)" if last else name,
+                "name": f"{name} (upper bound)" if last else name,
                 "x": rows.drop_duplicates("given_label_id")["given_label"].to_list(),
                 "y": (100 * shares).to_list(),
                 "marker": {"color": _group_color(place, last)},
@@ -85,7 +85,7 @@ def by_class(data: pd.DataFrame, k_min: int, k_max: int) -> Figure:
 
 
 def _group_color(place: int, last: bool) -> str:
-    return "#B07F28" if last else f"rgba(61, 143, 198, {1 - 0.21 * place:.2f})"
+    return "#B07F28" if last else f"rgba(61, 143, 198, {1 - 0.15 * place:.2f})"
 
 
 def roc(found: Detection) -> Figure:
@@ -106,7 +106,8 @@ def roc(found: Detection) -> Figure:
         "line": {"width": 1.5, "dash": "dot", "color": look.CLEAN},
     }  # fmt: skip
     return framed(
-        traces, "right labels listed too, %", "flipped labels found, %", height=460,
+        traces, "false positive rate: right labels listed, %", "recall: flipped labels found, %",
+        height=460,
         shapes=[guessing], xaxis={"range": [-1, 101]}, yaxis={"range": [-1, 101]},
     )  # fmt: skip
 

@@ -47,7 +47,7 @@ def _card(case: Case, why: Reasons, states: States) -> Card:
         "title": f"{where(case, i)}: {given}, suggested {other if clear else 'none'}",
         "where": where(case, i),
         "line": f"{given} → {other if clear else '?'}",
-        "doubt": f"rank {case.ranks[i]:,} of {len(case):,}, score {_number(score)}",
+        "doubt": f"rank {case.ranks[i]:,} of {len(case):,}, score {_number(score)} (low: doubtful)",
         "given": why.given,
         "suggestion": int(why.likely[0]) if clear else None,
         "likely": why.likely.tolist(),

@@ -23,7 +23,7 @@ def show(case: Case) -> None:
                 f"{noise.count:,}",
                 f"from {noise.low:,} to {noise.high:,}",
             ),
-            ("Noise rate", look.percent(noise.rate), _range(case)),
+            ("Noise rate, estimated", look.percent(noise.rate), _range(case)),
             *_practice(case),
         ]
     )
@@ -52,7 +52,7 @@ def _practice(case: Case) -> list[tuple[str, str, str]]:
     if case.truth is None:
         return []
     wrong = int((case.truth != case.found.rows.labels).sum())
-    return [("Really wrong", f"{wrong:,}", "known here, as they were flipped for practice")]
+    return [("Truly wrong (practice)", f"{wrong:,}", "known: flipped here for practice")]
 
 
 def _counts(case: Case, flagged: np.ndarray) -> np.ndarray:
@@ -67,11 +67,11 @@ def _headline(case: Case, flagged: np.ndarray) -> str:
     order = np.argsort(-counts, axis=None, kind="stable")[:_PAIRS]
     pairs = [np.unravel_index(i, counts.shape) for i in order if counts.flat[i]]
     if not pairs:
-        return "Which class is mistaken for which: no label looks wrong"
+        return "Given label → suggested label: no label looks wrong"
     listed = ", ".join(
         f"{look.plain(names[g])} → {look.plain(names[s])} ({counts[g, s]:,})" for g, s in pairs
     )
-    return f"Which class is mistaken for which. Most often: {listed}"
+    return f"Given label → suggested label. Most often: {listed}"
 
 
 def _pairs(case: Case, flagged: np.ndarray) -> None:

@@ -98,7 +98,8 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
     methods = linked(
         st.pills, "Methods", key="sweep_methods", options=(*BASELINES, *TRAINED),
         default=list(BASELINES), selection_mode="multi",
-        help="Votes of neighbours; then linear probes by their loss, and logistic regression.",
+        help="Votes of neighbours; then linear probes by their loss, and logistic regression:\n"
+        + "".join(f"\n- {look.plain(name)}: {words}" for name, words in probes.NAMES.items()),
     )  # fmt: skip
     left, middle, right = st.columns([3, 1, 1], gap="medium")
     ratios = linked(
@@ -218,7 +219,7 @@ def tell(planned: Planned) -> None:
         ("Runs", len(planned.runs)),
         ("Stored already", planned.stored),
         ("To do", len(planned.todo)),
-        ("Neighbour graphs", count_graphs(planned.todo)),
+        ("Graphs to search", count_graphs(planned.todo)),
     ]
     columns = st.columns(5)
     for place, (name, number) in zip(columns, cards, strict=False):
@@ -227,7 +228,7 @@ def tell(planned: Planned) -> None:
     # An estimate is not worth two digits.
     about = "under 10 s" if seconds < 10 else jobs.duration(float(f"{seconds:.1g}"))
     columns[4].metric(
-        "About", about if planned.todo else "–",
+        "Time, about", about if planned.todo else "–",
         help="Rough: it tells minutes from hours on this machine, when it has nothing else to do.",
     )  # fmt: skip
 
