@@ -166,7 +166,7 @@ def test_areas_and_curves_come_as_csv(page: Page, address: str) -> None:
 
 
 def test_cells_of_some_pixels_and_of_hundreds(page: Page, address: str) -> None:
-    sidebar = "noise=Symmetric&ratio=0.4&bounds=3&bounds=9"
+    sidebar = "added_noise=Symmetric&ratio=0.4&bounds=3&bounds=9"
     opened(page, f"{address}/reliability?dataset=hundred&backbone=tiny&{sidebar}", "by-ratio")
     for row, column in ((0, 0), (17, 72), (99, 0), (63, 64), (99, 99), (0, 99)):
         wanted = {"true": f"class {row}", "given": f"class {column}"}
