@@ -218,11 +218,22 @@ def _task(
         return number, list(_work(runs, roots, keeper, part))
 
 
+def _emptied(outcomes: list[Outcome]) -> Iterator[Outcome]:
+    while outcomes:
+        yield outcomes.pop(0)
+
+
 def _work(
     runs: Sequence[Scenario], roots: dict[str, Any], keeper: Keeper | None, part: Part | None
 ) -> Iterator[Outcome]:
     """Run one scenario after the other; what ends is kept."""
     left = list(runs)
+    refused: list[Outcome] = []
+
+    def refuse(scenario: Scenario, error: WannError) -> None:
+        refused.append(Outcome(left.pop(0), {}, error))
+        if part is not None:
+            part.count()
 
     def ended(report: Any) -> Outcome:
         outcome = Outcome(left.pop(0), export.report_record(report))
@@ -239,15 +250,18 @@ def _work(
     try:
         while left:
             try:
-                for report in sweep.run_all(left, **roots, progress=part):
-                    yield ended(report)
+                for report in sweep.run_all(left, **roots, progress=part, on_error=refuse):
+                    done = ended(report)
+                    yield from _emptied(refused)
+                    yield done
             except WannError:
                 # Whose fault it is shows alone: probes train together.
                 try:
                     (report,) = sweep.run_all(left[:1], **roots, progress=part)
                     yield ended(report)
                 except WannError as error:
-                    yield Outcome(left.pop(0), {}, error)
+                    refuse(left[0], error)
+            yield from _emptied(refused)
     finally:
         if keeper is not None:
             keeper.flush()
