@@ -7,17 +7,19 @@ import streamlit as st
 
 from ui import charts, look
 from ui.controls import linked
-from ui.results import METRICS, metric, ordered
+from ui.results import METRICS, Chosen, metric, ordered
 from wann_core import results_table
-from wann_core.results_table import FIELDS, PairedTest, paired_test
+from wann_core.paired_tests import PairedTest, paired_test
+from wann_core.results_table import FIELDS
 
 # Fewer pairs cannot reach 5 % in a two-sided signed-rank test.
 _LEAST_WILCOXON = 6
 _MOST_LINES = 40
 
 
-def show(runs: pd.DataFrame) -> None:
+def show(chosen: Chosen) -> None:
     """Choose a field and two of its values; differences of runs that agree in all else."""
+    runs = chosen.table
     choices = {f: ordered(set(runs[f]) - {""}, f) for f in FIELDS}
     fields = [field for field, values in choices.items() if len(values) > 1]
     if not fields:

@@ -1,28 +1,23 @@
-"""The results store as tables: runs described in a few fields, means over seeds, paired tests.
+"""The results store as tables: runs described in a few fields, means over seeds, pairs.
 
 Numbers are averaged over seeds and nothing else: whatever differs besides and is not shown
 divides a table into several.
 """
 
 import hashlib
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy import stats
-from scipy.special import stdtr
 
 from wann_core.errors import WannError
 from wann_core.export import scenario_of
+from wann_core.paired_tests import is_level
 from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings
 from wann_core.results import IMPORTED
 from wann_core.scenario import Scenario
-
-Array = npt.NDArray[Any]
 
 # What, with the seed, identifies a run; texts, '' where a field does not matter to it.
 FIELDS = {
@@ -39,9 +34,6 @@ FIELDS = {
     "origin": "Origin",
 }
 MEASURED = "measured here"
-# From how many seeds on a paired test may call two means level.
-LEAST_SEEDS = 3
-_ALPHA = 0.05
 # What competes for the best of a row or column; scores on two data sets do not.
 _RIVALS = ("method", "reduction", "backbone", "normalization")
 _SETTINGS = {
@@ -256,46 +248,15 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataF
     across = rows if rival == columns else columns
     cells["best"] = cells["mean"] == cells.groupby(across)["mean"].transform("max")
     by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
-    place = {key: i for i, key in enumerate(by_seed.columns)}
+    place: dict[Any, int] = {key: i for i, key in enumerate(by_seed.columns)}
     where = [place[key] for key in zip(cells[rows], cells[columns], strict=True)]
     scores = by_seed.to_numpy(np.float64)[:, where]
     best_of = {cells.at[i, across]: i for i in reversed(cells.index[cells["best"]])}
     rest = cells.index[~cells["best"]]
     cells.loc[rest, "level"] = [
-        _is_level(scores[:, best_of[cells.at[i, across]]] - scores[:, i]) for i in rest
+        is_level(scores[:, best_of[cells.at[i, across]]] - scores[:, i]) for i in rest
     ]
     return cells
-
-
-def _is_level(gain: Array) -> bool:
-    gain = _gains(gain[~np.isnan(gain)])
-    if len(gain) < LEAST_SEEDS:
-        return False
-    p = _p_of_t(gain)
-    # Without spread there is no p: what every seed agrees on is no draw.
-    return not gain.any() if math.isnan(p) else p >= _ALPHA
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """What the differences of two selections say.
-
-    Attributes
-    ----------
-    n : int
-        Pairs: runs that agree in seed and every other field.
-    difference, low, high : float
-        Mean of the second minus the first, with its 95 % t interval (NaN below two pairs).
-    p_t, p_wilcoxon : float
-        Two-sided; NaN where the test says nothing.
-    """
-
-    n: int
-    difference: float
-    low: float
-    high: float
-    p_t: float
-    p_wilcoxon: float
 
 
 def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) -> pd.DataFrame:
@@ -313,31 +274,3 @@ def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) 
         sides.append(side.rename(columns={metric: name}).dropna(subset=name))
     pairs = sides[0].merge(sides[1], on=keys, validate="one_to_one")
     return pairs.assign(difference=pairs["second"] - pairs["first"])
-
-
-def paired_test(differences: Sequence[float]) -> PairedTest:
-    """Mean, t interval, t-test and Wilcoxon's signed-rank test of paired differences."""
-    gain = _gains(differences)
-    if not len(gain):
-        return PairedTest(0, *[math.nan] * 5)
-    mean, low, high = float(gain.mean()), math.nan, math.nan
-    if len(gain) > 1 and np.ptp(gain) > 0:
-        half = float(stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / math.sqrt(len(gain)))
-        low, high = mean - half, mean + half
-    some = len(gain) > 1 and np.any(gain)
-    wilcoxon = float(stats.wilcoxon(gain).pvalue) if some else math.nan
-    return PairedTest(len(gain), mean, low, high, _p_of_t(gain), wilcoxon)
-
-
-def _gains(differences: npt.ArrayLike) -> Array:
-    # 0.9 - 0.8 and 0.91 - 0.81 are no spread, nor 0.8 - 0.7 and 0.7 - 0.8 ranks of their own.
-    return np.round(np.asarray(differences, np.float64), 12)
-
-
-def _p_of_t(gain: Array) -> float:
-    # Without spread the seeds say nothing.
-    if len(gain) < 2 or np.ptp(gain) == 0:
-        return math.nan
-    t = gain.mean() / (gain.std(ddof=1) / math.sqrt(len(gain)))
-    # As `stats.ttest_1samp`, whose checks take longer than all else for a large table.
-    return float(2 * stdtr(len(gain) - 1, -abs(t)))
