@@ -53,7 +53,7 @@ def metrics(app: AppTest) -> dict[str, str]:
 def test_a_sweep_runs_and_is_stored() -> None:
     app = opened("sweeps", patterns=["none", "sym"], noise_ratios=[0.4], seed_count=2)
     assert metrics(app)["Runs"] == str(4 + 2 * 4)
-    assert metrics(app)["Stored already"] == "0"
+    assert metrics(app)["Stored"] == "0"
     next(button for button in app.button if button.label == "Run").click().run()
     for _ in range(100):
         if app.success:

@@ -10,6 +10,7 @@ from ui.controls import linked
 from ui.results import METRICS, Chosen, metric, ordered
 from wann_core import results_table
 from wann_core.paired_tests import PairedTest, paired_test
+from wann_core.probing import LOSSES
 from wann_core.results_table import FIELDS
 
 # Fewer pairs cannot reach 5 % in a two-sided signed-rank test.
@@ -51,12 +52,12 @@ def show(chosen: Chosen) -> None:
             "in seed and every other field.", icon=":material/link_off:",
         )  # fmt: skip
         return
-    _verdict(pairs, first, second, score)
+    _verdict(pairs, field, first, second, score)
     conditions = _conditions(pairs)
     _chart(conditions, first, second, score)
 
 
-def _verdict(pairs: pd.DataFrame, first: str, second: str, score: str) -> None:
+def _verdict(pairs: pd.DataFrame, field: str, first: str, second: str, score: str) -> None:
     test = paired_test(pairs["difference"])
     # One below the other in a narrow window, by the style sheet.
     cards = st.container(key="stacking_test").columns(4)
@@ -67,18 +68,30 @@ def _verdict(pairs: pd.DataFrame, first: str, second: str, score: str) -> None:
         interval = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"
     cards[2].metric("95 % t interval", interval)
     cards[3].metric("p: t-test, Wilcoxon", f"{_p(test.p_t)}, {_p(test.p_wilcoxon)}")
-    st.markdown(_in_words(test, first, second, METRICS[score].lower()))
     conditions = pairs.drop_duplicates(_keys(pairs)).shape[0]
+    words = METRICS[score].lower()
+    if conditions > 1:
+        words += f", on average over these {conditions} conditions,"
+    st.markdown(_in_words(test, first, second, words))
     mixed = (
         f" The pairs come from {conditions} conditions, which are no random sample of all: the "
         "overall test speaks of these; the lines below, of each."
         if conditions > 1 else ""
     )  # fmt: skip
     st.caption(
-        "A pair agrees in its seed and in every field but the one compared, so both saw the same "
-        "rows and labels. The tests cover the draws, not the finite test set, which all seeds "
-        f"share.{mixed}"
+        f"A pair agrees in its seed and in every field but the one compared{_alike(field, first, second)}. "
+        f"The tests cover the draws, not the finite test set, which all seeds share.{mixed}"
     )
+
+
+def _alike(field: str, first: str, second: str) -> str:
+    """What both runs of a pair have seen."""
+    if field == "method":
+        probes = [name.partition(" ")[0] in LOSSES for name in (first, second)]
+        if any(probes) and not all(probes):
+            return "; a linear probe keeps some of the rows to validate"
+    same = ("method", "normalization", "reduction", "search")
+    return ", so both saw the same rows and labels" if field in same else ""
 
 
 def _in_words(test: PairedTest, first: str, second: str, score: str) -> str:

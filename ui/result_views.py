@@ -29,8 +29,11 @@ _AXES = {
     },
 }
 _NAMES = ("noise", "dataset", "backbone", "reduction", "normalization")
+_FIRST = ("dataset", "backbone", "method", "noise")
 _SHOWN = (
-    "created", "source", *FIELDS, "seed", *METRICS, "realised_noise", "train_rows", "test_rows",
+    *_FIRST, "seed", *METRICS, *(field for field in FIELDS if field not in _FIRST),
+    "realised_noise", "train_rows", "test_rows", "graph_recall", "source", "created",
+    "version_wann",
 )  # fmt: skip
 
 

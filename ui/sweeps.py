@@ -245,13 +245,14 @@ def tell(planned: Planned) -> None:
             "reduction. Data that are not here are not counted.",
         ),
         (
-            "Stored already", planned.stored,
+            "Stored", planned.stored,
             "In the results store, on the same files and by the same engine, whoever started them.",
         ),
         ("To do", len(planned.todo), None),
         (
-            "Graphs to search", planned.graphs,
-            "Noise, methods and k share one; a subsample, long tail or reduction needs its own.",
+            "Graphs", planned.graphs,
+            "Neighbour graphs to search. Noise, methods and k share one; a subsample, a long tail "
+            "or a reduction needs its own.",
         ),
     ]  # fmt: skip
     columns = st.columns(5)

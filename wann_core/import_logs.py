@@ -49,19 +49,20 @@ def read_log(name: str, content: bytes) -> tuple[Scenario, dict[str, Any]]:
         scenario = _scenario(name, log)
         if scenario.method in LOSSES:
             parameters_of(scenario)
+        record = {
+            **scenario_record(scenario),
+            "method_name": scenario.method_name,
+            "accuracy": accuracy / 100,
+            "log": name[:200],
+        }
+        there = {key for key, value in log.items() if value is not None}
+        for key in (one for one in _SCORES if one in there):
+            record[key] = _number(log, key, 0, 100) / 100
+        for key in (one for one in ("train_rows", "test_rows") if one in there):
+            record[key] = int(_number(log, key, 0, 1e12))
     except (ValueError, RecursionError) as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{name[:120]!r} is no log of a run: {reason}.") from error
-    record = {
-        **scenario_record(scenario),
-        "method_name": scenario.method_name,
-        "accuracy": accuracy / 100,
-        "log": name[:200],
-    }
-    record |= {key: _number(log, key, 0, 100) / 100 for key in _SCORES if log.get(key) is not None}
-    for key in ("train_rows", "test_rows"):
-        if log.get(key) is not None:
-            record[key] = int(_number(log, key, 0, 1e12))
     return scenario, record
 
 

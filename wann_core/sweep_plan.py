@@ -18,6 +18,7 @@ import itertools
 import json
 import math
 import re
+import shlex
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -39,7 +40,8 @@ _USUAL = ProbeSettings()
 _PROBE = tuple(field.name for field in dataclasses.fields(ProbeSettings))
 _SCENARIO = tuple(f.name for f in dataclasses.fields(Scenario) if f.name != "probe")
 KEYS = (*_SCENARIO, *_PROBE)
-# What decides which parameters a loss takes.
+# Values that must suit each other: the bounds of k, and the parameters of a loss.
+_BOUNDS = ("k_min", "k_max")
 _OF_LOSS = ("dataset", "method", "loss_parameters")
 # Deeper than any plan; the parser's time grows with the square.
 _DEEP = re.compile(r"(?:[\w\"'-]+[ \t]*\.[ \t]*){16}")
@@ -139,9 +141,10 @@ def parse(text: str) -> SweepPlan:
     for axes in plan.grids:
         for key, values in axes.items():
             _try(key, values, axes)
-        for case in _product({key: axes[key] for key in _OF_LOSS if key in axes}):
-            if case.method in LOSSES:
-                parameters_of(case)
+        for keys in (_BOUNDS, _OF_LOSS):
+            for case in _product({key: axes[key] for key in keys if key in axes}):
+                if case.method in LOSSES:
+                    parameters_of(case)
     return plan
 
 
@@ -172,15 +175,19 @@ def missing(
     if Path(database_root).is_dir():
         there |= set(datasets.available(database_root, dataset_root))
     asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
-    return {pair: _way(*pair, dataset_root) for pair in asked if pair not in there}
+    return {pair: _way(*pair, database_root, dataset_root) for pair in asked if pair not in there}
 
 
-def _way(dataset: str, backbone: str, dataset_root: str | Path) -> str:
+def _way(dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path) -> str:
     base = human_labels.base(dataset)
     entry = catalogue.ENTRIES.get(dataset)
     if entry is None:
         return f"{dataset} / {backbone} is no embedding database here; import or embed it first."
     embed = f"python -m wann_core embed --dataset {base or dataset} --backbone {backbone}"
+    if Path(dataset_root) != Path(DATASET_ROOT):
+        embed += f" --dataset_root {shlex.quote(str(dataset_root))}"
+    if Path(database_root) != Path(DATABASE_ROOT):
+        embed += f" --database_root {shlex.quote(str(database_root))}"
     if base:
         file = human_labels.path(dataset, dataset_root)
         label = "" if file.is_file() else f" and {file.name} from {entry.home} in {file.parent}"
@@ -241,7 +248,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _try(key: str, values: tuple[Any, ...], axes: Axes) -> None:
-    together = {k: axes[k][0] for k in ("k_min", "k_max") if k in axes}
+    together = {k: axes[k][0] for k in _BOUNDS if k in axes}
     for value in values:
         _scenario({**together, key: value})
 
