@@ -79,8 +79,9 @@ def _verdict(pairs: pd.DataFrame, field: str, first: str, second: str, score: st
         if conditions > 1 else ""
     )  # fmt: skip
     st.caption(
-        f"A pair agrees in its seed and in every field but the one compared{_alike(field, first, second)}. "
-        f"The tests cover the draws, not the finite test set, which all seeds share.{mixed}"
+        "A pair agrees in its seed and in every field but the one compared"
+        f"{_alike(field, first, second)}. The tests cover the draws, not the finite test set, "
+        f"which all seeds share.{mixed}"
     )
 
 

@@ -44,7 +44,7 @@ KEYS = (*_SCENARIO, *_PROBE)
 _BOUNDS = ("k_min", "k_max")
 _OF_LOSS = ("dataset", "method", "loss_parameters")
 # Deeper than any plan; the parser's time grows with the square.
-_DEEP = re.compile(r"(?:[\w\"'-]+[ \t]*\.[ \t]*){16}")
+_DEEP = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")
 _MOST_WHOLE = 1 << 63
 # TOML has no null.
 NONE = "none"
@@ -137,6 +137,11 @@ def parse(text: str) -> SweepPlan:
     if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
         raise WannError("a plan needs at least one [[grid]] table.", "grid")
     plan = SweepPlan(tuple(_axes({**found, **grid}) for grid in grids))
+    _check(plan)
+    return plan
+
+
+def _check(plan: SweepPlan) -> None:
     # Every value is tried on its own, so that what is wrong has its key named.
     for axes in plan.grids:
         for key, values in axes.items():
@@ -145,7 +150,6 @@ def parse(text: str) -> SweepPlan:
             for case in _product({key: axes[key] for key in keys if key in axes}):
                 if case.method in LOSSES:
                     parameters_of(case)
-    return plan
 
 
 def read(path: str | Path) -> SweepPlan:
