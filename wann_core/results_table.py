@@ -15,7 +15,7 @@ import pandas as pd
 from wann_core.errors import WannError
 from wann_core.export import scenario_of
 from wann_core.paired_tests import is_level
-from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings
+from wann_core.probing import LOGISTIC, LOSSES
 from wann_core.results import IMPORTED
 from wann_core.scenario import Scenario
 
@@ -36,6 +36,7 @@ FIELDS = {
 MEASURED = "measured here"
 # What competes for the best of a row or column; scores on two data sets do not.
 _RIVALS = ("method", "reduction", "backbone", "normalization")
+_USUAL = Scenario()
 _SETTINGS = {
     "learning_rate": "learning rate",
     "num_epochs": "epochs",
@@ -110,15 +111,14 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
 
 def _method(scenario: Scenario) -> str:
     """Its name, and every setting that is not the published one."""
-    default, parts = Scenario(), []
+    parts = []
     bounds = (scenario.k_min, scenario.k_max)
     by_k = scenario.method in ("WANN", "ANN", *LOGISTIC[1:])
-    if by_k and bounds != (default.k_min, default.k_max):
+    if by_k and bounds != (_USUAL.k_min, _USUAL.k_max):
         parts.append("k {}–{}".format(*bounds))
     if scenario.method in LOSSES:
-        usual = ProbeSettings()
         for key, words in _SETTINGS.items():
-            if getattr(scenario.probe, key) != getattr(usual, key):
+            if getattr(scenario.probe, key) != getattr(_USUAL.probe, key):
                 parts.append(f"{words} {getattr(scenario.probe, key):g}")
         parts += [f"{k} = {v:g}" for k, v in dict(scenario.probe.loss_parameters).items()]
     return scenario.method_name + (f" ({', '.join(parts)})" if parts else "")
