@@ -82,8 +82,8 @@ with right:
             table = pd.DataFrame(
                 {
                     "row": prepared.row_ids[some],
-                    "true class": [names[c] for c in prepared.clean_labels[some]],
-                    "given label": [names[c] for c in prepared.labels[some]],
+                    "true class": [look.plain(names[c]) for c in prepared.clean_labels[some]],
+                    "given label": [look.plain(names[c]) for c in prepared.labels[some]],
                     "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
                 }
             )

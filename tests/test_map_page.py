@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import map_charts, map_colors, map_view
+from ui import look, map_charts, map_colors, map_view
 from ui.map_selection import Selection
 from ui.map_view import Points
 from wann_core import Scenario, layout, prepare
@@ -249,7 +249,7 @@ def test_legend_of_many_classes_is_bounded() -> None:
 
 
 def test_names_are_no_markup() -> None:
-    assert map_charts._escaped("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
+    assert look.charted("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
         "&gt;", ">"
     )
 

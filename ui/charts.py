@@ -122,7 +122,7 @@ def class_counts(data: pd.DataFrame) -> Figure:
     traces = [
         {
             "type": "bar",
-            "x": data["class_name"].to_list(),
+            "x": [look.charted(name) for name in data["class_name"]],
             "y": data[column].to_list(),
             "name": name,
             "marker": {"color": fill},

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ui import map_colors
+from ui import look, map_colors
 from ui.charts import Figure, Trace
 from ui.map_colors import Kinds, Scale
 from ui.map_view import Points
@@ -122,7 +122,7 @@ def _marks(
                 },
                 "unselected": {"marker": {"opacity": 0.1}},
                 "hovertemplate": f"{'test' if of_test else 'training'} row %{{customdata[1]}}<br>"
-                f"{'class' if of_test else 'label'} {_escaped(label) if by_class else label}"
+                f"{'class' if of_test else 'label'} {look.charted(label) if by_class else label}"
                 "<extra></extra>",
                 "showlegend": False,
                 **({"selectedpoints": chosen} if len(highlighted) else {}),
@@ -161,7 +161,7 @@ def _legend(kinds: Kinds, values: Array) -> list[Trace]:
             "mode": "markers",
             "x": [None],
             "y": [None],
-            "name": _escaped(name),
+            "name": look.charted(name),
             "marker": {"size": 10, "color": color},
             "hoverinfo": "skip",
         }
@@ -185,13 +185,13 @@ def _image(points: Points, color: str, prepared: Prepared) -> tuple[list[Trace],
     elif isinstance(palette, Scale):
         sums = np.bincount(in_cell, map_colors.numbers(color, points.values), _CELLS**2)
         z[filled], axis = sums[filled] / rows[filled], palette.axis()
-        what = f"<br>mean {_escaped(palette.title)} %{{z:.3g}}"
+        what = f"<br>mean {look.charted(palette.title)} %{{z:.3g}}"
     else:
         codes = _most_frequent(in_cell, points.values.astype(np.int64))
         steps, step = palette.scale()
         z[filled], axis = step[codes], _stepped(steps)
         names = np.full(_CELLS**2, "", object)
-        names[filled] = [_escaped(palette.names[code])[:24] for code in codes]
+        names[filled] = [look.charted(palette.names[code])[:24] for code in codes]
         text = {"text": names.reshape(_CELLS, _CELLS).tolist()}
         what, entries = "<br>mostly %{text}", _legend(palette, points.values)
     ends = (np.arange(_CELLS) + 0.5) / _CELLS
@@ -232,8 +232,3 @@ def _most_frequent(in_cell: Array, codes: Array) -> Array:
     order = np.lexsort((code, -counts, cell))
     first = np.flatnonzero(np.diff(cell[order], prepend=-1))
     return np.asarray(code[order][first])
-
-
-def _escaped(name: str) -> str:
-    """A name without what Plotly would read as markup or as a template."""
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")

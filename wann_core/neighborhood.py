@@ -90,6 +90,11 @@ class Neighborhood:
         shares = vote_shares(self.ids[None], self.prepared.labels, voters, weights, n_classes)
         return np.asarray(shares[0])
 
+    def answer(self, method: str) -> int:
+        """Class id that a method finds for the sample, as `predictions` has it."""
+        voters, weights = _electorate(self.prepared, self.ids[None], method)
+        return int(vote(self.ids[None], self.prepared.labels, voters, weights)[0])
+
     def share_curve(self, *, weighted: bool) -> Array:
         """Share of each class in the votes of the k nearest, for k = 1 … K, shape (K, C)."""
         p = self.prepared
