@@ -37,14 +37,15 @@ st.markdown(words.results(reports))
 with st.expander("What are these methods?"):
     st.markdown(words.METHODS)
 
+judged = "training" if prepared.leave_one_out else "test"
 records = pd.DataFrame([export.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Accuracy")
     charts.show(
-        charts.accuracies(records),
-        "Mark: share of the clean test labels that a method finds. Bar: 95 % Wilson interval, the "
-        "doubt that a finite test set leaves; it says nothing of another draw of the noise.",
+        charts.accuracies(records, judged),
+        f"Mark: share of the clean {judged} labels that a method finds. Bar: 95 % Wilson interval, "
+        "the doubt that finitely many rows leave; it says nothing of another draw of the noise.",
         "accuracy", records, scenario,
     )  # fmt: skip
 with right:

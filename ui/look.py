@@ -89,6 +89,7 @@ _CLASS_COLORS = (
     "#BB7744", "#7F6BC4", "#44AA99", "#D98BC0", "#8C8C8C", "#6E8B3D",
 )  # fmt: skip
 CLASS_COLORS = len(_CLASS_COLORS)  # after which they repeat
+OTHERS = "#8C8C8C"  # classes that are not told apart
 
 
 def class_color(class_id: int) -> str:
@@ -96,14 +97,15 @@ def class_color(class_id: int) -> str:
     return _CLASS_COLORS[class_id % CLASS_COLORS]
 
 
-def class_colors(class_ids: Sequence[int]) -> dict[int, str]:
+def class_colors(class_ids: Sequence[int], besides: Sequence[str] = ()) -> dict[int, str]:
     """Colours of classes that are shown together: no two alike, unless there are over twelve.
 
-    Each has its own colour if no class before it has that, else the first that is free.
+    Each has its own colour if no class before it has that, else the first that is free; those in
+    `besides` are not.
     """
     chosen: dict[int, str] = {}
     for class_id in class_ids:
-        own, taken = class_color(class_id), set(chosen.values())
+        own, taken = class_color(class_id), {*besides, *chosen.values()}
         free = [color for color in (own, *_CLASS_COLORS) if color not in taken]
         chosen[class_id] = (free or [own])[0]
     return chosen

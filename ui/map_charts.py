@@ -90,10 +90,10 @@ def _marks(
     test = points.places >= points.n_train
     tint, axis, entries = _tint(points, color, prepared)
     by_class = len(names) <= _MOST_TRACES
-    palette = map_colors.of(color, prepared) if color != "density" else None
+    palette = map_colors.of(color, prepared, points.focus) if color != "density" else None
     layer = np.zeros(len(test), np.int64)
-    if isinstance(palette, Kinds) and palette.on_top is not None:
-        layer = (points.values == palette.on_top).astype(np.int64)
+    if isinstance(palette, Kinds) and palette.on_top:
+        layer = np.isin(points.values, palette.on_top).astype(np.int64)
     group = np.stack([layer, test, points.observed if by_class else np.zeros_like(layer)])
     _, which = np.unique(group, axis=1, return_inverse=True)
     size = next((size for least, size in _SIZES if len(test) >= least), 8)
@@ -104,7 +104,7 @@ def _marks(
     traces: list[Trace] = []
     for part in np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1]):
         of_test = bool(test[part[0]])
-        label = names[points.observed[part[0]]] if by_class else "class %{customdata[2]}"
+        label = names[points.observed[part[0]]] if by_class else "%{customdata[2]}"
         chosen = np.flatnonzero(standing_out[part]).tolist()
         traces.append(
             {
@@ -140,7 +140,7 @@ def _tint(
         rows = np.bincount(in_cell, minlength=_CELLS**2)
         scale = map_colors.density_scale(int(rows.max()))
         return np.log10(rows[in_cell]).astype(np.float32), scale.axis(), []
-    palette = map_colors.of(color, prepared)
+    palette = map_colors.of(color, prepared, points.focus)
     if isinstance(palette, Scale):
         values = map_colors.numbers(color, points.values)
         return values.astype(np.float32), palette.axis(), []
@@ -177,7 +177,7 @@ def _image(points: Points, color: str, prepared: Prepared) -> tuple[list[Trace],
     z = np.full(_CELLS**2, np.nan, np.float32)
     text: dict[str, Any] = {}
     what, entries = "", list[Trace]()
-    palette = None if color == "density" else map_colors.of(color, prepared)
+    palette = None if color == "density" else map_colors.of(color, prepared, points.focus)
     filled = np.flatnonzero(rows)
     if palette is None:
         scale = map_colors.density_scale(int(rows.max()))

@@ -83,7 +83,10 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     ]
     st.dataframe(pd.DataFrame(answers), hide_index=True, width="stretch")
     if sample.split == "train":
-        st.caption("Answers from the other training rows alone; ✓ where they find the true class.")
+        st.caption(
+            "The row itself has no vote; ✓ where the others find the true class. Their reliability "
+            "was found with its label among their neighbours."
+        )
     else:
         st.caption("✓ where a method finds the true class.")
 

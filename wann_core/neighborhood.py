@@ -130,7 +130,10 @@ def row_ids(prepared: Prepared, split: str) -> Array:
 
 
 def predictions(prepared: Prepared, split: str, method: str) -> Array:
-    """What a method says of every row of a split; of a training row, from the other rows alone."""
+    """What a method says of every row of a split; a training row has no vote on itself.
+
+    Its label counts all the same in the adaptive k of those that vote on it.
+    """
     ids, _ = neighbors_of(prepared, split)
     voters, weights = _electorate(prepared, ids, method)
     return vote(ids, prepared.labels, voters, weights)
