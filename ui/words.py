@@ -92,8 +92,8 @@ def results(reports: Sequence[Report]) -> str:
     if reports[0].prepared.leave_one_out:
         where = "these rows"
         sentences.append(
-            "Each row's label counts in the adaptive k of those that vote on it: without test rows, "
-            "ANN and WANN look a few tenths of a point too good beside kNN."
+            "Each row's label counts in the adaptive k of those that vote on it, which may make "
+            "ANN and WANN look some tenths of a point too good beside kNN."
         )
     return " ".join(sentences) + f" (Paired 95 % intervals on {where}, for this draw.)"
 
