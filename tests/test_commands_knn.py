@@ -437,3 +437,21 @@ def test_version(command: Command) -> None:
 
 def test_default_backbone_is_the_published_one() -> None:
     assert knn.BACKBONE == PUBLISHED_BACKBONE
+
+
+def test_no_command_shows_what_there_is(command: Command) -> None:
+    result = command()
+    assert result.status == 2
+    assert "review-export" in result.err
+
+
+def test_ratio_without_pattern_is_noted(command: Command, base: list[str]) -> None:
+    result = command(*base, "--method", "kNN", "--k", "3", "--noise_ratio", "0.4")
+    assert result.status == 0
+    assert "does nothing without --noise_pattern" in result.err
+
+
+def test_place_that_cannot_be_written_is_named(command: Command, base: list[str]) -> None:
+    result = command(*base, "--method", "kNN", "--k", "3", "--output_root", "/proc/x")
+    assert result.status == 2
+    assert "'/proc/x' cannot be read or written" in result.err

@@ -70,6 +70,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             icon=":material/check:",
         )
         navigation.link_to_overview(request.dataset, request.backbone)
+        navigation.link_to_audit(request.dataset, request.backbone)
         return
     with st.container(horizontal=True):
         st.button(
@@ -171,8 +172,14 @@ def _preview(images: ImageDataset) -> None:
     classes = ", ".join(look.plain(name) for name in images.class_names[:12])
     more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
     st.markdown(
-        f"Understood: {counts} images of {len(images.class_names)} classes: {classes}{more}."
+        f"Understood: {counts} images of {_classes(len(images.class_names))}: {classes}{more}."
     )
+    if len(images.class_names) == 1:
+        st.warning(
+            "One class alone: no label can be told from another. Name the folder above, which "
+            "holds a folder for each class.",
+            icon=":material/warning:",
+        )
     few = [
         name
         for c, name in enumerate(images.class_names)
@@ -191,6 +198,10 @@ def _preview(images: ImageDataset) -> None:
         [thumbnails.of_file(train, row) for row in rows],
         [images.class_names[train.labels[row]] for row in rows],
     )
+
+
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"
 
 
 def _how(
