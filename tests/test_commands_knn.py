@@ -339,11 +339,6 @@ def test_enough_rows_are_not_refused(command: Command, base: list[str]) -> None:
         assert command(*base, *flags.split()).status == 0
 
 
-def test_no_command_is_refused(command: Command) -> None:
-    check_refusal(command(), "COMMAND")
-    check_refusal(command("linear"), "invalid choice: 'linear'")
-
-
 def test_same_run_is_answered_from_the_store(
     command: Command, base: list[str], tmp_path: Path, builds: list[tuple[int, ...]]
 ) -> None:
@@ -443,6 +438,7 @@ def test_no_command_shows_what_there_is(command: Command) -> None:
     result = command()
     assert result.status == 2
     assert "review-export" in result.err
+    check_refusal(command("linear"), "invalid choice: 'linear'")
 
 
 def test_ratio_without_pattern_is_noted(command: Command, base: list[str]) -> None:

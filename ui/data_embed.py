@@ -214,6 +214,11 @@ def _how(
         "needs no weights.",
     )  # fmt: skip
     places["backbone"] = st.empty()
+    if backbone == backbones.PIXELS and split is not None:
+        st.caption(
+            "Bare pixels tell drawn shapes apart, photos hardly: a model does, whose weights are "
+            "downloaded once."
+        )
     with st.expander("More: weights, image size, precision", key="embed_more"):
         weights = st.text_input(
             "Weights file", key="embed_weights", persist_state="session",

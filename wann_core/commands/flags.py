@@ -71,7 +71,7 @@ def fields(args: argparse.Namespace) -> dict[str, Any]:
         If a transition matrix is missing, unreadable or of no use.
     """
     pattern = None if args.noise_pattern == "None" else args.noise_pattern
-    if args.noise_ratio and pattern is None:
+    if pattern is None and 0 < args.noise_ratio <= 1:
         print(
             f"note: --noise_ratio {args.noise_ratio:g} does nothing without --noise_pattern.",
             file=sys.stderr,
