@@ -126,7 +126,8 @@ def _in_their_span(X: Array) -> Array:
         block = X[:, start : start + _COLUMNS].astype(np.float64)
         products += block @ block.T
     lengths, directions = np.linalg.eigh(products)
-    return (directions * np.sqrt(lengths.clip(min=0))).astype(np.float32)
+    spanned: Array = (directions * np.sqrt(lengths.clip(min=0))).astype(np.float32)
+    return spanned
 
 
 def _deal(labels: Array) -> Array:
