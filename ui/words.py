@@ -27,7 +27,7 @@ def settings(prepared: Prepared) -> str:
     what = (
         f"**{look.plain(data.name)}**, embedded by **{look.plain(data.backbone)}**: "
         f"{len(prepared.labels):,} training {tested} of "
-        f"{data.n_classes} classes{_rows(scenario)}. "
+        f"{data.n_classes} {'class' if data.n_classes == 1 else 'classes'}{_rows(scenario)}. "
     )
     if prepared.graph.method != "flat":
         what += f"Neighbours by {prepared.graph.description}. "
