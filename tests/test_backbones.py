@@ -244,6 +244,8 @@ def test_unfit_weights_are_one_sentence(small_weights: Path, tmp_path: Path, cap
         ({"name": "resnet10"}, "backbone", "close to it are"),
         ({"name": "resnet18.nothing"}, "backbone", "resnet18.a1_in1k"),
         ({"name": "qqqqq"}, "backbone", "got 'qqqqq'."),
+        ({"name": "resnet5000", "weights": None}, "backbone", "close to it are resnet50"),
+        ({"name": "resnet18.a1_in2k", "weights": None}, "backbone", "resnet18.a1_in1k"),
         ({"name": "pixels", "weights": "a.pth"}, "weights", "no weights"),
         ({"name": "pixels", "image_size": 0}, "image_size", "whole number"),
         ({"name": "resnet10t", "image_size": 5000}, "image_size", "4096"),
@@ -255,7 +257,7 @@ def test_wrong_requests_are_one_sentence(
     arguments: dict[str, Any], field: str, words: str, hub: Path, small_weights: Path
 ) -> None:
     if field != "weights" and arguments["name"] != "pixels":
-        arguments = {**arguments, "weights": small_weights}
+        arguments = {"weights": small_weights, **arguments}
     with pytest.raises(WannError) as refused:
         load_backbone(**arguments)
     assert refused.value.field == field and words in str(refused.value)

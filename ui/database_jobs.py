@@ -94,6 +94,7 @@ def embed(request: Embedding, folders: Folders) -> None:
 
     def work(job: jobs.Job) -> Made:
         embedding.refuse_finished(folders.database_root, request.dataset, request.backbone)
+        backbones.check_backbone(request.backbone)
         images = request.open(job.progress)
         made = embedding.embed(
             images, request.load(job.progress), folders.database_root,

@@ -123,6 +123,12 @@ def installed_backbones() -> list[str]:
     return [PIXELS, *weights_files.installed()]
 
 
+def check_backbone(name: str) -> None:
+    """Raise `WannError` unless the name is 'pixels' or a model of timm; nothing is downloaded."""
+    if name != PIXELS:
+        timm_backbone.check_name(name)
+
+
 def load_backbone(
     name: str = DEFAULT,
     *,

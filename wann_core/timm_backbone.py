@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,7 @@ def load(
     progress: Progress | None,
 ) -> TimmBackbone:
     """See `wann_core.backbones.load_backbone`."""
+    check_name(name)
     given = None if weights is None else _checked(Path(weights))
     check = None if given else weights_files.hub_check_for(name)
     prepare_torchvision()
@@ -123,6 +125,24 @@ def load(
     )
     _try_out(backbone, data["input_size"])
     return backbone
+
+
+def check_name(name: str) -> None:
+    """Refuse what is no model of timm, in a moment and before anything is downloaded.
+
+    Raises
+    ------
+    WannError
+        If there is no such model; the message names those that are close to it.
+    """
+    # To import timm takes seconds, to read it does not. Only names not found there are asked for.
+    spec = find_spec("timm")
+    folder = Path(spec.origin if spec and spec.origin else "").parent / "models"
+    text = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
+    base, _, tag = name.partition(".")
+    if f"\ndef {base}(" not in text or (tag and f"'{name}'" not in text):
+        prepare_torchvision()
+        _configuration(importlib.import_module("timm"), name)
 
 
 def versions(*libraries: str) -> dict[str, str]:

@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag, the images or the backbone cannot serve.
     """
+    backbones.check_backbone(args.backbone)
     progress = terminal_progress()
     images = open_images(
         args.dataset, args.dataset_root, size=args.size, download=True, progress=progress
