@@ -348,6 +348,15 @@ def test_what_is_no_table_is_refused_in_a_sentence(
     assert str(refused.value).count("\n") == 0 and len(str(refused.value)) < 400
 
 
+@pytest.mark.parametrize("content", [b"no arrays\n", b"a,b\n1,2\n3\n", b"a,b\n1,2\n"])
+def test_text_that_is_called_npz_is_told_to_be_none(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "fake.npz").write_bytes(content)
+    with pytest.raises(
+        WannError, match=r"^'fake.npz' is no .npz file: its content is text, [^.]*\.$"
+    ):
+        tables.read(tmp_path / "fake.npz")
+
+
 def test_a_missing_file_or_folder_is_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.npz", tmp_path):
         with pytest.raises(WannError, match="does not exist"):

@@ -28,6 +28,7 @@ _UNREADABLE = (
     OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, zipfile.BadZipFile,
     zlib.error, pa.ArrowException, subprocess.SubprocessError,
 )  # fmt: skip
+_BINARY = (".npz", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,10 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
             columns, rows = parquet.describe(path, limits)
         else:
             columns, rows, exact = text.describe(path, limits)
-    return TableInfo(form, columns, rows, exact, guess(columns))
+        guessed = guess(columns)
+        if form == "csv" and not guessed.embeddings and path.suffix.lower() in _BINARY:
+            raise _misnamed(path)
+    return TableInfo(form, columns, rows, exact, guessed)
 
 
 def read(
@@ -230,13 +234,24 @@ def readable(path: Path, form: str) -> Iterator[None]:
     """What a damaged file raises, as a sentence."""
     try:
         yield
-    except WannError:
-        raise
-    except _UNREADABLE as error:
+    except (WannError, *_UNREADABLE) as error:
+        if form == "csv" and path.suffix.lower() in _BINARY:
+            raise _misnamed(path) from error
+        if isinstance(error, WannError):
+            raise
         reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
         raise WannError(
             f"{path.name!r} looks like {form} but cannot be read: {reason}.", "path"
         ) from error
+
+
+def _misnamed(path: Path) -> WannError:
+    # Any text passes for CSV until it is read.
+    return WannError(
+        f"{path.name!r} is no {path.suffix.lower()} file: its content is text, and no table of "
+        "embeddings either.",
+        "path",
+    )
 
 
 def _splits(coded: Coded) -> Array:
