@@ -96,6 +96,23 @@ def test_refused_in_a_sentence(
     assert not list(tmp_path.glob("issues*"))
 
 
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("audit", "--out", "x.csv"),
+        ("predict", "--out", "x.csv"),
+        ("review-export", "--format", "csv", "--out", "x.csv"),
+        ("knn", "--experiment_name", "x"),
+        ("probe-train", "--experiment_name", "x"),
+        ("probe-test", "--experiment_name", "x"),
+    ],
+    ids=lambda flags: flags[0],
+)
+def test_the_built_in_data_name_their_backbone(command: Command, flags: tuple[str, ...]) -> None:
+    result = command(*flags, "--dataset", "digits")
+    assert result.status == 2 and "(--backbone pixels)" in result.err
+
+
 def test_names_are_no_formulas(command: Command, tmp_path: Path) -> None:
     place = tmp_path / "database" / "odd" / "tiny"
     place.mkdir(parents=True)

@@ -142,7 +142,7 @@ def test_another_plan_goes_only_after_no_resume(
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (["--dataset", "nothing"], "nothing"),
+        (["--dataset", "nothing"], "the name of the data set is appended to --dataset_root"),
         (["--backbone", "resnet181"], "resnet18"),
         (["--backbone", "pixels", "--weights", "x.pth"], "no weights"),
         (["--backbone", "pixels", "--batch_size", "0"], "batch_size"),

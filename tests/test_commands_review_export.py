@@ -60,7 +60,8 @@ def test_database_is_written_under_its_new_name(
 WRONG = {
     "folder": (["--format", "csv", "--out", "nowhere/x.csv"], "`out` must be a file in"),
     "format": (["--format", "xml", "--out", "x"], "--format: invalid choice: 'xml'"),
-    "name": (["--format", "npz", "--out", "../up"], "`dataset` must be made of letters"),
+    "name": (["--format", "npz", "--out", "../up"], "`--out` must, for npz, be the name of a new"),
+    "npz file": (["--format", "npz", "--out", "x/y.npz"], "no file: letters, digits"),
     "files": (["--dataset", "digits", "--backbone", "pixels", "--format", "fiftyone", "--out", "x"],
               "are no files"),
 }  # fmt: skip

@@ -304,9 +304,25 @@ def test_available_needs_a_folder(tmp_path: Path) -> None:
 
 
 def test_digits_under_another_backbone_are_refused(root: Path) -> None:
-    with pytest.raises(WannError, match="has backbone 'pixels', got 'tiny'") as caught:
+    with pytest.raises(WannError, match=r"has backbone 'pixels' only .* got 'tiny'") as caught:
         datasets.load("digits", "tiny", root)
     assert caught.value.field == "backbone"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "backbone", "sentence"),
+    [
+        ("small", "vit", "'small' is there under --backbone tiny. To make it: "),
+        ("nix", "tiny", " holds small. To make it: "),
+        ("cifar10", "tiny", "embed --dataset cifar10 --backbone tiny --database_root "),
+    ],
+)
+def test_missing_data_say_what_is_there_and_what_makes_them(
+    root: Path, dataset: str, backbone: str, sentence: str
+) -> None:
+    with pytest.raises(WannError, match=r"train\.npz does not exist; ") as caught:
+        datasets.load(dataset, backbone, root)
+    assert caught.value.field == "dataset" and sentence in str(caught.value)
 
 
 def test_small_database_of_the_tests_is_as_published(database: Path) -> None:

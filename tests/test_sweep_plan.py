@@ -112,7 +112,7 @@ def test_bad_plans_are_refused_in_one_sentence(text: str, sentence: str) -> None
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WannError, match="cannot be read"):
+    with pytest.raises(WannError, match=r"^the plan '.*/nowhere\.toml' does not exist\.$"):
         read(tmp_path / "nowhere.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(WannError, match="cannot be read"):
@@ -130,7 +130,7 @@ def test_missing_data_say_how_to_get_them(database: Path, tmp_path: Path) -> Non
     found = missing(asked, database, tmp_path)
     assert ("digits", "pixels") not in found
     assert ("small", "tiny") not in found
-    assert "import or embed it first" in found["small", "other"]
+    assert "or import a table on the Data page" in found["small", "other"]
     assert (
         f"wann_core embed --dataset cifar10 --backbone vit --dataset_root {tmp_path} "
         f"--database_root {database}" in found["cifar10", "vit"]

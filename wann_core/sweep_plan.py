@@ -18,7 +18,6 @@ import itertools
 import json
 import math
 import re
-import shlex
 import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from wann_core import datasets
-from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, catalogue, human_labels
+from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, whereabouts
 from wann_core.errors import WannError
 from wann_core.probing import LOSSES, ProbeSettings
 from wann_core.probing.runs import parameters_of
@@ -161,6 +160,9 @@ def read(path: str | Path) -> SweepPlan:
         As `parse` does, or if the file cannot be read.
     """
     path = Path(path)
+    if not path.is_file():
+        reason = "is no file" if path.exists() else "does not exist"
+        raise WannError(f"the plan {str(path)!r} {reason}.")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise WannError(f"{str(path)!r} is larger than {MOST_BYTES >> 20} MiB.")
@@ -179,29 +181,11 @@ def missing(
     if Path(database_root).is_dir():
         there |= set(datasets.available(database_root, dataset_root))
     asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
-    return {pair: _way(*pair, database_root, dataset_root) for pair in asked if pair not in there}
-
-
-def _way(dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path) -> str:
-    base = human_labels.base(dataset)
-    entry = catalogue.ENTRIES.get(dataset)
-    if entry is None:
-        return f"{dataset} / {backbone} is no embedding database here; import or embed it first."
-    embed = f"python -m wann_core embed --dataset {base or dataset} --backbone {backbone}"
-    if Path(dataset_root) != Path(DATASET_ROOT):
-        embed += f" --dataset_root {shlex.quote(str(dataset_root))}"
-    if Path(database_root) != Path(DATABASE_ROOT):
-        embed += f" --database_root {shlex.quote(str(database_root))}"
-    if base:
-        file = human_labels.path(dataset, dataset_root)
-        label = "" if file.is_file() else f" and {file.name} from {entry.home} in {file.parent}"
-        return f"{dataset} / {backbone} needs the embeddings of {base} ({embed}){label}."
-    if entry.source == "digits":
-        return f"{dataset} is built in with backbone pixels; for another one: {embed}."
-    way = f"{embed} (it downloads the images)"
-    if not entry.downloads:
-        way = f"{entry.way} ({entry.home}) Then {embed}"
-    return f"{dataset} / {backbone} is not embedded here: {way}."
+    return {
+        pair: whereabouts.way(*pair, database_root, dataset_root)
+        for pair in asked
+        if pair not in there
+    }
 
 
 def _axes(table: Mapping[str, Any]) -> Axes:

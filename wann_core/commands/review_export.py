@@ -10,6 +10,7 @@ from wann_core.audit_scores import DEFAULT_SCORE, SCORES
 from wann_core.commands import flags
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import Dataset, load
+from wann_core.datasets.database import is_name
 from wann_core.errors import WannError
 from wann_core.ledger import REVIEW_ROOT, Ledger, ledger_of
 from wann_core.review.corrections import corrected
@@ -65,6 +66,13 @@ def run(args: argparse.Namespace) -> None:
     out = Path(args.out)
     if args.format != "npz" and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    if args.format == "npz" and (not is_name(args.out) or out.suffix == ".npz"):
+        raise WannError(
+            "`--out` must, for npz, be the name of a new data set in --database_root, no file: "
+            "letters, digits, blanks, '.', '_', '-', '+' and inner '/', not ending in .npz; got "
+            f"{args.out!r}.",
+            "out",
+        )
     data = load(args.dataset, args.backbone, args.database_root, args.dataset_root)
     ledger = ledger_of(data, args.review_root)
     after = corrected(data, ledger.verdicts())

@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.datasets import catalogue, database, digits, human_labels, sources
+from wann_core.datasets import catalogue, database, digits, human_labels, sources, whereabouts
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.images import ImageDataset, ImageSplit, labels_digest
+from wann_core.datasets.whereabouts import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
 from wann_core.store import SharedCache
 
 BUILT_IN = ("digits", "pixels")
-DATABASE_ROOT = "assets/database"
-DATASET_ROOT = "assets/data"
 
 __all__ = [
     "BUILT_IN", "DATABASE_ROOT", "DATASET_ROOT", "Dataset", "Split", "available", "fingerprint",
@@ -115,8 +114,11 @@ def _read(
     dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path
 ) -> Dataset:
     base = _base(dataset, backbone, database_root)
+    place = database.folder(database_root, base or dataset, backbone)
+    if not (place / "train.npz").is_file():
+        raise whereabouts.refusal(dataset, backbone, database_root, dataset_root)
     data = database.load(database_root, base or dataset, backbone)
-    made = database.manifest(database.folder(database_root, data.name, backbone))
+    made = database.manifest(place)
     images = made.get("images")
     origin = images if isinstance(images, dict) else None
     # Without a manifest, a database that is called like a known data set is taken to be it.

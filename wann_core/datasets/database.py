@@ -35,7 +35,7 @@ def folder(root: str | Path, dataset: str, backbone: str) -> Path:
         If a name would lead out of the root.
     """
     for field, name in (("dataset", dataset), ("backbone", backbone)):
-        if not _allowed(name):
+        if not is_name(name):
             raise WannError(
                 f"`{field}` must be made of letters, digits, blanks, '.', '_', '-', '+' and "
                 f"inner '/', got {name!r}.",
@@ -44,7 +44,8 @@ def folder(root: str | Path, dataset: str, backbone: str) -> Path:
     return Path(root) / dataset / backbone
 
 
-def _allowed(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Whether a data set or a backbone may be called so: no such name leads out of a root."""
     plain = re.fullmatch(r"[\w.+ -]+(/[\w.+ -]+)*", name)
     # A leading dot marks what is not finished.
     return bool(plain) and not any(part.startswith(".") for part in name.split("/"))
@@ -69,7 +70,7 @@ def available(root: str | Path) -> list[tuple[str, str]]:
             if train.with_name("test.npz").is_file() or train.with_name(MANIFEST).is_file():
                 place = train.parent.relative_to(root)
                 pair = place.parent.as_posix(), place.name
-                if all(map(_allowed, pair)):
+                if all(map(is_name, pair)):
                     pairs.append(pair)
     return sorted(pairs)
 

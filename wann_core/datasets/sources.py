@@ -69,7 +69,15 @@ def open_images(
         )
     entry = catalogue.ENTRIES.get(dataset)
     if entry is None:
-        return image_folder.open_images(root / _folder_name(dataset), dataset)
+        place = root / _folder_name(dataset)
+        if not place.exists():
+            raise WannError(
+                f"the folder {str(place)!r} does not exist: the name of the data set is appended "
+                f"to --dataset_root, which must be the folder above that of the images, got "
+                f"{str(dataset_root)!r}.",
+                "dataset",
+            )
+        return image_folder.open_images(place, dataset)
     if entry.source == "digits":
         return digits.open_images()
     if entry.source == "animal-10n":
