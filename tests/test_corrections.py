@@ -91,14 +91,15 @@ def test_verdicts_that_do_not_fit_are_refused(data: Dataset, case: str) -> None:
         corrected(data, verdicts((split, row, label, action, new)))
 
 
-def test_two_verdicts_or_two_classes_of_a_name_are_refused(data: Dataset) -> None:
+def test_two_verdicts_are_refused_and_classes_of_one_name_are_told_apart(data: Dataset) -> None:
     one = ("train", 140, name_of(data, "train", 0), "keep", None)
     with pytest.raises(WannError, match="one verdict"):
         corrected(data, verdicts(one, one))
     place = int(np.flatnonzero(data.train.y == 1)[0])
     twins = dataclasses.replace(data, class_names=("a", "b", "a", "d"))
-    with pytest.raises(WannError, match="the name of two classes"):
-        corrected(twins, verdicts(("train", int(data.train.ids[place]), "b", "relabel", "a")))
+    assert twins.class_names == ("a", "b", "a (class 2)", "d")
+    new = ("train", int(data.train.ids[place]), "b", "relabel", "a (class 2)")
+    assert corrected(twins, verdicts(new)).labels["train"][place] == 2
 
 
 def reviewed(ranked: pd.DataFrame, wrong: np.ndarray, depth: int) -> pd.DataFrame:

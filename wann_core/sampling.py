@@ -11,6 +11,15 @@ from wann_core.errors import WannError, check_number
 Array = npt.NDArray[Any]
 
 
+def check_imbalance(ratio: Any) -> None:
+    """Raise `WannError` unless `ratio` is a number above 0 and at most 1."""
+    check_number("imbalance_ratio", ratio, 0, 1)
+    if ratio == 0:
+        raise WannError(
+            "`imbalance_ratio` must be above 0 and at most 1, got 0.", "imbalance_ratio"
+        )
+
+
 def long_tail(
     labels: Array, imbalance_ratio: float, rng: np.random.RandomState
 ) -> tuple[Array, list[str]]:
@@ -41,11 +50,7 @@ def long_tail(
     WannError
         If the ratio is out of range, or no row would be left.
     """
-    check_number("imbalance_ratio", imbalance_ratio, 0, 1)
-    if imbalance_ratio == 0:
-        raise WannError(
-            "`imbalance_ratio` must be above 0 and at most 1, got 0.", "imbalance_ratio"
-        )
+    check_imbalance(imbalance_ratio)
     classes = np.unique(labels)
     head = int(len(labels) / len(classes))
     kept, short = [], []

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wann_core import datasets, noise, reduction
+from wann_core import datasets, noise, reduction, sampling
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.memory import Maker
@@ -106,7 +106,7 @@ class Scenario:
             object.__setattr__(self, "transition_matrix", rows)
         check_number("seed", self.seed, 0, 2**32 - 1, whole=True)
         if self.imbalance_ratio is not None:
-            check_number("imbalance_ratio", self.imbalance_ratio, 0, 1)
+            sampling.check_imbalance(self.imbalance_ratio)
         if self.num_subsamples is not None:
             check_number("num_subsamples", self.num_subsamples, 1, whole=True)
         if self.noise_pattern is not None:

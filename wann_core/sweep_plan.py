@@ -145,6 +145,13 @@ def _check(plan: SweepPlan) -> None:
     for axes in plan.grids:
         for key, values in axes.items():
             _try(key, values, axes)
+        if "matrix" in axes.get("noise_pattern", ()) and None in axes.get(
+            "transition_matrix", (None,)
+        ):
+            raise WannError(
+                "`noise_pattern` = 'matrix' needs a `transition_matrix`, rows of numbers.",
+                "transition_matrix",
+            )
         for keys in (_BOUNDS, _OF_LOSS):
             for case in _product({key: axes[key] for key in keys if key in axes}):
                 if case.method in LOSSES:

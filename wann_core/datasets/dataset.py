@@ -68,6 +68,7 @@ class Dataset:
     ----------
     name, backbone : str
     class_names : tuple of str, length C
+        All different: a class that is called like one before it has its id added.
     train : Split
         Every row labelled.
     test : Split or None
@@ -86,6 +87,9 @@ class Dataset:
     val: Split | None = None
     unlabelled: Split | None = None
     open_images: Callable[[], ImageDataset | None] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "class_names", distinct(self.class_names))
 
     @property
     def n_classes(self) -> int:
@@ -134,3 +138,24 @@ class Dataset:
         # Files are named row by row; arrays hold all rows of the source.
         row = position if source.files is not None else int(self.splits[split].ids[position])
         return source.open(row)
+
+
+def distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """Class names of which no two are the same.
+
+    Tables, charts and verdicts tell classes by their names.
+
+    Examples
+    --------
+    >>> distinct(["cat", "dog", "cat"])
+    ('cat', 'dog', 'cat (class 2)')
+    """
+    taken: set[str] = set()
+    found = []
+    for i, name in enumerate(names):
+        new = name
+        while new in taken or (new != name and new in names):
+            new = f"{new} (class {i})"
+        taken.add(new)
+        found.append(new)
+    return tuple(found)

@@ -76,13 +76,13 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     ------
     WannError
         If a verdict is about a row that is not there, has another given label, or is judged twice;
-        or a new label is no class of the data set, or of two classes of the same name.
+        or a new label is no class of the data set.
     """
     splits = {name: data.splits[name] for name in SPLITS if name in data.splits}
     labels = {name: split.y.copy() for name, split in splits.items()}
     labelled = sum(int((split.y >= 0).sum()) for split in splits.values())
     keep = {name: np.ones(len(split), bool) for name, split in splits.items()}
-    classes = _class_ids(data.class_names)
+    classes = {name: i for i, name in enumerate(data.class_names)}
     counts = dict.fromkeys(ACTIONS, 0)
     columns = ("split", "row", "given_label", "action", "new_label")
     values = [verdicts[name].tolist() for name in columns]
@@ -100,22 +100,13 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
         if action == "remove":
             keep[split][place] = False
         elif action == "relabel":
-            if classes.get(new, -1) < 0:
-                which = "the name of two classes" if new in classes else "no class"
+            if new not in classes:
                 raise WannError(
-                    f"the new label of row {row} of {split}, {new!r}, is {which} of the data set.",
+                    f"the new label of row {row} of {split}, {new!r}, is no class of the data set.",
                     "new_label",
                 )
             labels[split][place] = classes[new]
     return Corrected(data, labels, keep, {**counts, "unreviewed": labelled - sum(counts.values())})
-
-
-def _class_ids(class_names: tuple[str, ...]) -> dict[str, int]:
-    """Class ids by name; -1 where two classes share it."""
-    ids: dict[str, int] = {}
-    for i, name in enumerate(class_names):
-        ids[name] = -1 if name in ids else i
-    return ids
 
 
 def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]:

@@ -19,7 +19,7 @@ class Matcher:
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
-        self.classes = {name: i for i, name in reversed([*enumerate(data.class_names)])}
+        self.classes = {name: i for i, name in enumerate(data.class_names)}
         self.by_row: dict[tuple[str, int], int] = {}
         self.by_name: dict[str, tuple[str, int] | None] = {}
         for name in self._splits():
