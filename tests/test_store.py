@@ -275,6 +275,24 @@ def test_folder_of_graphs_is_bounded_oldest_use_first(
     assert not files[2].with_suffix(".lock").exists()
 
 
+def test_what_killed_writers_left_goes_with_the_next_write(graphs: Path) -> None:
+    graphs.mkdir(parents=True)
+    old = time.time() - 2 * 86_400
+    left, fresh = (graphs / f".{'a' * 32}.npz.abcdefg{i}" for i in range(2))
+    lock = graphs / f"{'b' * 32}.lock"
+    draft = graphs / ".folder.abcdefgh"
+    draft.mkdir()
+    busy = graphs / ".folder.busybusy"
+    busy.mkdir()
+    for path in (left, fresh, lock, draft / "part", busy / "part"):
+        path.touch()
+    for path in (left, lock, draft / "part", draft, busy):
+        os.utime(path, (old, old))
+    neighbor_graph(X, X_TEST, 5)
+    assert not left.exists() and not draft.exists()
+    assert fresh.exists() and lock.exists() and (busy / "part").exists()
+
+
 def test_readers_and_writers_of_one_graph_all_get_the_whole_of_it(graphs: Path) -> None:
     expected = NeighborGraph.build(X, X_TEST, k=5)
     with ThreadPoolExecutor(8) as threads:

@@ -4,8 +4,10 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import tempfile
 import threading
+import time
 import warnings
 import zipfile
 import zlib
@@ -29,6 +31,8 @@ _GRAPH_VERSION = 4
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
 _FIT_FOLDER_BYTES = 1 << 30
+# What nobody has written to for so long has no living writer.
+_LEFT_SECONDS = 86_400.0
 
 
 class SharedCache:
@@ -213,7 +217,11 @@ def _write_graph(path: Path, graph: NeighborGraph) -> None:
 
 
 def bound(path: Path, max_bytes: int) -> None:
-    """Keep files like `path` beside it below a size, least recently used out; `path` stays."""
+    """Keep files like `path` beside it below a size, least recently used out; `path` stays.
+
+    What killed writers have left there goes too.
+    """
+    sweep(path.parent, ".*.????????")
     files = path.parent.glob(f"*{path.suffix}")
     kept = sorted(files, key=lambda p: p.stat().st_mtime, reverse=True)
     size = 0
@@ -222,6 +230,24 @@ def bound(path: Path, max_bytes: int) -> None:
         if size > max_bytes and file != path:
             file.unlink(missing_ok=True)
             file.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove the files and folders of a pattern that nobody has written to for a day.
+
+    Several processes may do so at once.
+    """
+    for path in folder.glob(pattern):
+        try:
+            written = max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+        except FileNotFoundError:
+            continue  # its writer, or another sweep, is at it
+        if written > time.time() - _LEFT_SECONDS:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from wann_core import store
 from wann_core.datasets.image_folder import SUFFIXES
 from wann_core.datasets.tables.columns import SPLIT_WORDS
 from wann_core.errors import WannError
@@ -24,6 +25,7 @@ _UNREADABLE = (
     zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, ValueError,
 )  # fmt: skip
 _CHUNK = 1 << 20
+_DRAFT = ".unpacking-"
 # A flat drawing of this size may well be packed a thousandfold.
 _RATIO_FREE = 16 << 20
 # The others are unpacked without bound: a few bytes of bzip2 may become megabytes in one call.
@@ -108,7 +110,8 @@ def unpack_images(
         targets = _targets(kept)
         limits = _Limits(max_bytes, max_ratio, sum(info.file_size for info in kept))
         limits.check_declared(kept)
-        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=".unpacking-") as folder:
+        store.sweep(destination.parent, f"{_DRAFT}*")
+        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=_DRAFT) as folder:
             draft = Path(folder) / "images"
             draft.mkdir()
             for info, target in zip(kept, targets, strict=True):

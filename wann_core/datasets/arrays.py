@@ -86,6 +86,7 @@ def _opened(place: Path, splits: Iterable[str], n_classes: int) -> dict[str, Ima
 
 
 def _unpack(place: Path, read: Callable[[], Iterator[Part]]) -> None:
+    store.sweep(place.parent, ".*")
     draft = place.with_name(f".{place.name}")
     shutil.rmtree(draft, ignore_errors=True)  # what a killed process may have left
     draft.mkdir(parents=True)

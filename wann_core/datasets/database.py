@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from wann_core import store
 from wann_core.datasets import npz_files
 from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
@@ -24,6 +25,7 @@ Array = npt.NDArray[Any]
 
 MANIFEST = "manifest.json"
 _MANIFEST_BYTES = 1 << 26
+_DRAFT = ".writing-"
 
 
 def folder(root: str | Path, dataset: str, backbone: str) -> Path:
@@ -192,6 +194,7 @@ def write(
     """
     place = folder(root, dataset, backbone)
     place.parent.mkdir(parents=True, exist_ok=True)
+    store.sweep(place.parent, f"{_DRAFT}*")
     total = sum(split.X.nbytes for split in splits.values())
     done = 0
 
@@ -201,7 +204,7 @@ def write(
         if progress:
             progress(min(done, total), total, "writing the database")
 
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".writing-") as temporary:
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=_DRAFT) as temporary:
         draft = Path(temporary) / "database"
         draft.mkdir()
         for name, split in splits.items():
