@@ -3,10 +3,11 @@
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.apps import plain
+from tests.apps import plain, press
 
 PAGES = sorted(Path(__file__).resolve().parents[1].glob("pages/*.py"))
 PAGE = {page.stem: page for page in PAGES}
@@ -61,6 +62,38 @@ def test_overview_says_what_the_numbers_show() -> None:
     assert "**70.0 %** of the training labels are wrong" in text
     assert "**WANN** gains" in text
     assert app.sidebar.caption[-1].value == "Realised noise: **70.00 %** of the labels"
+
+
+def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
+    write_one_class(tmp_path)
+    state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
+    overview = ready(opened(PAGE["overview"], noise="none", **state))
+    text = " ".join(line.value for line in overview.markdown)
+    assert "every method gives it to every row" in text and "level with" not in text
+    audit = press(opened(PAGE["review"], probe=False, **state), "Audit")
+    assert "got 40 of 1; choose other data, or label rows" in plain(errors(audit))
+
+
+def test_a_refused_probe_names_its_switch(tmp_path: Path) -> None:
+    labels = np.zeros(40, np.int64)
+    labels[0] = 1
+    write_one_class(tmp_path, labels)
+    state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
+    audit = press(opened(PAGE["review"], **state), "Audit")
+    assert "switching off “Ask logistic regression, too” lets" in plain(errors(audit))
+
+
+def write_one_class(root: Path, labels: np.ndarray | None = None) -> None:
+    place = root / "single" / "tiny"
+    place.mkdir(parents=True)
+    y = np.zeros(40, np.int64) if labels is None else labels
+    X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    np.savez(place / "train.npz", embeddings=X, labels=y)
+    (place / "manifest.json").write_text('{"class_names": ["cat"]}')
+
+
+def errors(app: AppTest) -> str:
+    return " ".join(error.value for error in (*app.error, *app.sidebar.error))
 
 
 def test_clean_labels_have_an_empty_state() -> None:

@@ -182,6 +182,12 @@ def test_verdicts_come_in_and_nothing_is_overruled_unasked(tmp_path: Path) -> No
     assert "2 verdicts taken from verdicts" in told(app)
     assert ledger.verdicts()["action"].to_list() == ["keep", "relabel"]
     assert app.text_input(key="import_verdicts_path").value == ""
+    # It is taken back beside the message, and read once more.
+    app = ready(app.run())
+    app = ready(app.button(key="import_undo").click().run())
+    assert "Taken back\\: 2 verdicts" in told(app) and ledger.verdicts().empty
+    app.text_input(key="import_verdicts_path").set_value(str(path))
+    app = press(ready(app.run()), "Take over 2 verdicts")
     # The same again, one of them otherwise.
     digits_verdicts().assign(action=["unsure", "relabel"]).to_csv(path, index=False)
     app.text_input(key="import_verdicts_path").set_value(str(path))

@@ -45,20 +45,32 @@ def show(chosen: Chosen) -> None:
     if first == second:
         st.info("Choose two different ones.", icon=":material/tune:")
         return
-    pairs = results_table.pair(runs, field, first, second, score) if score in runs else runs[:0]
-    if pairs.empty:
+    found = _compared(chosen.token, field, first, second, score, runs)
+    if found is None:
         st.info(
             f"No run with {look.plain(first)} has a partner with {look.plain(second)} that agrees "
             "in seed and every other field.", icon=":material/link_off:",
         )  # fmt: skip
         return
-    _verdict(pairs, field, first, second, score)
-    conditions = _conditions(pairs)
+    test, conditions = found
+    _verdict(test, len(conditions), field, first, second, score)
     _chart(conditions, first, second, score)
 
 
-def _verdict(pairs: pd.DataFrame, field: str, first: str, second: str, score: str) -> None:
-    test = paired_test(pairs["difference"])
+@st.cache_resource(max_entries=8, show_spinner="Comparing pair by pair …")
+def _compared(
+    token: str, field: str, first: str, second: str, score: str, _runs: pd.DataFrame
+) -> tuple[PairedTest, pd.DataFrame] | None:
+    """The test over all pairs, and one line a condition; None where there is no pair."""
+    if score not in _runs:
+        return None
+    pairs = results_table.pair(_runs, field, first, second, score)
+    return None if pairs.empty else (paired_test(pairs["difference"]), _conditions(pairs))
+
+
+def _verdict(
+    test: PairedTest, conditions: int, field: str, first: str, second: str, score: str
+) -> None:
     # One below the other in a narrow window, by the style sheet.
     cards = st.container(key="stacking_test").columns(4)
     cards[0].metric("Pairs", f"{test.n:,}")
@@ -68,7 +80,6 @@ def _verdict(pairs: pd.DataFrame, field: str, first: str, second: str, score: st
         interval = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"
     cards[2].metric("95 % t interval", interval)
     cards[3].metric("p: t-test, Wilcoxon", f"{_p(test.p_t)}, {_p(test.p_wilcoxon)}")
-    conditions = pairs.drop_duplicates(_keys(pairs)).shape[0]
     words = METRICS[score].lower()
     if conditions > 1:
         words += f", on average over these {conditions} conditions,"

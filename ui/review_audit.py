@@ -20,6 +20,7 @@ from wann_core.ledger import ledger_of, review_folder
 from wann_core.practice import flip_for_practice
 
 _KIND = "audit"
+_PROBE = "Ask logistic regression, too"
 _NAMES = {
     "combined": "Combined",
     "neighbors": "Neighbours",
@@ -78,7 +79,7 @@ def sidebar() -> Asked:
     source = settings.source()
     with st.sidebar:
         probe = linked(
-            st.toggle, "Ask logistic regression, too", key="probe", value=True,
+            st.toggle, _PROBE, key="probe", value=True,
             help="Fitted five times to four fifths of the rows, it judges those it has not seen. "
             "It takes longer and finds more.",
         )  # fmt: skip
@@ -141,7 +142,8 @@ def case(asked: Asked) -> Case:
         st.rerun()
     if job.error is not None:
         if isinstance(job.error, WannError):
-            asked.source.refuse(job.error)
+            text = str(job.error).replace("--no_probe", f"switching off “{_PROBE}”")
+            asked.source.refuse(WannError(text, job.error.field))
         jobs.went_wrong(job.error)
         st.button("Try again", on_click=_restart, args=(asked, key))
         st.stop()

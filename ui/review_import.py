@@ -17,6 +17,7 @@ from wann_core.review.imports import Incoming, import_verdicts, read_verdicts
 _KINDS = {"verdicts": "Verdicts: a ledger or a table", "cleanlab": "cleanlab's label issues"}
 _SUFFIXES = {"verdicts": ("sqlite", "csv", "parquet"), "cleanlab": ("csv", "parquet")}
 _RANKING = "_review_ranking"
+_TAKEN = "_review_imported"
 
 
 def show(case: Case) -> None:
@@ -25,9 +26,7 @@ def show(case: Case) -> None:
         "What to read", list(_KINDS), default="verdicts", key="import_kind", required=True,
         format_func=_KINDS.__getitem__, persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
-    done = st.session_state.pop("_review_imported", "")
-    if done:
-        st.success(look.plain(done), icon=":material/check_circle:")
+    _tell_taken(case)
     file = uploads.choose("file", _SUFFIXES[kind], f"import_{kind}", "/path/to/verdicts.parquet")
     if kind == "cleanlab" and _RANKING in st.session_state:
         st.caption("The cards stand in cleanlab's order.")
@@ -69,8 +68,9 @@ def _offer_verdicts(case: Case, found: Incoming) -> None:
     count = len(found.new) + (len(found.conflicts) if overrule else 0)
 
     def take() -> None:
-        import_verdicts(found, case.ledger, overrule=overrule)
-        st.session_state["_review_imported"] = f"{count:,} verdicts taken from {found.source}."
+        number = import_verdicts(found, case.ledger, overrule=overrule)
+        text = f"{count:,} verdicts taken from {found.source}."
+        st.session_state[_TAKEN] = (case.key, number, found.who, text)
         uploads.forget("import_verdicts")
         review_list.refresh()
 
@@ -78,6 +78,28 @@ def _offer_verdicts(case: Case, found: Incoming) -> None:
         f"Take over {count:,} verdicts", on_click=take, disabled=not count,
         icon=":material/playlist_add:",
     )  # fmt: skip
+
+
+def _tell_taken(case: Case) -> None:
+    """What was taken over last, with the way back as long as there is one."""
+    key, number, who, text = st.session_state.get(_TAKEN, (None, None, "", ""))
+    if key != case.key:
+        return
+    last = case.ledger.undoable(who)
+    if number is not None and (last is None or last.number != number):
+        return
+
+    def undo() -> None:
+        case.ledger.undo(who)
+        st.session_state[_TAKEN] = (key, None, who, f"Taken back: {text}")
+        review_list.refresh()
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.success(look.plain(text), icon=":material/check_circle:")
+        if number is None:
+            st.session_state.pop(_TAKEN)
+        else:
+            st.button("Undo", on_click=undo, key="import_undo", icon=":material/undo:")
 
 
 def _offer_ranking(case: Case, table: pd.DataFrame, text: str) -> None:

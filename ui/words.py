@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ui import look
 from wann_core.datasets import catalogue
 from wann_core.metrics import paired_gain_interval
@@ -68,6 +70,11 @@ def _rows(scenario: Scenario) -> str:
 
 def results(reports: Sequence[Report]) -> str:
     """What the numbers show against kNN-11 and, for WANN, against kNN-51, in Markdown."""
+    if len(np.unique(reports[0].prepared.labels)) == 1:
+        return (
+            "**All training labels are of one class:** every method gives it to every row, so "
+            "these numbers tell nothing. Choose data of at least two classes."
+        )
     by_name = {report.scenario.method_name: report for report in reports}
     reference = by_name[_REFERENCE]
     others = {name: report for name, report in by_name.items() if name != _REFERENCE}

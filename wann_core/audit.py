@@ -128,7 +128,13 @@ def audit(
     rows = labelled_rows(data)
     graph = store.neighbor_graph(rows.X, None, NEIGHBORS, progress, search)
     n_classes = len(rows.class_names)
-    fits = OutOfFold(rows.X, rows.labels, n_classes, progress) if probe else None
+    try:
+        fits = OutOfFold(rows.X, rows.labels, n_classes, progress) if probe else None
+    except WannError as error:
+        reason = str(error).rstrip(".")
+        raise WannError(
+            f"{reason}; --no_probe lets the neighbours judge alone.", "probe"
+        ) from error
     return judge(rows, Evidence(graph, rows.labels, n_classes, fits), score)
 
 
@@ -186,7 +192,7 @@ def labelled_rows(data: Dataset) -> LabelledRows:
     if len(labels) < 3 or classes < 2:
         raise WannError(
             "an audit needs at least 3 labelled rows of 2 classes, "
-            f"got {len(labels)} of {classes}.",
+            f"got {len(labels)} of {classes}; choose other data, or label rows of another class.",
             "dataset",
         )
     parts = [s.X if len(r) == len(s.X) else s.X[r] for (_, s), r in zip(found, kept, strict=True)]

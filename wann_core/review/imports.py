@@ -50,6 +50,15 @@ class Incoming:
     source: str
 
     @property
+    def who(self) -> str:
+        """Whose operation an import of it is."""
+        return f"import: {self._printable}"[:200]
+
+    @property
+    def _printable(self) -> str:
+        return "".join(c if c.isprintable() else "?" for c in self.source)
+
+    @property
     def text(self) -> str:
         """What was found, in a sentence."""
         total = len(self.new) + len(self.conflicts) + self.same + sum(self.unmatched.values())
@@ -143,10 +152,9 @@ def import_verdicts(incoming: Incoming, ledger: Ledger, *, overrule: bool = Fals
     rows = incoming.new + (incoming.conflicts if overrule else [])
     if not rows:
         return None
-    printable = "".join(c if c.isprintable() else "?" for c in incoming.source)
     by = f", made by {', '.join(incoming.people)}" if incoming.people else ""
-    batch = f"{len(rows):,} verdicts from {printable}{by}"
-    return ledger.record(rows, who=f"import: {printable}"[:200], batch=batch[:1000])
+    batch = f"{len(rows):,} verdicts from {incoming._printable}{by}"
+    return ledger.record(rows, who=incoming.who, batch=batch[:1000])
 
 
 def _is_sqlite(path: Path) -> bool:
