@@ -133,7 +133,7 @@ def test_no_runs_yet_says_what_to_do() -> None:
 
 
 @pytest.mark.usefixtures("_measured")
-def test_views_show_the_numbers_of_the_store() -> None:
+def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
     table = describe(ResultsStore().records()).table
     app = opened("results")
     shown = app.dataframe[0].value
@@ -160,6 +160,9 @@ def test_views_show_the_numbers_of_the_store() -> None:
     pairs = table.pivot(index=["noise", "seed"], columns="method", values="accuracy")
     gain = 100 * (pairs["WANN"] - pairs["kNN-11"]).mean()
     assert metrics(app)["Mean difference, points"] == f"{gain:+.2f}"
+    with monkeypatch.context() as patch:
+        patch.setattr("wann_core.results_table.pair", None)  # what is known is not paired again
+        assert metrics(app.run())["Pairs"] == "15" and not app.error
 
     app = opened("results", view="runs", f_noise=["sym 0.4"])
     assert len(app.dataframe[0].value) == 9
