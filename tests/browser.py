@@ -27,7 +27,7 @@ from playwright.sync_api import (
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 60_000  # milliseconds for what must follow; a loaded machine is slow, not broken
 LONG = 120_000  # for a first page, whose kernels may be compiled, and for long work
-READY = "[data-testid='stDownloadButton'], button:text-is('Run')"
+READY = "[data-testid='stDownloadButton'], button:has(:text-is('Run'))"
 _QUIET = 300  # milliseconds
 _AT_REST = """([state, quiet, call]) => {
   const idle = document.querySelector(state) !== null, now = performance.now();

@@ -82,8 +82,9 @@ def choose(page: Page, name: str, option: str) -> None:
     pytest.fail(f"{option} could not be chosen")
 
 
-def shown_color(page: Page) -> str:
-    return str(page.locator(".st-key-color [data-testid='stSelectbox'] input").input_value())
+def expect_color(page: Page, name: str) -> None:
+    box = page.locator(".st-key-color [data-testid='stSelectbox'] input")
+    expect(box).to_have_value(name)
 
 
 def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
@@ -125,7 +126,6 @@ def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
     expect(page.get_by_role("heading", name=f"Training row {row}", exact=True)).to_be_visible()
     page.get_by_role("link", name="Map").click()
     plot(page).wait_for()
-    settle(page)
     assert download(page, "map-selection")["row"].to_list() == table["row"].to_list()
     page.get_by_role("button", name="Clear selection").click()
     expect(page.get_by_text("Draw around points")).to_be_visible()
@@ -148,7 +148,6 @@ def test_hand_chooses_a_single_point(context: BrowserContext, address: str) -> N
             break
         except TimeoutError:
             continue
-    settle(page)
     assert download(page, "map-selection")["row"].to_list() == [p.test_ids[alone]]
 
 
@@ -164,11 +163,11 @@ def test_url_finds_the_same_view_again(context: BrowserContext, address: str) ->
         slider.press("ArrowRight")
     expect(page.get_by_role("button", name="Whole map")).to_be_visible()
     settle(page)
-    line = page.get_by_text(re.compile(r"\d+ rows, each a point")).inner_text()
     again = opened(context, page.url)
-    expect(again.get_by_text(line)).to_be_visible()
+    line = again.get_by_text(re.compile(r"\d+ rows, each a point")).inner_text()
+    expect(page.get_by_text(line)).to_be_visible()
     assert "1,200" not in line
-    assert shown_color(again) == "Vote agreement"
+    expect_color(again, "Vote agreement")
     again.reload()
     plot(again).wait_for()
     expect(again.get_by_text(line)).to_be_visible()
@@ -185,7 +184,7 @@ def test_two_tabs_do_not_disturb_each_other(context: BrowserContext, address: st
     expect(two.get_by_text("Draw around points")).to_be_visible()
     choose(one, "Colour by", "Density")
     expect(one.get_by_text("1,200 rows, each a point")).to_be_visible()
-    assert shown_color(two) == "True label"
+    expect_color(two, "True label")
     assert download(one, "map-selection")["row"].to_list() == rows
 
 
@@ -199,7 +198,6 @@ def test_umap_comes_while_pca_is_shown_and_is_kept(context: BrowserContext, addr
     expect(page.get_by_text("UMAP was cancelled; PCA is shown instead")).to_be_visible()
     page.get_by_role("button", name="Start UMAP again").click()
     expect(page.get_by_text("UMAP keeps neighbours together")).to_be_visible()
-    settle(page)
     expect(cancel).to_have_count(0)
     # Other labels lie on the same map.
     again = opened(context, f"{address}/map?rows=600&ratio=0.1&noise=Asymmetric")

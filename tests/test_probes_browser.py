@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser import LONG, download, legend, opened, press, server, settle
 
 ASKED = "/probes?rate=0.003&losses=ce&losses=gce&logistic=logreg"
-TRAIN = "button:text-matches('^Train( again)?$')"
+TRAIN = "button:has(:text-matches('^Train( again)?$'))"
 SCORES = ["method_name", "accuracy", "macro_f1", "best_epoch", "C"]
 
 
