@@ -25,8 +25,7 @@ from playwright.sync_api import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 60_000  # milliseconds for what must follow; a loaded machine is slow, not broken
-LONG = 120_000  # for a first page, whose kernels may be compiled, and for long work
+PATIENCE = 120_000  # milliseconds; a loaded machine is slow, not broken
 READY = "[data-testid='stDownloadButton'], button:has(:text-is('Run'))"
 _QUIET = 300  # milliseconds
 _AT_REST = """([state, quiet, call]) => {
@@ -127,7 +126,7 @@ def opened(context: BrowserContext, url: str, sign: str = READY) -> Page:
     """A new tab that has finished loading: `sign` is there, and the page is at rest."""
     tab = context.new_page()
     tab.goto(url)
-    tab.locator(sign).first.wait_for(timeout=LONG)
+    tab.locator(sign).first.wait_for()
     settle(tab)
     return tab
 
@@ -138,7 +137,7 @@ def press(page: Page, name: str, follows: Locator | None = None) -> None:
     A click while a loaded machine draws the page anew may be lost.
     """
     button = page.get_by_role("button", name=name, exact=True).first
-    button.wait_for(timeout=LONG)
+    button.wait_for()
     for _ in range(4):
         with contextlib.suppress(TimeoutError):  # a table that follows a job is never at rest
             settle(page, 5_000)

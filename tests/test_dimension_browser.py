@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser import download, legend, opened, press, server
 
-ROWS, COLUMNS = 6_000, 120
+ROWS, COLUMNS = 3_000, 120
 
 
 @pytest.fixture(scope="module")

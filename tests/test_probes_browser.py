@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser import LONG, download, legend, opened, press, server, settle
+from tests.browser import download, legend, opened, press, server, settle
 
 ASKED = "/probes?rate=0.003&losses=ce&losses=gce&logistic=logreg"
 TRAIN = "button:has(:text-matches('^Train( again)?$'))"
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def expect_results(page: Page) -> pd.DataFrame:
     """The scores of a training that has ended, as its CSV holds them."""
-    expect(page.get_by_role("button", name="Train again")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("button", name="Train again")).to_be_visible()
     expect(page.get_by_role("heading", name="All methods on these rows")).to_be_visible()
     expect(legend(page, "training")).to_have_text(["ce", "gce"])
     assert page.get_by_test_id("stException").count() == 0

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import LONG, download, legend, press, server, settle
+from tests.browser import download, legend, press, server, settle
 from tests.test_leave_one_out import write
 from tests.test_reliability_page import many_classes
 from wann_core import Scenario, prepare
@@ -39,7 +39,7 @@ def opened(page: Page, address: str, chart: str) -> None:
 
 
 def drawn(page: Page, chart: str) -> None:
-    page.locator(f".st-key-chart_{chart} .js-plotly-plot .nsewdrag").wait_for(timeout=LONG)
+    page.locator(f".st-key-chart_{chart} .js-plotly-plot .nsewdrag").wait_for()
     settle(page)
 
 

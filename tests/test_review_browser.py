@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 from sklearn.datasets import load_digits
 
-from tests.browser import LONG, press, process, saved, settle
+from tests.browser import press, process, saved, settle
 
 CLASSES = ("zero", "one", "two", "three", "four")
 
@@ -38,7 +38,7 @@ def embed(page: Page, address: str, images: Path) -> None:
     """Embed the folder by bare pixels on the Data page."""
     page.goto(f"{address}/data")
     for name in ("Embed images", "A folder on this machine"):
-        page.get_by_role("radio", name=name).click(timeout=LONG)
+        page.get_by_role("radio", name=name).click()
         settle(page)
     box = page.get_by_role("textbox", name="Folder", exact=True)
     box.fill(str(images))
@@ -93,7 +93,7 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         app.wait(20)
     with process(tmp_path, tmp_path / "database", tmp_path / "data") as (address, _):
         page.goto(f"{address}/{link}")  # nobody presses Audit
-        expect(page.get_by_text("4 reviewed")).to_be_visible(timeout=LONG)
+        expect(page.get_by_text("4 reviewed")).to_be_visible()
         page.get_by_role("radio", name="Take it home").click()
         button = page.get_by_role("button", name="Table as CSV")
         table = pd.read_csv(saved(page, button).path())
@@ -111,5 +111,5 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
         told = page.get_by_test_id("stMarkdown").filter(has_text="embedded by")
         expect(told).to_contain_text(
-            "drawings-cleaned, embedded by pixels: 200 training and 50 test rows", timeout=LONG
+            "drawings-cleaned, embedded by pixels: 200 training and 50 test rows"
         )

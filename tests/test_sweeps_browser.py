@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import LONG, download, legend, press, saved
+from tests.browser import download, legend, press, saved
 
 # Logistic regression takes long enough to be cancelled in the middle.
 ASKED = (
@@ -28,7 +28,7 @@ def text(page: Page, key: str) -> str:
 
 def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address: str) -> None:
     page.goto(address + ASKED)
-    expect(metric(page, "Runs")).to_have_text("64", timeout=LONG)
+    expect(metric(page, "Runs")).to_have_text("64")
     plan = tomllib.loads(text(page, "toml_plan"))
     assert plan["grid"][0]["noise_ratio"] == [0.2, 0.4]
     assert plan["grid"][0]["method"] == ["kNN-11", "WANN", "logreg", "logreg_reliability"]
@@ -37,7 +37,7 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 64 runs have ended"))).to_be_visible()
     press(page, "Cancel", page.get_by_text("Cancelled. What has ended is kept"))
     press(page, "Go on", page.get_by_role("button", name="Cancel"))
-    expect(page.get_by_text("All runs have ended")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("All runs have ended")).to_be_visible()
     expect(metric(page, "Stored already")).to_have_text("64")
     expect(metric(page, "To do")).to_have_text("0")
 
