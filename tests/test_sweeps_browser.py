@@ -11,7 +11,7 @@ from tests.browser import download, legend, press, saved
 
 # Logistic regression takes long enough to be cancelled in the middle.
 ASKED = (
-    "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=8"
+    "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=4"
     "&sweep_methods=kNN-11&sweep_methods=WANN&sweep_methods=logreg&sweep_methods=logreg_reliability"
 )
 
@@ -28,24 +28,24 @@ def text(page: Page, key: str) -> str:
 
 def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address: str) -> None:
     page.goto(address + ASKED)
-    expect(metric(page, "Runs")).to_have_text("64")
+    expect(metric(page, "Runs")).to_have_text("32")
     plan = tomllib.loads(text(page, "toml_plan"))
     assert plan["grid"][0]["noise_ratio"] == [0.2, 0.4]
     assert plan["grid"][0]["method"] == ["kNN-11", "WANN", "logreg", "logreg_reliability"]
 
     press(page, "Run", page.get_by_role("button", name="Cancel"))
-    expect(page.get_by_text(re.compile(r"[1-9]\d* of 64 runs have ended"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"[1-9]\d* of 32 runs have ended"))).to_be_visible()
     press(page, "Cancel", page.get_by_text("Cancelled. What has ended is kept"))
     press(page, "Go on", page.get_by_role("button", name="Cancel"))
     expect(page.get_by_text("All runs have ended")).to_be_visible()
-    expect(metric(page, "Stored already")).to_have_text("64")
+    expect(metric(page, "Stored already")).to_have_text("32")
     expect(metric(page, "To do")).to_have_text("0")
 
     page.get_by_role("link", name="See the results").click()
-    expect(page.get_by_text("64 of 64 runs.")).to_be_visible()
+    expect(page.get_by_text("32 of 32 runs.")).to_be_visible()
     cells = download(page, "results")
     assert len(cells) == 4 * 2
-    assert set(cells["seeds"]) == {8}
+    assert set(cells["seeds"]) == {4}
     latex = text(page, "text_tex")
     assert latex.count(r"\toprule") == 1
     for cell in cells.itertuples():
@@ -57,10 +57,10 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
 
     views = page.get_by_role("radio", name="Compare two", exact=True)
     views.click()
-    expect(metric(page, "Pairs")).to_have_text("16")
+    expect(metric(page, "Pairs")).to_have_text("8")
     pairs = download(page, "results-pairs")
     assert list(pairs["condition"]) == ["sym 0.2", "sym 0.4"]
-    assert set(pairs["pairs"]) == {8}
+    assert set(pairs["pairs"]) == {4}
     by_cell = cells.set_index(["method", "noise"])["mean"]
     for one in pairs.itertuples():
         first, second = (by_cell[m, one.condition] for m in (one.first_is, one.second_is))
