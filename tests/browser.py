@@ -79,6 +79,7 @@ def process(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    _share_compiled(folder / "cache")
     environment = os.environ | {
         "WANN_CACHE": str(folder / "cache"),
         "WANN_REVIEW_ROOT": str(folder / "reviews"),
@@ -100,6 +101,15 @@ def process(
         finally:
             running.terminate()
             running.wait(20)
+
+
+def _share_compiled(cache: Path) -> None:
+    """What UMAP compiles is compiled once for all servers; layouts are not shared."""
+    shared, own = Path(os.environ["WANN_CACHE"], "compiled"), cache / "compiled"
+    if not own.exists():
+        shared.mkdir(exist_ok=True)
+        cache.mkdir(exist_ok=True)
+        own.symlink_to(shared)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -48,7 +48,7 @@ def move_noise(page: Page, steps: int) -> None:
         slider.press("ArrowRight")
 
 
-def test_noise_slider_moves_the_numbers_and_the_csv_holds_them(page: Page) -> None:
+def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) -> None:
     before = cards(page)
     assert list(before) == ["kNN-11", "kNN-51", "ANN", "WANN"]
     expect(page.get_by_text("Realised noise: 40.00 % of the labels")).to_be_visible()
@@ -65,6 +65,14 @@ def test_noise_slider_moves_the_numbers_and_the_csv_holds_them(page: Page) -> No
     assert set(table["realised_noise"]) == {0.7}
     assert set(table["dataset"]) == {"digits"}
 
+    chart = page.locator(".st-key-chart_accuracy")
+    chart.hover()
+    file = saved(page, chart.locator("[data-title='Download plot']"))
+    assert file.suggested_filename == "wann-accuracy.svg"
+    root = ElementTree.parse(file.path()).getroot()
+    assert root.tag.endswith("svg")
+    assert "WANN" in "".join(root.itertext())
+
 
 def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     page.get_by_role("link", name="Compare").click()
@@ -78,16 +86,6 @@ def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     # More wrong labels never help, and under heavy noise many voters beat few.
     assert mean.loc[0.0].min() > mean.loc[0.8].max()
     assert mean.loc[0.8, "WANN"] > mean.loc[0.8, "kNN-11"]
-
-
-def test_chart_downloads_as_svg(page: Page) -> None:
-    chart = page.locator(".st-key-chart_accuracy")
-    chart.hover()
-    file = saved(page, chart.locator("[data-title='Download plot']"))
-    assert file.suggested_filename == "wann-accuracy.svg"
-    root = ElementTree.parse(file.path()).getroot()
-    assert root.tag.endswith("svg")
-    assert "WANN" in "".join(root.itertext())
 
 
 def test_link_reopens_the_view_in_a_new_tab(page: Page, context: BrowserContext) -> None:
