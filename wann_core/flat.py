@@ -27,7 +27,8 @@ _BLAS_VALUES = 128_000
 # could hide a nearer row, more are fetched, up to `_MOST_SPARE`.
 SPARE = 8
 _MOST_SPARE = 4096
-_ROUNDING = 64 * float(np.finfo(np.float32).eps) / 2
+_EPSILON = float(np.finfo(np.float32).eps)
+_ROUNDING = 32 * _EPSILON
 _CANDIDATES_AT_ONCE = 1 << 23
 _BLOCK = 8192
 
@@ -159,6 +160,8 @@ def rank(
 ) -> None:
     """Fill in the nearest candidates of each row by their true distance, accumulated in float64.
 
+    Distances in float32 tell first for which of the candidates that is worth its while.
+
     Parameters
     ----------
     rows : ndarray of shape (r,), int64
@@ -182,31 +185,34 @@ def rank(
     )  # fmt: skip
 
 
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+@numba.njit(nogil=True, cache=True)
 def _rank(  # type: ignore[no-untyped-def]
     start, stop, rows, batch, train, own, searched, bounds, candidates, ids, squares, complete
 ):
     k, n_columns, n_candidates = ids.shape[1], train.shape[1], candidates.shape[1]
+    # A difference, its square and sums of squares are each rounded once, all in one direction at
+    # worst.
+    surely = 1 - (n_columns + 4) * _EPSILON
+    rough, keys = np.empty(n_candidates, np.float32), np.empty(n_candidates, np.int64)
+    bits = rough.view(np.int32)
     order_d = np.empty(n_candidates)
     order_i = np.empty(n_candidates, np.int64)
     for q in range(start, stop):
-        row = rows[q]
-        norm = 0.0
-        for f in range(searched.shape[1]):
-            norm += np.float64(searched[row, f]) ** 2
-        found, done = 0, False
+        row, n = rows[q], 0
         for c in range(n_candidates):
             i = candidates[q, c]
-            if i < 0 or i == own[row]:
-                continue
-            if found >= k and _beyond(bounds[q, c], norm, order_d[k - 1]):
-                done = True
+            if i >= 0 and i != own[row]:
+                rough[c] = _rough_square(batch, row, train, i)
+                # Bits of numbers that are not negative are in the order of the numbers.
+                keys[n] = (np.int64(bits[c]) << 32) | c
+                n += 1
+        keys[:n].sort()
+        for found, key in enumerate(keys[:n]):
+            c = key & 0xFFFFFFFF
+            if found >= k and order_d[k - 1] < surely * rough[c] < np.inf:
                 break
-            d = 0.0
-            for f in range(n_columns):
-                difference = np.float64(batch[row, f]) - np.float64(train[i, f])
-                d += difference * difference
-            # Insertion: faiss's order is nearly right already.
+            i, d = candidates[q, c], _square(batch, row, train, candidates[q, c])
+            # Insertion: the order is nearly right already.
             at = found
             while at > 0 and order_d[at - 1] >= d:
                 if order_d[at - 1] == d and order_i[at - 1] < i:
@@ -214,11 +220,33 @@ def _rank(  # type: ignore[no-untyped-def]
                 order_d[at], order_i[at] = order_d[at - 1], order_i[at - 1]
                 at -= 1
             order_d[at], order_i[at] = d, i
-            found += 1
         for j in range(k):
             ids[row, j] = order_i[j]
             squares[row, j] = order_d[j]
-        complete[row] = done or _beyond(bounds[q, n_candidates - 1], norm, order_d[k - 1])
+        norm = 0.0
+        for f in range(searched.shape[1]):
+            norm += np.float64(searched[row, f]) ** 2
+        complete[row] = _beyond(bounds[q, n_candidates - 1], norm, order_d[k - 1])
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _rough_square(batch, row, train, i):  # type: ignore[no-untyped-def]
+    """Squared distance accumulated in float32."""
+    square = np.float32(0)
+    for f in range(train.shape[1]):
+        difference = np.float32(batch[row, f] - train[i, f])
+        square += difference * difference
+    return square
+
+
+@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
+def _square(batch, row, train, i):  # type: ignore[no-untyped-def]
+    """Squared distance accumulated in float64."""
+    square = 0.0
+    for f in range(train.shape[1]):
+        difference = np.float64(batch[row, f]) - np.float64(train[i, f])
+        square += difference * difference
+    return square
 
 
 @numba.njit(nogil=True, cache=True)

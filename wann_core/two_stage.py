@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
@@ -24,8 +25,9 @@ _BLOCK = 8192
 # Uncertified rows are searched flat if they are no more than this share of all; else only the most
 # doubtful ones are. Neighbours are missed in bulk by odd rows, and these can be told.
 _FEW, _DOUBTFUL = 0.02, 0.01
-# Queries of a call are searched in so many groups, so that a candidate is read from memory once.
-_GROUPS = 48
+# Queries near each other share candidates, which are then still in the cache: queries are searched
+# in groups of about so many, no more groups than so many.
+_GROUP, _GROUPS = 128, 1000
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -107,23 +109,25 @@ class TwoStage:
         """
         found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
         reach = np.empty(len(queries))
+        own = own_ids(own, slice(0, len(queries)))
+        leading = self.rotation.project(queries, self.size)
+        order = _by_nearness(leading)
         step = rows_at_once(self.tiles.size, self.size)
         wanted = min(max(self.candidates, k + 1), len(self.flat.train))
         for start in range(0, len(queries), step):
-            part = slice(start, min(start + step, len(queries)))
-            batch = floats(queries[part])
-            searched = self.rotation.project(batch, self.size)
-            order = _by_nearness(searched)
-            bounds, ids = candidates.nearest(searched[order], self.tiles, wanted)
-            squares = np.empty((len(batch), k))
+            part = order[start : start + step]
+            searched = leading[part]
+            bounds, among = candidates.nearest(searched, self.tiles, wanted)
+            ids, squares = np.empty((len(part), k), np.int32), np.empty((len(part), k))
+            certain = np.empty(len(part), np.bool_)
             rank(
-                order, batch, self.flat.train, own_ids(own, part), searched, bounds, ids,
-                found[0][part], squares, certified[part],
+                np.arange(len(part)), floats(queries[part]), self.flat.train, own[part], searched,
+                bounds, among, ids, squares, certain,
             )  # fmt: skip
-            found[1][part] = np.sqrt(squares)
-            reach[part][order] = bounds[:, -1] / np.maximum(squares[order, -1], _TINY)
+            found[0][part], found[1][part], certified[part] = ids, np.sqrt(squares), certain
+            reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], _TINY)
             if tell is not None:
-                tell(part.stop)
+                tell(start + len(part))
         rest = _doubtful(reach, certified)
         if len(rest):
             self._search_flat(rest, queries, k, own, found, tell)
@@ -131,29 +135,20 @@ class TwoStage:
         return found, certified
 
     def _search_flat(
-        self,
-        rows: Array,
-        queries: Array,
-        k: int,
-        own: Array | None,
-        found: Found,
-        tell: Tell | None,
+        self, rows: Array, queries: Array, k: int, own: Array, found: Found, tell: Tell | None
     ) -> None:
         def still(_: int) -> None:
             if tell is not None:
                 tell(len(queries))
 
-        ids, distances = self.flat.search(
-            queries[rows], k, None if own is None else own[rows], still
-        )
-        found[0][rows], found[1][rows] = ids, distances
+        found[0][rows], found[1][rows] = self.flat.search(queries[rows], k, own[rows], still)
 
 
 def _by_nearness(rows: Array) -> Array:
-    """An order in which rows near each other, which share candidates, follow each other."""
-    some = rows[:: len(rows) // _GROUPS + 1]
-    squares = np.einsum("ij,ij->i", some, some)
-    return np.argsort(np.argmax(rows @ some.T - squares / 2, axis=1), kind="stable")
+    """An order in which rows near each other follow each other."""
+    groups = int(np.clip(len(rows) // _GROUP, 1, _GROUPS))
+    _, nearest = faiss.knn(rows, np.ascontiguousarray(rows[:: -(-len(rows) // groups)]), 1)
+    return np.argsort(nearest[:, 0], kind="stable")
 
 
 def _doubtful(reach: Array, certified: Array) -> Array:
