@@ -14,12 +14,12 @@ _VIEWS = {
 }
 
 st.title("Results")
-found = results.load()
+found, token = results.load()
 view = linked(
     st.segmented_control, "View", key="view", options=list(_VIEWS), default="table",
     format_func=lambda name: _VIEWS[name][0], required=True, label_visibility="collapsed",
 )  # fmt: skip
-chosen = results.filtered(found.table)
+chosen = results.filtered(found, token)
 results.tell(found, chosen, empty=view != "import")
 try:
     _VIEWS[view][1](chosen)

@@ -15,7 +15,7 @@ planned = sweeps.planned(plan, folders)
 job = sweeps.find(plan, folders)
 live = job is not None and job.state is jobs.State.RUNNING
 sweeps.tell(planned)
-button, download, _ = st.columns([1, 1, 3])
+button, download, _ = st.columns([2, 2, 3])
 download.download_button(
     "Plan, TOML", plan.to_toml(), "wann-sweep.toml", "application/toml", key="toml_plan",
     icon=":material/download:", on_click="ignore", width="stretch",

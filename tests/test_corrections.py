@@ -159,6 +159,8 @@ def test_outlook_learns_from_the_reviewer() -> None:
     assert everything.factor > 1 and not everything.stop
     rest = outlook(ranked, rates, reviewed(ranked, wrong, 600))
     assert (rest.rows, rest.expected, rest.stop) == (0, 0, True)
+    few = outlook(ranked.tail(3), np.ones(3), reviewed(ranked, wrong, 0))
+    assert few.expected == 3 and not few.stop  # all that is left is wrong
     with pytest.raises(WannError, match="`ahead`"):
         outlook(ranked, rates, reviewed(ranked, wrong, 0), ahead=0)
 

@@ -19,10 +19,18 @@ from scipy import stats
 from wann_core import Scenario, WannError
 from wann_core.export import scenario_record
 from wann_core.import_logs import MOST_BYTES, read_log
+from wann_core.paired_tests import is_level, paired_test
 from wann_core.probing import ProbeSettings
 from wann_core.results import ResultsStore
-from wann_core.results_table import describe, divide, pair, paired_test, pivots
-from wann_core.results_text import latex_escape, long, to_latex, to_markdown, to_text
+from wann_core.results_table import describe, divide, pair, pivots
+from wann_core.results_text import (
+    latex_escape,
+    long,
+    markdown_escape,
+    to_latex,
+    to_markdown,
+    to_text,
+)
 
 METHODS = ("kNN-11", "kNN-51", "WANN")
 
@@ -112,6 +120,7 @@ def test_where_no_rivals_are_shown_nothing_is_best() -> None:
     [
         {"backbone": "other"}, {"dataset": "other"}, {"draw": "exact"}, {"reduction": "PCA"},
         {"imbalance_ratio": 0.1}, {"num_subsamples": 100}, {"normalization": "l2"},
+        {"search": "flat"},
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
@@ -174,6 +183,20 @@ def test_pairs_agree_in_seed_and_every_other_field() -> None:
     assert pair(table, "noise", "sym 0.2", "asym 0.2", "accuracy").empty
 
 
+def test_differences_equal_but_for_their_last_bits_are_no_spread() -> None:
+    gains = np.array([0.9, 0.91, 0.92]) - np.array([0.8, 0.81, 0.82])
+    assert np.ptp(gains) > 0
+    found = paired_test(gains)
+    assert math.isnan(found.p_t)
+    assert math.isnan(found.low)
+    # What every seed loses is not level, whether or not its last bits differ.
+    assert not is_level(gains)
+    assert not is_level(np.array([0.25, 0.25, 0.25]))
+    assert is_level(np.zeros(3))
+    assert not is_level(np.zeros(2))  # too few to say
+    assert is_level(np.array([0.01, np.nan, -0.01, 0.0]))
+
+
 def test_paired_test_agrees_with_scipy_and_is_silent_where_it_knows_nothing() -> None:
     rng = np.random.default_rng(1)
     first, second = rng.random(7), rng.random(7)
@@ -217,6 +240,9 @@ def test_latex_has_the_structure_of_booktabs_and_prints_any_name(tmp_path: Path)
 def test_escapes() -> None:
     assert latex_escape("a_b\n%c") == r"a\_b \%c"
     assert latex_escape("\\") == r"\textbackslash{}"
+    # After a row's end, a bracket or star would be an option of that.
+    assert latex_escape("[2pt]*|") == r"{[}2pt]{*}\textbar{}"
+    assert markdown_escape("A&lt;B") == r"A\&lt;B"
 
 
 def test_markdown_csv_and_text_hold_the_same_numbers() -> None:
@@ -256,10 +282,16 @@ def test_published_logs_are_read() -> None:
     assert row["accuracy"] == 0.915
     knn, _ = logged("x_5NN_s1.json", method="kNN", k=5, dimensionality_reduction="PCA")
     assert (knn.method_name, knn.reduction, knn.seed) == ("kNN-5", "PCA", 1)
+    # A data set's name may look like a tag.
+    odd, _ = logged("a_9samples_s3_WANN_s42.json", dataset="a_9samples_s3")
+    assert (odd.seed, odd.num_subsamples) == (42, None)
     loss = {k: v for k, v in PUBLISHED.items() if k not in ("method", "k", "artificial_noise")}
     loss |= {"loss": "gce", "arificial_noise": {"pattern": "None", "rate": 0.0}}
     probe, _ = read_log("cifar10_gce_s3.json", json.dumps(loss).encode())
     assert (probe.method, probe.noise_pattern, probe.seed) == ("gce", None, 3)
+
+
+OWN = scenario_record(Scenario(method="gce"))
 
 
 @pytest.mark.parametrize(
@@ -277,7 +309,16 @@ def test_published_logs_are_read() -> None:
         ("a_s1.json", {"artificial_noise": None}, "`artificial_noise` is missing"),
         ("a_s1.json", {"artificial_noise": {"pattern": "x", "rate": 0}}, "`noise_pattern`"),
         ("a_s1.json", {"imbalance_ratio": 7}, "`imbalance_ratio`"),
-        ("a_s1.json", {"scenario": {"seed": 1}}, "cannot be read"),
+        ("a_s1.json", {"accuracy": 10**400}, "`accuracy` must be a number"),
+        ("a_s1.json", {"train_rows": "9"}, "'a_s1.json' is no log of a run: `train_rows`"),
+        ("a_s1.json", {"dataset": "\ud800"}, "`dataset` must be a text of one line"),
+        ("a_s1.json", {"scenario": {"dataset": "a", "backbone": "b"}}, "cannot be read"),
+        ("a_s1.json", {"scenario": OWN | {"dataset": {}}}, "`dataset` must be a text"),
+        (
+            "a_s1.json",
+            {"scenario": OWN | {"loss_parameters": '{"q": "x"}'}},
+            "`q` must be a number",
+        ),
     ],
 )
 def test_other_files_are_refused(name: str, changes: dict[str, Any], sentence: str) -> None:

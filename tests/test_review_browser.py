@@ -80,8 +80,18 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         page.get_by_role("textbox", name="Your name").press("Enter")
         settle(page)
         expect(page.get_by_text("Nothing is reviewed yet")).to_be_visible()
+        # So is one typed into the list of classes, until Enter.
+        page.locator(".deck select").focus()
+        page.keyboard.type("tku")
+        settle(page)
+        expect(page.get_by_text("Nothing is reviewed yet")).to_be_visible()
         page.locator("h1").click()
-        for count in range(1, 6):
+        for _ in range(4):  # held down
+            page.keyboard.down("1")
+        page.keyboard.up("1")
+        expect(page.get_by_text("1 reviewed")).to_be_visible()
+        settle(page)
+        for count in range(2, 6):
             judge(page, "r", count)
         last = page.locator(".card").nth(4).locator("button").get_attribute("title")
         page.keyboard.press("z")

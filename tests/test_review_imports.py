@@ -137,17 +137,17 @@ def test_defused_cells_mean_what_they_were(tmp_path: Path) -> None:
     from wann_core.datasets.dataset import Split
 
     split = Split(np.random.RandomState(0).randn(60, 3), np.arange(60) % 2, np.arange(60),
-                  names=[f"-{i}.png" for i in range(60)])  # fmt: skip
+                  names=[f"-{i}\r.png" for i in range(60)])  # fmt: skip
     database.write(tmp_path / "db", "odd", "tiny", {"train": split}, ("=cat", "@dog"), {})
     data = datasets.load("odd", "tiny", tmp_path / "db")
     there = ledger_of(data, tmp_path / "there")
-    there.record([Verdict("train", 0, "=cat", "relabel", "@dog", "-0.png")], who="ada")
+    there.record([Verdict("train", 0, "=cat", "relabel", "@dog", "-0\r.png")], who="ada")
     path = exported(data, there, tmp_path / "t.csv")
     assert "'=cat" in path.read_text()
     here = ledger_of(data, tmp_path / "here")
     import_verdicts(read_verdicts(path, data, here), here)
     found = here.verdicts().iloc[0]
-    assert (found["given_label"], found["new_label"], found["id"]) == ("=cat", "@dog", "-0.png")
+    assert (found["given_label"], found["new_label"], found["id"]) == ("=cat", "@dog", "-0\r.png")
 
 
 BROKEN = {

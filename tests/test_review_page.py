@@ -404,6 +404,16 @@ def test_a_twin_under_another_label_is_named(session: dict[str, Any]) -> None:
     assert [row["line"] for row in card["evidence"][2]["rows"]] == ["bee"]
 
 
+def test_a_file_whose_name_is_no_text_can_be_judged(session: dict[str, Any]) -> None:
+    data = three_blobs()
+    names = ["\udcff.png", *[f"{i}.png" for i in range(len(data.train) - 1)]]
+    data = dataclasses.replace(data, train=dataclasses.replace(data.train, names=names))
+    case = Case(data, audit(data, probe=False), ledger_of(data), "blobs")
+    judge(case, "keep", "train-1000")
+    assert case.ledger.verdicts()["id"].to_list() == ["\\udcff.png"]
+    assert review_cards.where(case, 0) == "train row 1000, \\udcff.png"
+
+
 def test_counts_leave_out_the_unsure(blobs: Case, session: dict[str, Any]) -> None:
     judge(blobs, "relabel", "train-1000", label=0)
     judge(blobs, "keep", "train-1001", "train-1002", at=2)

@@ -35,7 +35,7 @@ CUTS = (0, 1, 1, 40, 500, 900)  # one row, none, fewer than k, and more
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as connected,
     ):
         yield connected
@@ -110,7 +110,7 @@ def test_work_of_a_killed_worker_is_done_again(
     shards = [FromFile(tmp_path, number) for number in range(4)]
     killed: list[float] = []
     with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as connected,
     ):
         pids = list(connected.run(os.getpid).values())

@@ -44,6 +44,14 @@ def test_grids_share_what_stands_above_them_and_every_run_is_there_once() -> Non
     assert all(run == run.canonical() for run in runs)
 
 
+def test_what_does_not_matter_makes_no_more_runs() -> None:
+    matrix = "transition_matrix=[[0.9, 0.1], [0, 1]]"
+    ratios = f'[[grid]]\nnoise_pattern="matrix"\n{matrix}\nnoise_ratio=[0.2, 0.4]'
+    assert len(parse(ratios).scenarios()) == 1
+    searches = '[[grid]]\nmethod=["ce", "WANN"]\nsearch=["auto", "flat"]'
+    assert len(parse(searches).scenarios()) == 1 + 2
+
+
 def test_what_is_written_is_read_back() -> None:
     plan = parse(PLAN)
     assert parse(plan.to_toml()) == plan
@@ -68,6 +76,11 @@ def test_any_name_and_number_survives_the_file(name: str, seed: int, ratio: floa
         ("[grid]\nseed = 1", "needs at least one [[grid]]"),
         ("grid = 3", "needs at least one [[grid]]"),
         ("[[grid]]\nseeds = 1", "`seeds` is no key of a plan; it knows dataset, backbone, seed"),
+        ("[[grid]]\nk = 0x" + "f" * 6000, "at most 64 bits"),
+        ("[[grid]]\nk = 1" + "0" * 6000, "the plan is no TOML"),
+        ("[[grid]]\n" + ".".join("a" * 20_000) + " = 1", "no keys of so many parts"),
+        ('[[grid]]\nmethod = "kNN-²"', "`method` must be like kNN-11"),
+        ('[[grid]]\nmethod = "WANN-5"', "`method` must be like kNN-11"),
         ("[[grid]]\nseed = []", "`seed` must hold at least one value"),
         ("[[grid]]\nseed = [1.5]", "`seed` must be a whole number"),
         ("[[grid]]\nseed = true", "`seed` must be a value or a list of values, got True"),
@@ -118,7 +131,10 @@ def test_missing_data_say_how_to_get_them(database: Path, tmp_path: Path) -> Non
     assert ("digits", "pixels") not in found
     assert ("small", "tiny") not in found
     assert "import or embed it first" in found["small", "other"]
-    assert "wann_core embed --dataset cifar10 --backbone vit" in found["cifar10", "vit"]
+    assert (
+        f"wann_core embed --dataset cifar10 --backbone vit --dataset_root {tmp_path} "
+        f"--database_root {database}" in found["cifar10", "vit"]
+    )
     assert "CIFAR-10_human.pt from" in found["cifar10-n/worse_label", "v"]
     assert "Ask for it on its home page" in found["animal-10n", "vit"]
     assert len(missing(asked, tmp_path / "nowhere", tmp_path)) == 5

@@ -78,7 +78,7 @@ def test_a_cluster_gives_the_same_rows() -> None:
     runs = parse(PLAN).scenarios()
     expected = rows(list(run_sweep(runs)))
     ResultsStore().path.unlink()
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with (
         distributed.LocalCluster(processes=True, **options) as cluster,
         distributed.Client(cluster),

@@ -38,7 +38,7 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     press(page, "Cancel", page.get_by_text("Cancelled. What has ended is kept"))
     press(page, "Go on", page.get_by_role("button", name="Cancel"))
     expect(page.get_by_text("All runs have ended")).to_be_visible()
-    expect(metric(page, "Stored already")).to_have_text("32")
+    expect(metric(page, "Stored")).to_have_text("32")
     expect(metric(page, "To do")).to_have_text("0")
 
     page.get_by_role("link", name="See the results").click()

@@ -1,5 +1,6 @@
 """The Sweeps and Results pages without a browser."""
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import sweeps
+from ui import result_views, sweeps
 from ui.settings import Folders
 from wann_core import Scenario
 from wann_core.export import scenario_record
@@ -53,7 +54,7 @@ def metrics(app: AppTest) -> dict[str, str]:
 def test_a_sweep_runs_and_is_stored() -> None:
     app = opened("sweeps", patterns=["none", "sym"], noise_ratios=[0.4], seed_count=2)
     assert metrics(app)["Runs"] == str(4 + 2 * 4)
-    assert metrics(app)["Stored already"] == "0"
+    assert metrics(app)["Stored"] == "0"
     next(button for button in app.button if button.label == "Run").click().run()
     for _ in range(100):
         if app.success:
@@ -196,3 +197,16 @@ def test_other_runs_are_never_averaged_in() -> None:
     # A table for each draw, and one for what was imported; the first is what it was.
     assert len(app.dataframe) == 3
     assert any(frame.value.equals(before) for frame in app.dataframe)
+
+
+def test_a_chart_holds_no_run_twice_and_no_matrix_by_its_ratio() -> None:
+    sym = Scenario(noise_pattern="sym", noise_ratio=0.4)
+    own = Scenario(noise_pattern="matrix", transition_matrix=((0.9, 0.1), (0, 1)))  # type: ignore[arg-type]
+    cases = [sym, dataclasses.replace(sym, num_subsamples=1200), own]
+    records = [
+        {**scenario_record(case), "method_name": "WANN", "accuracy": 0.9, "train_rows": 1200}
+        for case in cases
+    ]
+    table = describe(records).table
+    assert list(result_views._placed(table[:2], "num_subsamples")["place"]) == [1200]
+    assert list(result_views._placed(table, "noise_ratio")["noise"]) == ["sym", "sym"]

@@ -7,17 +7,20 @@ import streamlit as st
 
 from ui import charts, look
 from ui.controls import linked
-from ui.results import METRICS, metric, ordered
+from ui.results import METRICS, Chosen, metric, ordered
 from wann_core import results_table
-from wann_core.results_table import FIELDS, PairedTest, paired_test
+from wann_core.paired_tests import PairedTest, paired_test
+from wann_core.probing import LOSSES
+from wann_core.results_table import FIELDS
 
 # Fewer pairs cannot reach 5 % in a two-sided signed-rank test.
 _LEAST_WILCOXON = 6
 _MOST_LINES = 40
 
 
-def show(runs: pd.DataFrame) -> None:
+def show(chosen: Chosen) -> None:
     """Choose a field and two of its values; differences of runs that agree in all else."""
+    runs = chosen.table
     choices = {f: ordered(set(runs[f]) - {""}, f) for f in FIELDS}
     fields = [field for field, values in choices.items() if len(values) > 1]
     if not fields:
@@ -49,12 +52,12 @@ def show(runs: pd.DataFrame) -> None:
             "in seed and every other field.", icon=":material/link_off:",
         )  # fmt: skip
         return
-    _verdict(pairs, first, second, score)
+    _verdict(pairs, field, first, second, score)
     conditions = _conditions(pairs)
     _chart(conditions, first, second, score)
 
 
-def _verdict(pairs: pd.DataFrame, first: str, second: str, score: str) -> None:
+def _verdict(pairs: pd.DataFrame, field: str, first: str, second: str, score: str) -> None:
     test = paired_test(pairs["difference"])
     # One below the other in a narrow window, by the style sheet.
     cards = st.container(key="stacking_test").columns(4)
@@ -65,18 +68,31 @@ def _verdict(pairs: pd.DataFrame, first: str, second: str, score: str) -> None:
         interval = f"{100 * test.low:+.2f} to {100 * test.high:+.2f}"
     cards[2].metric("95 % t interval", interval)
     cards[3].metric("p: t-test, Wilcoxon", f"{_p(test.p_t)}, {_p(test.p_wilcoxon)}")
-    st.markdown(_in_words(test, first, second, METRICS[score].lower()))
     conditions = pairs.drop_duplicates(_keys(pairs)).shape[0]
+    words = METRICS[score].lower()
+    if conditions > 1:
+        words += f", on average over these {conditions} conditions,"
+    st.markdown(_in_words(test, first, second, words))
     mixed = (
         f" The pairs come from {conditions} conditions, which are no random sample of all: the "
         "overall test speaks of these; the lines below, of each."
         if conditions > 1 else ""
     )  # fmt: skip
     st.caption(
-        "A pair agrees in its seed and in every field but the one compared, so both saw the same "
-        "rows and labels. The tests cover the draws, not the finite test set, which all seeds "
-        f"share.{mixed}"
+        "A pair agrees in its seed and in every field but the one compared"
+        f"{_alike(field, first, second)}. The tests cover the draws, not the finite test set, "
+        f"which all seeds share.{mixed}"
     )
+
+
+def _alike(field: str, first: str, second: str) -> str:
+    """What both runs of a pair have seen."""
+    if field == "method":
+        probes = [name.partition(" ")[0] in LOSSES for name in (first, second)]
+        if any(probes) and not all(probes):
+            return "; a linear probe keeps some of the rows to validate"
+    same = ("method", "normalization", "reduction", "search")
+    return ", so both saw the same rows and labels" if field in same else ""
 
 
 def _in_words(test: PairedTest, first: str, second: str, score: str) -> str:

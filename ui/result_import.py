@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from ui import look
+from ui.results import Chosen
 from wann_core import import_logs
 from wann_core.errors import WannError
 from wann_core.results import IMPORTED, ResultsStore
@@ -14,7 +14,7 @@ _MOST_FILES = 5_000
 _LISTED = 10
 
 
-def show(_: pd.DataFrame) -> None:
+def show(_: Chosen) -> None:
     """Upload logs, import them, forget them."""
     st.markdown(
         "The published scripts write one JSON log a run, named like "
@@ -47,8 +47,11 @@ def show(_: pd.DataFrame) -> None:
 
 
 def _import(files: list[Any], name: str) -> None:
+    if len(files) > _MOST_FILES:
+        st.error(f"At most {_MOST_FILES:,} logs at once, got {len(files):,}.")
+        return
     read, refused = [], []
-    for file in files[:_MOST_FILES]:
+    for file in files:
         try:
             if file.size > import_logs.MOST_BYTES:
                 raise WannError(f"{file.name[:120]!r} is too large for a log.")
@@ -62,7 +65,11 @@ def _import(files: list[Any], name: str) -> None:
     if not read:
         return
     ResultsStore().add_imported(read, name)
-    said = f"{len(read):,} runs imported; their origin is “{look.plain(IMPORTED + name)}”."
+    runs = len({scenario.canonical() for scenario, _ in read})
+    again = len(read) - runs
+    said = f"{runs:,} runs imported; their origin is “{look.plain(IMPORTED + name)}”."
+    if again:
+        said += f" {again:,} more logs are of the same runs: the last of each counts."
     if refused:
         st.success(said, icon=":material/check:")
     else:

@@ -10,8 +10,9 @@ import streamlit as st
 
 from ui import charts, look
 from ui.controls import linked
-from ui.results import METRICS, in_words, metric, ordered
+from ui.results import METRICS, Chosen, in_words, metric, ordered
 from wann_core import results_table, results_text, sweep
+from wann_core.paired_tests import LEAST_SEEDS
 from wann_core.results_table import FIELDS, Pivot
 
 _MOST_TABLES = 20
@@ -28,12 +29,15 @@ _AXES = {
     },
 }
 _NAMES = ("noise", "dataset", "backbone", "reduction", "normalization")
+_FIRST = ("dataset", "backbone", "method", "noise")
 _SHOWN = (
-    "created", "source", *FIELDS, "seed", *METRICS, "realised_noise", "train_rows", "test_rows",
+    *_FIRST, "seed", *METRICS, *(field for field in FIELDS if field not in _FIRST),
+    "realised_noise", "train_rows", "test_rows", "graph_recall", "source", "created",
+    "version_wann",
 )  # fmt: skip
 
 
-def table(runs: pd.DataFrame) -> None:
+def table(chosen: Chosen) -> None:
     """Two fields across, as in a paper: mean ± standard deviation over the seeds."""
     left, middle, right = st.columns(3)
     fields = [field for field in FIELDS if field != "origin"]
@@ -49,7 +53,7 @@ def table(runs: pd.DataFrame) -> None:
     if rows == columns:
         st.info("Choose two different fields for rows and columns.", icon=":material/tune:")
         return
-    made = results_table.pivots(runs, rows, columns, score)
+    made = _pivots(chosen.token, rows, columns, score, chosen.table)
     if not made:
         st.info("None of these runs has this score. Choose another one.")
         return
@@ -62,13 +66,19 @@ def table(runs: pd.DataFrame) -> None:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
     seeds = pd.concat([one.cells["seeds"] for one in made])
     st.caption(
-        f"{METRICS[score]}, %: mean ± standard deviation over "
+        f"{METRICS[score]}, %: mean ± standard deviation (n − 1) over "
         f"{_span(int(seeds.min()), int(seeds.max()))}; a single seed has no ±. Bold: the best "
         "mean; ≈: what a paired t-test over at least "
-        f"{results_table.LEAST_SEEDS} common seeds does not tell from it (5 %, two-sided, not "
-        "corrected for many comparisons). With few seeds that test finds little."
+        f"{LEAST_SEEDS} common seeds does not tell from it (5 %, two-sided, not "
+        "corrected for many comparisons). With few seeds that test finds little; with fewer, and "
+        "where only one of the two draws anything, there is none, and no mark."
     )
     _downloads(made, METRICS[score])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Averaging over the seeds …")
+def _pivots(token: str, rows: str, columns: str, score: str, _runs: pd.DataFrame) -> list[Pivot]:
+    return results_table.pivots(_runs, rows, columns, score)
 
 
 def _downloads(made: Sequence[Pivot], title: str) -> None:
@@ -124,8 +134,9 @@ def _span(low: int, high: int) -> str:
     return f"{low} to {high} seeds"
 
 
-def chart(runs: pd.DataFrame) -> None:
+def chart(chosen: Chosen) -> None:
     """Scores along an axis, one line a method, as on Compare."""
+    runs = chosen.table
     left, middle = st.columns(2)
     axis = linked(
         left.selectbox, "Along", key="along", options=list(_AXES),
@@ -141,8 +152,8 @@ def chart(runs: pd.DataFrame) -> None:
     part, shown = parts[0]
     if len(parts) > 1:
         _explain_parts([part for part, _ in parts], "chart")
-        chosen = linked(st.selectbox, "Which", key="which", options=names)
-        part, shown = parts[names.index(chosen)]
+        which = linked(st.selectbox, "Which", key="which", options=names)
+        part, shown = parts[names.index(which)]
     shown = _in_order(shown, axis)
     summed = sweep.summary(shown.assign(method_name=shown["method"]), "place", score)
     title = _AXES[axis][1]
@@ -171,7 +182,7 @@ def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
     if axis in _NAMES:
         return runs.assign(place=runs[axis], **{axis: ""})
     if axis == "noise_ratio":
-        runs = runs[runs["noise_pattern"] != "none"]
+        runs = runs[~runs["noise_pattern"].isin(["none", "matrix"])]  # these have no ratio
         return runs.assign(place=runs[axis].astype(float), noise=runs["noise_pattern"])
     if axis == "imbalance_ratio":
         return runs.assign(place=runs[axis].astype(float).fillna(1.0), **{field: ""})
@@ -179,7 +190,9 @@ def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
         rows = runs[axis].astype(float)
         if "train_rows" in runs:
             rows = rows.fillna(runs["train_rows"])
-        return runs.assign(place=rows, **{field: ""}).dropna(subset="place")
+        placed = runs.assign(place=rows, **{field: ""}).dropna(subset="place")
+        # As many rows as there are is all of them: one run, under two names.
+        return placed.drop_duplicates([*FIELDS, "seed", "place"], keep="last")
     runs = runs[runs[axis].notna()]
     kind = runs[field].str.partition(" ")[0] if len(runs) else runs[field]
     return runs.assign(place=runs[axis].astype(float), **{field: kind})
@@ -191,9 +204,9 @@ def _in_order(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
     return runs.sort_values("method", key=lambda names: names.map(methods), kind="stable")
 
 
-def runs(found: pd.DataFrame) -> None:
+def runs(chosen: Chosen) -> None:
     """Every run as a row."""
-    newest = found.iloc[::-1]
+    newest = chosen.table.iloc[::-1]
     shown = newest[[column for column in _SHOWN if column in newest]].head(_MOST_ROWS)
     scores = [column for column in (*METRICS, "realised_noise") if column in shown]
     percent = (100 * shown[scores].astype(float)).replace([np.inf, -math.inf], np.nan)

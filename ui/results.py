@@ -1,6 +1,8 @@
 """The Results page: what the results store holds, and which of it is looked at."""
 
+import hashlib
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,24 @@ _AGES = {"ever": "Ever", "hour": "Last hour", "day": "Last 24 hours", "week": "L
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 
 
-def load() -> Runs:
-    """All runs; read again when the store has changed."""
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The runs that pass the filters.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As in `Runs`.
+    token : str
+        Changes when they do.
+    """
+
+    table: pd.DataFrame
+    token: str
+
+
+def load() -> tuple[Runs, str]:
+    """All runs, and a text that changes when they do; read again when the store has changed."""
     navigation.enter()
     look.apply()
     path = use_store(lambda kept: kept.path, _LOG.warning)
@@ -38,18 +56,20 @@ def load() -> Runs:
         st.error("The results store cannot be read; the server's log says why.")
         st.stop()
     stat = path.stat()
-    return _read(path, stat.st_mtime_ns, stat.st_size)
+    token = f"{path} {stat.st_mtime_ns} {stat.st_size}"
+    return _read(path, token), token
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the results store …")
-def _read(path: Path, changed: int, size: int) -> Runs:
-    return results_table.describe(ResultsStore(path).records())
+def _read(_path: Path, token: str) -> Runs:
+    return results_table.describe(ResultsStore(_path).records())
 
 
-def filtered(table: pd.DataFrame) -> pd.DataFrame:
+def filtered(found: Runs, token: str) -> Chosen:
     """Draw the filters in the sidebar; the runs that pass them."""
+    table = found.table
     if table.empty:
-        return table
+        return Chosen(table, token)
     mask = pd.Series(True, table.index)
     with st.sidebar:
         st.subheader("Which runs")
@@ -63,7 +83,8 @@ def filtered(table: pd.DataFrame) -> pd.DataFrame:
     if age in _SPANS:
         since = (datetime.now(UTC) - _SPANS[age]).isoformat(timespec="seconds")
         mask &= table["created"] >= since
-    return table[mask]
+    passed = hashlib.sha256(mask.to_numpy().tobytes()).hexdigest()
+    return Chosen(table[mask], f"{token} {passed}")
 
 
 def _filter(table: pd.DataFrame, column: str, label: str, key: str) -> "pd.Series[bool]":
@@ -88,8 +109,9 @@ def ordered(values: Any, field: str) -> list[str]:
     )  # fmt: skip
 
 
-def tell(found: Runs, chosen: pd.DataFrame, *, empty: bool) -> None:
+def tell(found: Runs, passed: Chosen, *, empty: bool) -> None:
     """How many runs there are; with `empty`, end the page where there are none to show."""
+    chosen = passed.table
     if found.unreadable:
         st.warning(f"{found.unreadable:,} rows of the results store are none of a run.")
     if found.table.empty and empty:

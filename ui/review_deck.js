@@ -112,6 +112,8 @@ class Deck {
   }
 
   turnPage(by) {
+    // A held key must not turn pages that nobody has seen.
+    if (this.waiting) return;
     this.waiting = true;
     this.emit({ kind: "page", by });
     this.draw();
@@ -130,7 +132,7 @@ class Deck {
     // Arrows mean something to the page's own controls.
     const ours = path[0] === document.body || path.includes(this.root);
     if (key in STEPS && (key.length === 1 || ours)) this.move(STEPS[key]);
-    else if (event.repeat && key in KEYS) void 0;
+    else if (event.repeat && (key in KEYS || /^[1-9]$/.test(key))) void 0;
     else if (key === "z" || key === "y") this.emit({ kind: KEYS[key] });
     else if (key in KEYS) this.judge(KEYS[key], [card]);
     else if (/^[1-9]$/.test(key) && card.likely.length >= +key) {
@@ -167,8 +169,7 @@ class Deck {
       () => this.judge(action, [card]), { "data-action": true, "--fill": colors[action],
         "aria-pressed": verdict?.action === action });
     const choice = make("select", { "aria-label": "Relabel to", "data-card": card.id,
-      onchange: (event) => { const label = +event.target.value; event.target.blur();
-        this.judge("relabel", [card], label); } },
+      ...this.choosing(card) },
       make("option", { value: "", selected: true, disabled: true }, "other class …"),
       make("optgroup", { label: "Most likely (keys 1 …)" }, ...card.likely.map((c, i) =>
         make("option", { value: c }, `${i + 1}  ${classes[c]}`))),
@@ -195,6 +196,30 @@ class Deck {
             make("img", { src: row.picture, alt: row.title, class: card.smooth && "smooth" }),
             row.line))) : make("div", { class: "none" }, "none"))),
       verdict ? make("p", { class: "muted" }, this.told(verdict)) : null);
+  }
+
+  // A list that is closed changes with every letter and arrow: what keys choose waits for Enter.
+  choosing(card) {
+    let keyed = false;
+    const take = (list) => {
+      list.blur();
+      this.judge("relabel", [card], +list.value);
+    };
+    return {
+      onpointerdown: () => { keyed = false; },
+      onkeydown: (event) => {
+        if (event.key === "Escape") event.target.blur();
+        else if (event.key !== "Enter") keyed = true;
+        else if (keyed && event.target.value !== "") {
+          event.preventDefault();
+          take(event.target);
+        }
+      },
+      onchange: (event) => {
+        if (!keyed) take(event.target);
+        else this.say(`Enter relabels to ${this.data.classes[+event.target.value]}`);
+      },
+    };
   }
 
   told(verdict) {

@@ -142,7 +142,7 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
         given_label=given,
         action="keep" if kept else action,
         new_label=None if kept else new,
-        id=str(case.found.rows.names[position]),
+        id=str(found["name"].iat[position]),
         score=float(found["label_score"].iat[position]),
         score_name=case.found.score_name,
         predicted_label=str(found["predicted_label"].iat[position]),

@@ -13,9 +13,11 @@ from wann_core.review.stopping import outlook, running_precision
 def show(case: Case, states: States) -> None:
     """Draw it in words."""
     if not (states.actions != NO_VERDICT).any():
+        found = case.found
+        many = f"About **{found.noise.count:,}** labels look wrong; the"
         st.markdown(
-            f"About **{case.found.noise.count:,}** labels look wrong; the most doubtful stand "
-            "first. Nothing is reviewed yet."
+            f"{many if found.evidence.tells_apart else 'The'} most doubtful stand first. Nothing "
+            "is reviewed yet."
         )
         return
     st.markdown(f"{counts(states)} {_truth(case, states)}")

@@ -45,8 +45,9 @@ def _deck(case: Case, asked: review_audit.Asked) -> None:
         review_deck.show(case, listing, states, asked.who)
         st.caption(
             "Keys: K keep, R relabel as suggested, 1 to 5 relabel to the likeliest classes, X "
-            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo. 3 → 8: given label 3, "
-            "8 is suggested. Purple speaks against the given label, grey for it."
+            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo; in the list of classes "
+            "Enter takes what you typed. 3 → 8: given label 3, 8 is suggested. Purple speaks "
+            "against the given label, grey for it."
         )
         thumbnails.explain(case.data)
         review_progress.show_curve(case, states)

@@ -15,18 +15,20 @@ _PAIRS = 3  # named in words
 def show(case: Case) -> None:
     """Draw the estimate; a click on a pair of classes filters the cards below."""
     noise = case.found.noise
+    told = case.found.evidence.tells_apart
+    estimate = [
+        ("Look wrong, about", f"{noise.count:,}", f"from {noise.low:,} to {noise.high:,}"),
+        ("Noise rate, estimated", look.percent(noise.rate), _range(case)),
+    ]
     look.cards(
         [
             ("Labels judged", f"{noise.rows:,}", _splits(case)),
-            (
-                "Look wrong, about",
-                f"{noise.count:,}",
-                f"from {noise.low:,} to {noise.high:,}",
-            ),
-            ("Noise rate, estimated", look.percent(noise.rate), _range(case)),
+            *(estimate if told else [("Look wrong", "cannot be told", "see below")]),
             *_practice(case),
         ]
     )
+    if not told:
+        st.warning(_untold(case), icon=":material/visibility_off:")
     st.caption(
         "An estimate made without the truth. Its range says how much it hangs on which rows are "
         "taken for sure, and is no confidence interval. Where classes look alike, people's errors "
@@ -35,6 +37,18 @@ def show(case: Case) -> None:
     flagged = case.found.table["is_label_issue"].to_numpy()
     with st.expander(_headline(case, flagged), icon=":material/grid_on:"):
         _pairs(case, flagged)
+
+
+def _untold(case: Case) -> str:
+    backbone, found = look.plain(case.data.backbone), case.found
+    return (
+        f"**{backbone} can hardly tell these classes apart**: where the neighbours of each row are "
+        f"split in two, the votes of both halves agree little (κ = {found.evidence.agreement:.2f}; "
+        f"0 is chance, 1 is always). An estimate of {look.percent(found.noise.rate, 0)} wrong "
+        "labels then says more of the embedding than of the labels, unless most of them really "
+        "are wrong. The order of the list is worth little, too. Embed the images by a stronger "
+        "backbone first, on the Data page."
+    )
 
 
 def _splits(case: Case) -> str:

@@ -43,12 +43,15 @@ class Planned:
         As `sweep_plan.missing` tells it.
     seconds : float
         About how long the rest takes.
+    graphs : int
+        That the rest needs.
     """
 
     runs: list[Scenario]
     todo: list[Scenario]
     missing: dict[tuple[str, str], str]
     seconds: float
+    graphs: int
 
     @property
     def stored(self) -> int:
@@ -109,7 +112,7 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
     )  # fmt: skip
     count = linked(
         middle.number_input, "Seeds", key="seed_count", min_value=1, max_value=100, value=5,
-        help="Draws to average over.",
+        help="Draws to average over. A paired test needs 3 at least; 5 or more say more.",
     )  # fmt: skip
     first = linked(
         right.number_input, "First seed", key="first_seed", min_value=0, max_value=2**31, value=1
@@ -205,25 +208,56 @@ def planned(plan: SweepPlan, folders: Folders) -> Planned:
     except WannError as error:
         st.error(look.plain(told(error, {})), icon=":material/error:")
         st.stop()
+    pairs = dict.fromkeys((s.dataset, s.backbone) for s in scenarios)
+    prints = tuple(datasets.fingerprint(*p, **folders.roots) for p in pairs if p not in missing)
+    path = use_store(lambda kept: kept.path, _LOG.warning)
+    changed = path.stat().st_mtime_ns if path is not None else 0
     runs = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
-    stored = use_store(lambda kept: kept.find(runs, **folders.roots), _LOG.warning) or {}
-    todo = [scenario for scenario in runs if scenario not in stored]
-    return Planned(runs, todo, missing, estimate_seconds(todo, folders.database_root))
+    todo, seconds, graphs = _todo(plan.to_toml(), prints, (path, changed), folders, runs)
+    return Planned(runs, todo, missing, seconds, graphs)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking for stored runs …")
+def _todo(
+    toml: str,
+    prints: tuple[Any, ...],
+    kept: tuple[Any, ...],
+    _folders: Folders,
+    _runs: list[Scenario],
+) -> tuple[list[Scenario], float, int]:
+    """What of a plan is not stored, until the results store or the data change."""
+    stored = use_store(lambda kept: kept.find(_runs, **_folders.roots), _LOG.warning) or {}
+    todo = [scenario for scenario in _runs if scenario not in stored]
+    return todo, estimate_seconds(todo, _folders.database_root), count_graphs(todo)
 
 
 def tell(planned: Planned) -> None:
     """Say what there is to do, and what cannot be done here."""
+    if not planned.runs and not planned.missing:
+        st.info("Linear probes take no reduction: choose “none”, too, or another method.")
     for sentence in planned.missing.values():
         st.warning(look.plain(sentence), icon=":material/download:")
     cards = [
-        ("Runs", len(planned.runs)),
-        ("Stored already", planned.stored),
-        ("To do", len(planned.todo)),
-        ("Graphs to search", count_graphs(planned.todo)),
-    ]
+        (
+            "Runs", len(planned.runs),
+            "Every combination, once. What does not matter to a run makes no more of them: without "
+            "noise a ratio, and for votes on all rows a seed, too. Linear probes take no "
+            "reduction. Data that are not here are not counted.",
+        ),
+        (
+            "Stored", planned.stored,
+            "In the results store, on the same files and by the same engine, whoever started them.",
+        ),
+        ("To do", len(planned.todo), None),
+        (
+            "Graphs", planned.graphs,
+            "Neighbour graphs to search. Noise, methods and k share one; a subsample, a long tail "
+            "or a reduction needs its own.",
+        ),
+    ]  # fmt: skip
     columns = st.columns(5)
-    for place, (name, number) in zip(columns, cards, strict=False):
-        place.metric(name, f"{number:,}")
+    for place, (name, number, words) in zip(columns, cards, strict=False):
+        place.metric(name, f"{number:,}", help=words)
     seconds = planned.seconds
     # An estimate is not worth two digits.
     about = "under 10 s" if seconds < 10 else jobs.duration(float(f"{seconds:.1g}"))

@@ -36,6 +36,10 @@ _PROBE_PART = 0.75
 _FLOOR = 0.01
 _TRUST = 0.5
 _ROUNDS = 3
+# Below this agreement of the neighbours, an estimate above this share of what guessing would get
+# wrong tells of the embedding rather than of the labels.
+_FEWEST_AGREE = 0.34
+_IMPLAUSIBLE = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +148,32 @@ class Evidence:
     def noise(self) -> NoiseEstimate:
         """The estimate of how many labels are wrong."""
         return estimate_noise(self.shares, self.labels)
+
+    @cached_property
+    def agreement(self) -> float:
+        """How far the votes of every other neighbour agree with those of the rest (Cohen's κ).
+
+        1 is always, 0 is by chance. Noise alone lowers it little: both halves see the same classes.
+        """
+        votes = []
+        for half in range(2):
+            weights = np.zeros(self.ids.shape)
+            weights[:, half::2] = 1
+            votes.append(self._shares(weights).argmax(axis=1))
+        a, b = (np.bincount(v, minlength=self.n_classes) / len(v) for v in votes)
+        chance = float(a @ b)
+        return (float((votes[0] == votes[1]).mean()) - chance) / (1 - chance) if chance < 1 else 1.0
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the embedding tells the classes apart, so that the noise estimate means much.
+
+        It is denied where the neighbours of a row contradict each other and most labels look wrong.
+        Nothing can tell that from labels that really are that bad; neither can the estimate.
+        """
+        shares = np.bincount(self.labels, minlength=self.n_classes) / len(self.labels)
+        guessing = 1 - float(shares @ shares)
+        return self.noise.rate < _IMPLAUSIBLE * guessing or self.agreement >= _FEWEST_AGREE
 
     def score(self, name: str) -> Array:
         """The score of that name, see `SCORES`; shape (n,), float64, in [0, 1].

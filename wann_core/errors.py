@@ -27,7 +27,8 @@ def check_number(
 ) -> None:
     """Raise `WannError` unless `value` is a finite (or `whole`) number in [low, high]."""
     kind = "a whole number" if whole else "a number"
-    wanted: tuple[type, ...] = (numbers.Integral,) if whole else (numbers.Real,)
+    # The plain types first: to ask the abstract ones is slow.
+    wanted = (int, numbers.Integral) if whole else (float, int, numbers.Real)
     number: Any = value if isinstance(value, wanted) and not isinstance(value, bool) else math.nan
     valid = low <= number <= high and number not in (math.inf, -math.inf)
     if not valid:

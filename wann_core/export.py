@@ -29,10 +29,11 @@ def scenario_record(scenario: Scenario) -> dict[str, Any]:
 
     How a probe is trained is written for linear probes only.
     """
-    record = dataclasses.asdict(scenario)
+    record = {f.name: getattr(scenario, f.name) for f in dataclasses.fields(scenario)}
     probe = record.pop("probe")
     if scenario.method in LOSSES:
-        record |= {**probe, "loss_parameters": json.dumps(dict(probe["loss_parameters"]))}
+        record |= {f.name: getattr(probe, f.name) for f in dataclasses.fields(probe)}
+        record["loss_parameters"] = json.dumps(dict(probe.loss_parameters))
     if scenario.transition_matrix is not None:
         record["transition_matrix"] = json.dumps(scenario.transition_matrix)
     return record

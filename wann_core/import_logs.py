@@ -1,18 +1,19 @@
 """Logs of the published scripts, and of the commands here, as runs of the results store."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from wann_core.errors import WannError
 from wann_core.export import scenario_of, scenario_record
+from wann_core.probing import LOSSES
+from wann_core.probing.runs import parameters_of
 from wann_core.scenario import METHODS, Scenario
 
 MOST_BYTES = 1 << 20
 _SEED = re.compile(r"_s(\d{1,10})(?:_[^/\\]*)?\.json$")
-_ROWS = re.compile(r"_(\d{1,9})samples(?=_)")
+_ROWS = re.compile(r"^_(\d{1,9})samples(?=_)")
 # Scores that the commands here write besides, in percent.
 _SCORES = ("balanced_accuracy", "macro_f1")
 
@@ -46,29 +47,36 @@ def read_log(name: str, content: bytes) -> tuple[Scenario, dict[str, Any]]:
             raise WannError("it holds no JSON object")
         accuracy = _number(log, "accuracy", 0, 100)
         scenario = _scenario(name, log)
+        if scenario.method in LOSSES:
+            parameters_of(scenario)
+        record = {
+            **scenario_record(scenario),
+            "method_name": scenario.method_name,
+            "accuracy": accuracy / 100,
+            "log": name[:200],
+        }
+        there = {key for key, value in log.items() if value is not None}
+        for key in (one for one in _SCORES if one in there):
+            record[key] = _number(log, key, 0, 100) / 100
+        for key in (one for one in ("train_rows", "test_rows") if one in there):
+            record[key] = int(_number(log, key, 0, 1e12))
     except (ValueError, RecursionError) as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{name[:120]!r} is no log of a run: {reason}.") from error
-    record = {
-        **scenario_record(scenario),
-        "method_name": scenario.method_name,
-        "accuracy": accuracy / 100,
-        "log": name[:200],
-    }
-    record |= {key: _number(log, key, 0, 100) / 100 for key in _SCORES if log.get(key) is not None}
-    for key in ("train_rows", "test_rows"):
-        if log.get(key) is not None:
-            record[key] = int(_number(log, key, 0, 1e12))
     return scenario, record
 
 
 def _scenario(name: str, log: Mapping[str, Any]) -> Scenario:
     if isinstance(log.get("scenario"), dict):
+        _text(log["scenario"], "dataset"), _text(log["scenario"], "backbone")
         return scenario_of(log["scenario"])
-    seed = _SEED.search(name)
+    dataset = _text(log, "dataset")
+    # The name begins with the data set's, which may look like a tag itself.
+    tags = name.removeprefix(dataset.replace("/", "-"))
+    seed = _SEED.search(tags)
     if seed is None:
         raise WannError("its name does not end in the seed, as in …_s42.json")
-    rows = _ROWS.search(name)
+    rows = _ROWS.search(tags)
     # The published linear script misspells the key.
     noise = log.get("artificial_noise", log.get("arificial_noise"))
     if not isinstance(noise, dict):
@@ -76,7 +84,7 @@ def _scenario(name: str, log: Mapping[str, Any]) -> Scenario:
     pattern = _optional(noise, "pattern")
     imbalance = log.get("imbalance_ratio")
     fields: dict[str, Any] = {
-        "dataset": _text(log, "dataset"),
+        "dataset": dataset,
         "backbone": _text(log, "backbone"),
         "seed": int(seed[1]),
         "num_subsamples": int(rows[1]) if rows else None,
@@ -98,8 +106,8 @@ def _scenario(name: str, log: Mapping[str, Any]) -> Scenario:
 
 def _text(log: Mapping[str, Any], key: str) -> str:
     value = log.get(key)
-    if not isinstance(value, str) or not 0 < len(value) <= 200:
-        raise WannError(f"`{key}` must be a text, got {str(value)[:80]!r}")
+    if not isinstance(value, str) or not 0 < len(value) <= 200 or not value.isprintable():
+        raise WannError(f"`{key}` must be a text of one line, got {str(value)[:80]!r}")
     return value
 
 
@@ -110,7 +118,7 @@ def _optional(log: Mapping[str, Any], key: str) -> str | None:
 def _number(log: Mapping[str, Any], key: str, low: float, high: float) -> float:
     value: Any = log.get(key)
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
+    if not number or not low <= value <= high:
         raise WannError(
             f"`{key}` must be a number between {low:g} and {high:g}, got {str(value)[:80]!r}"
         )

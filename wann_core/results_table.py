@@ -1,22 +1,21 @@
-"""The results store as tables: runs described in a few fields, means over seeds, paired tests.
+"""The results store as tables: runs described in a few fields, means over seeds, pairs.
 
 Numbers are averaged over seeds and nothing else: whatever differs besides and is not shown
 divides a table into several.
 """
 
 import hashlib
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from wann_core.errors import WannError
 from wann_core.export import scenario_of
-from wann_core.probing import LOGISTIC, LOSSES, ProbeSettings
+from wann_core.paired_tests import is_level
+from wann_core.probing import LOGISTIC, LOSSES
 from wann_core.results import IMPORTED
 from wann_core.scenario import Scenario
 
@@ -31,14 +30,13 @@ FIELDS = {
     "rows": "Training rows",
     "reduction": "Reduction",
     "normalization": "Normalisation",
+    "search": "Search of neighbours",
     "origin": "Origin",
 }
 MEASURED = "measured here"
-# From how many seeds on a paired test may call two means level.
-LEAST_SEEDS = 3
-_ALPHA = 0.05
 # What competes for the best of a row or column; scores on two data sets do not.
 _RIVALS = ("method", "reduction", "backbone", "normalization")
+_USUAL = Scenario()
 _SETTINGS = {
     "learning_rate": "learning rate",
     "num_epochs": "epochs",
@@ -105,6 +103,7 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
         "rows": "all" if scenario.num_subsamples is None else str(scenario.num_subsamples),
         "reduction": f"{scenario.reduction}{size}" if scenario.reduction else "none",
         "normalization": scenario.normalization,
+        "search": "" if scenario.method in LOSSES else scenario.search,
         "origin": source if source.startswith(IMPORTED) else MEASURED,
         "seed": str(scenario.seed) if seeded else "",
     }
@@ -112,15 +111,14 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
 
 def _method(scenario: Scenario) -> str:
     """Its name, and every setting that is not the published one."""
-    default, parts = Scenario(), []
+    parts = []
     bounds = (scenario.k_min, scenario.k_max)
     by_k = scenario.method in ("WANN", "ANN", *LOGISTIC[1:])
-    if by_k and bounds != (default.k_min, default.k_max):
+    if by_k and bounds != (_USUAL.k_min, _USUAL.k_max):
         parts.append("k {}–{}".format(*bounds))
     if scenario.method in LOSSES:
-        usual = ProbeSettings()
         for key, words in _SETTINGS.items():
-            if getattr(scenario.probe, key) != getattr(usual, key):
+            if getattr(scenario.probe, key) != getattr(_USUAL.probe, key):
                 parts.append(f"{words} {getattr(scenario.probe, key):g}")
         parts += [f"{k} = {v:g}" for k, v in dict(scenario.probe.loss_parameters).items()]
     return scenario.method_name + (f" ({', '.join(parts)})" if parts else "")
@@ -180,8 +178,8 @@ class Pivot:
     part : dict of str to str
         What the runs of this table have in common that others do not.
     cells : DataFrame
-        One line a cell: `rows`, `columns`, mean, std (NaN for one seed), seeds, best, level
-        (whether a paired t-test over at least three seeds does not tell it from the best).
+        One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds, best,
+        level (whether a paired t-test over at least three seeds does not tell it from the best).
     """
 
     rows: str
@@ -249,35 +247,16 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataF
         return cells
     across = rows if rival == columns else columns
     cells["best"] = cells["mean"] == cells.groupby(across)["mean"].transform("max")
-    by_cell = {key: one.set_index("seed")[metric] for key, one in runs.groupby([rows, columns])}
-    for i, cell in cells[~cells["best"]].iterrows():
-        best = cells[cells["best"] & (cells[across] == cell[across])].iloc[0]
-        pair = by_cell[cell[rows], cell[columns]], by_cell[best[rows], best[columns]]
-        gain = (pair[1] - pair[0]).dropna().to_numpy()
-        cells.loc[i, "level"] = len(gain) >= LEAST_SEEDS and not _p_of_t(gain) < _ALPHA
+    by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
+    place: dict[Any, int] = {key: i for i, key in enumerate(by_seed.columns)}
+    where = [place[key] for key in zip(cells[rows], cells[columns], strict=True)]
+    scores = by_seed.to_numpy(np.float64)[:, where]
+    best_of = {cells.at[i, across]: i for i in reversed(cells.index[cells["best"]])}
+    rest = cells.index[~cells["best"]]
+    cells.loc[rest, "level"] = [
+        is_level(scores[:, best_of[cells.at[i, across]]] - scores[:, i]) for i in rest
+    ]
     return cells
-
-
-@dataclass(frozen=True)
-class PairedTest:
-    """What the differences of two selections say.
-
-    Attributes
-    ----------
-    n : int
-        Pairs: runs that agree in seed and every other field.
-    difference, low, high : float
-        Mean of the second minus the first, with its 95 % t interval (NaN below two pairs).
-    p_t, p_wilcoxon : float
-        Two-sided; NaN where the test says nothing.
-    """
-
-    n: int
-    difference: float
-    low: float
-    high: float
-    p_t: float
-    p_wilcoxon: float
 
 
 def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) -> pd.DataFrame:
@@ -295,24 +274,3 @@ def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) 
         sides.append(side.rename(columns={metric: name}).dropna(subset=name))
     pairs = sides[0].merge(sides[1], on=keys, validate="one_to_one")
     return pairs.assign(difference=pairs["second"] - pairs["first"])
-
-
-def paired_test(differences: Sequence[float]) -> PairedTest:
-    """Mean, t interval, t-test and Wilcoxon's signed-rank test of paired differences."""
-    gain = np.asarray(differences, np.float64)
-    if not len(gain):
-        return PairedTest(0, *[math.nan] * 5)
-    mean, low, high = float(gain.mean()), math.nan, math.nan
-    if len(gain) > 1 and np.ptp(gain) > 0:
-        half = float(stats.t.ppf(0.975, len(gain) - 1) * gain.std(ddof=1) / math.sqrt(len(gain)))
-        low, high = mean - half, mean + half
-    some = len(gain) > 1 and np.any(gain)
-    wilcoxon = float(stats.wilcoxon(gain).pvalue) if some else math.nan
-    return PairedTest(len(gain), mean, low, high, _p_of_t(gain), wilcoxon)
-
-
-def _p_of_t(gain: Any) -> float:
-    # Without spread the seeds say nothing.
-    if len(gain) < 2 or np.ptp(gain) == 0:
-        return math.nan
-    return float(stats.ttest_1samp(gain, 0.0).pvalue)

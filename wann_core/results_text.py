@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from wann_core.paired_tests import LEAST_SEEDS
 from wann_core.results_table import FIELDS, Pivot
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "<": r"\textless{}", ">": r"\textgreater{}", "–": "--", "±": r"$\pm$", "×": r"$\times$",
-    '"': "''",
+    '"': "''", "|": r"\textbar{}",
+    # After a row's end these would be its options.
+    "[": "{[}", "*": "{*}",
 }  # fmt: skip
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
 def latex_escape(text: str) -> str:
@@ -40,7 +43,11 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
             return rf"$\mathbf{{{text}}}$"
         return rf"\underline{{${text}$}}" if level else f"${text}$"
 
-    blocks = ["% needs \\usepackage{booktabs}"]
+    blocks = [
+        "% needs \\usepackage{booktabs}; bold: the best mean; underlined: a paired t-test over at "
+        f"least {LEAST_SEEDS} common seeds\n% does not tell it from the best (5 %, two-sided, "
+        "uncorrected); ±: standard deviation (n - 1)"
+    ]
     for one in made:
         names = [latex_escape(name) for name in one.column_names]
         lines = [

@@ -131,12 +131,7 @@ class Scenario:
 
     def with_method(self, name: str) -> "Scenario":
         """The same scenario under a method named as `method_name` does."""
-        method, _, k = name.partition("-")
-        if k and not k.isdigit():
-            raise WannError(
-                f"`method` must be like kNN-11, ANN, WANN, ce or logreg, got {name!r}.", "method"
-            )
-        return dataclasses.replace(self, method=method, k=int(k) if k else self.k)
+        return dataclasses.replace(self, **method_fields(name))
 
     def canonical(self) -> "Scenario":
         """The same run with every setting that does not matter to it at its default."""
@@ -146,18 +141,21 @@ class Scenario:
             changes |= {"k_min": default.k_min, "k_max": default.k_max}
         if self.method != "kNN":
             changes |= {"k": default.k}
-        if self.method not in LOSSES:
-            changes |= {"probe": default.probe}
+        changes |= {"search": default.search} if self.method in LOSSES else {"probe": default.probe}
         if self.noise_pattern is None:
             changes |= {"noise_ratio": default.noise_ratio, "draw": default.draw}
             drawn = self.imbalance_ratio is not None or self.num_subsamples is not None
             # A probe's seed draws its validation rows and its first weights too.
             if not drawn and self.method not in LOSSES:
                 changes |= {"seed": default.seed}
-        if self.noise_pattern != "matrix":
+        if self.noise_pattern == "matrix":
+            changes |= {"noise_ratio": default.noise_ratio}
+        else:
             changes |= {"transition_matrix": None}
         if self.reduction is None:
             changes |= {"reduction_size": None}
+        if all(getattr(self, name) == value for name, value in changes.items()):
+            return self
         return dataclasses.replace(self, **changes)
 
     def geometry(self) -> "Scenario":
@@ -187,6 +185,27 @@ class Scenario:
             k_max=default.k_max,
             probe=default.probe,
         )
+
+
+def method_fields(name: str) -> dict[str, Any]:
+    """The fields that a method's name sets: `method`, and `k` where the name holds one.
+
+    Raises
+    ------
+    WannError
+        If the name is not like that of a method.
+
+    Examples
+    --------
+    >>> method_fields("kNN-5"), method_fields("WANN")
+    ({'method': 'kNN', 'k': 5}, {'method': 'WANN'})
+    """
+    method, _, k = name.partition("-")
+    if k and not (method == "kNN" and k.isascii() and k.isdigit() and len(k) < 10):
+        raise WannError(
+            f"`method` must be like kNN-11, ANN, WANN, ce or logreg, got {name!r}.", "method"
+        )
+    return {"method": method, "k": int(k)} if k else {"method": method}
 
 
 def prepare(

@@ -1,6 +1,7 @@
 """Many scenarios: a grid along one axis, over methods and seeds, and what it says."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -137,24 +138,35 @@ def run_all(
         As `run` does.
     """
     todo = list(scenarios)
-    units = run_units(todo)
+    ends = list(itertools.accumulate(run_units(todo)))
     neighbors = _most_neighbors(todo)
+    together = _batches(todo)
     prepared: Prepared | None = None
     trained: dict[int, TrainedReport] = {}
-    for i, scenario in enumerate(todo):
-        before, text = sum(units[:i]), f"run {i + 1} of {len(todo)}"
+    before = 0
+    for i, (scenario, end) in enumerate(zip(todo, ends, strict=True)):
+        text = f"run {i + 1} of {len(todo)}"
 
-        def within(done: float, total: float, what: str, i: int = i) -> None:
+        def within(
+            done: float, total: float, what: str, start: int = before, end: int = end,
+            text: str = text,
+        ) -> None:  # fmt: skip
             if progress is not None:
-                share = units[i] * done / total
-                progress(sum(units[:i]) + share, sum(units), f"run {i + 1} of {len(todo)}: {what}")
+                progress(start + (end - start) * done / total, ends[-1], f"{text}: {what}")
 
+        before = end
         if scenario.method in TRAINED:
             if i not in trained:
-                trained |= _train_with(i, todo, within, database_root, dataset_root)
+                from wann_core.probing.runs import run_trained
+
+                reports = run_trained(
+                    [todo[at] for at in together[i]], database_root=database_root,
+                    dataset_root=dataset_root, progress=within,
+                )  # fmt: skip
+                trained |= dict(zip(together[i], reports, strict=True))
             yield trained.pop(i)
             if progress is not None:
-                progress(before + units[i], sum(units), text)
+                progress(end, ends[-1], text)
             continue
         try:
             most = neighbors[scenario.geometry()]
@@ -165,7 +177,7 @@ def run_all(
             prepared = report.prepared
             yield report
         if progress is not None:
-            progress(before + units[i], sum(units), text)
+            progress(end, ends[-1], text)
 
 
 def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
@@ -195,29 +207,16 @@ def _vote(
     return classify(prepared, scenario)
 
 
-def _train_with(
-    first: int,
-    scenarios: Sequence[Scenario],
-    progress: Progress,
-    database_root: str | Path,
-    dataset_root: str | Path,
-) -> "dict[int, TrainedReport]":
-    """Reports, by position, of a trained method and of all that trains in one batch with it."""
-    from wann_core.probing.runs import batches, run_trained
-
+def _batches(scenarios: Sequence[Scenario]) -> dict[int, list[int]]:
+    """For the position of each trained method those of all that trains in one batch with it."""
     positions = [i for i, scenario in enumerate(scenarios) if scenario.method in TRAINED]
-    (batch,) = (
-        [positions[at] for at in batch]
-        for batch in batches([scenarios[i] for i in positions])
-        if first in [positions[at] for at in batch]
-    )
-    reports = run_trained(
-        [scenarios[i] for i in batch],
-        database_root=database_root,
-        dataset_root=dataset_root,
-        progress=progress,
-    )
-    return dict(zip(batch, reports, strict=True))
+    if not positions:
+        return {}
+    from wann_core.probing.runs import batches
+
+    found = batches([scenarios[i] for i in positions])
+    made = [[positions[at] for at in batch] for batch in found]
+    return {i: batch for batch in made for i in batch}
 
 
 # A search costs about as much as this many new draws of noise and their votes.
@@ -238,7 +237,7 @@ def run_units(scenarios: Sequence[Scenario]) -> list[int]:
 
 
 def summary(records: pd.DataFrame, axis: str, metric: str, by: str = "method_name") -> pd.DataFrame:
-    """Mean and standard deviation over the seeds, one row a method and axis value.
+    """Mean and standard deviation (of n - 1) over the seeds, one row a method and axis value.
 
     Parameters
     ----------
@@ -285,8 +284,9 @@ def paired_gain(
     table = summary(pairs, axis, "gain")
 
     def half(std: float, seeds: int) -> float:
-        # Without spread (no noise and all rows: nothing is drawn) the seeds say nothing.
-        if seeds < 2 or std == 0:
+        # Without spread (no noise and all rows: nothing is drawn) the seeds say nothing; equal
+        # differences of scores need not be equal in their last bits.
+        if seeds < 2 or std < 1e-12:
             return math.nan
         return float(student.ppf(0.975, seeds - 1)) * std / math.sqrt(seeds)
 

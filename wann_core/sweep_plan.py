@@ -17,6 +17,9 @@ import dataclasses
 import itertools
 import json
 import math
+import re
+import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,14 +31,21 @@ from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT, catalogue, human_lab
 from wann_core.errors import WannError
 from wann_core.probing import LOSSES, ProbeSettings
 from wann_core.probing.runs import parameters_of
-from wann_core.scenario import Scenario
+from wann_core.scenario import Scenario, method_fields
 
 MOST_RUNS = 100_000
 MOST_BYTES = 1 << 20
 
+_USUAL = ProbeSettings()
 _PROBE = tuple(field.name for field in dataclasses.fields(ProbeSettings))
 _SCENARIO = tuple(f.name for f in dataclasses.fields(Scenario) if f.name != "probe")
 KEYS = (*_SCENARIO, *_PROBE)
+# Values that must suit each other: the bounds of k, and the parameters of a loss.
+_BOUNDS = ("k_min", "k_max")
+_OF_LOSS = ("dataset", "method", "loss_parameters")
+# Deeper than any plan; the parser's time grows with the square.
+_DEEP = re.compile(r"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){16}")
+_MOST_WHOLE = 1 << 63
 # TOML has no null.
 NONE = "none"
 _NULLABLE = (
@@ -115,22 +125,31 @@ def parse(text: str) -> SweepPlan:
     """
     if len(text) > MOST_BYTES:
         raise WannError(f"a plan may have at most {MOST_BYTES >> 20} MiB.")
+    if _DEEP.search(text):
+        raise WannError("a plan has no keys of so many parts, joined by dots.")
     try:
         found = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        if not _is_toml(found):
+            raise ValueError("whole numbers have at most 64 bits")
+    except (ValueError, RecursionError) as error:
         raise WannError(f"the plan is no TOML: {error}.") from error
     grids = found.pop("grid", None)
     if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
         raise WannError("a plan needs at least one [[grid]] table.", "grid")
     plan = SweepPlan(tuple(_axes({**found, **grid}) for grid in grids))
+    _check(plan)
+    return plan
+
+
+def _check(plan: SweepPlan) -> None:
     # Every value is tried on its own, so that what is wrong has its key named.
     for axes in plan.grids:
         for key, values in axes.items():
             _try(key, values, axes)
-    for scenario in plan.scenarios():
-        if scenario.method in LOSSES:
-            parameters_of(scenario)
-    return plan
+        for keys in (_BOUNDS, _OF_LOSS):
+            for case in _product({key: axes[key] for key in keys if key in axes}):
+                if case.method in LOSSES:
+                    parameters_of(case)
 
 
 def read(path: str | Path) -> SweepPlan:
@@ -160,15 +179,19 @@ def missing(
     if Path(database_root).is_dir():
         there |= set(datasets.available(database_root, dataset_root))
     asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
-    return {pair: _way(*pair, dataset_root) for pair in asked if pair not in there}
+    return {pair: _way(*pair, database_root, dataset_root) for pair in asked if pair not in there}
 
 
-def _way(dataset: str, backbone: str, dataset_root: str | Path) -> str:
+def _way(dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path) -> str:
     base = human_labels.base(dataset)
     entry = catalogue.ENTRIES.get(dataset)
     if entry is None:
         return f"{dataset} / {backbone} is no embedding database here; import or embed it first."
     embed = f"python -m wann_core embed --dataset {base or dataset} --backbone {backbone}"
+    if Path(dataset_root) != Path(DATASET_ROOT):
+        embed += f" --dataset_root {shlex.quote(str(dataset_root))}"
+    if Path(database_root) != Path(DATABASE_ROOT):
+        embed += f" --database_root {shlex.quote(str(database_root))}"
     if base:
         file = human_labels.path(dataset, dataset_root)
         label = "" if file.is_file() else f" and {file.name} from {entry.home} in {file.parent}"
@@ -199,18 +222,29 @@ def _value(key: str, value: Any) -> Any:
         rows = isinstance(value, list) and all(isinstance(row, list) for row in value)
         numbers = rows and all(_is_number(cell) for row in value for cell in row)
         if not numbers:
-            raise WannError(f"`{key}` must be rows of numbers, got {value!r}.", key)
+            raise WannError(f"`{key}` must be rows of numbers, got {_short(value)}.", key)
         return tuple(tuple(map(float, row)) for row in value)
     if key == "loss_parameters":
         if not isinstance(value, dict) or not all(map(_is_number, value.values())):
-            raise WannError(f"`{key}` must be a table of numbers, got {value!r}.", key)
+            raise WannError(f"`{key}` must be a table of numbers, got {_short(value)}.", key)
         return tuple(sorted(value.items()))
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise WannError(f"`{key}` must be a value or a list of values, got {value!r}.", key)
+        raise WannError(f"`{key}` must be a value or a list of values, got {_short(value)}.", key)
     if key in ("dataset", "backbone", "method") and not isinstance(value, str):
-        raise WannError(f"`{key}` must be a text or a list of texts, got {value!r}.", key)
+        raise WannError(f"`{key}` must be a text or a list of texts, got {_short(value)}.", key)
     ratio = key.endswith("_ratio") or key in ("learning_rate", "weight_decay")
     return float(value) if ratio and isinstance(value, int) else value
+
+
+def _is_toml(value: Any) -> bool:
+    # tomllib takes longer ones; Python refuses to print them.
+    if isinstance(value, dict | list):
+        return all(map(_is_toml, value.values() if isinstance(value, dict) else value))
+    return not isinstance(value, int) or -_MOST_WHOLE <= value < _MOST_WHOLE
+
+
+def _short(value: Any) -> str:
+    return textwrap.shorten(str(value), 80, placeholder=" …")
 
 
 def _is_number(value: Any) -> bool:
@@ -218,16 +252,17 @@ def _is_number(value: Any) -> bool:
 
 
 def _try(key: str, values: tuple[Any, ...], axes: Axes) -> None:
-    together = {k: axes[k][0] for k in ("k_min", "k_max") if k in axes}
+    together = {k: axes[k][0] for k in _BOUNDS if k in axes}
     for value in values:
         _scenario({**together, key: value})
 
 
 def _scenario(fields: Mapping[str, Any]) -> Scenario:
-    own = {key: value for key, value in fields.items() if key not in (*_PROBE, "method")}
+    own = {key: value for key, value in fields.items() if key not in _PROBE}
     probe = {key: value for key, value in fields.items() if key in _PROBE}
-    scenario = Scenario(**own, probe=ProbeSettings(**probe))
-    return scenario.with_method(fields["method"]) if "method" in fields else scenario
+    if "method" in own:
+        own |= method_fields(own["method"])
+    return Scenario(**own, probe=ProbeSettings(**probe) if probe else _USUAL)
 
 
 def _product(axes: Axes) -> Iterator[Scenario]:

@@ -222,32 +222,67 @@ def _work(
     runs: Sequence[Scenario], roots: dict[str, Any], keeper: Keeper | None, part: Part | None
 ) -> Iterator[Outcome]:
     """Run one scenario after the other; what ends is kept."""
-    left = list(runs)
-
-    def ended(report: Any) -> Outcome:
-        outcome = Outcome(left.pop(0), export.report_record(report))
-        if keeper is not None:
-            keeper.add([(outcome.scenario, outcome.record)])
-            # Votes on the same labels follow within milliseconds; anything else may take long.
-            labels = outcome.scenario.labelling()
-            if not left or left[0].method in TRAINED or left[0].labelling() != labels:
-                keeper.flush()
-        if part is not None:
-            part.count()
-        return outcome
-
+    task = _Runs(runs, keeper, part)
     try:
-        while left:
+        while task.left:
             try:
-                for report in sweep.run_all(left, **roots, progress=part):
-                    yield ended(report)
-            except WannError:
+                for report in sweep.run_all(
+                    task.left, **roots, progress=part, on_error=task.refuse
+                ):
+                    yield from task.end(report)
+            except WannError as error:
                 # Whose fault it is shows alone: probes train together.
-                try:
-                    (report,) = sweep.run_all(left[:1], **roots, progress=part)
-                    yield ended(report)
-                except WannError as error:
-                    yield Outcome(left.pop(0), {}, error)
+                yield from task.run_first(roots, error)
+            yield from task.end()
     finally:
         if keeper is not None:
             keeper.flush()
+
+
+class _Runs:
+    """The runs of one task that are left, and the outcomes that nobody has been told yet."""
+
+    def __init__(self, runs: Sequence[Scenario], keeper: Keeper | None, part: Part | None) -> None:
+        self.left = list(runs)
+        self._keeper, self._part = keeper, part
+        self._refused: list[Outcome] = []
+
+    def refuse(self, _: Scenario, error: WannError) -> None:
+        """The first one left cannot be had."""
+        self._refused.append(Outcome(self.left.pop(0), {}, error))
+        self._count()
+
+    def end(self, report: Any = None) -> list[Outcome]:
+        """What is refused by now, and the first one left, if there is its report."""
+        ended, self._refused = self._refused, []
+        if report is not None:
+            outcome = Outcome(self.left.pop(0), export.report_record(report))
+            self._keep(outcome)
+            self._count()
+            ended.append(outcome)
+        return ended
+
+    def run_first(self, roots: dict[str, Any], error: WannError) -> list[Outcome]:
+        """The first one left by itself, where the runs together have met an error."""
+        if len(self.left) == 1:
+            self.refuse(self.left[0], error)
+            return self.end()
+        try:
+            (report,) = sweep.run_all(self.left[:1], **roots, progress=self._part)
+        except WannError as own:
+            self.refuse(self.left[0], own)
+            return self.end()
+        return self.end(report)
+
+    def _keep(self, outcome: Outcome) -> None:
+        if self._keeper is None:
+            return
+        self._keeper.add([(outcome.scenario, outcome.record)])
+        # Votes on the same labels follow within milliseconds; anything else may take long.
+        labels = outcome.scenario.labelling()
+        if not self.left or self.left[0].method in TRAINED or self.left[0].labelling() != labels:
+            self._keeper.flush()
+
+    def _count(self) -> None:
+        if self._part is not None:
+            self._part.count()

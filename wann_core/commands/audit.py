@@ -74,6 +74,11 @@ def run(args: argparse.Namespace) -> None:
         f"{found.evidence.graph.description}), "
         f"{len(table):,} rows -> {out}"
     )
+    if not found.evidence.tells_apart:
+        print(
+            f"warning: {data.backbone} can hardly tell these classes apart (neighbours agree with "
+            f"kappa {found.evidence.agreement:.2f}): the number says more of it than of the labels"
+        )
 
 
 def _write(content: bytes, file: BinaryIO) -> None:

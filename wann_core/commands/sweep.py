@@ -78,6 +78,8 @@ def _planned(args: argparse.Namespace, roots: dict[str, Any]) -> list[Scenario]:
         grids = tuple({**axes, "backbone": (args.backbone,)} for axes in plan.grids)
         plan = sweep_plan.SweepPlan(grids)
     scenarios = plan.scenarios()
+    if not scenarios:
+        raise WannError("linear probes take no reduction: the plan has no other run.")
     missing = sweep_plan.missing(scenarios, **roots)
     for sentence in missing.values():
         _note(f"left out: {sentence}")

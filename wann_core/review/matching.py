@@ -39,7 +39,7 @@ class Matcher:
             return "no such sample"
         split = self.data.splits[at[0]]
         name = shown(split.names[at[1]]) if split.names is not None else ""
-        if verdict.id and name and name not in meant(verdict.id):
+        if verdict.id and name and _unbroken(name) not in map(_unbroken, meant(verdict.id)):
             return "another name"
         given = self.data.class_names[split.y[at[1]]]
         if given not in meant(verdict.given_label):
@@ -117,6 +117,11 @@ class Matcher:
 
     def _splits(self) -> list[str]:
         return [name for name in SPLITS if name in self.data.splits]
+
+
+def _unbroken(text: str) -> str:
+    """A text with its lines ended as in our CSV."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def shown(name: str) -> str:

@@ -130,7 +130,8 @@ def outlook(
     ahead : int
         How many unjudged rows to look ahead.
     least : float
-        The fewest errors among them that are worth the reading.
+        The fewest errors among them that are worth the reading; where fewer rows are left, as many
+        less.
 
     Raises
     ------
@@ -153,7 +154,8 @@ def outlook(
         for factor in gamma.ppf([0.025, 0.975], shape, 0, scale)
     )
     expected = min(mass * factor, float(len(rest)))
-    stop = expected < least
+    worth = least * len(rest) / ahead
+    stop = not len(rest) or expected < worth
     if not len(rest):
         text = "Every row has been judged."
     else:
@@ -165,7 +167,7 @@ def outlook(
         )
         text = (
             f"{so_far}. Of the next {len(rest):,} about {expected:.1f} ({low:.1f} to {high:.1f}) "
-            f"should be wrong: {'fewer' if stop else 'no fewer'} than {least:g}, "
+            f"should be wrong: {'fewer' if stop else 'no fewer'} than {worth:.2g}, "
             f"so reading on {'hardly pays' if stop else 'pays'}."
         )
     return Outlook(stop, len(rest), expected, low, high, factor, text)
