@@ -13,6 +13,10 @@ _TASKS = {
 }
 
 st.title("Data")
+st.caption(
+    "Photos become embeddings (rows of numbers that a frozen model, the backbone, makes of them) "
+    "under “Embed images”; embeddings that you have already come in under “Import embeddings”."
+)
 folders = settings.folders()
 task = linked(
     st.segmented_control, "What to do", key="task", options=list(_TASKS), default="here",

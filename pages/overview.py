@@ -37,14 +37,15 @@ st.markdown(words.results(reports))
 with st.expander("What are these methods?"):
     st.markdown(words.METHODS)
 
+judged = "training" if prepared.leave_one_out else "test"
 records = pd.DataFrame([export.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Accuracy")
     charts.show(
-        charts.accuracies(records),
-        "Mark: share of the clean test labels that a method finds. Bar: 95 % Wilson interval, the "
-        "doubt that a finite test set leaves; it says nothing of another draw of the noise.",
+        charts.accuracies(records, judged),
+        f"Mark: share of the clean {judged} labels that a method finds. Bar: 95 % Wilson interval, "
+        "the doubt that finitely many rows leave; it says nothing of another draw of the noise.",
         "accuracy", records, scenario,
     )  # fmt: skip
 with right:
@@ -82,8 +83,8 @@ with right:
             table = pd.DataFrame(
                 {
                     "row": prepared.row_ids[some],
-                    "true class": [names[c] for c in prepared.clean_labels[some]],
-                    "given label": [names[c] for c in prepared.labels[some]],
+                    "true class": [look.plain(names[c]) for c in prepared.clean_labels[some]],
+                    "given label": [look.plain(names[c]) for c in prepared.labels[some]],
                     "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
                 }
             )

@@ -43,7 +43,7 @@ def training() -> None:
         jobs.bar(job, "cancel_probes")
     if live and (job.state is not jobs.State.RUNNING or len(outcome.records) > ended):
         st.rerun()  # the whole page: its button, table and this clock depend on the job
-    probe_results.show_training(outcome)
+    probe_results.show_training(plan, outcome)
 
 
 training()

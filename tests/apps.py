@@ -30,6 +30,11 @@ def ready(app: AppTest) -> AppTest:
     pytest.fail("the page did not come to rest")
 
 
+def plain(text: str) -> str:
+    """Markdown without its escapes: what is read on the page."""
+    return text.replace("\\", "")
+
+
 def labels(app: AppTest) -> list[str]:
     """What is written on the buttons."""
     return [button.label for button in app.button]

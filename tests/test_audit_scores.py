@@ -175,3 +175,14 @@ def test_out_of_fold_serves_rare_classes_and_says_when_it_cannot() -> None:
     labels[1] = 0
     with pytest.raises(WannError, match="two classes of at least two rows"):
         OutOfFold(X, labels, N_CLASSES)
+
+
+def test_probe_of_few_wide_rows_is_that_of_all_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    X = (rng.normal(size=(60, 200)) + labels[:, None]).astype(np.float32)
+    short = OutOfFold(X, labels, 3, C=1e-3)
+    assert short.X.shape == (60, 60)
+    monkeypatch.setattr("wann_core.probing.out_of_fold._in_their_span", lambda X: X)
+    whole = OutOfFold(X, labels, 3, C=1e-3)
+    np.testing.assert_allclose(short.probabilities(), whole.probabilities(), atol=0.01)

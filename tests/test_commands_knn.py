@@ -339,11 +339,6 @@ def test_enough_rows_are_not_refused(command: Command, base: list[str]) -> None:
         assert command(*base, *flags.split()).status == 0
 
 
-def test_no_command_is_refused(command: Command) -> None:
-    check_refusal(command(), "COMMAND")
-    check_refusal(command("linear"), "invalid choice: 'linear'")
-
-
 def test_same_run_is_answered_from_the_store(
     command: Command, base: list[str], tmp_path: Path, builds: list[tuple[int, ...]]
 ) -> None:
@@ -437,3 +432,22 @@ def test_version(command: Command) -> None:
 
 def test_default_backbone_is_the_published_one() -> None:
     assert knn.BACKBONE == PUBLISHED_BACKBONE
+
+
+def test_no_command_shows_what_there_is(command: Command) -> None:
+    result = command()
+    assert result.status == 2
+    assert "review-export" in result.err
+    check_refusal(command("linear"), "invalid choice: 'linear'")
+
+
+def test_ratio_without_pattern_is_noted(command: Command, base: list[str]) -> None:
+    result = command(*base, "--method", "kNN", "--k", "3", "--noise_ratio", "0.4")
+    assert result.status == 0
+    assert "does nothing without --noise_pattern" in result.err
+
+
+def test_place_that_cannot_be_written_is_named(command: Command, base: list[str]) -> None:
+    result = command(*base, "--method", "kNN", "--k", "3", "--output_root", "/proc/x")
+    assert result.status == 2
+    assert "'/proc/x' cannot be read or written" in result.err

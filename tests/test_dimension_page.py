@@ -13,7 +13,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests import apps
-from tests.apps import labels, ready
+from tests.apps import labels, plain, ready
 from ui import dimension_charts, look
 from ui.dimension import Plan
 from ui.dimension_results import in_words, table_of
@@ -41,7 +41,8 @@ def press(app: AppTest, label: str) -> AppTest:
 
 
 def told(app: AppTest) -> str:
-    return " ".join(box.value for box in (*app.info, *app.warning, *app.error, *app.caption))
+    boxes = (*app.info, *app.warning, *app.error, *app.caption)
+    return plain(" ".join(box.value for box in boxes))
 
 
 def charts(app: AppTest) -> list[Any]:

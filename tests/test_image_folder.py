@@ -151,6 +151,8 @@ def test_folders_without_classes_are_told(tmp_path: Path, names: list[str]) -> N
 
 def test_settings_are_checked(tmp_path: Path) -> None:
     refused(tmp_path / "gone", "does not exist")
+    (tmp_path / "table.csv").write_text("")
+    refused(tmp_path / "table.csv", "is a file")
     refused(tmp_path, "`split`", split="random", field="split")
     refused(tmp_path, "`test_share`", test_share=1.5, field="test_share")
 

@@ -10,6 +10,7 @@ import pytest
 from scipy.spatial import Delaunay
 
 from wann_core import Scenario, layout, prepare, umap_process
+from wann_core.errors import WannError
 from wann_core.layout import Layout, digest, pca_map, umap_map
 from wann_core.neighbors import NeighborGraph
 from wann_core.prepared import Prepared
@@ -165,6 +166,14 @@ def test_cancel_ends_the_process_and_keeps_nothing(
 def test_failed_process_is_no_layout(tmp_path: Path) -> None:
     (tmp_path / "graph.npz").write_bytes(b"no graph")
     with pytest.raises(RuntimeError, match="UMAP failed"):
+        layout._run(tmp_path / "graph.npz", tmp_path / "layout.npz", None)
+
+
+def test_killed_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "dies.py"
+    script.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(layout.umap_process, "__file__", str(script))
+    with pytest.raises(WannError, match="signal 9"):
         layout._run(tmp_path / "graph.npz", tmp_path / "layout.npz", None)
 
 

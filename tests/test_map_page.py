@@ -1,6 +1,7 @@
 """The map: what its chart holds, what filters leave, and that chosen rows stay chosen."""
 
 import base64
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import plotly.graph_objects as go
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from ui import map_charts, map_colors, map_view
+from ui import look, map_charts, map_colors, map_view
 from ui.map_selection import Selection
 from ui.map_view import Points
 from wann_core import Scenario, layout, prepare
@@ -248,8 +249,29 @@ def test_legend_of_many_classes_is_bounded() -> None:
     assert map_colors.legend(kinds, [3, 15]) == [("c3", "#000003"), ("c15", "#000003")]
 
 
+def test_chosen_classes_have_colours_of_their_own(tmp_path: Path) -> None:
+    rng, y = np.random.default_rng(0), np.arange(400) % 40
+    split = Split(rng.normal(size=(400, 4)).astype(np.float32), y, np.arange(400))
+    databases.write(tmp_path, "many", "tiny", {"train": split}, [f"c{i}" for i in range(40)], {})
+    many_classes = prepare(Scenario("many", "tiny"), database_root=tmp_path)
+    positions = Layout(*[rng.normal(size=(400, 2)).astype(np.float32)] * 2)
+    whole = (0.0, 100.0)
+    view = map_view.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
+    every = map_view.points(view, many_classes, positions)
+    assert "12 colours stand for 40 classes" in map_view.reading(every, "pca", "observed", False)
+    for others, shown, extra in ((False, 20, []), (True, 400, ["other classes"])):
+        # 3 and 15 share a colour where all are shown.
+        chosen = dataclasses.replace(view, classes=(3, 15), others=others)
+        points = map_view.points(chosen, many_classes, positions)
+        assert len(points.places) == shown
+        figure = map_charts.figure(points, "observed", many_classes, np.empty(0), 0)
+        legend = {t["name"]: t["marker"]["color"] for t in figure["data"] if "name" in t}
+        assert list(legend) == ["c3", "c15", *extra]
+        assert len(set(legend.values())) == len(legend)
+
+
 def test_names_are_no_markup() -> None:
-    assert map_charts._escaped("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
+    assert look.charted("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
         "&gt;", ">"
     )
 

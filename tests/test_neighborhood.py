@@ -32,6 +32,7 @@ def test_votes_name_the_predicted_class(prepared: Prepared, split: str, method: 
         shares = sample.votes(method)
         assert shares.sum() == pytest.approx(1)
         assert shares[answers[position]] == pytest.approx(shares.max())
+        assert sample.answer(method) == answers[position]
 
 
 def test_training_sample_is_not_its_own_neighbour(prepared: Prepared) -> None:

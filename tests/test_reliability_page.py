@@ -9,15 +9,16 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.apps import opened, ready
+from tests.apps import opened, plain, ready
 from tests.test_leave_one_out import write
-from ui import cells
+from ui import cells, look
 from wann_core import Scenario, classify, prepare
 from wann_core.datasets import Split, database
 from wann_core.errors import WannError
 
 PAGES = Path(__file__).resolve().parents[1] / "pages"
 RELIABILITY, K_BOUNDS = PAGES / "reliability.py", PAGES / "k_bounds.py"
+NEIGHBOURHOODS = PAGES / "neighbourhoods.py"
 LONE = {"dataset": "lone", "backbone": "tiny"}
 CHARTS = 6  # of the reliability page when all are there
 
@@ -157,6 +158,27 @@ def test_a_class_that_another_data_set_lacks_is_dropped(tmp_path: Path) -> None:
     assert app.selectbox(key="true").value is None
 
 
+@pytest.mark.parametrize(
+    ("page", "asked"),
+    [
+        (RELIABILITY, {"true": "57"}),
+        (RELIABILITY, {"at_ratio": "0.33"}),
+        (K_BOUNDS, {"at_k_min": "2"}),
+        (NEIGHBOURHOODS, {"row": "abc"}),
+        (NEIGHBOURHOODS, {"dataset": "![](x)"}),
+    ],
+)
+def test_what_a_link_asks_for_in_vain_is_told(page: Path, asked: dict[str, str]) -> None:
+    app = AppTest.from_file(page, default_timeout=120)
+    for key, value in asked.items():
+        app.query_params[key] = value
+    app.run()
+    assert not app.exception
+    (text,) = asked.values()
+    warnings = [warning.value for warning in app.warning]
+    assert f"The link asks for “{look.plain(text)}”, which does not exist here." in warnings
+
+
 def test_hundred_classes_open(tmp_path: Path) -> None:
     many_classes(tmp_path)
     state = {"databases": str(tmp_path), "dataset": "hundred", "backbone": "tiny"}
@@ -196,7 +218,7 @@ def test_a_failed_computation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("ui.reliability.detection", refuse)
     app = opened(RELIABILITY)
-    assert any("“Noise ratio” cannot be." in error.value for error in app.sidebar.error)
+    assert any("“Noise ratio” cannot be." in plain(error.value) for error in app.sidebar.error)
 
 
 def test_a_chosen_cell_row_or_column_is_outlined() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.apps import plain
 from ui import result_views, sweeps
 from ui.settings import Folders
 from wann_core import Scenario
@@ -115,18 +116,14 @@ def test_a_plan_file_says_what_is_missing_and_what_is_refused(tmp_path: Path) ->
     path = tmp_path / "plan.toml"
     path.write_text('[[grid]]\ndataset = ["digits", "mnist"]\nnum_subsamples = [100, 5000]')
     app = opened("sweeps", plan="file", plan_file_path=str(path))
-    assert any("mnist / pixels is not embedded here" in _plain(w.value) for w in app.warning)
+    assert any("mnist / pixels is not embedded here" in plain(w.value) for w in app.warning)
     next(button for button in app.button if button.label == "Run").click().run()
     for _ in range(100):
         if app.success:
             break
         time.sleep(0.2)
         app.run()
-    assert any("1 runs refused: `num_subsamples` = 5000" in _plain(w.value) for w in app.warning)
-
-
-def _plain(text: str) -> str:
-    return text.replace("\\", "")
+    assert any("1 runs refused: `num_subsamples` = 5000" in plain(w.value) for w in app.warning)
 
 
 def test_no_runs_yet_says_what_to_do() -> None:

@@ -7,7 +7,6 @@ cost more than the votes that they show.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 import plotly.io
 import streamlit as st
@@ -91,7 +90,7 @@ def download(
     )  # fmt: skip
 
 
-def accuracies(records: pd.DataFrame) -> Figure:
+def accuracies(records: pd.DataFrame, judged: str = "test") -> Figure:
     """Accuracy of each method with its interval, one line a method, from `report_record`s."""
     traces = []
     for record in records.iloc[::-1].to_dict("records"):
@@ -114,7 +113,7 @@ def accuracies(records: pd.DataFrame) -> Figure:
             }
         )
     height = 60 + max(52 - 2 * len(records), 24) * len(records)
-    return framed(traces, "accuracy on the test rows, %", "", legend=False, height=height)
+    return framed(traces, f"accuracy on the {judged} rows, %", "", legend=False, height=height)
 
 
 def class_counts(data: pd.DataFrame) -> Figure:
@@ -122,7 +121,7 @@ def class_counts(data: pd.DataFrame) -> Figure:
     traces = [
         {
             "type": "bar",
-            "x": data["class_name"].to_list(),
+            "x": [look.charted(name) for name in data["class_name"]],
             "y": data[column].to_list(),
             "name": name,
             "marker": {"color": fill},
@@ -162,15 +161,19 @@ def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure
                 "legendgroup": name,
             }
         )
-        hover = f"{name}, {axis_title} %{{x}}: %{{y:.2f}} ± %{{customdata[0]:.2f}} %"
+        spread = [
+            f"± {s:.2f} % ({n} seeds)" if n > 1 else "% (1 seed)"
+            for s, n in zip(std, rows["seeds"], strict=True)
+        ]
         traces.append(
             {
                 **method_line(name),
                 "x": x.to_list(),
                 "y": mean.to_list(),
                 "legendgroup": name,
-                "customdata": np.column_stack([std, rows["seeds"]]),
-                "hovertemplate": f"{hover} (%{{customdata[1]}} seeds)<extra></extra>",
+                "customdata": spread,
+                "hovertemplate": f"{name}, {axis_title} %{{x}}: %{{y:.2f}} %{{customdata}}"
+                "<extra></extra>",
             }
         )
     return framed(traces, axis_title, f"{title}, %", height=460)
@@ -194,7 +197,12 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference:
                 "array": (100 * (rows["high"] - rows["gain"])).to_list(),
                 "width": 4,
             },
-            "hovertemplate": f"{name}, {axis_title} %{{x}}: %{{y:+.2f}} points<extra></extra>",
+            "customdata": [
+                f"points, {seeds} seeds" if pd.isna(high) else f"± {100 * (high - gain):.2f} points"
+                for gain, high, seeds in rows[["gain", "high", "seeds"]].itertuples(index=False)
+            ],
+            "hovertemplate": f"{name}, {axis_title} %{{x}}: %{{y:+.2f}} %{{customdata}}"
+            "<extra></extra>",
         }
         for name, rows in _by_method(data)
     ]

@@ -6,6 +6,7 @@ from typing import Any
 
 import streamlit as st
 
+from ui import look
 from wann_core.errors import WannError
 
 
@@ -24,7 +25,7 @@ def linked(widget: Callable[..., Any], label: str, *, key: str, **options: Any) 
     if refused and fallback == value:
         # Beside the control: in its own column where it has one.
         place = getattr(widget, "__self__", st)
-        place.warning(f"The link asks for “{refused}”, which does not exist here.")
+        place.warning(f"The link asks for “{look.plain(refused)}”, which does not exist here.")
     return value
 
 
@@ -48,6 +49,8 @@ def told(error: WannError, labels: Mapping[str, str]) -> str:
 
 def _same(asked: list[str], value: Any, options: dict[str, Any]) -> bool:
     """Whether the parameter only vanished because it names the default value."""
+    if value is None:
+        return False  # nothing is chosen, whatever was asked for
     shown = options.get("format_func", str)
     values = list(value) if isinstance(value, list | tuple) else [value]
     return len(asked) == len(values) and all(

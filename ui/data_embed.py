@@ -70,6 +70,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             icon=":material/check:",
         )
         navigation.link_to_overview(request.dataset, request.backbone)
+        navigation.link_to_audit(request.dataset, request.backbone)
         return
     with st.container(horizontal=True):
         st.button(
@@ -171,8 +172,14 @@ def _preview(images: ImageDataset) -> None:
     classes = ", ".join(look.plain(name) for name in images.class_names[:12])
     more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
     st.markdown(
-        f"Understood: {counts} images of {len(images.class_names)} classes: {classes}{more}."
+        f"Understood: {counts} images of {_classes(len(images.class_names))}: {classes}{more}."
     )
+    if len(images.class_names) == 1:
+        st.warning(
+            "One class alone: no label can be told from another. Name the folder above, which "
+            "holds a folder for each class.",
+            icon=":material/warning:",
+        )
     few = [
         name
         for c, name in enumerate(images.class_names)
@@ -193,6 +200,10 @@ def _preview(images: ImageDataset) -> None:
     )
 
 
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"
+
+
 def _how(
     dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
 ) -> Embedding:
@@ -203,6 +214,11 @@ def _how(
         "needs no weights.",
     )  # fmt: skip
     places["backbone"] = st.empty()
+    if backbone == backbones.PIXELS and split is not None:
+        st.caption(
+            "Bare pixels tell drawn shapes apart, photos hardly: a model does, whose weights are "
+            "downloaded once."
+        )
     with st.expander("More: weights, image size, precision", key="embed_more"):
         weights = st.text_input(
             "Weights file", key="embed_weights", persist_state="session",

@@ -84,6 +84,7 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
     with st.container(horizontal=True):
         if one.state == "ready":
             navigation.link_to_overview(one.dataset, one.backbone)
+            navigation.link_to_audit(one.dataset, one.backbone)
         if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
             _confirm_delete(one, folders.database_root)
 

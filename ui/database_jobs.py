@@ -230,6 +230,7 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
     if done:
         with buttons[0]:
             navigation.link_to_overview(dataset, backbone)
+            navigation.link_to_audit(dataset, backbone)
     if buttons[-1].button("Dismiss", key=f"dismiss_{name}", width="stretch"):
         jobs.registry().forget(key)
         st.rerun()

@@ -24,7 +24,7 @@ def curves(
     smaller: Sequence[int],
     unit: str = "",
     scale: float = 1,
-    hover: str = "%{y:.4g} ± %{customdata[0]:.2g}",
+    hover: str = "%{y:.4g}%{customdata[0]}",
     log: bool = False,
     height: int = 440,
 ) -> Figure:
@@ -44,7 +44,8 @@ def curves(
     scale : float
         Factor of mean and std.
     hover : str
-        What the tooltip says after reduction and dimensions; customdata[0] is the deviation.
+        What the tooltip says after reduction and dimensions; customdata[0] is the
+        deviation as ' ± 1.2', empty for a single seed.
     log : bool
         Whether the upright axis is logarithmic.
     """
@@ -58,6 +59,9 @@ def curves(
             traces.append(_band(x, mean, std, fill, str(name)))
         if name == "none":
             shapes.append(_level(float(mean.iloc[0]), fill))
+        spread = [
+            "" if np.isnan(one) else f" ± {scale * one:.2g}" for one in rows["std"].astype(float)
+        ]
         more = rows.drop(columns=["reduction", "dimensions", "mean", "std"])
         traces.append(
             {
@@ -69,7 +73,7 @@ def curves(
                 "legendgroup": str(name),
                 "line": {"color": fill, "dash": dash, "width": 2.5},
                 "marker": {"color": fill, "symbol": symbol, "size": 10, "line": {"width": 2.5}},
-                "customdata": np.column_stack([std, more]).tolist(),
+                "customdata": [list(row) for row in zip(spread, *more.to_numpy().T, strict=True)],
                 "hovertemplate": f"{name}, %{{x}} dimensions: {hover}<extra></extra>",
             }
         )

@@ -62,7 +62,9 @@ def prepared(settings: Settings) -> Prepared:
     job = registry.start(key, work)
     if not jobs.finished(job, "cancel_prepare"):
         st.caption(
-            "Neighbours are searched once; later changes of noise, method or k only vote again."
+            "Neighbours are searched once; later changes of noise, method or k only vote again. "
+            "The first time after installation the program is also compiled, which may take half "
+            "a minute."
         )
         st.stop()
     if job.state is jobs.State.CANCELLED:

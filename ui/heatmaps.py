@@ -58,12 +58,13 @@ def heatmap(
         Whether a click selects a cell: its point carries (row, column) as customdata, to be read
         from what `show(..., pick=("points",))` returns.
     """
+    columns, rows = ([look.charted(name) for name in names] for names in (columns, rows))
     gap = 1 if len(columns) <= _MOST_GAPS else 0
     traces: list[Trace] = [
         {
             "type": "heatmap",
-            "x": list(columns),
-            "y": list(rows),
+            "x": columns,
+            "y": rows,
             "z": np.asarray(values, np.float32),
             "colorscale": look.SHARES,
             "xgap": gap,

@@ -1,6 +1,7 @@
 """The one look: colours, marks and number formats of every page."""
 
 import re
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
@@ -87,11 +88,27 @@ _CLASS_COLORS = (
     "#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377",
     "#BB7744", "#7F6BC4", "#44AA99", "#D98BC0", "#8C8C8C", "#6E8B3D",
 )  # fmt: skip
+CLASS_COLORS = len(_CLASS_COLORS)  # after which they repeat
+OTHERS = "#8C8C8C"  # classes that are not told apart
 
 
 def class_color(class_id: int) -> str:
     """Colour of a class on every page; they repeat after twelve."""
-    return _CLASS_COLORS[class_id % len(_CLASS_COLORS)]
+    return _CLASS_COLORS[class_id % CLASS_COLORS]
+
+
+def class_colors(class_ids: Sequence[int], besides: Sequence[str] = ()) -> dict[int, str]:
+    """Colours of classes that are shown together: no two alike, unless there are over twelve.
+
+    Each has its own colour if no class before it has that, else the first that is free; those in
+    `besides` are not.
+    """
+    chosen: dict[int, str] = {}
+    for class_id in class_ids:
+        own, taken = class_color(class_id), {*besides, *chosen.values()}
+        free = [color for color in (own, *_CLASS_COLORS) if color not in taken]
+        chosen[class_id] = (free or [own])[0]
+    return chosen
 
 
 def text_on(fill: str) -> str:
@@ -150,6 +167,11 @@ def cards(entries: list[tuple[str, str, str]]) -> None:
         for name, value, more in entries
     )
     st.html(f'<div class="wann-cards">{blocks}</div>')
+
+
+def charted(name: str) -> str:
+    """A name without what Plotly would read as markup or as a template."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")
 
 
 def plain(text: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ui import map_colors
+from ui import look, map_colors
 from ui.charts import Figure, Trace
 from ui.map_colors import Kinds, Scale
 from ui.map_view import Points
@@ -90,10 +90,10 @@ def _marks(
     test = points.places >= points.n_train
     tint, axis, entries = _tint(points, color, prepared)
     by_class = len(names) <= _MOST_TRACES
-    palette = map_colors.of(color, prepared) if color != "density" else None
+    palette = map_colors.of(color, prepared, points.focus) if color != "density" else None
     layer = np.zeros(len(test), np.int64)
-    if isinstance(palette, Kinds) and palette.on_top is not None:
-        layer = (points.values == palette.on_top).astype(np.int64)
+    if isinstance(palette, Kinds) and palette.on_top:
+        layer = np.isin(points.values, palette.on_top).astype(np.int64)
     group = np.stack([layer, test, points.observed if by_class else np.zeros_like(layer)])
     _, which = np.unique(group, axis=1, return_inverse=True)
     size = next((size for least, size in _SIZES if len(test) >= least), 8)
@@ -104,7 +104,7 @@ def _marks(
     traces: list[Trace] = []
     for part in np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1]):
         of_test = bool(test[part[0]])
-        label = names[points.observed[part[0]]] if by_class else "class %{customdata[2]}"
+        label = names[points.observed[part[0]]] if by_class else "%{customdata[2]}"
         chosen = np.flatnonzero(standing_out[part]).tolist()
         traces.append(
             {
@@ -122,7 +122,7 @@ def _marks(
                 },
                 "unselected": {"marker": {"opacity": 0.1}},
                 "hovertemplate": f"{'test' if of_test else 'training'} row %{{customdata[1]}}<br>"
-                f"{'class' if of_test else 'label'} {_escaped(label) if by_class else label}"
+                f"{'class' if of_test else 'label'} {look.charted(label) if by_class else label}"
                 "<extra></extra>",
                 "showlegend": False,
                 **({"selectedpoints": chosen} if len(highlighted) else {}),
@@ -140,7 +140,7 @@ def _tint(
         rows = np.bincount(in_cell, minlength=_CELLS**2)
         scale = map_colors.density_scale(int(rows.max()))
         return np.log10(rows[in_cell]).astype(np.float32), scale.axis(), []
-    palette = map_colors.of(color, prepared)
+    palette = map_colors.of(color, prepared, points.focus)
     if isinstance(palette, Scale):
         values = map_colors.numbers(color, points.values)
         return values.astype(np.float32), palette.axis(), []
@@ -161,7 +161,7 @@ def _legend(kinds: Kinds, values: Array) -> list[Trace]:
             "mode": "markers",
             "x": [None],
             "y": [None],
-            "name": _escaped(name),
+            "name": look.charted(name),
             "marker": {"size": 10, "color": color},
             "hoverinfo": "skip",
         }
@@ -177,7 +177,7 @@ def _image(points: Points, color: str, prepared: Prepared) -> tuple[list[Trace],
     z = np.full(_CELLS**2, np.nan, np.float32)
     text: dict[str, Any] = {}
     what, entries = "", list[Trace]()
-    palette = None if color == "density" else map_colors.of(color, prepared)
+    palette = None if color == "density" else map_colors.of(color, prepared, points.focus)
     filled = np.flatnonzero(rows)
     if palette is None:
         scale = map_colors.density_scale(int(rows.max()))
@@ -185,13 +185,13 @@ def _image(points: Points, color: str, prepared: Prepared) -> tuple[list[Trace],
     elif isinstance(palette, Scale):
         sums = np.bincount(in_cell, map_colors.numbers(color, points.values), _CELLS**2)
         z[filled], axis = sums[filled] / rows[filled], palette.axis()
-        what = f"<br>mean {_escaped(palette.title)} %{{z:.3g}}"
+        what = f"<br>mean {look.charted(palette.title)} %{{z:.3g}}"
     else:
         codes = _most_frequent(in_cell, points.values.astype(np.int64))
         steps, step = palette.scale()
         z[filled], axis = step[codes], _stepped(steps)
         names = np.full(_CELLS**2, "", object)
-        names[filled] = [_escaped(palette.names[code])[:24] for code in codes]
+        names[filled] = [look.charted(palette.names[code])[:24] for code in codes]
         text = {"text": names.reshape(_CELLS, _CELLS).tolist()}
         what, entries = "<br>mostly %{text}", _legend(palette, points.values)
     ends = (np.arange(_CELLS) + 0.5) / _CELLS
@@ -232,8 +232,3 @@ def _most_frequent(in_cell: Array, codes: Array) -> Array:
     order = np.lexsort((code, -counts, cell))
     first = np.flatnonzero(np.diff(cell[order], prepend=-1))
     return np.asarray(code[order][first])
-
-
-def _escaped(name: str) -> str:
-    """A name without what Plotly would read as markup or as a template."""
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")

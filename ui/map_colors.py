@@ -17,7 +17,6 @@ Array = npt.NDArray[Any]
 
 # Little to much; both ends and the middle reach a contrast of 3 on light and on dark.
 _SCALE = [[0, "#D55E00"], [0.5, "#8A8F98"], [1, "#0072B2"]]
-_COLORS_OF_CLASSES = 12
 _LOGARITHMIC = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000]
 
 
@@ -29,13 +28,13 @@ class Kinds:
     ----------
     names, colors : sequence of str
         Of each code.
-    on_top : int, optional
-        The code that others must not hide.
+    on_top : tuple of int
+        Codes that others must not hide.
     """
 
     names: Sequence[str]
     colors: Sequence[str]
-    on_top: int | None = None
+    on_top: tuple[int, ...] = ()
 
     def scale(self) -> tuple[list[list[Any]], Array]:
         """Plotly's colour scale in steps of equal width, and the step of each code."""
@@ -75,16 +74,20 @@ class Scale:
         return {"cmin": self.low, "cmax": self.high, "colorscale": _SCALE, "colorbar": bar}
 
 
-def of(color: str, prepared: Prepared) -> Kinds | Scale:
-    """The palette or scale of a colouring."""
+def of(color: str, prepared: Prepared, focus: tuple[int, ...] = ()) -> Kinds | Scale:
+    """The palette or scale of a colouring; of classes, those in `focus` alone have colours."""
     names = prepared.dataset.class_names
     if color in ("observed", "true"):
-        return Kinds(names, [look.class_color(c) for c in range(len(names))])
+        if not focus:
+            return Kinds(names, [look.class_color(c) for c in range(len(names))])
+        colors = look.class_colors(focus, besides=(look.OTHERS,))
+        each = [colors.get(c, look.OTHERS) for c in range(len(names))]
+        return Kinds(names, each, on_top=focus)
     if color == "flipped":
-        return Kinds(("right label", "flipped"), (look.CLEAN, look.FLIPPED), on_top=1)
+        return Kinds(("right label", "flipped"), (look.CLEAN, look.FLIPPED), on_top=(1,))
     if color.startswith(point_values.CORRECT):
         method = color.removeprefix(point_values.CORRECT)
-        return Kinds((f"{method} is wrong", "right"), (look.color(method), look.CLEAN), on_top=0)
+        return Kinds((f"{method} is wrong", "right"), (look.color(method), look.CLEAN), on_top=(0,))
     k_min, k_max = prepared.k_bounds
     if color == "reliability":
         shown = sorted({k_min, (k_min + k_max) // 2, k_max})
@@ -109,7 +112,12 @@ def numbers(color: str, values: Array) -> Array:
 
 def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str]]:
     """Name and colour of each legend entry; one a colour where classes share them."""
-    if len(present) <= 2 * _COLORS_OF_CLASSES:
+    if kinds.on_top and look.OTHERS in kinds.colors:  # of classes, those in focus
+        named = [
+            (kinds.names[code], kinds.colors[code]) for code in kinds.on_top if code in present
+        ]
+        return [*named, *([("other classes", look.OTHERS)] if len(named) < len(present) else [])]
+    if len(present) <= 2 * look.CLASS_COLORS:
         return [(kinds.names[code], kinds.colors[code]) for code in present]
     groups: dict[str, list[str]] = {}
     for code in present:

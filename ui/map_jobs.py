@@ -55,6 +55,7 @@ def _tell(job: jobs.Job, key: tuple[str, str]) -> None:
         st.warning(f"{job.error} PCA is shown instead.", icon=":material/error:")
     elif job.error is not None:
         jobs.went_wrong(job.error)
+        st.caption("PCA is shown instead.")
     else:
         st.info("UMAP was cancelled; PCA is shown instead.", icon=":material/cancel:")
     st.button("Start UMAP again", on_click=jobs.registry().forget, args=(key,))

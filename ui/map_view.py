@@ -28,6 +28,10 @@ _COLORS = {
     "agreement": "Vote agreement",
     "density": "Density",
 }
+_BY_CLASS = ("observed", "true")
+_MOST_FOCUS = (
+    look.CLASS_COLORS - 1
+)  # classes that colours tell apart, beside the grey of the others
 _WHOLE = (0.0, 100.0)
 _MOST_K = 51
 _MARGIN = 1.03  # half the side of the square over the reach of the points
@@ -44,6 +48,8 @@ class View:
         As `point_values.values` names it, or 'density'.
     classes : tuple of int
         Observed labels to show; none means all.
+    others : bool
+        Whether the other classes stay, in grey.
     k_range : tuple of int
         Bounds of the adaptive k, which are those of the reliability.
     parts : tuple of {'train', 'test'}
@@ -58,6 +64,7 @@ class View:
     parts: tuple[str, ...]
     across: tuple[float, float]
     up: tuple[float, float]
+    others: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +83,8 @@ class Points:
         What they are coloured by; empty under 'density'.
     n_train : int
         Training rows of the data set: where the places of test rows begin.
+    focus : tuple of int
+        Classes that have colours, all others being grey; none means all.
     square : tuple of float
         Left, bottom and side of the whole map.
     window : tuple of float
@@ -90,6 +99,7 @@ class Points:
     n_train: int
     square: tuple[float, float, float]
     window: tuple[float, float, float, float]
+    focus: tuple[int, ...] = ()
 
 
 def color_name(color: str) -> str:
@@ -113,8 +123,8 @@ def controls(settings: Settings, prepared: Prepared) -> View:
         second.selectbox, "Colour by", key="color", options=colors, format_func=color_name,
         help="Of a test row, label and true label are the same, and reliability and adaptive k are "
         "those of its nearest training row. Vote agreement: share of the k_max nearest training "
-        "rows with the row's own label. Right or wrong: whether a method finds the true class, of "
-        "a training row from the other rows alone.",
+        "rows with the row's own label. Right or wrong: whether a method finds the true class; a "
+        "training row has no vote on itself.",
     )  # fmt: skip
     parts = ["train"]
     if not prepared.leave_one_out:
@@ -129,6 +139,9 @@ def controls(settings: Settings, prepared: Prepared) -> View:
             options=list(range(len(names))), default=[], placeholder="all",
             format_func=lambda c: names[c] if c < len(names) else str(c),
         )  # fmt: skip
+        others = False
+        if color in _BY_CLASS and 0 < len(classes) <= _MOST_FOCUS:
+            others = linked(left.toggle, "Keep the other classes, in grey", key="others")
         k_range = linked(
             right.slider, "Reliability 1/k, with k from … to", key="trust", min_value=1,
             max_value=_MOST_K, value=(1, _MOST_K),
@@ -142,7 +155,7 @@ def controls(settings: Settings, prepared: Prepared) -> View:
             right.slider, "From bottom to top, %", key="up", min_value=0.0, max_value=100.0,
             value=_WHOLE, step=0.5,
         )  # fmt: skip
-    return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up)
+    return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up, others)
 
 
 def points(view: View, prepared: Prepared, layout: Layout) -> Points:
@@ -159,7 +172,7 @@ def points(view: View, prepared: Prepared, layout: Layout) -> Points:
         xy, rows, first = parts[part]
         observed = point_values.values(prepared, part, "observed")
         keep = _within(xy, window)
-        if view.classes:
+        if view.classes and not view.others:
             keep &= np.isin(observed, view.classes)
         if (k_low, k_high) != (1, _MOST_K):
             k = point_values.values(prepared, part, "adaptive_k")
@@ -175,8 +188,15 @@ def points(view: View, prepared: Prepared, layout: Layout) -> Points:
     places, rows, xy, observed, values = (np.concatenate(part) for part in zip(*found, strict=True))
     return Points(
         places.astype(np.int32), rows.astype(np.int32), xy, observed, values,
-        len(prepared.row_ids), square, window,
+        len(prepared.row_ids), square, window, _focus(view, prepared),
     )  # fmt: skip
+
+
+def _focus(view: View, prepared: Prepared) -> tuple[int, ...]:
+    """The chosen classes, where others stay or share their colours; none where all have colours."""
+    repeated = prepared.dataset.n_classes > look.CLASS_COLORS
+    focused = view.color in _BY_CLASS and 0 < len(view.classes) <= _MOST_FOCUS
+    return view.classes if focused and (view.others or repeated) else ()
 
 
 def narrow(view: View, prepared: Prepared) -> str:
@@ -184,7 +204,7 @@ def narrow(view: View, prepared: Prepared) -> str:
     reasons = []
     if not view.parts:
         reasons.append("neither training nor test rows are chosen")
-    if view.classes:
+    if view.classes and not view.others:
         names = prepared.dataset.class_names
         shown = ", ".join(look.plain(names[c]) for c in view.classes[:5])
         more = f" and {len(view.classes) - 5} more" if len(view.classes) > 5 else ""
@@ -200,6 +220,7 @@ def show_all() -> None:
     """Take all filters away."""
     st.session_state["parts"] = ["train"]
     st.session_state["classes"] = []
+    st.session_state["others"] = False
     st.session_state["trust"] = (1, _MOST_K)
     show_whole()
 
@@ -260,6 +281,13 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
         what = f"{len(points.places):,} rows, too many for points: each cell shows {kind}."
+    if color in _BY_CLASS and not points.focus:
+        shown = len(np.unique(points.values))
+        if shown > look.CLASS_COLORS:
+            what += (
+                f" {look.CLASS_COLORS} colours stand for {shown} classes: choose up to "
+                f"{_MOST_FOCUS} under “Show a part only”, and each has a colour of its own."
+            )
     return f"{what} {how} The axes have no unit. Drag to choose, turn the wheel to zoom."
 
 

@@ -41,6 +41,12 @@ def link_to_overview(dataset: str, backbone: str) -> None:
     link("overview", "Open in Overview", ":material/dashboard:", **asked)
 
 
+def link_to_audit(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Label audit page."""
+    asked = {f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone}
+    link("review", "Audit its labels", ":material/troubleshoot:", **asked)
+
+
 def opened(key: str, options: Sequence[str]) -> None:
     """Set a control to what the link asks for that led to this page; call it before it is drawn.
 

@@ -1,5 +1,7 @@
 """The charts of one neighbourhood: votes by class, and shares as it grows."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from ui import look
@@ -8,18 +10,32 @@ from ui.charts import Figure, framed
 _MOST_CURVES = 5
 
 
-def votes(data: pd.DataFrame) -> Figure:
+def by_share(data: pd.DataFrame) -> list[int]:
+    """Classes that have votes at some k, those with the largest mean share first.
+
+    Parameters
+    ----------
+    data : DataFrame
+        Columns class_id, share, weighted_share.
+    """
+    means = data.groupby("class_id")[["share", "weighted_share"]].mean().max(axis=1)
+    return [int(c) for c in means[means > 0].sort_values(ascending=False, kind="stable").index]
+
+
+def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
     """Stacked bars: the votes of each method by class.
 
     Parameters
     ----------
     data : DataFrame
         Columns method_name, class_id, class_name, share.
+    colors : mapping
+        Colour of each class.
     """
     methods = list(dict.fromkeys(data["method_name"]))
     traces = []
     for class_id, rows in data[data["share"] > 0].groupby("class_id"):
-        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
+        name, fill = look.charted(rows["class_name"].iloc[0]), colors[class_id]
         label = f"class {name}:" if name.isdigit() else f"{name}:"
         traces.append(
             {
@@ -40,23 +56,28 @@ def votes(data: pd.DataFrame) -> Figure:
     return framed(
         traces, "share of the votes, %", "", height=90 + 44 * len(methods), barmode="stack",
         xaxis={"range": [0, 100]},
+        # Text that does not fit is left out: the tooltip has it.
+        uniformtext={"minsize": 11, "mode": "hide"},
         yaxis={"type": "category", "categoryorder": "array", "categoryarray": methods[::-1]},
     )  # fmt: skip
 
 
-def share_curves(data: pd.DataFrame, adaptive_k: int) -> Figure:
+def share_curves(data: pd.DataFrame, adaptive_k: int, colors: Mapping[int, str]) -> Figure:
     """Share of the largest classes as k grows, plain and weighted.
 
     Parameters
     ----------
     data : DataFrame
         Columns k, class_id, class_name, share, weighted_share.
+    adaptive_k : int
+        Where the upright line stands.
+    colors : mapping
+        Colour of each class.
     """
     traces = []
-    means = data.groupby("class_id")[["share", "weighted_share"]].mean().max(axis=1)
-    for class_id in means[means > 0].nlargest(_MOST_CURVES).index:
+    for class_id in by_share(data)[:_MOST_CURVES]:
         rows = data[data["class_id"] == class_id]
-        name, fill = rows["class_name"].iloc[0], look.class_color(int(class_id))
+        name, fill = look.charted(rows["class_name"].iloc[0]), colors[class_id]
         for column, dash, kind in (
             ("share", "solid", "equal votes"),
             ("weighted_share", "dot", "weighted"),
@@ -68,7 +89,7 @@ def share_curves(data: pd.DataFrame, adaptive_k: int) -> Figure:
                     "y": (100 * rows[column]).to_list(),
                     "mode": "lines",
                     "name": name,
-                    "legendgroup": name,
+                    "legendgroup": str(class_id),
                     "showlegend": dash == "solid",
                     "line": {"color": fill, "dash": dash, "width": 2.5},
                     "hovertemplate": f"{name}, k = %{{x}}: %{{y:.1f}} % ({kind})<extra></extra>",

@@ -7,13 +7,7 @@ import streamlit as st
 from ui import look, picker, thumbnails
 from ui.controls import linked
 from wann_core.errors import WannError
-from wann_core.neighborhood import (
-    CHOICES,
-    Neighborhood,
-    candidates,
-    neighborhood,
-    predictions,
-)
+from wann_core.neighborhood import CHOICES, Neighborhood, candidates, neighborhood
 from wann_core.prepared import Prepared
 
 _CHOICES = {
@@ -29,7 +23,8 @@ _NEIGHBOURS = 20  # shown at first
 
 def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
     """Draw the choice of a sample; None, and a hint, where there is none to choose."""
-    left, middle, right = st.columns([2, 4, 2], vertical_alignment="bottom")
+    place = st.container(key="stacking_sample")
+    left, middle, right = place.columns([2, 4, 2], vertical_alignment="bottom")
     split = linked(
         left.segmented_control, "Samples", key="split", options=list(_SPLITS), default="train",
         format_func=_SPLITS.__getitem__, required=True, on_change=_forget_row,
@@ -81,14 +76,17 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     answers = [
         {
             "method": method,
-            "answer": names[predicted := int(_answer(sample, method))],
+            "answer": names[predicted := sample.answer(method)],
             "right": "✓" if predicted == sample.true_label else "✗",
         }
         for method in methods
     ]
     st.dataframe(pd.DataFrame(answers), hide_index=True, width="stretch")
     if sample.split == "train":
-        st.caption("Answers from the other training rows alone; ✓ where they find the true class.")
+        st.caption(
+            "The row itself has no vote; ✓ where the others find the true class. Their reliability "
+            "was found with its label among their neighbours."
+        )
     else:
         st.caption("✓ where a method finds the true class.")
 
@@ -165,10 +163,6 @@ def curve_table(sample: Neighborhood) -> pd.DataFrame:
             "weighted_share": weighted.ravel(),
         }
     )
-
-
-def _answer(sample: Neighborhood, method: str) -> int:
-    return int(predictions(sample.prepared, sample.split, method)[sample.position])
 
 
 def _item(sample: Neighborhood) -> picker.Item:

@@ -48,11 +48,11 @@ def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure
 
 def recalls(names: Sequence[str], methods: Sequence[str], recall: np.ndarray) -> Figure:
     """Heatmap of the recall of each method (rows of `recall`) on each class."""
-    shares = 100 * recall
+    shares, names = 100 * recall, [look.charted(name) for name in names]
     traces = [
         {
             "type": "heatmap",
-            "x": list(names),
+            "x": names,
             "y": list(methods),
             "z": shares,
             "zmin": 0,

@@ -63,7 +63,7 @@ class Outcome:
     last: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def show_training(outcome: Outcome) -> None:
+def show_training(plan: Plan, outcome: Outcome) -> None:
     """Curves of what trains, or has trained."""
     epochs = _epochs(outcome)
     if epochs.empty:
@@ -84,6 +84,7 @@ def show_training(outcome: Outcome) -> None:
         "One line a loss; the large mark is the epoch that was kept, the best on the noisy "
         "validation labels. The clean test accuracy is only watched, nothing is chosen by it."
     )
+    charts.download("training", epochs.rename(columns={"loss": "method_name"}), plan.base)
 
 
 def _epochs(outcome: Outcome) -> pd.DataFrame:

@@ -68,11 +68,12 @@ def by_class(data: pd.DataFrame, k_min: int, k_max: int) -> Figure:
         last = low == k_max > k_min
         rows = data[data["adaptive_k"].isin(group)]
         shares = rows.groupby("given_label_id")["share"].sum(min_count=1)
+        names = rows.drop_duplicates("given_label_id")["given_label"]
         traces.append(
             {
                 "type": "bar",
                 "name": f"{name} (upper bound)" if last else name,
-                "x": rows.drop_duplicates("given_label_id")["given_label"].to_list(),
+                "x": names.map(look.charted).to_list(),
                 "y": (100 * shares).to_list(),
                 "marker": {"color": _group_color(place, last)},
                 "hovertemplate": f"%{{x}}: %{{y:.1f}} % of its labels have {name}<extra></extra>",

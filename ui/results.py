@@ -120,7 +120,7 @@ def tell(found: Runs, passed: Chosen, *, empty: bool) -> None:
             icon=":material/play_arrow:",
         )
         navigation.link("compare", "Compare", ":material/show_chart:")
-        navigation.link("sweeps", "Sweeps", ":material/grid_on:")
+        navigation.link("sweeps", "Sweeps", ":material/playlist_play:")
         st.stop()
     if found.table.empty:
         return

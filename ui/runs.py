@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import streamlit as st
 
-from ui import engine, jobs
+from ui import engine, jobs, look
 from ui.controls import told
 from ui.settings import LABELS, Settings
 from wann_core import datasets, sweep
@@ -96,7 +96,7 @@ def _tell(job: jobs.Job, cancel_key: str) -> None:
         st.warning(f"Cancelled after {len(job.partial)} runs.", icon=":material/cancel:")
     for text, runs in job.about.copy().items():
         what = "1 run is" if runs == 1 else f"{runs} runs are"
-        st.warning(f"{what} missing. {text}", icon=":material/info:")
+        st.warning(f"{what} missing. {look.plain(text)}", icon=":material/info:")
 
 
 def start(kind: str, plan: Plan, settings: Settings, passed_over: Sequence[str] = ()) -> None:

@@ -141,7 +141,7 @@ def listing(
             "reliability": st.column_config.NumberColumn(format="%.3f"),
             **{
                 link.title.lower(): st.column_config.LinkColumn(
-                    display_text="open", help="Opens in a tab of its own, under the same settings."
+                    display_text="open", help="Opens in a tab of its own, with this row chosen."
                 )
                 for link in _LINKS
             },
@@ -172,4 +172,5 @@ def _address(link: _Link, split: str, row: int, changed: dict[str, str]) -> str:
     """Link to a page about a row that carries all settings of this page."""
     settings: dict[str, Any] = {k: st.query_params.get_all(k) for k in st.query_params}
     asked = {**settings, **changed, "split": split, "row": row}
-    return f"/{link.page}?" + urlencode(asked, doseq=True)
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"{base and '/' + base}/{link.page}?" + urlencode(asked, doseq=True)

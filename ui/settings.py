@@ -250,7 +250,7 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", datasets.DATABASE_ROOT):
-            form.places["database_root"].error(told(error, LABELS))
+            form.places["database_root"].error(look.plain(told(error, LABELS)))
     names = list(dict.fromkeys(name for name, _ in pairs))
     navigation.opened("dataset", names)
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
@@ -320,7 +320,7 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
-    text = told(error, LABELS)
+    text = look.plain(told(error, LABELS))
     if error.field in places:
         places[error.field].error(text, icon=":material/error:")
         st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")

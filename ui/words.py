@@ -27,7 +27,7 @@ def settings(prepared: Prepared) -> str:
     what = (
         f"**{look.plain(data.name)}**, embedded by **{look.plain(data.backbone)}**: "
         f"{len(prepared.labels):,} training {tested} of "
-        f"{data.n_classes} classes{_rows(scenario)}. "
+        f"{data.n_classes} {'class' if data.n_classes == 1 else 'classes'}{_rows(scenario)}. "
     )
     if prepared.graph.method != "flat":
         what += f"Neighbours by {prepared.graph.description}. "
@@ -88,7 +88,14 @@ def results(reports: Sequence[Report]) -> str:
     sentences.append(
         "WANN is level with kNN-51." if text is None else f"Against kNN-51, **WANN** {text}."
     )
-    return " ".join(sentences) + " (Paired 95 % intervals on these test rows, for this draw.)"
+    where = "these test rows"
+    if reports[0].prepared.leave_one_out:
+        where = "these rows"
+        sentences.append(
+            "Each row's label counts in the adaptive k of those that vote on it, which may make "
+            "ANN and WANN look some tenths of a point too good beside kNN."
+        )
+    return " ".join(sentences) + f" (Paired 95 % intervals on {where}, for this draw.)"
 
 
 def _gain(report: Report, reference: Report) -> str | None:

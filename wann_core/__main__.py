@@ -28,15 +28,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     audit.add_parser(commands)
     review_export.add_parser(commands)
     sweep.add_parser(commands)
-    args = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(given)
     try:
         args.run(args)
     except (WannError, OSError) as error:
-        print(f"{parser.prog} {args.command}: {error}", file=sys.stderr)
+        print(f"{parser.prog} {args.command}: {_told(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{str(error.filename)!r} cannot be read or written: {error.strerror}."
+    return str(error)
 
 
 if __name__ == "__main__":

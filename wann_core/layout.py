@@ -92,7 +92,7 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
     Raises
     ------
     WannError
-        If umap-learn is not installed.
+        If umap-learn is not installed, or somebody or the system ended the process.
     """
     path = store.cache_folder() / "layouts" / f"{digest(graph)}.npz"
     made = _read(path)
@@ -161,7 +161,8 @@ def _spread(start: Array) -> Array:
 
 def _run(source: Path, target: Path, progress: Progress | None) -> None:
     """Run the fit in a process, which ends at once when `progress` raises."""
-    command = [sys.executable, "-I", str(Path(umap_process.__file__)), str(source), str(target)]
+    # With every package that this process has, but without the modules beside the script.
+    command = [sys.executable, "-P", str(Path(umap_process.__file__)), str(source), str(target)]
     compiled = str(store.cache_folder() / "compiled")
     log = source.with_name("log")
     with log.open("w+b") as lines:
@@ -180,6 +181,9 @@ def _run(source: Path, target: Path, progress: Progress | None) -> None:
         finally:
             process.kill()
             process.wait()
+    if process.returncode < 0:
+        text = f"UMAP's process was ended from outside (signal {-process.returncode})"
+        raise WannError(f"{text}, perhaps for want of memory.")
     if process.returncode:
         raise RuntimeError(f"UMAP failed:\n{log.read_text()[-2000:]}")
 

@@ -90,6 +90,11 @@ class Neighborhood:
         shares = vote_shares(self.ids[None], self.prepared.labels, voters, weights, n_classes)
         return np.asarray(shares[0])
 
+    def answer(self, method: str) -> int:
+        """Class id that a method finds for the sample, as `predictions` has it."""
+        voters, weights = _electorate(self.prepared, self.ids[None], method)
+        return int(vote(self.ids[None], self.prepared.labels, voters, weights)[0])
+
     def share_curve(self, *, weighted: bool) -> Array:
         """Share of each class in the votes of the k nearest, for k = 1 … K, shape (K, C)."""
         p = self.prepared
@@ -125,7 +130,10 @@ def row_ids(prepared: Prepared, split: str) -> Array:
 
 
 def predictions(prepared: Prepared, split: str, method: str) -> Array:
-    """What a method says of every row of a split; of a training row, from the other rows alone."""
+    """What a method says of every row of a split; a training row has no vote on itself.
+
+    Its label counts all the same in the adaptive k of those that vote on it.
+    """
     ids, _ = neighbors_of(prepared, split)
     voters, weights = _electorate(prepared, ids, method)
     return vote(ids, prepared.labels, voters, weights)

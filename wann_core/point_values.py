@@ -27,7 +27,8 @@ def values(prepared: Prepared, split: str, what: str) -> Array:
         differ. 'adaptive_k', 'reliability': of the label, or 1 / k of it; for a test row those of
         its nearest training row, as in the vote on it. 'agreement': share of the k_max nearest
         training rows with the label observed here. 'correct-kNN-11', 'correct-WANN' and so on:
-        whether the method finds the true class, of a training row from the other rows alone.
+        whether the method finds the true class; a training row has no vote on itself, but the
+        reliability of the others was found with its label among their neighbours.
 
     Returns
     -------

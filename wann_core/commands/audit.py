@@ -23,7 +23,7 @@ def add_parser(commands: Any) -> None:
         help="rank the labels of a data set by how wrong they look",
         description="Judge every label of train, val and test by the other rows and write a table, "
         "most doubtful label first.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=flags.HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from wann_core import backbones, embedding
+from wann_core.commands.flags import HelpFormatter
 from wann_core.commands.terminal import duration, terminal_progress
 from wann_core.datasets import DATABASE_ROOT
 from wann_core.datasets.catalogue import MEDMNIST_SIZES
@@ -23,7 +24,7 @@ def add_parser(commands: Any) -> None:
         help="embed images by a timm model, or as bare pixels, into an embedding database",
         description=f"{__doc__} An attempt that was interrupted goes on where it was when the same "
         "command runs again; a finished database is never overwritten.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -1,6 +1,7 @@
 """Flags that commands share: where data lie, what noise is injected, how rows are scaled."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,16 @@ from wann_core import noise, reduction
 from wann_core.backbones import DEFAULT as BACKBONE
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError
+
+
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Defaults behind each flag's help, but for those that tell nothing."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        told = "(default" in (action.help or "")
+        if told or action.required or action.default is None or action.default is False:
+            return action.help
+        return super()._get_help_string(action)
 
 
 def add_data(add: Any) -> None:
@@ -60,6 +71,11 @@ def fields(args: argparse.Namespace) -> dict[str, Any]:
         If a transition matrix is missing, unreadable or of no use.
     """
     pattern = None if args.noise_pattern == "None" else args.noise_pattern
+    if pattern is None and 0 < args.noise_ratio <= 1:
+        print(
+            f"note: --noise_ratio {args.noise_ratio:g} does nothing without --noise_pattern.",
+            file=sys.stderr,
+        )
     if args.transition_matrix and pattern != "matrix":
         raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
     return {

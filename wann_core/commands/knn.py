@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import wann_core
 from wann_core import export, reduction
 from wann_core.backbones import DEFAULT as BACKBONE
-from wann_core.commands.flags import add_ours, add_published, fields
+from wann_core.commands.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.commands.terminal import terminal_progress
 from wann_core.errors import WannError
 from wann_core.neighbors import describe
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
         "knn",
         help="classify the test rows of an embedding database by kNN, ANN or WANN",
         description=__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
         description="Label rows without a label by the votes of a data set's training rows and "
         "write a CSV: each row's name, label, confidence (share of the votes) and the reliability "
         "of the nearest training row.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=flags.HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -13,7 +13,7 @@ from typing import Any
 
 import wann_core
 from wann_core import datasets, export
-from wann_core.commands.flags import add_ours, add_published, fields
+from wann_core.commands.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.commands.knn import run_id
 from wann_core.commands.terminal import terminal_progress
 from wann_core.datasets import Dataset
@@ -55,7 +55,7 @@ def _parser(commands: Any, name: str, text: str) -> tuple[argparse.ArgumentParse
         name,
         help=text,
         description=text,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         help="write the labels after review for other programs",
         description="Apply the verdicts of a data set's ledger and write its labels. CSV, Parquet "
         "and Label Studio's tasks are ranked by an audit first.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=flags.HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
         help="run all scenarios of a plan and print their table",
         description="Runs that are stored are not repeated: a sweep that was stopped goes on "
         "where it was when the command runs again.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=flags.HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument

@@ -91,7 +91,8 @@ def load(
         place = database.folder(database_root, dataset, backbone)
         if not place.is_dir():
             raise WannError(
-                f"the built-in data set 'digits' has backbone 'pixels', got {backbone!r}.",
+                f"the built-in data set 'digits' has backbone 'pixels' only (--backbone pixels), "
+                f"got {backbone!r}.",
                 "backbone",
             )
     place_of = (dataset, backbone, database_root, dataset_root)

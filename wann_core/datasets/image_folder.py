@@ -73,6 +73,8 @@ def open_images(
     check_choice("split", split, SPLIT_RULES)
     check_number("test_share", test_share, 0, 1)
     if not root.is_dir():
+        if root.is_file():
+            raise WannError(f"{str(root)!r} is a file, where a folder is needed.", "dataset")
         raise WannError(f"the folder {str(root)!r} does not exist.", "dataset")
     found = list(_from_table(root)) or list(_from_folders(root))
     labels = sorted({image.label for image in found if image.label}, key=_natural)

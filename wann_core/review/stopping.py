@@ -188,17 +188,24 @@ def _scaled(weights: Array, total: float) -> Array:
 
 def _positions(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
     """Places in the list of the rows that have a verdict, in the order of the verdicts."""
-    index = pd.MultiIndex.from_frame(ranked[["split", "row"]])
-    places = index.get_indexer(pd.MultiIndex.from_frame(verdicts[["split", "row"]]))
-    return np.asarray(places[places >= 0])
+    places = _places(ranked, verdicts)
+    return places[places >= 0]
 
 
 def _judged(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
     """1 for a found error, 0 for a label kept, NaN for a row not judged; by place in the list."""
     sure = verdicts[verdicts["action"] != "unsure"]
-    index = pd.MultiIndex.from_frame(ranked[["split", "row"]])
-    places = index.get_indexer(pd.MultiIndex.from_frame(sure[["split", "row"]]))
+    places = _places(ranked, sure)
     wrong = np.full(len(ranked), np.nan)
     there = places >= 0
     wrong[places[there]] = (sure["action"] != "keep").to_numpy()[there]
     return wrong
+
+
+def _places(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
+    """Place in the list of each verdict's row, -1 where it is not in it."""
+    # Verdicts are few beside rows: only rows that may have one are worth an index.
+    some = np.flatnonzero(ranked["row"].isin(verdicts["row"]))
+    index = pd.MultiIndex.from_frame(ranked[["split", "row"]].iloc[some])
+    found = index.get_indexer(pd.MultiIndex.from_frame(verdicts[["split", "row"]]))
+    return np.where(found >= 0, np.append(some, -1)[found], -1)
