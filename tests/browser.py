@@ -12,11 +12,28 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Download,
+    Locator,
+    Page,
+    Playwright,
+    TimeoutError,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
-IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
+PATIENCE = 120_000  # milliseconds; a loaded machine is slow, not broken
+READY = "[data-testid='stDownloadButton'], button:has(:text-is('Run'))"
+_QUIET = 300  # milliseconds
+_AT_REST = """([state, quiet, call]) => {
+  const idle = document.querySelector(state) !== null, now = performance.now();
+  if (!idle || window.settling?.call !== call) window.settling = {call, since: now};
+  return idle && now - window.settling.since >= quiet;
+}"""
+_IDLE = "[data-testid='stApp'][data-test-script-state='notRunning']"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _ARGS = (
     "--no-sandbox",
@@ -62,6 +79,7 @@ def process(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    _share_compiled(folder / "cache")
     environment = os.environ | {
         "WANN_CACHE": str(folder / "cache"),
         "WANN_REVIEW_ROOT": str(folder / "reviews"),
@@ -85,6 +103,15 @@ def process(
             running.wait(20)
 
 
+def _share_compiled(cache: Path) -> None:
+    """What UMAP compiles is compiled once for all servers; layouts are not shared."""
+    shared, own = Path(os.environ["WANN_CACHE"], "compiled"), cache / "compiled"
+    if not own.exists():
+        shared.mkdir(exist_ok=True)
+        cache.mkdir(exist_ok=True)
+        own.symlink_to(shared)
+
+
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -98,6 +125,58 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
     pytest.fail(f"the app did not start:\n{log.read_text()}")
 
 
-def settle(page: Page) -> None:
-    """Wait until the script has run to its end."""
-    page.wait_for_selector(IDLE, timeout=60_000)
+def settle(page: Page, patience: float = PATIENCE) -> None:
+    """Wait until no script has run for a moment: after a click it may take that long to start."""
+    page.wait_for_function(
+        _AT_REST, arg=[_IDLE, _QUIET, time.monotonic()], timeout=patience, polling=50
+    )
+
+
+def opened(context: BrowserContext, url: str, sign: str = READY) -> Page:
+    """A new tab that has finished loading: `sign` is there, and the page is at rest."""
+    tab = context.new_page()
+    tab.goto(url)
+    tab.locator(sign).first.wait_for()
+    settle(tab)
+    return tab
+
+
+def press(page: Page, name: str, follows: Locator | None = None) -> None:
+    """Press a button until what should follow is there, or else until the button goes.
+
+    A click while a loaded machine draws the page anew may be lost.
+    """
+    button = page.get_by_role("button", name=name, exact=True).first
+    button.wait_for()
+    for _ in range(4):
+        with contextlib.suppress(TimeoutError):  # a table that follows a job is never at rest
+            settle(page, 5_000)
+        with contextlib.suppress(TimeoutError):
+            if button.is_visible() and button.is_enabled():
+                button.click(timeout=5_000)
+            if follows is None:
+                button.wait_for(state="detached", timeout=15_000)
+            else:
+                follows.first.wait_for(timeout=15_000)
+            return
+    pytest.fail(f"{name} was pressed four times and nothing followed")
+
+
+def saved(page: Page, button: Locator) -> Download:
+    """Press a download button of a page at rest: before, it may still give an older file."""
+    settle(page)
+    with page.expect_download() as event:
+        button.click()
+    return event.value
+
+
+def download(page: Page, name: str) -> pd.DataFrame:
+    """Press the CSV button of this name and read what comes."""
+    file = saved(page, page.locator(f".st-key-csv_{name} button"))
+    assert file.suggested_filename == f"wann-{name}.csv"
+    return pd.read_csv(file.path())
+
+
+def legend(page: Page, chart: str) -> Locator:
+    """The names beside the lines of a chart."""
+    return page.locator(f".st-key-chart_{chart} .legendtext")

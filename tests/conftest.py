@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from hypothesis import settings
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser import launch
+from tests.browser import PATIENCE, launch, server
 from tests.reference import write_small_database
 from wann_core.__main__ import main
 from wann_core.neighbors import NeighborGraph
@@ -45,8 +45,32 @@ def browser() -> Iterator[Browser]:
     """A real browser; the test is skipped where there is none."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
+        expect.set_options(timeout=PATIENCE)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """What one person's tabs share."""
+    fresh = browser.new_context(viewport={"width": 1440, "height": 1300})
+    fresh.set_default_timeout(PATIENCE)
+    yield fresh
+    fresh.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """An empty tab."""
+    return context.new_page()
+
+
+# Asks for the browser first: without one there is no use in starting a server.
+@pytest.fixture(scope="module")
+def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the app runs, without a database."""
+    with server(tmp_path_factory.mktemp("app")) as url:
+        yield url
 
 
 @pytest.fixture

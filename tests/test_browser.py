@@ -2,28 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
-import pandas as pd
 import pytest
-from playwright.sync_api import (
-    Browser,
-    BrowserContext,
-    Page,
-    TimeoutError,
-    expect,
-)
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from tests.browser import server, settle
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    # Asks for the browser first: without one there is no use in starting a server.
-    with server(tmp_path_factory.mktemp("app")) as url:
-        yield url
+from tests.browser import download, legend, opened, press, saved, server, settle
 
 
 @pytest.fixture(scope="module")
@@ -43,27 +28,8 @@ def large_address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    fresh = browser.new_context(viewport={"width": 1440, "height": 1200})
-    yield fresh
-    fresh.close()
-
-
-@pytest.fixture
 def page(context: BrowserContext, address: str) -> Page:
     return opened(context, address)
-
-
-def opened(context: BrowserContext, url: str) -> Page:
-    """A new tab that has finished loading."""
-    tab = context.new_page()
-    tab.goto(url)
-    # The first page may show a progress bar while the kernels are compiled.
-    tab.get_by_test_id("stDownloadButton").or_(
-        tab.get_by_role("button", name="Run", exact=True)
-    ).first.wait_for(timeout=120_000)
-    settle(tab)
-    return tab
 
 
 def cards(page: Page) -> dict[str, float]:
@@ -82,30 +48,7 @@ def move_noise(page: Page, steps: int) -> None:
         slider.press("ArrowRight")
 
 
-def press_run(page: Page) -> None:
-    """Press Run until it goes away: a click while a loaded machine redraws the page may be lost."""
-    run = page.get_by_role("button", name="Run", exact=True)
-    run.wait_for()
-    for _ in range(3):
-        settle(page)
-        run.click()
-        try:
-            run.wait_for(state="detached", timeout=8_000)
-            return
-        except TimeoutError:
-            continue
-    pytest.fail("Run was pressed three times and nothing started")
-
-
-def download(page: Page, name: str) -> pd.DataFrame:
-    """Press the CSV button of this name and read what comes."""
-    with page.expect_download() as event:
-        page.locator(f".st-key-csv_{name} button").click()
-    assert event.value.suggested_filename == f"wann-{name}.csv"
-    return pd.read_csv(Path(event.value.path()))
-
-
-def test_noise_slider_moves_the_numbers_and_the_csv_holds_them(page: Page) -> None:
+def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) -> None:
     before = cards(page)
     assert list(before) == ["kNN-11", "kNN-51", "ANN", "WANN"]
     expect(page.get_by_text("Realised noise: 40.00 % of the labels")).to_be_visible()
@@ -122,15 +65,21 @@ def test_noise_slider_moves_the_numbers_and_the_csv_holds_them(page: Page) -> No
     assert set(table["realised_noise"]) == {0.7}
     assert set(table["dataset"]) == {"digits"}
 
+    chart = page.locator(".st-key-chart_accuracy")
+    chart.hover()
+    file = saved(page, chart.locator("[data-title='Download plot']"))
+    assert file.suggested_filename == "wann-accuracy.svg"
+    root = ElementTree.parse(file.path()).getroot()
+    assert root.tag.endswith("svg")
+    assert "WANN" in "".join(root.itertext())
+
 
 def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     page.get_by_role("link", name="Compare").click()
-    press_run(page)
-    page.get_by_text("the best mean is bold").wait_for(timeout=60_000)
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=60_000)
-    settle(page)
-    legend = page.locator(".js-plotly-plot").first.locator(".legendtext").all_text_contents()
-    assert legend == ["kNN-11", "kNN-51", "ANN", "WANN"]
+    press(page, "Run")
+    expect(page.get_by_text("the best mean is bold")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(legend(page, "compare")).to_have_text(["kNN-11", "kNN-51", "ANN", "WANN"])
     table = download(page, "compare")
     assert len(table) == 9 * 4 * 3
     mean = table.groupby(["noise_ratio", "method_name"])["accuracy"].mean().unstack()
@@ -139,28 +88,19 @@ def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     assert mean.loc[0.8, "WANN"] > mean.loc[0.8, "kNN-11"]
 
 
-def test_chart_downloads_as_svg(page: Page) -> None:
-    chart = page.locator(".st-key-chart_accuracy")
-    chart.hover()
-    with page.expect_download() as event:
-        chart.locator("[data-title='Download plot']").click()
-    assert event.value.suggested_filename == "wann-accuracy.svg"
-    root = ElementTree.parse(event.value.path()).getroot()
-    assert root.tag.endswith("svg")
-    assert "WANN" in "".join(root.itertext())
-
-
 def test_link_reopens_the_view_in_a_new_tab(page: Page, context: BrowserContext) -> None:
     move_noise(page, 2)
     expect(page.get_by_text("Realised noise: 50.00 %")).to_be_visible()
     page.get_by_role("link", name="Neighbourhoods").click()
-    page.get_by_text("Methods disagree").click()
-    expect(page.get_by_role("heading", name=re.compile("Training row"))).to_be_visible()
-    settle(page)
-    heading = page.get_by_role("heading", name=re.compile("Training row")).inner_text()
+    page.get_by_role("radio", name="Methods disagree").click()
+    expect(page).to_have_url(re.compile(r"show=Methods\+disagree"))
     again = opened(context, page.url)
-    expect(again.get_by_role("heading", name=heading)).to_be_visible()
+    expect(again.get_by_role("radio", name="Methods disagree")).to_be_checked()
     expect(again.get_by_text("Realised noise: 50.00 %")).to_be_visible()
+    one, other = (
+        tab.get_by_role("heading", name=re.compile("Training row")) for tab in (page, again)
+    )
+    expect(one).to_have_text(other.inner_text())
 
 
 def test_link_to_what_does_not_exist_says_so(context: BrowserContext, address: str) -> None:
@@ -180,6 +120,7 @@ def test_two_tabs_do_not_disturb_each_other(page: Page, context: BrowserContext)
     other.get_by_text("As published").click()
     expect(other.get_by_text("Realised noise: 37.50 %")).to_be_visible()
     settle(other)
+    settle(page)
     assert cards(other) != cards(page)
     other.get_by_text("Exact", exact=True).click()
     expect(other.get_by_text("Realised noise: 40.00 %")).to_be_visible()
@@ -196,8 +137,7 @@ def test_click_steps_to_a_neighbour(page: Page) -> None:
     first.click()
     row = name.removeprefix("Go to training row ").partition(":")[0]
     expect(page.get_by_role("heading", name=f"Training row {row}", exact=True)).to_be_visible()
-    settle(page)
-    assert f"row={row}" in page.url
+    expect(page).to_have_url(re.compile(rf"[?&]row={row}\b"))
     votes = download(page, "votes")
     assert votes.groupby("method_name")["share"].sum().round(9).eq(1).all()
     neighbours = download(page, "neighbours")
@@ -211,17 +151,15 @@ def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
 ) -> None:
     url = f"{large_address}/compare?dataset=large&axis=Imbalance&seeds=10"
     tab = opened(context, url)
-    press_run(tab)
-    expect(tab.get_by_text(re.compile(r"\d+ of \d+ runs have ended.*left"))).to_be_visible(
-        timeout=30_000
-    )
+    press(tab, "Run")
+    expect(tab.get_by_text(re.compile(r"\d+ of \d+ runs have ended.*left"))).to_be_visible()
     tab.get_by_role("link", name="Overview").click()
     tab.get_by_role("link", name="Compare").click()
     expect(tab.get_by_role("button", name="Cancel")).to_be_visible()
     tab.reload()
     cancel = tab.get_by_role("button", name="Cancel")
-    expect(cancel).to_be_visible(timeout=30_000)
-    expect(tab.get_by_text("the best mean is bold")).to_be_visible(timeout=60_000)
+    expect(cancel).to_be_visible()
+    expect(tab.get_by_text("the best mean is bold")).to_be_visible()
     cancel.click()
     expect(tab.get_by_text(re.compile(r"Cancelled after \d+ runs"))).to_be_visible()
     expect(cancel).to_have_count(0)

@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -270,11 +269,15 @@ def test_killed_training_leaves_whole_checkpoints_and_goes_on(
 
 def test_killed_between_epochs_leaves_nothing(base: list[str], tmp_path: Path) -> None:
     flags = [*base, "--learning_rate", "1e-6", "--num_epochs", "10000", "--patience", "10000"]
+    terminal, stderr = os.openpty()
     victim = subprocess.Popen(
-        [sys.executable, "-m", "wann_core", "probe-train", *flags], cwd=Path(__file__).parents[1]
-    )
-    time.sleep(6)
-    assert victim.poll() is None
+        [sys.executable, "-m", "wann_core", "probe-train", *flags],
+        cwd=Path(__file__).parents[1], stderr=stderr,
+    )  # fmt: skip
+    os.close(stderr)
+    while b"left" not in os.read(terminal, 200):  # the progress line of epochs
+        assert victim.poll() is None
     victim.kill()
     victim.wait(timeout=60)
+    os.close(terminal)
     assert not list((tmp_path / "ckpt").rglob("*"))

@@ -9,12 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sklearn.datasets import load_digits
 
-from tests.browser import server, settle
-
-LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
+from tests.browser import opened, press, server, settle
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +29,8 @@ def address(browser: Browser, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1400})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    tab = context.new_page()
-    tab.goto(f"{address}/data")
-    expect(tab.get_by_text("Known data sets")).to_be_visible(timeout=LONG)
-    settle(tab)
-    yield tab
-    context.close()
+def page(context: BrowserContext, address: str) -> Page:
+    return opened(context, f"{address}/data", "text=Known data sets")
 
 
 def choose(page: Page, name: str) -> None:
@@ -53,29 +43,13 @@ def fill(page: Page, label: str, text: str) -> None:
     box = page.get_by_role("textbox", name=label, exact=True)
     box.fill(text)
     box.press("Enter")
-    page.wait_for_timeout(300)  # until the browser has sent it
     settle(page)
-
-
-def press(page: Page, name: str, sign: str) -> None:
-    """Press a button until a sign of its work appears: a redraw may swallow a click."""
-    button = page.get_by_role("button", name=name, exact=True)
-    for _ in range(3):
-        settle(page)
-        if button.is_enabled():
-            button.click()
-        try:
-            page.get_by_text(sign).first.wait_for(timeout=20_000)
-            return
-        except TimeoutError:
-            continue
-    pytest.fail(f"{name} was pressed three times and {sign!r} never appeared")
 
 
 def open_in_overview(page: Page) -> None:
     page.get_by_role("link", name="Open in Overview").first.click()
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    expect(page.get_by_test_id("stDownloadButton").first).to_be_visible(timeout=LONG)
+    expect(page.get_by_test_id("stDownloadButton").first).to_be_visible()
     settle(page)
 
 
@@ -100,10 +74,10 @@ def test_idx_files_to_wann_under_noise(page: Page, folder: Path) -> None:
     write_idx(folder / "data" / "mnist" / "MNIST" / "raw", 1500, 297)
     choose(page, "Embed images")
     expect(page.get_by_text("They are in")).to_be_visible()
-    press(page, "Embed", "is embedded:")
+    press(page, "Embed", page.get_by_text("is embedded:"))
     expect(page.get_by_text("1,500 train, 297 test rows of 784 dimensions")).to_be_visible()
     page.reload()  # what has ended is still told
-    expect(page.get_by_text("mnist by pixels is embedded")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("mnist by pixels is embedded")).to_be_visible()
     settle(page)
     open_in_overview(page)
     expect(page.get_by_text("Realised noise: 40.00 % of the labels")).to_be_visible()
@@ -136,7 +110,7 @@ def test_photos_to_neighbourhoods_with_thumbnails(
     page.get_by_text("More: weights").click()
     fill(page, "Weights file", "/no/such/file.pth")
     page.get_by_role("spinbutton", name="Image size").fill("32")
-    press(page, "Embed", "must be an existing file")
+    press(page, "Embed", page.get_by_text("must be an existing file"))
     fill(page, "Weights file", str(small_weights))
     # What was typed outlives a look at another page.
     choose(page, "What is here")
@@ -144,12 +118,12 @@ def test_photos_to_neighbourhoods_with_thumbnails(
     expect(page.get_by_role("textbox", name="Folder", exact=True)).to_have_value(
         str(folder / "my photos")
     )
-    press(page, "Embed", "my photos by resnet10t")
-    expect(page.get_by_text("24 train, 6 test rows of 512 dimensions")).to_be_visible(timeout=LONG)
+    press(page, "Embed", page.get_by_text("my photos by resnet10t"))
+    expect(page.get_by_text("24 train, 6 test rows of 512 dimensions")).to_be_visible()
     settle(page)
     open_in_overview(page)
     page.get_by_role("link", name="Neighbourhoods").click()
-    expect(page.get_by_role("heading", name=re.compile("Training row"))).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("heading", name=re.compile("Training row"))).to_be_visible()
     settle(page)
     neighbours = page.get_by_role("button", name=re.compile("Go to training row"))
     expect(neighbours.first.locator("img")).to_have_attribute("src", re.compile("^data:image/png"))
@@ -169,7 +143,7 @@ def test_uploaded_csv_to_overview_and_gone_again(page: Page, folder: Path) -> No
     choose(page, "What is here")
     choose(page, "Import embeddings")
     expect(page.get_by_text("my insects.csv, uploaded before, is in use.")).to_be_visible()
-    press(page, "Import", "my insects by embeddings is imported")
+    press(page, "Import", page.get_by_text("my insects by embeddings is imported"))
     expect(page.get_by_text("A table holds one row a sample")).to_be_visible()
     open_in_overview(page)
     expect(page.get_by_text("240 training and 60 test rows of 3 classes")).to_be_visible()
@@ -182,7 +156,7 @@ def test_uploaded_csv_to_overview_and_gone_again(page: Page, folder: Path) -> No
     # The table is one drawing: the box of a row stands at its left, 35 pixels a row.
     row = 35 * (names.index("my insects") + 1) + 18
     stored.click(position={"x": 16, "y": row})
-    press(page, "Delete …", "will be gone for good")
+    press(page, "Delete …", page.get_by_text("will be gone for good"))
     assert (folder / "database" / "my insects" / "embeddings").is_dir()
     page.get_by_role("button", name="Delete it").click()
     expect(page.get_by_text("will be gone for good")).to_have_count(0)

@@ -304,7 +304,7 @@ def test_available_needs_a_folder(tmp_path: Path) -> None:
 
 
 def test_digits_under_another_backbone_are_refused(root: Path) -> None:
-    with pytest.raises(WannError, match=r"has backbone 'pixels' only .* got 'tiny'") as caught:
+    with pytest.raises(WannError, match=r"has backbone 'pixels' only .*got 'tiny'") as caught:
         datasets.load("digits", "tiny", root)
     assert caught.value.field == "backbone"
 

@@ -2,17 +2,14 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
-from tests.browser import server, settle
+from tests.browser import download, legend, opened, press, server
 
-LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
-ROWS, COLUMNS = 6_000, 120
+ROWS, COLUMNS = 3_000, 120
 
 
 @pytest.fixture(scope="module")
@@ -31,61 +28,23 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield url
 
 
-def opened(browser: Browser, url: str) -> Page:
-    page = browser.new_context(viewport={"width": 1440, "height": 1400}).new_page()
-    page.set_default_timeout(60_000)
-    page.goto(url)
-    page.get_by_role("button", name="Run", exact=True).or_(
-        page.get_by_test_id("stDownloadButton").first
-    ).first.wait_for(timeout=LONG)
-    settle(page)
-    return page
-
-
-def press(page: Page, name: str) -> None:
-    """Press a button until it goes away: a click while the page is drawn anew may be lost."""
-    button = page.get_by_role("button", name=name, exact=True)
-    for _ in range(3):
-        settle(page)
-        button.click()
-        try:
-            button.wait_for(state="detached", timeout=15_000)
-            return
-        except TimeoutError:
-            continue
-    pytest.fail(f"{name} was pressed three times and nothing happened")
-
-
-def download(page: Page, name: str) -> pd.DataFrame:
-    with page.expect_download() as event:
-        page.locator(f".st-key-csv_{name} button").click()
-    assert event.value.suggested_filename == f"wann-{name}.csv"
-    return pd.read_csv(Path(event.value.path()))
-
-
-def legend(page: Page, chart: str) -> list[str]:
-    return page.locator(f".st-key-chart_{chart} .legendtext").all_text_contents()
-
-
-def test_run_cancel_go_on_and_come_back(browser: Browser, address: str) -> None:
-    page = opened(browser, f"{address}/dimension?dataset=blobs&added_noise=Symmetric")
+def test_run_cancel_go_on_and_come_back(context: BrowserContext, address: str) -> None:
+    page = opened(context, f"{address}/dimension?dataset=blobs&added_noise=Symmetric")
     expect(page.get_by_text("embeddings × 4 methods × 3 seeds")).to_be_visible()
     press(page, "Run")
 
-    page.get_by_text("All methods").wait_for(timeout=LONG)
+    expect(page.get_by_text("All methods")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     note = page.get_by_text(re.compile(r"Cancelled after \d+ runs"))
-    expect(note).to_be_visible(timeout=LONG)
+    expect(note).to_be_visible()
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
-    settle(page)
     done = int(re.sub(r"\D", "", note.inner_text()))
     first = download(page, "dimensions")
     assert len(first) == done < 3 * 4 * 20
 
     press(page, "Go on")
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0, timeout=LONG)
+    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(note).to_have_count(0)
-    settle(page)
     runs = download(page, "dimensions")
     sizes = {name: set(rows["dimensions"]) for name, rows in runs.groupby("reduction")}
     assert sizes == {
@@ -110,7 +69,7 @@ def test_run_cancel_go_on_and_come_back(browser: Browser, address: str) -> None:
     assert {"noise_ratio", "reduction_size", "embedding_bytes", "k_min", "draw"} <= set(runs)
     assert set(runs["dataset"]) == {"blobs"}
 
-    assert legend(page, "dimensions") == ["no reduction", "PCA", "LDA", "fLDA"]
+    expect(legend(page, "dimensions")).to_have_text(["no reduction", "PCA", "LDA", "fLDA"])
     expect(page.get_by_role("heading", name="Accuracy of WANN")).to_be_visible()
     chart = page.locator(".st-key-chart_dimensions")
     expect(chart.get_by_text("10× smaller")).to_be_visible()
@@ -120,7 +79,6 @@ def test_run_cancel_go_on_and_come_back(browser: Browser, address: str) -> None:
     page.get_by_role("radio", name="Wrong labels").click()
     expect(page.get_by_role("heading", name="Accuracy of kNN-51")).to_be_visible()
     expect(page.get_by_role("heading", name="Mean adaptive k, wrong labels")).to_be_visible()
-    settle(page)
     k = download(page, "dimensions-adaptive-k")
     wrong = runs[runs["method_name"] == "kNN-51"].groupby(["reduction", "dimensions"])
     expected = wrong["adaptive_k_wrong"].mean()
@@ -129,7 +87,7 @@ def test_run_cancel_go_on_and_come_back(browser: Browser, address: str) -> None:
     words = page.get_by_text(re.compile(r"10× smaller \(at most 12"))
     sentence = words.inner_text()
 
-    again = opened(browser, page.url)
+    again = opened(context, page.url)
     expect(again.get_by_role("heading", name="Accuracy of kNN-51")).to_be_visible()
     expect(again.get_by_role("heading", name="Mean adaptive k, wrong labels")).to_be_visible()
     expect(again.get_by_text(re.compile(r"10× smaller \(at most 12"))).to_have_text(sentence)

@@ -34,10 +34,8 @@ def start(prepared: Prepared) -> Array:
 
 
 @pytest.fixture(scope="module")
-def made(prepared: Prepared, start: Array, tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WANN_CACHE", str(tmp_path_factory.mktemp("layouts")))
-        return umap_map(prepared.graph, start)
+def made(prepared: Prepared, start: Array) -> Layout:
+    return umap_map(prepared.graph, start)
 
 
 def forbidden(*_: object) -> None:

@@ -1,53 +1,26 @@
 """The map in a real browser, used as a person would: lasso, colours, links, two tabs."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, TimeoutError, expect
+from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
-from tests.browser import server, settle
+from tests import browser
+from tests.browser import download, legend, settle
 from wann_core import Scenario, prepare
 from wann_core.layout import pca_map
 
+AREA = ".st-key-chart_map .nsewdrag"  # of the chart that takes the mouse
 SIDE = 110  # pixels of the square that the lasso draws
 
 
-@pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with server(tmp_path_factory.mktemp("app")) as url:
-        yield url
-
-
-@pytest.fixture(autouse=True)
-def _patient() -> Iterator[None]:
-    """A loaded machine may take long to draw thousands of points without a GPU."""
-    expect.set_options(timeout=30_000)
-    yield
-    expect.set_options(timeout=5_000)
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    fresh = browser.new_context(viewport={"width": 1440, "height": 1200})
-    yield fresh
-    fresh.close()
-
-
 def opened(context: BrowserContext, url: str) -> Page:
-    tab = context.new_page()
-    tab.goto(url)
-    plot(tab).wait_for(timeout=120_000)
-    settle(tab)
-    return tab
+    return browser.opened(context, url, AREA)
 
 
 def plot(page: Page) -> Locator:
-    """The area of the chart that takes the mouse."""
-    return page.locator(".st-key-chart_map .nsewdrag").first
+    return page.locator(AREA).first
 
 
 def drawn(page: Page) -> dict[str, float]:
@@ -94,13 +67,6 @@ def lasso(page: Page, x: float, y: float) -> None:
     pytest.fail("the lasso was drawn three times and nothing was chosen")
 
 
-def chosen(page: Page) -> pd.DataFrame:
-    """The chosen rows as the CSV below the table has them."""
-    with page.expect_download() as event:
-        page.locator(".st-key-csv_map-selection button").click()
-    return pd.read_csv(Path(event.value.path()))
-
-
 def choose(page: Page, name: str, option: str) -> None:
     """Choose from a drop-down list; a list that is open while the page redraws may close."""
     box = page.get_by_role("combobox", name=name)
@@ -116,8 +82,9 @@ def choose(page: Page, name: str, option: str) -> None:
     pytest.fail(f"{option} could not be chosen")
 
 
-def shown_color(page: Page) -> str:
-    return str(page.locator(".st-key-color [data-testid='stSelectbox'] input").input_value())
+def expect_color(page: Page, name: str) -> None:
+    box = page.locator(".st-key-color [data-testid='stSelectbox'] input")
+    expect(box).to_have_value(name)
 
 
 def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
@@ -129,7 +96,7 @@ def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
     where = pixels(at, pca_map(p.X_train, p.X_test).train)
     centre = where[np.argmin(np.abs(where - np.median(where, axis=0)).sum(axis=1))]
     lasso(page, *centre.tolist())
-    table = chosen(page)
+    table = download(page, "map-selection")
     reach = np.abs(where - centre).max(axis=1)
     # The last pixel of the frame may fall to either side.
     assert set(p.row_ids[reach < SIDE / 2 - 1.5]) <= set(table["row"])
@@ -141,8 +108,8 @@ def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
     pictures = page.get_by_role("button", name=re.compile(r"Choose row \d+"))
     expect(pictures).to_have_count(15)
     choose(page, "Colour by", "Flipped or not")
-    expect(page.locator(".st-key-chart_map .legendtext")).to_have_text(["right label", "flipped"])
-    assert chosen(page)["row"].to_list() == table["row"].to_list()
+    expect(legend(page, "map")).to_have_text(["right label", "flipped"])
+    assert download(page, "map-selection")["row"].to_list() == table["row"].to_list()
     # What was chosen in the browser is drawn anew by the page itself.
     marked = page.evaluate(
         "() => document.querySelector('.st-key-chart_map .js-plotly-plot').data"
@@ -159,8 +126,7 @@ def test_lasso_chooses_the_rows_inside_and_a_new_colour_keeps_them(
     expect(page.get_by_role("heading", name=f"Training row {row}", exact=True)).to_be_visible()
     page.get_by_role("link", name="Map").click()
     plot(page).wait_for()
-    settle(page)
-    assert chosen(page)["row"].to_list() == table["row"].to_list()
+    assert download(page, "map-selection")["row"].to_list() == table["row"].to_list()
     page.get_by_role("button", name="Clear selection").click()
     expect(page.get_by_text("Draw around points")).to_be_visible()
 
@@ -182,8 +148,7 @@ def test_hand_chooses_a_single_point(context: BrowserContext, address: str) -> N
             break
         except TimeoutError:
             continue
-    settle(page)
-    assert chosen(page)["row"].to_list() == [p.test_ids[alone]]
+    assert download(page, "map-selection")["row"].to_list() == [p.test_ids[alone]]
 
 
 def test_url_finds_the_same_view_again(context: BrowserContext, address: str) -> None:
@@ -198,13 +163,13 @@ def test_url_finds_the_same_view_again(context: BrowserContext, address: str) ->
         slider.press("ArrowRight")
     expect(page.get_by_role("button", name="Whole map")).to_be_visible()
     settle(page)
-    line = page.get_by_text(re.compile(r"\d+ rows, each a point")).inner_text()
     again = opened(context, page.url)
-    expect(again.get_by_text(line)).to_be_visible()
+    line = again.get_by_text(re.compile(r"\d+ rows, each a point")).inner_text()
+    expect(page.get_by_text(line)).to_be_visible()
     assert "1,200" not in line
-    assert shown_color(again) == "Vote agreement"
+    expect_color(again, "Vote agreement")
     again.reload()
-    plot(again).wait_for(timeout=60_000)
+    plot(again).wait_for()
     expect(again.get_by_text(line)).to_be_visible()
 
 
@@ -213,27 +178,26 @@ def test_two_tabs_do_not_disturb_each_other(context: BrowserContext, address: st
     two = opened(context, f"{address}/map?layout=PCA&parts=Test&color=Reliability")
     at = drawn(one)
     lasso(one, at["x"] + at["width"] / 2, at["y"] + at["height"] / 2)
-    rows = chosen(one)["row"].to_list()
+    rows = download(one, "map-selection")["row"].to_list()
     choose(two, "Colour by", "True label")
     expect(two.get_by_text("597 rows, each a point")).to_be_visible()
     expect(two.get_by_text("Draw around points")).to_be_visible()
     choose(one, "Colour by", "Density")
     expect(one.get_by_text("1,200 rows, each a point")).to_be_visible()
-    assert shown_color(two) == "True label"
-    assert chosen(one)["row"].to_list() == rows
+    expect_color(two, "True label")
+    assert download(one, "map-selection")["row"].to_list() == rows
 
 
 def test_umap_comes_while_pca_is_shown_and_is_kept(context: BrowserContext, address: str) -> None:
     page = context.new_page()
     page.goto(f"{address}/map?rows=600")
     cancel = page.locator(".st-key-cancel_umap button")
-    cancel.wait_for(timeout=120_000)
+    cancel.wait_for()
     expect(page.get_by_text("PCA shows the two directions")).to_be_visible()
     cancel.click()
     expect(page.get_by_text("UMAP was cancelled; PCA is shown instead")).to_be_visible()
     page.get_by_role("button", name="Start UMAP again").click()
-    expect(page.get_by_text("UMAP keeps neighbours together")).to_be_visible(timeout=120_000)
-    settle(page)
+    expect(page.get_by_text("UMAP keeps neighbours together")).to_be_visible()
     expect(cancel).to_have_count(0)
     # Other labels lie on the same map.
     again = opened(context, f"{address}/map?rows=600&ratio=0.1&noise=Asymmetric")

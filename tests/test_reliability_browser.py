@@ -3,19 +3,16 @@
 import random
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import server, settle
+from tests.browser import download, legend, press, server, settle
 from tests.test_leave_one_out import write
 from tests.test_reliability_page import many_classes
 from wann_core import Scenario, prepare
 
-LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
 # Where a cell lies in the window, in pixels: from Plotly's own axes.
 _CELL = """([name, row, column]) => {
   const chart = document.querySelector(`.st-key-chart_${name} .js-plotly-plot`);
@@ -36,22 +33,13 @@ def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield url
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1440, "height": 1300})
-    tab = context.new_page()
-    tab.set_default_timeout(60_000)
-    yield tab
-    context.close()
-
-
 def opened(page: Page, address: str, chart: str) -> None:
     page.goto(address)
     drawn(page, chart)
 
 
 def drawn(page: Page, chart: str) -> None:
-    page.locator(f".st-key-chart_{chart} .js-plotly-plot .nsewdrag").wait_for(timeout=LONG)
+    page.locator(f".st-key-chart_{chart} .js-plotly-plot .nsewdrag").wait_for()
     settle(page)
 
 
@@ -91,14 +79,6 @@ def click(page: Page, chart: str, row: int, column: int, wanted: dict[str, str])
     pytest.fail(f"{chart}: four clicks in cell {row}, {column} chose nothing")
 
 
-def download(page: Page, name: str) -> pd.DataFrame:
-    settle(page)
-    with page.expect_download() as event:
-        page.locator(f".st-key-csv_{name} button").click()
-    assert event.value.suggested_filename == f"wann-{name}.csv"
-    return pd.read_csv(Path(event.value.path()))
-
-
 def noisy(ratio: float) -> Scenario:
     return Scenario(noise_pattern="sym", noise_ratio=ratio, draw="exact")
 
@@ -108,7 +88,7 @@ def expect_pair(page: Page, true: int, given: int) -> None:
     p = prepare(noisy(0.4))
     wanted = set(p.row_ids[(p.clean_labels == true) & (p.labels == given)].tolist())
     text = f"{len(wanted)} rows, true class {true}, given label {given}:"
-    expect(page.get_by_text(text)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(text)).to_be_visible()
     rows = download(page, "pair-rows")
     assert set(rows["row"]) == wanted
     assert set(rows["true_class"]) == {true}
@@ -143,14 +123,14 @@ def test_click_a_class_pair_and_a_ratio_see_their_rows_and_come_back(
     q = prepare(noisy(0.2))
     wanted = set(q.row_ids[q.labels == 2].tolist())
     text = f"{len(wanted)} rows, given label 2, noise ratio 0.2:"
-    expect(page.get_by_text(text)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(text)).to_be_visible()
     rows = download(page, "ratio-rows")
     assert set(rows["row"]) == wanted
     assert set(rows["noise_ratio"]) == {0.2}
     assert rows["flipped"].mean() == pytest.approx((q.clean_labels != 2)[q.labels == 2].mean())
     page.reload()
     drawn(page, "by-ratio")
-    expect(page.get_by_text(text)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(text)).to_be_visible()
     assert set(download(page, "ratio-rows")["row"]) == wanted
 
 
@@ -159,8 +139,8 @@ def test_areas_and_curves_come_as_csv(page: Page, address: str) -> None:
     areas = download(page, "areas").set_index("score")
     assert set(areas["base_rate"]) == {0.3}
     assert areas["auroc"].between(0.9, 1).all()
-    legend = page.locator(".st-key-chart_roc .legendtext").all_text_contents()
-    assert legend[0] == f"reliability η: AUROC {areas.loc['eta', 'auroc']:.3f}"
+    first = f"reliability η: AUROC {areas.loc['eta', 'auroc']:.3f}"
+    expect(legend(page, "roc").first).to_have_text(first)
     curves = download(page, "roc")
     assert set(curves["score"]) == set(areas.index)
 
@@ -184,22 +164,16 @@ def test_click_bounds_and_take_them(page: Page, address: str) -> None:
     click(page, "k-bounds", 2, 10, {"at_k_min": "5", "at_k_max": "21"})
     cell = grid.query("method_name == 'WANN' and k_min == 5 and k_max == 21").iloc[0]
     shown = f"Chosen, 5 to 21: {100 * cell['accuracy']:.2f} %"
-    expect(page.get_by_text(shown)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(shown)).to_be_visible()
     page.reload()
     drawn(page, "k-bounds")
-    expect(page.get_by_text(shown)).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(shown)).to_be_visible()
 
-    use = page.get_by_role("button", name="Use k_min = 5, k_max = 21")
-    for _ in range(3):
-        settle(page)
-        use.click()
-        page.wait_for_timeout(3_000)
-        if not use.count():
-            break
-    expect(page.get_by_text("Chosen, 5 to 21: the present bounds.")).to_be_visible(timeout=LONG)
+    press(page, "Use k_min = 5, k_max = 21")
+    expect(page.get_by_text("Chosen, 5 to 21: the present bounds.")).to_be_visible()
     assert parse_qs(urlsplit(page.url).query)["bounds"] == ["5", "21"]
     thumbs = page.locator(".st-key-bounds [data-testid=stSliderThumbValue]")
     expect(thumbs).to_have_text(["5", "21"])
     page.reload()
     drawn(page, "k-bounds")
-    expect(page.get_by_text("Present bounds, 5 to 21")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Present bounds, 5 to 21")).to_be_visible()

@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Page, expect
 from sklearn.datasets import load_digits
 
-from tests.browser import process, settle
+from tests.browser import press, process, saved, settle
 
-LONG = 120_000  # milliseconds; a loaded machine is slow, not broken
 CLASSES = ("zero", "one", "two", "three", "four")
 
 
@@ -36,35 +34,11 @@ def draw(folder: Path) -> dict[str, str]:
     return truth
 
 
-@pytest.fixture
-def page(browser: Browser) -> Page:
-    context = browser.new_context(viewport={"width": 1440, "height": 1200})
-    context.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    return context.new_page()
-
-
-def press(page: Page, name: str, sign: str) -> None:
-    """Press a button until a sign of its work appears: a redraw may swallow a click."""
-    button = page.get_by_role("button", name=name, exact=True).first
-    button.wait_for(timeout=LONG)
-    for _ in range(6):
-        settle(page)
-        if button.is_visible() and button.is_enabled():
-            button.click()
-        try:
-            page.locator(sign).first.wait_for(timeout=15_000)
-            return
-        except TimeoutError:
-            continue
-    pytest.fail(f"{name} was pressed six times and {sign!r} never appeared")
-
-
 def embed(page: Page, address: str, images: Path) -> None:
     """Embed the folder by bare pixels on the Data page."""
     page.goto(f"{address}/data")
     for name in ("Embed images", "A folder on this machine"):
-        page.get_by_role("radio", name=name).click(timeout=LONG)
+        page.get_by_role("radio", name=name).click()
         settle(page)
     box = page.get_by_role("textbox", name="Folder", exact=True)
     box.fill(str(images))
@@ -74,7 +48,7 @@ def embed(page: Page, address: str, images: Path) -> None:
     backbone.click()
     backbone.press_sequentially("pixels")
     backbone.press("Enter")
-    press(page, "Embed", "text=drawings by pixels is embedded")
+    press(page, "Embed", page.get_by_text("drawings by pixels is embedded"))
 
 
 def card(page: Page) -> str:
@@ -98,7 +72,7 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
     with process(tmp_path, tmp_path / "database", tmp_path / "data") as (address, app):
         embed(page, address, images)
         page.goto(f"{address}/{link}")
-        press(page, "Audit", ".deck .card")
+        press(page, "Audit", page.locator(".deck .card"))
         settle(page)
         expect(page.get_by_text("Look wrong, about")).to_be_visible()
         # A key typed into a field is text.
@@ -129,15 +103,10 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         app.wait(20)
     with process(tmp_path, tmp_path / "database", tmp_path / "data") as (address, _):
         page.goto(f"{address}/{link}")  # nobody presses Audit
-        expect(page.get_by_text("4 reviewed")).to_be_visible(timeout=LONG)
-        settle(page)
+        expect(page.get_by_text("4 reviewed")).to_be_visible()
         page.get_by_role("radio", name="Take it home").click()
         button = page.get_by_role("button", name="Table as CSV")
-        button.wait_for()
-        settle(page)
-        with page.expect_download() as download:
-            button.click()
-        table = pd.read_csv(download.value.path())
+        table = pd.read_csv(saved(page, button).path())
         assert len(table) == 250
         judged = table[table["action"].notna()]
         assert judged["action"].to_list() == ["relabel"] * 4
@@ -147,10 +116,10 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         assert judged["new_label"].to_list() == right
         assert (judged["given_label"] != judged["new_label"]).all()
 
-        press(page, "Write the database", "text=drawings-cleaned is written")
+        press(page, "Write the database", page.get_by_text("drawings-cleaned is written"))
         page.get_by_role("link", name="Open in Overview").click()
         expect(page.get_by_role("heading", name="Overview")).to_be_visible()
         told = page.get_by_test_id("stMarkdown").filter(has_text="embedded by")
         expect(told).to_contain_text(
-            "drawings-cleaned, embedded by pixels: 200 training and 50 test rows", timeout=LONG
+            "drawings-cleaned, embedded by pixels: 200 training and 50 test rows"
         )

@@ -15,7 +15,7 @@ from wann_core import Scenario, WannError, memory
 from wann_core.results import ResultsStore
 from wann_core.sweep_plan import parse
 from wann_core.sweep_run import Outcome, run_sweep
-from wann_core.sweep_tasks import Tasks, count_graphs
+from wann_core.sweep_tasks import Meter, Stopped, Tasks, count_graphs
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = """
@@ -152,6 +152,19 @@ def test_runs_that_are_one_run_are_run_once() -> None:
     ]
     assert len({o.record["accuracy"] for o in outcomes}) == 1
     assert len(ResultsStore().records()) == 1
+
+
+def test_what_stopped_a_sweep_is_told_even_if_another_task_ends_first() -> None:
+    def stop(*_: object) -> None:
+        raise InterruptedError
+
+    meter = Meter([[Scenario()], [Scenario()]], 0, stop)
+    with pytest.raises(InterruptedError):
+        meter.part(0)(1, 2, "")
+    with pytest.raises(Stopped):
+        meter.part(1)(1, 2, "")
+    with pytest.raises(InterruptedError), meter.reasoned():
+        meter.part(1)(1, 2, "")
 
 
 @pytest.mark.parametrize("backend", [None, "threads", "processes"])

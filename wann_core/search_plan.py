@@ -32,10 +32,11 @@ _MOST_CANDIDATES = 10
 # Looking through more cells than this share of them is no cheaper than looking through all rows.
 _MOST_CELLS = 0.5
 _WIDEST_CLUSTERED = 128
-# Costs in multiplications of a matrix product, measured on one core: a product is this much dearer
-# a row than its columns, and a value of a candidate, kept and ranked, than one multiplied.
-_ROW_COST = 8
-_RANK_COST = 45
+# Costs in multiplications of a matrix product, measured on one core: of looking at a row beside
+# multiplying it, of a candidate that is kept and sorted, and of each of its values when ranked.
+_ROW_COST = 4
+_CANDIDATE_COST = 16_000
+_RANK_COST = 24
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
 # One query in so many, at least and at most.
@@ -195,7 +196,8 @@ class _Space:
             if share > _MOST_CELLS:
                 cells, share = None, 1.0
         target = RECALL if cells is None else CLUSTERED_RECALL
-        best, cheapest = None, _WORTHWHILE * n * (d + _ROW_COST)
+        kept = sample.ids.shape[1] + SPARE
+        best, cheapest = None, _WORTHWHILE * (n * (d + _ROW_COST) + kept * _CANDIDATE_COST)
         for size in self.sizes:
             if share * n * (size + _ROW_COST) > cheapest:
                 break
@@ -203,7 +205,7 @@ class _Space:
             wanted = _candidates(at_size, narrow(asked, size), sample, target)
             if wanted is None:
                 continue
-            cost = share * n * (size + _ROW_COST) + _RANK_COST * wanted * d
+            cost = share * n * (size + _ROW_COST) + wanted * (_CANDIDATE_COST + _RANK_COST * d)
             if cost < cheapest:
                 best, cheapest = (at_size, wanted), cost
         if best is None:

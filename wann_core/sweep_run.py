@@ -139,6 +139,7 @@ def _run(
         tasks = Tasks.of(todo, roots["database_root"], one_memory=threads)
         graphs = tasks.graphs if here else {}
         meter = Meter(tasks.runs, len(graphs), progress)
+        stack.enter_context(meter.reasoned())
         stack.callback(meter.stop)
         for i, (geometry, neighbors) in enumerate(graphs.items()):
             asked = dataclasses.replace(geometry, method="kNN", k=neighbors)

@@ -1,8 +1,9 @@
 """What of a sweep runs together, and how far it has come."""
 
+import contextlib
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -192,6 +193,7 @@ class Meter:
         self._shares = [0.0] * len(self._weights)
         self._progress = progress
         self._stopped = False
+        self._reason: BaseException | None = None
         self._lock = threading.Lock()
 
     def part(self, number: int) -> Part:
@@ -210,10 +212,20 @@ class Meter:
             ended = f"{self.ended:,} of {sum(self.runs):,} runs have ended"
             try:
                 self._progress(done, sum(self._weights), f"{ended}: {what}" if what else ended)
-            except BaseException:
-                self._stopped = True
+            except BaseException as reason:
+                self._stopped, self._reason = True, reason
                 raise
 
     def stop(self) -> None:
         """Let tasks that still run end at their next report."""
         self._stopped = True
+
+    @contextlib.contextmanager
+    def reasoned(self) -> Iterator[None]:
+        """Raise what stopped the sweep, even if a task that was stopped by it ends first."""
+        try:
+            yield
+        except Stopped:
+            if self._reason is None:
+                raise
+            raise self._reason from None
