@@ -1,6 +1,6 @@
 """Which search a graph gets: the cheapest that finds what exact search does, on a sample."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import faiss
@@ -24,19 +24,20 @@ _NARROWEST = 64
 _CLUSTERED_ROWS = 300_000
 RECALL, CLUSTERED_RECALL = 0.9999, 0.999
 _SIZES = (16, 32, 48, 64, 96, 128, 192)
-# Share of the tolerable misses that dimensions and candidates are chosen to make on one sample, as
-# another one, which has the last word, differs by chance. Who fails chooses once more on both.
+# Share of the tolerable misses that cells, dimensions and candidates are chosen to make on one
+# sample, as another one, which has the last word, differs by chance. Who fails chooses once more on
+# both.
 _MARGIN = 0.6
 _ATTEMPTS = 2
 _MOST_CANDIDATES = 10
-# Looking through more cells than this share of them is no cheaper than looking through all rows.
-_MOST_CELLS = 0.5
 _WIDEST_CLUSTERED = 128
 # Costs in multiplications of a matrix product, measured on one core: of looking at a row beside
 # multiplying it, of a candidate that is kept and sorted, and of each of its values when ranked.
 _ROW_COST = 4
 _CANDIDATE_COST = 16_000
 _RANK_COST = 24
+# A row in a cell costs so many times what it does among all rows.
+_CELL_COST = 3
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
 # One query in so many, at least and at most.
@@ -146,17 +147,20 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
 
     known = fresh(0, _CALIBRATING)
     space = _Space.of(flat)
-    for _ in range(_ATTEMPTS):
-        made = space.cheapest(known)
-        if made is None:
-            break
-        method, searcher = made
-        sample = fresh(len(known.ids), _VERIFYING)
-        (ids, _), _ = searcher.search(sample.rows, queries.k, sample.own)
-        recall = sample.recall(ids)
-        if recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL):
-            return Plan(method, searcher, recall, len(ids))
-        known = known.joined(sample)
+    # Where cells fail, two stages over all rows may still do.
+    spaces = [space] if space.cells is None else [space, replace(space, cells=None)]
+    for space in spaces:
+        for _ in range(_ATTEMPTS):
+            made = space.cheapest(known)
+            if made is None:
+                break
+            method, searcher = made
+            sample = fresh(len(known.ids), _VERIFYING)
+            (ids, _), _ = searcher.search(sample.rows, queries.k, sample.own)
+            recall = sample.recall(ids)
+            if recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL):
+                return Plan(method, searcher, recall, len(ids))
+            known = known.joined(sample)
     return Plan()
 
 
@@ -192,10 +196,11 @@ class _Space:
         cells, probes, share = self.cells, 0, 1.0
         if cells is not None:
             probes = _probes(cells, asked, sample)
-            share = probes / len(cells.near)
-            if share > _MOST_CELLS:
+            share = _CELL_COST * probes / len(cells.near)
+            if share > 1:
                 cells, share = None, 1.0
-        target = RECALL if cells is None else CLUSTERED_RECALL
+        # Cells and candidates miss half of what may be missed each.
+        target = RECALL if cells is None else (1 + CLUSTERED_RECALL) / 2
         kept = sample.ids.shape[1] + SPARE
         best, cheapest = None, _WORTHWHILE * (n * (d + _ROW_COST) + kept * _CANDIDATE_COST)
         for size in self.sizes:
@@ -248,7 +253,7 @@ def _probes(cells: Cells, asked: Array, sample: Sample) -> int:
     """Cells that must be looked through for the neighbours of the sample to be in them."""
     _, own = faiss.knn(asked, cells.centres, 1)
     needed = _places(cells.near[own[:, 0]], cells.of_row[sample.ids])
-    return _allowed(needed, CLUSTERED_RECALL)
+    return _allowed(needed, (1 + CLUSTERED_RECALL) / 2)
 
 
 def _places(found: Array, wanted: Array) -> Array:
