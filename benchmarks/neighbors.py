@@ -3,9 +3,10 @@
 Run `python -m benchmarks.neighbors [rows] [columns]` (default 50,000 × 1,024, about ten minutes on
 two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of your own. Searches are
 measured turn by turn in several rounds, the chosen one on all training rows, whose order is part of
-what makes it fast, the others on parts of them; the medians of their ratios to the product of the
-same round are printed: a machine that others use slows all of them alike. What choosing a search
-costs is part of its time. Peak memory is that of a process of its own.
+what makes it fast, the others on parts of them; the medians of their ratios to the mean of the
+products just before and just after are printed: the clock of a machine changes from second to
+second, and others may use it. What choosing a search costs is part of its time. Peak memory is that
+of a process of its own.
 """
 
 import argparse
@@ -29,7 +30,7 @@ TEST_ROWS = 10_000
 CLASSES = 10
 K = 51
 _BLOCK = 4096
-PART = 3000
+PART = 6000
 ROUNDS = 5
 SAMPLE = 500
 
@@ -79,22 +80,29 @@ def measure(X: np.ndarray, T: np.ndarray) -> None:
     index = faiss.IndexHNSWFlat(X.shape[1], 32)
     index.hnsw.efSearch = 128
     built = timed(lambda: index.add(X))
-    works: dict[str, Callable[[], object]] = {
-        "sgemm": lambda: torch.mm(train[:PART], train.T, out=out),
-        "flat": lambda: flat.search(X[:PART], K, own),
-        "chosen": lambda: searcher.search(X, K, np.arange(len(X))),
-        "HNSW32": lambda: index.search(X[:PART], K + 1),
+    works: dict[str, tuple[int, Callable[[], object]]] = {
+        "flat": (PART, lambda: flat.search(X[:PART], K, own)),
+        "chosen": (len(X), lambda: searcher.search(X, K, np.arange(len(X)))),
+        "choosing": (total, lambda: plan(flat, Queries(X, T, K))),
+        "HNSW32": (PART, lambda: index.search(X[:PART], K + 1)),
     }
+    products: list[float] = []
+
+    def product() -> float:
+        products.append(timed(lambda: torch.mm(train[:PART], train.T, out=out)) * total / PART)
+        return products[-1]
+
     rounds = []
     for _ in range(ROUNDS):
-        seconds = {name: timed(work) * total / PART for name, work in works.items()}
-        seconds["chosen"] *= PART / len(X)
-        seconds["choosing"] = timed(lambda: plan(flat, Queries(X, T, K)))
-        rounds.append(seconds)
-    one = statistics.median(r["sgemm"] for r in rounds)
+        ratios, before = {}, product()
+        for name, (rows, work) in works.items():
+            seconds, after = timed(work) * total / rows, product()
+            ratios[name], before = seconds / statistics.fmean((before, after)), after
+        rounds.append(ratios)
+    one = statistics.median(products)
 
     def ratio(*names: str) -> str:
-        values = [sum(r[name] for name in names) / r["sgemm"] for r in rounds]
+        values = [sum(r[name] for name in names) for r in rounds]
         middle = statistics.median(values)
         return f"{middle * one:9.2f} s   {middle:5.2f} ({min(values):.2f} to {max(values):.2f})"
 
@@ -111,8 +119,9 @@ def measure(X: np.ndarray, T: np.ndarray) -> None:
         (found, _), certified = chosen.searcher.search(X[sample], K, sample)
         certain = f", {100 * certified.mean():.0f} % certified"
         details = f"{chosen.searcher.size} dimensions, {chosen.searcher.candidates} candidates"
+    spread = f"{min(products):.2f} to {max(products):.2f} s"
     print(f"× one sgemm of the search's shape: medians of {ROUNDS} rounds (least to most)")
-    print(f"sgemm                            {ratio('sgemm')}")
+    print(f"sgemm                            {one:9.2f} s    1.00, {spread}")
     print(f"flat search                      {ratio('flat')}, exact")
     print(f"chosen search, choosing included {ratio('chosen', 'choosing')}, {recall(found)}")
     if chosen.searcher is not None:

@@ -160,6 +160,7 @@ def test_what_is_done_is_kept_even_between_shards(photos: ImageDataset, tmp_path
 
 SCRIPT = """
 import sys
+import time
 from pathlib import Path
 from tests.pictures import Entangled, write_photos, ImageDataset, ImageSplit
 from wann_core import pipeline
@@ -176,9 +177,9 @@ images = ImageDataset("photos", splits, ("even", "odd"))
 if weights.suffix:
     backbone = load_backbone("resnet10t", weights=weights, image_size=64, device="cpu")
 else:
-    backbone = Entangled(seconds=0.02)
+    backbone = Entangled()
 print("started", flush=True)
-embed(images, backbone, root, batch_size=4)
+embed(images, backbone, root, batch_size=4, progress=lambda *_: time.sleep(0.02))
 print("finished", flush=True)
 """
 
@@ -216,16 +217,16 @@ def kill_and_resume(folder: Path, delays: list[float], weights: Path, backbone: 
 
 
 def test_killed_at_ten_random_moments_the_result_is_bit_equal(tmp_path: Path) -> None:
-    write_photos(tmp_path / "photos", train=360, test=40)  # 100 batches of 20 ms and more
+    write_photos(tmp_path / "photos", train=360, test=40)  # 100 batches take 2 s at least
     (tmp_path / "photos" / "train" / "0100.jpg").write_bytes(b"no image")
     moments = random.Random(int.from_bytes(os.urandom(4)))
-    delays = [moments.uniform(0.0, 0.3) for _ in range(10)]
+    delays = [moments.uniform(0.0, 0.2) for _ in range(10)]
     assert kill_and_resume(tmp_path, delays, Path("none"), "entangled") == 10, delays
 
 
 def test_killed_model_of_timm_resumes_bit_equal(tmp_path: Path, small_weights: Path) -> None:
-    write_photos(tmp_path / "photos", train=180, test=20)
-    delays = [random.Random(os.urandom(4)).uniform(0.1, 0.6) for _ in range(2)]
+    write_photos(tmp_path / "photos", train=180, test=20)  # 50 batches take 1 s at least
+    delays = [random.Random(os.urandom(4)).uniform(0.1, 0.5) for _ in range(2)]
     assert kill_and_resume(tmp_path, delays, small_weights, "resnet10t") == 2, delays
 
 

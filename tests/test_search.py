@@ -35,15 +35,17 @@ def embedded(rows: int = ROWS, seed: int = 0) -> Array:
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan is made for few rows too."""
+    """A plan is made for few rows too, of which candidates are a larger part."""
     monkeypatch.setattr(search_plan, "_ROWS", 1000)
     monkeypatch.setattr(search_plan, "_VALUES", 1)
+    monkeypatch.setattr(search_plan, "_CANDIDATE_COST", 800)
 
 
 @pytest.fixture
 def in_cells(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """And cells are tried for them."""
     monkeypatch.setattr(search_plan, "_CLUSTERED_ROWS", 1000)
+    monkeypatch.setattr(search_plan, "_CELL_COST", 1)
     monkeypatch.setattr(clustered, "_CELL_ROWS", 60)
 
 
