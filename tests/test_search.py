@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 
 from ui import words
 from wann_core import Scenario, clustered, prepare, search_plan
-from wann_core.clustered import Cells, Clustered
+from wann_core.clustered import Cells
 from wann_core.datasets import Split, database
 from wann_core.errors import WannError
 from wann_core.flat import Flat
@@ -35,17 +35,17 @@ def embedded(rows: int = ROWS, seed: int = 0) -> Array:
 
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan is made for few rows too, of which candidates are a larger part."""
+    """A plan is made for few rows too, of which candidates are a larger part; without cells."""
     monkeypatch.setattr(search_plan, "_ROWS", 1000)
     monkeypatch.setattr(search_plan, "_VALUES", 1)
     monkeypatch.setattr(search_plan, "_CANDIDATE_COST", 800)
+    monkeypatch.setattr(search_plan, "_CELL_COST", 1e9)
 
 
 @pytest.fixture
 def in_cells(eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And cells are tried for them."""
-    monkeypatch.setattr(search_plan, "_CLUSTERED_ROWS", 1000)
-    monkeypatch.setattr(search_plan, "_CELL_COST", 1)
+    """And cells are taken wherever they find what they must."""
+    monkeypatch.setattr(search_plan, "_CELL_COST", 0.01)
     monkeypatch.setattr(clustered, "_CELL_ROWS", 60)
 
 
@@ -176,37 +176,50 @@ def test_distances_of_projected_rows_are_lower_bounds(size: int) -> None:
     assert (squares(leading) <= true + 1e-6 * (norms[:, None] + norms)).all()
 
 
-def test_cells_are_taken_for_very_many_rows(in_cells: None) -> None:
+def test_cells_are_taken_where_they_are_cheaper(in_cells: None) -> None:
     rng = np.random.RandomState(4)
     centres = 3 * rng.randn(120, COLUMNS)
     train = (centres[rng.randint(0, 120, ROWS)] + 0.1 * embedded()).astype(np.float32)
     test = (centres[rng.randint(0, 120, 300)] + 0.1 * embedded(300, 1)).astype(np.float32)
     graph = NeighborGraph.build(train, test, k=K)
     exact = NeighborGraph.build(train, test, k=K, search="flat")
-    check_fields(graph, "IVF", 0.999)
+    check_fields(graph, "IVF", 0.9999)
     assert graph.certified == 0
-    assert recall(graph.train_ids, exact.train_ids) >= 0.998
+    assert recall(graph.train_ids, exact.train_ids) >= 0.9995
     assert graph.test_ids is not None and exact.test_ids is not None
-    assert recall(graph.test_ids, exact.test_ids) >= 0.998
+    assert recall(graph.test_ids, exact.test_ids) >= 0.9995
     same = (graph.train_ids == exact.train_ids).all(axis=1)
     assert np.array_equal(graph.train_distances[same], exact.train_distances[same])
 
 
-def test_cells_without_order_are_left_alone(in_cells: None) -> None:
-    graph = NeighborGraph.build(np.random.RandomState(0).randn(ROWS, COLUMNS), k=K)
-    assert graph.method == "flat"
+def test_where_cells_fail_all_rows_are_looked_through(
+    in_cells: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        search_plan.Sample, "recall", lambda self, found: 0.9998 if Cells in made else 1.0
+    )
+    made: list[type] = []
+    original = search_plan._Space.cheapest
+
+    def watched(self: Any, sample: Any) -> Any:
+        found = original(self, sample)
+        made[:] = [type(found.cells)]
+        return found
+
+    monkeypatch.setattr(search_plan._Space, "cheapest", watched)
+    assert NeighborGraph.build(embedded(), k=K).method == "two-stage"
 
 
-@pytest.mark.parametrize("probes", [1, 10_000])
-def test_search_of_cells(monkeypatch: pytest.MonkeyPatch, probes: int) -> None:
+@pytest.mark.parametrize("reach", [0.01, 1.3, 1e9])
+def test_search_of_cells(monkeypatch: pytest.MonkeyPatch, reach: float) -> None:
     monkeypatch.setattr(clustered, "_CELL_ROWS", 60)
     flat = Flat(embedded(3000))
     rotation = Rotation.fit(flat.train, flat.mean, 16)
     leading = rotation.project(flat.train, 16)
     cells = Cells.fit(leading)
-    assert len(cells.centres) == 50
-    assert np.array_equal(cells.near[:, 0], np.arange(50))
-    search = Clustered(flat, rotation, leading, 200, cells, probes)
+    assert len(cells.centres) == 50 == len(cells.rows)
+    assert cells.rows.sum() == 3000
+    search = TwoStage(flat, rotation, leading, 200, cells, reach)
     (ids, distances), certified = search.search(flat.train, K, np.arange(3000))
     exact_ids, exact_distances = flat.search(flat.train, K, np.arange(3000))
     assert not certified.any()
@@ -214,8 +227,34 @@ def test_search_of_cells(monkeypatch: pytest.MonkeyPatch, probes: int) -> None:
     assert (distances >= exact_distances).all()
     true = np.linalg.norm(flat.train[ids[:, 3]].astype(float) - flat.train, axis=1)
     np.testing.assert_allclose(distances[:, 3], true, rtol=1e-6)
-    if probes > 50:
-        assert recall(ids, exact_ids) >= 0.9999
+    assert recall(ids, exact_ids) >= {0.01: 0.5, 1.3: 0.99, 1e9: 0.9999}[reach]
+    if reach < 1:
+        assert recall(ids, exact_ids) < 0.99
+
+
+@settings(deadline=None)
+@given(
+    rows=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 300), st.integers(1, 5)),
+        elements=st.integers(-8, 8) | st.floats(-100, 100, width=32),
+    ),
+    of_row=st.lists(st.integers(0, 6), min_size=300, max_size=300),
+    data=st.data(),
+)
+def test_cells_within_boundless_reach_hold_all_candidates(
+    rows: Array, of_row: list[int], data: st.DataObject
+) -> None:
+    wanted = data.draw(st.integers(1, len(rows)))
+    cells = Cells(rows[np.arange(7) % len(rows)], np.array(of_row[: len(rows)], np.int32))
+    tiles = clustered.CellTiles(rows, cells)
+    # A last candidate at distance 0 reaches nowhere, however far it would.
+    queries = rows[:7] + np.float32(0.5)
+    squares, ids = tiles.nearest(queries, cells.distances(queries), 1e6, wanted)
+    true = ((queries[:, None].astype(float) - rows[None]) ** 2).sum(axis=2)
+    assert all(len(set(row)) == wanted for row in ids)
+    rounding = 1e-5 * ((queries**2.0).sum(axis=1)[:, None] + (rows**2.0).sum(axis=1).max())
+    assert (np.abs(squares - np.sort(true, axis=1)[:, :wanted]) <= rounding).all()
 
 
 @pytest.mark.parametrize("kind", ["two-stage", "IVF"])

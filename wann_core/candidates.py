@@ -16,11 +16,11 @@ from wann_core.parallel import in_slices
 Array = npt.NDArray[Any]
 
 # Rows of a tile.
-_ROWS = 64
+ROWS = 64
 # OpenBLAS leaves products of up to so many multiplications to one thread.
 _TILE = 1 << 18
 # Queries of one task: what they keep fits in the cache of a core.
-_QUERIES = 128
+QUERIES = 128
 # One tile in so many is looked through first, so that most of the others hold nothing to keep.
 _FIRST = 16
 # Kept for each candidate wanted before the best are chosen.
@@ -43,9 +43,9 @@ def tiles(rows: Array) -> Array:
         What is left of the last tile can be nobody's neighbour.
     """
     n, columns = rows.shape
-    out = np.zeros((-(-n // _ROWS), columns + 1, _ROWS), np.float32)
-    for tile, first in zip(out, range(0, n, _ROWS), strict=True):
-        part = rows[first : first + _ROWS]
+    out = np.zeros((-(-n // ROWS), columns + 1, ROWS), np.float32)
+    for tile, first in zip(out, range(0, n, ROWS), strict=True):
+        part = rows[first : first + ROWS]
         tile[:-1, : len(part)] = part.T
         tile[-1, : len(part)] = np.einsum("ij,ij->i", part, part, dtype=np.float64) / -2
         tile[-1, len(part) :] = -np.inf
@@ -70,81 +70,106 @@ def nearest(queries: Array, tiled: Array, wanted: int) -> tuple[Array, Array]:
         lies nearer than the last.
     ids : ndarray of shape (m, wanted), int64
     """
-    extended = np.ones((len(queries), tiled.shape[1]), np.float32)
-    extended[:, :-1] = queries
     squares = np.empty((len(queries), wanted), np.float32)
     ids = np.empty((len(queries), wanted), np.int64)
-    in_slices(_nearest, len(queries), extended, tiled, squares, ids, rows=_QUERIES)
+    in_slices(_nearest, len(queries), extended(queries), tiled, squares, ids, rows=QUERIES)
     return squares, ids
+
+
+def extended(queries: Array) -> Array:
+    """Queries that end in 1, ready for the product with tiles."""
+    return np.column_stack([queries, np.ones(len(queries), queries.dtype)])
 
 
 @numba.njit(nogil=True, cache=True)
 def _nearest(start, stop, queries, tiled, squares, ids):  # type: ignore[no-untyped-def]
     m, wanted = stop - start, ids.shape[1]
-    room = max(_ROOM * wanted, wanted + _ROWS) + _ROWS
-    values, kept = np.empty((m, room), np.float32), np.empty((m, room), np.int32)
-    counts, least = np.zeros(m, np.int64), np.full(m, -np.inf, np.float32)
-    n_tiles = len(tiled)
+    values, kept, counts, least = room_for(m, wanted)
+    n_tiles, every = len(tiled), np.arange(m)
     # So many of the first tiles' best should reach to below the best of all: four standard
     # deviations more than their share. Where they do not, too few rows are kept, and that shows.
     share = wanted / _FIRST
     few = int(share + 4 * np.sqrt(share)) + 4
-    ahead = _FIRST * 4 * few < n_tiles * _ROWS
-    if ahead:
-        _look(queries[start:stop], tiled, 0, _FIRST, 0, few, values, kept, counts, least)
+    if _FIRST * 4 * few < n_tiles * ROWS:
+        part = queries[start:stop]
+        for t in range(0, n_tiles, _FIRST):
+            look_at(tiled[t], t, part, every, few, values, kept, counts, least)
         for q in range(m):
-            _cut(values, kept, counts, least, q, few)
-        _look(queries[start:stop], tiled, 0, 1, _FIRST, wanted, values, kept, counts, least)
-    for q in range(m):
+            cut(values, kept, counts, least, q, few)
+        for t in range(n_tiles):
+            if t % _FIRST:
+                look_at(tiled[t], t, part, every, wanted, values, kept, counts, least)
+    finish(start, queries, tiled, values, kept, counts, least, squares, ids)
+
+
+@numba.njit(nogil=True, cache=True)
+def room_for(m, wanted):  # type: ignore[no-untyped-def]
+    """Values and places kept for m queries, how many, and the least value worth keeping."""
+    room = max(_ROOM * wanted, wanted + ROWS) + ROWS
+    return (
+        np.empty((m, room), np.float32), np.empty((m, room), np.int32), np.zeros(m, np.int64),
+        np.full(m, -np.inf, np.float32),
+    )  # fmt: skip
+
+
+@numba.njit(nogil=True, cache=True)
+def look_at(  # type: ignore[no-untyped-def]
+    tile, t, queries, which, wanted, values, kept, counts, least
+):
+    """Keep what lies above each query's least in tile number t; `which` of all they are."""
+    m, columns = queries.shape
+    at_once = max(1, _TILE // (ROWS * columns))
+    scores = np.empty((min(at_once, m), ROWS), np.float32)
+    full = values.shape[1] - ROWS
+    for start in range(0, m, at_once):
+        stop = min(start + at_once, m)
+        np.dot(queries[start:stop], tile, scores[: stop - start])
+        for row in range(stop - start):
+            # Counted in 32 bits, this becomes a few vector instructions.
+            lowest, above = least[which[start + row]], np.int32(0)
+            for j in range(ROWS):
+                above = np.int32(above + np.int32(scores[row, j] > lowest))
+            if above:
+                q = which[start + row]
+                _keep(scores, row, t * ROWS, values, kept, counts, least, q)
+                if counts[q] > full:
+                    cut(values, kept, counts, least, q, wanted)
+
+
+@numba.njit(nogil=True, cache=True)
+def finish(  # type: ignore[no-untyped-def]
+    start, queries, tiled, values, kept, counts, least, squares, ids
+):
+    """Answer with the best of what was kept; where that is too little, look at every tile."""
+    wanted = ids.shape[1]
+    for q in range(len(counts)):
         if counts[q] < wanted:
             counts[q], least[q] = 0, -np.inf
-            one = slice(q, q + 1)
-            _look(
-                queries[start + q : start + q + 1], tiled, 0, 1, 0, wanted, values[one], kept[one],
-                counts[one], least[one],
-            )  # fmt: skip
-        _cut(values, kept, counts, least, q, wanted)
+            one, which = queries[start + q : start + q + 1], np.full(1, q)
+            for t in range(len(tiled)):
+                look_at(tiled[t], t, one, which, wanted, values, kept, counts, least)
+        cut(values, kept, counts, least, q, wanted)
         order = np.argsort(-values[q, :wanted])
-        norm = 0.0
-        for f in range(queries.shape[1] - 1):
-            norm += np.float64(queries[start + q, f]) ** 2
+        norm = squared_norm(queries[start + q])
         for j in range(wanted):
             squares[start + q, j] = norm - 2 * np.float64(values[q, order[j]])
             ids[start + q, j] = kept[q, order[j]]
 
 
 @numba.njit(nogil=True, cache=True)
-def _look(  # type: ignore[no-untyped-def]
-    queries, tiled, first, step, but, wanted, values, kept, counts, least
-):
-    """Keep what lies above each query's least in every `step`-th tile but every `but`-th."""
-    m, columns = queries.shape
-    at_once = max(1, _TILE // (_ROWS * columns))
-    scores = np.empty((min(at_once, m), _ROWS), np.float32)
-    full = values.shape[1] - _ROWS
-    for t in range(first, len(tiled), step):
-        if but and t % but == 0:
-            continue
-        for start in range(0, m, at_once):
-            stop = min(start + at_once, m)
-            np.dot(queries[start:stop], tiled[t], scores[: stop - start])
-            for row in range(stop - start):
-                # Counted in 32 bits, this becomes a few vector instructions.
-                lowest, above = least[start + row], np.int32(0)
-                for j in range(_ROWS):
-                    above = np.int32(above + np.int32(scores[row, j] > lowest))
-                if above:
-                    q = start + row
-                    _keep(scores, row, t * _ROWS, values, kept, counts, least, q)
-                    if counts[q] > full:
-                        _cut(values, kept, counts, least, q, wanted)
+def squared_norm(query):  # type: ignore[no-untyped-def]
+    """Squared norm of a query that ends in 1, that 1 left out."""
+    norm = 0.0
+    for f in range(len(query) - 1):
+        norm += np.float64(query[f]) ** 2
+    return norm
 
 
 @numba.njit(nogil=True, cache=True)
 def _keep(scores, row, first, values, kept, counts, least, q):  # type: ignore[no-untyped-def]
     """Append the scores of a row that lie above a query's least."""
     count, lowest = counts[q], least[q]
-    for j in range(_ROWS):
+    for j in range(ROWS):
         # Written always, counted where it is above: there is no branch to guess wrongly.
         values[q, count], kept[q, count] = scores[row, j], first + j
         count += scores[row, j] > lowest
@@ -152,7 +177,7 @@ def _keep(scores, row, first, values, kept, counts, least, q):  # type: ignore[n
 
 
 @numba.njit(nogil=True, cache=True)
-def _cut(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]
+def cut(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]
     """Leave the `wanted` largest of a query's values, in any order (Hoare's selection, 1961)."""
     low, high = 0, counts[q] - 1
     while low < high:

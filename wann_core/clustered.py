@@ -1,30 +1,36 @@
-"""Search in two stages within cells: only cells near a row's own are looked through at all.
+"""Cells of rows that lie near each other: those far from a query need not be looked through.
 
-An inverted file (Jégou et al., PAMI 2011) that serves a whole graph: rows of one cell look through
-the same cells, so that their distances are one matrix product.
+An inverted file (Jégou et al., PAMI 2011) over the leading dimensions. How many cells a query looks
+through is not fixed: it is those whose centres lie not much farther from it than the worst of the
+candidates that it has found so far. In the midst of a cluster these are few, between clusters many.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import faiss
+import numba
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.flat import Flat, Found, Tell, empty, floats, own_ids, rank
-from wann_core.two_stage import Rotation
+from wann_core import candidates
+from wann_core.parallel import in_slices
 
 Array = npt.NDArray[Any]
 
-# Small cells exclude more; rows of a cell must be enough for an efficient product.
-_CELL_ROWS = 1000
-_FIT_ROWS_A_CELL = 100
+# Rows of a cell at least, and cells for each square root of the rows at most: looking for cells
+# must cost less than looking through them.
+_CELL_ROWS = 128
+_CELLS = 2
+_FIT_ROWS_A_CELL = 50
 _ROUNDS = 8
 _SEED = 0
 _BLOCK = 65_536
-# A cell's rows are few for one call: below this many query values faiss leaves the matrix product
-# for loops several times slower.
-faiss.cvar.distance_compute_blas_threshold = 1000
+# A query looks through so many cells before it is told how far it reaches.
+_CLOSE = 3
+# Queries of one task: enough of them share a cell for their product to be efficient.
+_QUERIES = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,13 +42,10 @@ class Cells:
     centres : ndarray of shape (L, p + 1), float32
     of_row : ndarray of shape (n,), int32
         Cell of each training row.
-    near : ndarray of shape (L, L), int32
-        Cells by their distance from each cell, itself first.
     """
 
     centres: Array
     of_row: Array
-    near: Array
 
     @property
     def size(self) -> int:
@@ -51,102 +54,155 @@ class Cells:
 
     @classmethod
     def fit(cls, leading: Array) -> "Cells":
-        """Cells of about 1,000 rows each."""
+        """Cells of rows as `Rotation.project` gives them."""
         n = len(leading)
-        count = max(1, n // _CELL_ROWS)
+        count = max(1, int(min(n / _CELL_ROWS, _CELLS * n**0.5)))
         means = faiss.Kmeans(
             leading.shape[1], count, niter=_ROUNDS, seed=_SEED,
             max_points_per_centroid=_FIT_ROWS_A_CELL,
         )  # fmt: skip
         means.train(leading)
         centres = np.asarray(means.centroids)
-        _, near = faiss.knn(centres, centres, count)
-        return cls(centres, _nearest(leading, centres), near.astype(np.int32))
+        blocks = (leading[start : start + _BLOCK] for start in range(0, n, _BLOCK))
+        of_row = np.concatenate([faiss.knn(block, centres, 1)[1][:, 0] for block in blocks])
+        return cls(centres, of_row.astype(np.int32))
+
+    @functools.cached_property
+    def rows(self) -> Array:
+        """How many rows each cell holds, shape (L,)."""
+        return np.bincount(self.of_row, minlength=len(self.centres))
+
+    def distances(self, leading: Array) -> Array:
+        """How far each row is from each centre, shape (m, L), float32, for rows as in `fit`."""
+        out = leading @ self.centres.T
+        norms = [np.einsum("ij,ij->i", rows, rows) for rows in (leading, self.centres)]
+        in_slices(_distances, len(out), *norms, out, rows=_QUERIES)
+        return out
 
 
-class Clustered:
-    """Two-stage search of the cells nearest to each query's own.
+class CellTiles:
+    """Rows in tiles of which each holds rows of one cell.
 
     Parameters
     ----------
-    flat : Flat
-        The rows as they are.
-    rotation : Rotation
     leading : ndarray of shape (n, p + 1), float32
-        The rows as `Rotation.project` gives them.
-    candidates : int
-        Rows whose true distance is computed, more than k.
     cells : Cells
-    probes : int
-        Cells that are looked through, more where these hold too few rows.
     """
 
-    def __init__(
-        self,
-        flat: Flat,
-        rotation: Rotation,
-        leading: Array,
-        candidates: int,
-        cells: Cells,
-        probes: int,
-    ) -> None:
-        self.flat, self.rotation, self.candidates = flat, rotation, candidates
-        self.cells, self.probes = cells, probes
-        self.size = leading.shape[1] - 1
-        self._order = np.argsort(cells.of_row, kind="stable")
-        self._bounds = np.searchsorted(cells.of_row[self._order], np.arange(len(cells.centres) + 1))
-        self._sorted = leading[self._order]
-
-    def search(
-        self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
-    ) -> tuple[Found, Array]:
-        """As `TwoStage.search`; no row can be certified, as cells are left out unseen."""
-        found, done = empty(len(queries), k), 0
-        wanted = min(max(self.candidates, k + 1), len(self._order))
-        cells = self._cells_of(queries, own_ids(own, slice(0, len(queries))))
-        order = np.argsort(cells, kind="stable")
-        bounds = np.searchsorted(cells[order], np.arange(len(self.cells.centres) + 1))
-        for cell in range(len(self.cells.centres)):
+    def __init__(self, leading: Array, cells: Cells) -> None:
+        self.cells = cells
+        order = np.argsort(cells.of_row, kind="stable")
+        bounds = np.searchsorted(cells.of_row[order], np.arange(len(cells.centres) + 1))
+        counts = -(-np.diff(bounds) // candidates.ROWS)
+        self.first = np.concatenate([[0], np.cumsum(counts)])
+        self.tiled = np.empty((self.first[-1], leading.shape[1] + 1, candidates.ROWS), np.float32)
+        # What is left of a tile is never found.
+        self.rows = np.full(self.first[-1] * candidates.ROWS, -1)
+        for cell in range(len(counts)):
             rows = order[bounds[cell] : bounds[cell + 1]]
-            if not len(rows):
-                continue
-            self._search_cell(cell, rows, queries, own, wanted, found)
-            done += len(rows)
-            if tell is not None:
-                tell(done)
-        return found, np.zeros(len(queries), np.bool_)
+            if len(rows):
+                tiles = slice(*self.first[cell : cell + 2])
+                self.tiled[tiles] = candidates.tiles(leading[rows])
+                at = tiles.start * candidates.ROWS
+                self.rows[at : at + len(rows)] = rows
 
-    def _cells_of(self, queries: Array, own: Array) -> Array:
-        cells = self.cells.of_row[np.maximum(own, 0)]
-        others = np.flatnonzero(own < 0)
-        for start in range(0, len(others), _BLOCK):
-            part = others[start : start + _BLOCK]
-            leading = self.rotation.project(floats(queries[part]), self.cells.size)
-            cells[part] = _nearest(leading, self.cells.centres)
-        return np.asarray(cells)
+    def nearest(
+        self, queries: Array, distances: Array, reach: float, wanted: int
+    ) -> tuple[Array, Array]:
+        """As `candidates.nearest`, but of cells within reach alone.
 
-    def _search_cell(
-        self, cell: int, rows: Array, queries: Array, own: Array | None, wanted: int, found: Found
-    ) -> None:
-        near, sizes = self.cells.near[cell], np.diff(self._bounds)
-        probes = max(self.probes, 1 + int(np.searchsorted(np.cumsum(sizes[near]), wanted)))
-        parts = [slice(self._bounds[c], self._bounds[c + 1]) for c in near[:probes]]
-        pool = np.concatenate([self._sorted[part] for part in parts])
-        pool_ids = np.concatenate([self._order[part] for part in parts])
-        batch = floats(queries[rows])
-        searched = self.rotation.project(batch, self.size)
-        bounds, candidates = faiss.knn(searched, pool, wanted)
-        ids, squares = (np.empty((len(rows), found[0].shape[1]), t) for t in (np.int32, np.float64))
-        rank(
-            np.arange(len(rows)), batch, self.flat.train,
-            own_ids(None, slice(0, len(rows))) if own is None else own[rows], searched, bounds,
-            pool_ids[candidates], ids, squares, np.empty(len(rows), np.bool_),
+        Parameters
+        ----------
+        queries : ndarray of shape (m, p + 1), float32
+        distances : ndarray of shape (m, L), float32
+            Distances of the queries from the centres.
+        reach : float
+            A cell is looked through if its centre lies within so many times the distance of the
+            last candidate.
+        wanted : int
+            At least 1, at most n.
+        """
+        squares = np.empty((len(queries), wanted), np.float32)
+        ids = np.empty((len(queries), wanted), np.int64)
+        in_slices(
+            _nearest, len(queries), candidates.extended(queries), distances, reach, self.tiled,
+            self.first, squares, ids, rows=_QUERIES,
         )  # fmt: skip
-        found[0][rows], found[1][rows] = ids, np.sqrt(squares)
+        return squares, self.rows[ids]
 
 
-def _nearest(leading: Array, centres: Array) -> Array:
-    """The nearest centre of each row, shape (m,), int32."""
-    blocks = range(0, len(leading), _BLOCK)
-    cells = [faiss.knn(leading[b : b + _BLOCK], centres, 1)[1][:, 0] for b in blocks]
-    return np.concatenate(cells).astype(np.int32)
+@numba.njit(nogil=True, cache=True)
+def _distances(start, stop, norms, centre_norms, out):  # type: ignore[no-untyped-def]
+    """Make products of rows and centres distances, in place."""
+    for row in range(start, stop):
+        for cell in range(out.shape[1]):
+            square = norms[row] + centre_norms[cell] - 2 * out[row, cell]
+            out[row, cell] = np.sqrt(max(square, np.float32(0)))
+
+
+@numba.njit(nogil=True, cache=True)
+def _nearest(  # type: ignore[no-untyped-def]
+    start, stop, queries, distances, reach, tiled, first, squares, ids
+):
+    m, wanted = stop - start, ids.shape[1]
+    values, kept, counts, least = candidates.room_for(m, wanted)
+    part, which = np.empty((m, queries.shape[1]), np.float32), np.empty(m, np.int64)
+    far = distances[start:stop]
+    norms, close, together = np.empty(m), np.empty(m, far.dtype), np.zeros(far.shape[1])
+    for q in range(m):
+        close[q] = _close(far[q])
+        together += far[q]
+        norms[q] = candidates.squared_norm(queries[start + q])
+    order = np.argsort(together)
+    # A query's nearest cells tell how far its candidates are; only then is it known which others
+    # are within reach.
+    for beyond in (False, True):
+        for cell in order:
+            few = _asking(far[:, cell], beyond, close, reach, norms, least, which)
+            if not few:
+                continue
+            for row in range(few):
+                part[row] = queries[start + which[row]]
+            for t in range(first[cell], first[cell + 1]):
+                candidates.look_at(
+                    tiled[t], t, part[:few], which[:few], wanted, values, kept, counts, least
+                )
+            _cut(2 * wanted, which[:few], values, kept, counts, least, wanted)
+        _cut(wanted, np.arange(m), values, kept, counts, least, wanted)
+    candidates.finish(start, queries, tiled, values, kept, counts, least, squares, ids)
+
+
+@numba.njit(nogil=True, cache=True)
+def _cut(above, which, values, kept, counts, least, wanted):  # type: ignore[no-untyped-def]
+    """Leave the best of the queries for which so many are kept."""
+    for q in which:
+        if counts[q] >= above:
+            candidates.cut(values, kept, counts, least, q, wanted)
+
+
+@numba.njit(nogil=True, cache=True)
+def _close(distances):  # type: ignore[no-untyped-def]
+    """The few-th smallest distance."""
+    nearest = distances[:_CLOSE].copy()
+    farthest = nearest.max()
+    for distance in distances[_CLOSE:]:
+        if distance < farthest:
+            nearest[nearest.argmax()] = distance
+            farthest = nearest.max()
+    return farthest
+
+
+@numba.njit(nogil=True, cache=True)
+def _asking(distances, beyond, close, reach, norms, least, which):  # type: ignore[no-untyped-def]
+    """Put into `which` the queries that look through a cell; how many they are."""
+    few = 0
+    for q in range(len(distances)):
+        asks = (distances[q] <= close[q]) != beyond
+        if asks and beyond:
+            # The least value worth keeping is that of the last candidate: xy - ‖y‖²/2.
+            last = max(norms[q] - 2 * np.float64(least[q]), 0.0)
+            asks = np.float64(distances[q]) ** 2 <= reach * reach * last
+        if asks:
+            which[few] = q
+            few += 1
+    return few

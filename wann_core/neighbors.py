@@ -75,8 +75,8 @@ class NeighborGraph:
             Neighbours a row; cut to n - 1 for training rows and to n for test rows.
         search : {'auto', 'flat'}
             'flat' compares all rows with all rows and is exact. 'auto' takes a faster search where
-            that saves time and finds, on a sample, 0.9999 of the exact neighbours or more (0.999
-            of them from 300,000 rows on); few rows are always searched flat.
+            that saves time and finds, on a sample, 0.9999 of the exact neighbours or more; few rows
+            are always searched flat.
         progress : callable, optional
             Called as `progress(rows done, rows in all, text)`; may raise to stop the search.
 

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from wann_core import candidates
-from wann_core.clustered import Cells, Clustered
+from wann_core.clustered import Cells
 from wann_core.flat import SPARE, Flat, Found, Tell, floats
 from wann_core.two_stage import Rotation, TwoStage, narrow
 
@@ -20,30 +19,32 @@ SEARCHES = ("auto", "flat")
 _ROWS = 10_000
 _VALUES = 10_000 * 256
 _NARROWEST = 64
-# From here on cells are tried, whose recall a graph of so many rows may be content with.
-_CLUSTERED_ROWS = 300_000
-RECALL, CLUSTERED_RECALL = 0.9999, 0.999
+RECALL = 0.9999
 _SIZES = (16, 32, 48, 64, 96, 128, 192)
+# From so many rows on no more dimensions are held beside them than so many.
+_MANY_ROWS, _WIDEST = 300_000, 128
 # Share of the tolerable misses that cells, dimensions and candidates are chosen to make on one
 # sample, as another one, which has the last word, differs by chance. Who fails chooses once more on
 # both.
 _MARGIN = 0.6
 _ATTEMPTS = 2
 _MOST_CANDIDATES = 10
-_WIDEST_CLUSTERED = 128
 # Costs in multiplications of a matrix product, measured on one core: of looking at a row beside
 # multiplying it, of a candidate that is kept and sorted, and of each of its values when ranked.
 _ROW_COST = 4
 _CANDIDATE_COST = 16_000
 _RANK_COST = 24
+# The reach beyond what the sample needs, as spare candidates are beyond what it needs.
+_SPARE_REACH = 1.02
 # A row in a cell costs so many times what it does among all rows.
-_CELL_COST = 3
+_CELL_COST = 1.6
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
 # One query in so many, at least and at most.
 _CALIBRATING = (100, 128, 512)
 _VERIFYING = (75, 256, 768)
 _SEED = 0
+_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class Plan:
     Attributes
     ----------
     method : {'flat', 'two-stage', 'IVF'}
-    searcher : TwoStage, Clustered or None
+    searcher : TwoStage or None
         None for a flat search.
     recall : float
         Share of the exact neighbours that it found on a sample.
@@ -117,7 +118,7 @@ class Plan:
     """
 
     method: str = "flat"
-    searcher: TwoStage | Clustered | None = None
+    searcher: TwoStage | None = None
     recall: float = 1.0
     sampled: int = 0
 
@@ -146,21 +147,22 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
         return _sample(flat, queries, np.sort(drawn[used : used + rows]), tell)
 
     known = fresh(0, _CALIBRATING)
-    space = _Space.of(flat)
+    whole = _Space.of(flat)
     # Where cells fail, two stages over all rows may still do.
-    spaces = [space] if space.cells is None else [space, replace(space, cells=None)]
-    for space in spaces:
+    for space in (whole, replace(whole, cells=None)):
         for _ in range(_ATTEMPTS):
-            made = space.cheapest(known)
-            if made is None:
+            searcher = space.cheapest(known)
+            if searcher is None:
                 break
-            method, searcher = made
             sample = fresh(len(known.ids), _VERIFYING)
             (ids, _), _ = searcher.search(sample.rows, queries.k, sample.own)
             recall = sample.recall(ids)
-            if recall >= (RECALL if method == "two-stage" else CLUSTERED_RECALL):
+            if recall >= RECALL:
+                method = "two-stage" if searcher.cells is None else "IVF"
                 return Plan(method, searcher, recall, len(ids))
             known = known.joined(sample)
+        if searcher is None or searcher.cells is None:
+            break
     return Plan()
 
 
@@ -172,7 +174,7 @@ def _sample(flat: Flat, queries: Queries, positions: Array, tell: Tell | None) -
 
 @dataclass(frozen=True, eq=False)
 class _Space:
-    """The rows as they may be searched: rotated, and in cells where they are very many."""
+    """The rows as they may be searched: rotated, and in cells."""
 
     flat: Flat
     rotation: Rotation
@@ -183,44 +185,51 @@ class _Space:
     @classmethod
     def of(cls, flat: Flat) -> "_Space":
         n, d = flat.train.shape
-        clustered = n >= _CLUSTERED_ROWS
-        sizes = leading_sizes(d, clustered)
+        sizes = leading_sizes(d, n >= _MANY_ROWS)
         rotation = Rotation.fit(flat.train, flat.mean, sizes[-1])
         leading = rotation.project(flat.train, sizes[-1])
-        return cls(flat, rotation, leading, Cells.fit(leading) if clustered else None, sizes)
+        return cls(flat, rotation, leading, Cells.fit(leading), sizes)
 
-    def cheapest(self, sample: Sample) -> tuple[str, TwoStage | Clustered] | None:
+    def cheapest(self, sample: Sample) -> TwoStage | None:
         """The cheapest search that should reach its recall on other rows; None for flat search."""
         n, d = self.flat.train.shape
         asked = self.rotation.project(sample.rows, self.sizes[-1])
-        cells, probes, share = self.cells, 0, 1.0
-        if cells is not None:
-            probes = _probes(cells, asked, sample)
-            share = _CELL_COST * probes / len(cells.near)
-            if share > 1:
-                cells, share = None, 1.0
-        # Cells and candidates miss half of what may be missed each.
-        target = RECALL if cells is None else (1 + CLUSTERED_RECALL) / 2
-        kept = sample.ids.shape[1] + SPARE
-        best, cheapest = None, _WORTHWHILE * (n * (d + _ROW_COST) + kept * _CANDIDATE_COST)
+        k = sample.ids.shape[1]
+        most = min(_MOST_CANDIDATES * (k + 1), n)
+        cheapest = _WORTHWHILE * (n * (d + _ROW_COST) + (k + SPARE) * _CANDIDATE_COST)
+        far = None if self.cells is None else self.cells.distances(asked)
+        rows = float(n)
+        best: tuple[Array, int, Cells | None, float] | None = None
         for size in self.sizes:
-            if share * n * (size + _ROW_COST) > cheapest:
+            if rows * (size + _ROW_COST) > cheapest:
                 break
-            at_size = narrow(self.leading, size)
-            wanted = _candidates(at_size, narrow(asked, size), sample, target)
-            if wanted is None:
-                continue
-            cost = share * n * (size + _ROW_COST) + wanted * (_CANDIDATE_COST + _RANK_COST * d)
-            if cost < cheapest:
-                best, cheapest = (at_size, wanted), cost
-        if best is None:
-            return None
-        if cells is None:
-            return "two-stage", TwoStage(self.flat, self.rotation, *best)
-        return "IVF", Clustered(self.flat, self.rotation, *best, cells, probes)
+            leading = narrow(self.leading, size)
+            squares, found = candidates.nearest(
+                narrow(asked, size), candidates.tiles(leading), most
+            )
+            places = _places(found, sample.ids)
+            for cells in {None, self.cells}:
+                # Cells and candidates make half of the tolerable misses each.
+                target = RECALL if cells is None else (1 + RECALL) / 2
+                needed = int(_allowed(places, target))
+                if needed > most:
+                    continue
+                wanted = min(most, max(needed, k + 1) + SPARE)
+                cost, reach = n * (size + _ROW_COST), np.inf
+                if cells is not None:
+                    relative = far / np.sqrt(np.maximum(squares[:, wanted - 1, None], _TINY))
+                    own = np.take_along_axis(relative, cells.of_row[sample.ids], axis=1)
+                    reach = _SPARE_REACH * float(_allowed(own, target))
+                    rows = float(((relative <= reach) @ cells.rows).mean())
+                    cost = _CELL_COST * rows * (size + _ROW_COST)
+                    cost += len(cells.rows) * (self.sizes[-1] + _ROW_COST)
+                cost += wanted * (_CANDIDATE_COST + _RANK_COST * d)
+                if cost < cheapest:
+                    best, cheapest = (leading, wanted, cells, reach), cost
+        return None if best is None else TwoStage(self.flat, self.rotation, *best)
 
 
-def leading_sizes(columns: int, clustered: bool) -> tuple[int, ...]:
+def leading_sizes(columns: int, many: bool) -> tuple[int, ...]:
     """Numbers of leading dimensions worth trying, at most half of the columns.
 
     Examples
@@ -229,31 +238,15 @@ def leading_sizes(columns: int, clustered: bool) -> tuple[int, ...]:
     ((16, 32), (48, 64, 96, 128, 192))
     """
     # What must be held beside very many rows is bounded.
-    most = min(columns // 2, _WIDEST_CLUSTERED if clustered else columns)
+    most = min(columns // 2, _WIDEST if many else columns)
     fewest = min(columns // 16, _SIZES[-3])
     return tuple(size for size in _SIZES if fewest <= size <= most)
 
 
-def _allowed(needed: Array, target: float) -> int:
+def _allowed(needed: Array, target: float) -> Any:
     """The smallest number that is enough for all but a tolerable share of the neighbours."""
     misses = int(_MARGIN * (1 - target) * needed.size)
-    return int(np.sort(needed, axis=None)[-1 - misses])
-
-
-def _candidates(leading: Array, asked: Array, sample: Sample, target: float) -> int | None:
-    """Candidates that leading dimensions need; None if they are too many."""
-    k = sample.ids.shape[1]
-    most = min(_MOST_CANDIDATES * (k + 1), len(leading))
-    _, found = candidates.nearest(asked, candidates.tiles(leading), most)
-    needed = _allowed(_places(found, sample.ids), target)
-    return None if needed > most else min(most, max(needed, k + 1) + SPARE)
-
-
-def _probes(cells: Cells, asked: Array, sample: Sample) -> int:
-    """Cells that must be looked through for the neighbours of the sample to be in them."""
-    _, own = faiss.knn(asked, cells.centres, 1)
-    needed = _places(cells.near[own[:, 0]], cells.of_row[sample.ids])
-    return _allowed(needed, (1 + CLUSTERED_RECALL) / 2)
+    return np.sort(needed, axis=None)[-1 - misses]
 
 
 def _places(found: Array, wanted: Array) -> Array:

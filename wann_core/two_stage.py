@@ -16,6 +16,7 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 
 from wann_core import candidates
+from wann_core.clustered import Cells, CellTiles
 from wann_core.flat import Flat, Found, Tell, empty, floats, own_ids, rank, rows_at_once
 
 Array = npt.NDArray[Any]
@@ -28,6 +29,7 @@ _FEW, _DOUBTFUL = 0.02, 0.01
 # Queries near each other share candidates, which are then still in the cache: queries are searched
 # in groups of about so many, no more groups than so many.
 _GROUP, _GROUPS = 128, 1000
+_ORDERING = 16
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -92,12 +94,37 @@ class TwoStage:
         The rows as `Rotation.project` gives them.
     wanted : int
         Candidates, rows whose true distance is computed, more than k.
+    cells : Cells, optional
+        Only cells within reach are looked through for candidates, see `CellTiles`; all rows are if
+        there are no cells.
+    reach : float
     """
 
-    def __init__(self, flat: Flat, rotation: Rotation, leading: Array, wanted: int) -> None:
+    def __init__(
+        self,
+        flat: Flat,
+        rotation: Rotation,
+        leading: Array,
+        wanted: int,
+        cells: Cells | None = None,
+        reach: float = np.inf,
+    ) -> None:
         self.flat, self.rotation = flat, rotation
-        self.tiles, self.size = candidates.tiles(leading), leading.shape[1] - 1
-        self.candidates = wanted
+        self.candidates, self.size = wanted, leading.shape[1] - 1
+        self.cells, self.reach = cells, reach
+        self._tiles: Array | CellTiles = (
+            candidates.tiles(leading) if cells is None else CellTiles(leading, cells)
+        )
+
+    def _nearest(self, batch: Array, wanted: int) -> tuple[Array, Array, Array]:
+        """Leading coordinates of queries, and their candidates, see `candidates.nearest`."""
+        if not isinstance(self._tiles, CellTiles):
+            leading = self.rotation.project(batch, self.size)
+            return leading, *candidates.nearest(leading, self._tiles, wanted)
+        cells = self._tiles.cells
+        wide = self.rotation.project(batch, cells.size)
+        leading = narrow(wide, self.size)
+        return leading, *self._tiles.nearest(leading, cells.distances(wide), self.reach, wanted)
 
     def search(
         self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
@@ -105,31 +132,33 @@ class TwoStage:
         """As `Flat.search`, and beside it which rows are certified, shape (m,), bool.
 
         Where few are not, these are searched flat, and all are certified then; else those are
-        whose candidates reach least far beyond their k-th neighbour, in proportion.
+        whose candidates reach least far beyond their k-th neighbour, in proportion. Within cells
+        none is certified, and none searched again: nearer rows may lie in cells left out, of which
+        the candidates know nothing.
         """
         found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
         reach = np.empty(len(queries))
         own = own_ids(own, slice(0, len(queries)))
-        leading = self.rotation.project(queries, self.size)
-        order = _by_nearness(leading)
-        step = rows_at_once(self.tiles.size, self.size)
-        wanted = min(max(self.candidates, k + 1), len(self.flat.train))
+        order = _by_nearness(self.rotation.project(queries, min(self.size, _ORDERING)))
+        n = len(self.flat.train)
+        step, wanted = rows_at_once(n * self.size, self.size), min(max(self.candidates, k + 1), n)
         for start in range(0, len(queries), step):
             part = order[start : start + step]
-            searched = leading[part]
-            bounds, among = candidates.nearest(searched, self.tiles, wanted)
+            batch = floats(queries[part])
+            searched, bounds, among = self._nearest(batch, wanted)
             ids, squares = np.empty((len(part), k), np.int32), np.empty((len(part), k))
             certain = np.empty(len(part), np.bool_)
             rank(
-                np.arange(len(part)), floats(queries[part]), self.flat.train, own[part], searched,
-                bounds, among, ids, squares, certain,
+                np.arange(len(part)), batch, self.flat.train, own[part], searched, bounds, among,
+                ids, squares, certain,
             )  # fmt: skip
-            found[0][part], found[1][part], certified[part] = ids, np.sqrt(squares), certain
+            found[0][part], found[1][part] = ids, np.sqrt(squares)
+            certified[part] = certain & (self.cells is None)
             reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], _TINY)
             if tell is not None:
                 tell(start + len(part))
         rest = _doubtful(reach, certified)
-        if len(rest):
+        if len(rest) and self.cells is None:
             self._search_flat(rest, queries, k, own, found, tell)
             certified[rest] = True
         return found, certified
