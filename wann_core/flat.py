@@ -18,7 +18,7 @@ Tell = Callable[[int], None]
 
 # One call to faiss takes about this many multiplications, and so many queries that its matrix
 # product stays efficient: progress is reported, and a search can be stopped, within a second.
-_CALL_COST = 1e10
+_CALL_COST = 4e10
 _CALL_ROWS = (256, 4096)
 # Below this many query values faiss 1.15 leaves the matrix product for slower loops.
 _BLAS_VALUES = 128_000

@@ -25,7 +25,7 @@ _FIT_ROWS = 10_000
 _BLOCK = 8192
 # Uncertified rows are searched flat if they are no more than this share of all; else only the most
 # doubtful ones are. Neighbours are missed in bulk by odd rows, and these can be told.
-_FEW, _DOUBTFUL = 0.02, 0.01
+_FEW, _DOUBTFUL = 0.02, 0.005
 # Queries near each other share candidates, which are then still in the cache: queries are searched
 # in groups of about so many, no more groups than so many.
 _GROUP, _GROUPS = 128, 1000
