@@ -215,7 +215,9 @@ def test_killed_at_any_moment_a_sweep_loses_and_repeats_nothing(
     runs = parse(plan.read_text()).scenarios()
     assert before > 0
     outcomes = list(run_sweep(runs))
-    assert sum("stored_at" in outcome.record for outcome in outcomes) == before
+    # Workers whose parent was killed may end the run that they are at.
+    assert before <= sum("stored_at" in outcome.record for outcome in outcomes)
+    assert len(ResultsStore().records()) == len(runs)
     ResultsStore().path.unlink()
     assert rows(outcomes) == rows(list(run_sweep(runs)))
 

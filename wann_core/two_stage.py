@@ -30,6 +30,8 @@ _FEW, _DOUBTFUL = 0.02, 0.005
 # in groups of about so many, no more groups than so many.
 _GROUP, _GROUPS = 128, 1000
 _ORDERING = 16
+# Queries looked through cells at once: enough for many cores to share, few enough to be told of.
+_IN_CELLS = 4096
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -141,7 +143,8 @@ class TwoStage:
         own = own_ids(own, slice(0, len(queries)))
         order = _by_nearness(self.rotation.project(queries, min(self.size, _ORDERING)))
         n = len(self.flat.train)
-        step, wanted = rows_at_once(n * self.size, self.size), min(max(self.candidates, k + 1), n)
+        wanted = min(max(self.candidates, k + 1), n)
+        step = rows_at_once(n * self.size, self.size) if self.cells is None else _IN_CELLS
         for start in range(0, len(queries), step):
             part = order[start : start + step]
             batch = floats(queries[part])
