@@ -1,9 +1,11 @@
 """Make docs/screenshots anew from the running app: `python -m docs.make_screenshots`."""
 
+import os
 import re
 import shutil
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from PIL import Image
@@ -37,6 +39,7 @@ def main() -> None:
     for theme in ("light", "dark"):
         with (
             tempfile.TemporaryDirectory() as name,
+            mock.patch.dict(os.environ, {"WANN_CACHE": name}),
             server(Path(name), DEMO / "database", DEMO / "data") as address,
             sync_playwright() as playwright,
         ):
