@@ -201,7 +201,7 @@ def sidebar() -> Settings:
             st.selectbox, "search", "search", options=list(_SEARCHES),
             format_func=_SEARCHES.__getitem__,
             help="Automatic: on many rows a faster search, if it finds 99.99 % of the exact "
-            "neighbours of a sample (99.9 % from 300,000 rows on); how many is shown.",
+            "neighbours of a sample; how many is shown.",
         )  # fmt: skip
     try:
         scenario = Scenario(

@@ -26,7 +26,7 @@ T = TypeVar("T")
 Array = npt.NDArray[Any]
 
 # Raised whenever the search would answer or keep something else: old files are left alone.
-_GRAPH_VERSION = 4
+_GRAPH_VERSION = 5
 # Searches cheaper than this many multiplications (about a second) are not worth a file.
 _WORTH_KEEPING = 3e10
 _GRAPH_FOLDER_BYTES = 4 << 30
