@@ -1,14 +1,21 @@
-"""Run a compiled kernel over slices of rows in threads.
+"""Work in threads: compiled kernels over slices of rows, and independent fits.
 
 The kernels release the interpreter lock. A thread pool of our own, unlike a parallel numba kernel
 on its default threading layer, may be entered from many threads at once, as the sessions of a
 dashboard do, and brings no further OpenMP runtime beside those of faiss and torch.
 """
 
+import contextlib
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 _CORES = os.cpu_count() or 1
 # A worker process among others is told its share of the cores as OpenMP's libraries are.
@@ -25,3 +32,57 @@ def in_slices(kernel: Callable[..., None], n: int, *args: Any, rows: int = 4096)
     starts = range(0, n, rows)
     for task in [_pool.submit(kernel, start, min(start + rows, n), *args) for start in starts]:
         task.result()
+
+
+class _Blas:
+    """BLAS knows one number of threads for the whole process: whoever is last gives it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limits: Any = None
+
+    @contextlib.contextmanager
+    def bounded(self, threads: int) -> Iterator[None]:
+        """BLAS with so many threads, or as many as whoever came first asked for."""
+        with self._lock:
+            self._users += 1
+            if self._users == 1:
+                self._limits = threadpool_limits(threads, user_api="blas")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._limits.restore_original_limits()
+
+
+blas = _Blas()
+
+
+def each(
+    work: Callable[[Item], Result], items: Sequence[Item], tell: Callable[[int], None]
+) -> list[Result]:
+    """What a few long tasks answer, in the order of their items.
+
+    Products as thin as those of a linear model are slower on many threads of BLAS than on one: each
+    task has one to itself.
+
+    Parameters
+    ----------
+    work : callable
+    items : sequence
+    tell : callable
+        Told in this thread how many tasks are done; may raise to stop before the others begin.
+    """
+    with blas.bounded(1), ThreadPoolExecutor(_THREADS) as pool:
+        tasks = [pool.submit(work, item) for item in items]
+        try:
+            results: list[Result] = []
+            for task in tasks:
+                tell(len(results))
+                results.append(task.result())
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return results

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from wann_core import export, sweep
 from wann_core.datasets import DATABASE_ROOT, DATASET_ROOT
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.neighbors import Progress
+from wann_core.parallel import blas
 from wann_core.probing import TRAINED
 from wann_core.results import Keeper, use_store
 from wann_core.scenario import Scenario, prepare
@@ -147,7 +147,7 @@ def _run(
             with contextlib.suppress(WannError):
                 prepare(asked, **roots, progress=meter.part(len(tasks.runs) + i))
         if threads:
-            stack.enter_context(_blas.bounded(_cores(n_jobs)))
+            stack.enter_context(blas.bounded(_cores(n_jobs)))
         calls = (
             joblib.delayed(_task)(
                 i, runs, roots, keeper.fresh() if here else None,
@@ -177,32 +177,6 @@ def _close(results: Any) -> None:
 def _cores(n_jobs: int) -> int:
     """The share of each of so many tasks."""
     return max(1, (os.cpu_count() or 1) // int(joblib.effective_n_jobs(n_jobs)))
-
-
-class _Blas:
-    """BLAS knows one number of threads for the whole process: the last sweep gives it back."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sweeps = 0
-        self._limits: Any = None
-
-    @contextlib.contextmanager
-    def bounded(self, cores: int) -> Iterator[None]:
-        with self._lock:
-            self._sweeps += 1
-            if self._sweeps == 1:
-                self._limits = threadpool_limits(cores, user_api="blas")
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._sweeps -= 1
-                if not self._sweeps:
-                    self._limits.restore_original_limits()
-
-
-_blas = _Blas()
 
 
 def _task(

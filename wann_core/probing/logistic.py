@@ -19,6 +19,7 @@ from sklearn.model_selection import StratifiedKFold
 
 from wann_core.errors import WannError
 from wann_core.neighbors import Progress
+from wann_core.parallel import blas, each
 from wann_core.prepared import Prepared
 
 Array = npt.NDArray[Any]
@@ -103,7 +104,8 @@ def fit_logistic(prepared: Prepared, method: str, progress: Progress | None = No
     C = max(scores, key=lambda c: scores[c]) if scores else 1.0
     if progress is not None:
         progress(len(C_GRID), len(C_GRID) + 1, "logistic regression on all rows")
-    model = LogisticRegression(C=C, max_iter=_ITERATIONS).fit(X, y, sample_weight=weights)
+    with blas.bounded(1):
+        model = LogisticRegression(C=C, max_iter=_ITERATIONS).fit(X, y, sample_weight=weights)
     shares = model.predict_proba(prepared.X_test)
     return LogisticFit(
         predictions=model.classes_[shares.argmax(axis=1)].astype(np.int64),
@@ -133,14 +135,20 @@ def choose_C(
     # Each fit starts from the one under the last C, which is close to it.
     models = [LogisticRegression(max_iter=_ITERATIONS, warm_start=True) for _ in folds]
     scores: dict[float, float] = {}
+
+    def right(fold: int) -> int:
+        train, held_out = folds[fold]
+        model = models[fold].set_params(C=C).fit(X[train], y[train], sample_weight=weights[train])
+        return int((model.predict(X[held_out]) == y[held_out]).sum())
+
     for i, C in enumerate(C_GRID):
-        if progress is not None:
-            progress(i, len(C_GRID) + 1, f"logistic regression, cross-validation of C = {C:g}")
-        right = 0
-        for model, (train, held_out) in zip(models, folds, strict=True):
-            model.set_params(C=C).fit(X[train], y[train], sample_weight=weights[train])
-            right += int((model.predict(X[held_out]) == y[held_out]).sum())
-        scores[C] = right / len(y)
+
+        def tell(done: int, i: int = i, C: float = C) -> None:
+            if progress is not None:
+                text = f"logistic regression, cross-validation of C = {C:g}"
+                progress(i + done / _FOLDS, len(C_GRID) + 1, text)
+
+        scores[C] = sum(each(right, range(_FOLDS), tell)) / len(y)
         # Weak penalties take longest to fit, and past the peak there is nothing to find.
         if scores[C] < max(scores.values()):
             break

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from wann_core import store
 from wann_core.errors import WannError
 from wann_core.neighbors import Progress
+from wann_core.parallel import each
 from wann_core.probing.logistic import choose_C
 
 Array = npt.NDArray[Any]
@@ -93,12 +94,11 @@ class OutOfFold:
 
     def _fit(self, weights: Array | None) -> Array:
         shares = np.zeros((len(self.labels), self.n_classes), np.float32)
-        for fold in range(FOLDS):
-            if self.progress is not None:
-                self.progress(fold, FOLDS, "logistic regression, fold by fold")
+
+        def fit(fold: int) -> None:
             held_out = self.folds == fold
             if not held_out.any():
-                continue
+                return
             fitted = ~held_out
             model = LogisticRegression(C=self.C, max_iter=_ITERATIONS, tol=_TOLERANCE)
             model.fit(
@@ -108,6 +108,12 @@ class OutOfFold:
             )
             rows = np.flatnonzero(held_out)
             shares[np.ix_(rows, model.classes_)] = model.predict_proba(self.X[held_out])
+
+        def tell(done: int) -> None:
+            if self.progress is not None:
+                self.progress(done, FOLDS, "logistic regression, fold by fold")
+
+        each(fit, range(FOLDS), tell)
         return shares
 
 
