@@ -10,22 +10,26 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from wann_core import candidates
+from wann_core.clustered import Cells, CellTiles
 
 Array = npt.NDArray[Any]
 
 
-def check(queries: Array, rows: Array, wanted: int) -> None:
-    squares, ids = candidates.nearest(queries, candidates.tiles(rows), wanted)
+def check(queries: Array, rows: Array, wanted: int, found: tuple[Array, Array]) -> None:
+    squares, ids = found
     assert squares.shape == ids.shape == (len(queries), wanted)
     true = ((queries[:, None].astype(float) - rows[None]) ** 2).sum(axis=2)
-    found = np.take_along_axis(true, ids, axis=1)
     size = (queries**2.0).sum(axis=1)[:, None] + (rows**2.0).sum(axis=1).max()
     rounding = 1e-5 * size
     assert all(len(set(row)) == wanted for row in ids)
     assert (np.diff(squares, axis=1) >= 0).all()
-    assert (np.abs(squares - found) <= rounding).all()
+    assert (np.abs(squares - np.take_along_axis(true, ids, axis=1)) <= rounding).all()
     # As near as the nearest there are: nothing nearer was left out.
     assert (np.abs(squares - np.sort(true, axis=1)[:, :wanted]) <= rounding).all()
+
+
+def nearest(queries: Array, rows: Array, wanted: int) -> tuple[Array, Array]:
+    return candidates.nearest(queries, candidates.tiles(rows), wanted)
 
 
 @settings(deadline=None)
@@ -38,7 +42,29 @@ def check(queries: Array, rows: Array, wanted: int) -> None:
     data=st.data(),
 )
 def test_few_rows(rows: Array, data: st.DataObject) -> None:
-    check(rows[:7], rows, data.draw(st.integers(1, len(rows))))
+    wanted = data.draw(st.integers(1, len(rows)))
+    check(rows[:7], rows, wanted, nearest(rows[:7], rows, wanted))
+
+
+@settings(deadline=None)
+@given(
+    rows=hnp.arrays(
+        np.float32,
+        st.tuples(st.integers(1, 300), st.integers(1, 5)),
+        elements=st.integers(-8, 8) | st.floats(-100, 100, width=32),
+    ),
+    of_row=st.lists(st.integers(0, 6), min_size=300, max_size=300),
+    data=st.data(),
+)
+def test_cells_within_boundless_reach_hold_all_candidates(
+    rows: Array, of_row: list[int], data: st.DataObject
+) -> None:
+    wanted = data.draw(st.integers(1, len(rows)))
+    cells = Cells(rows[np.arange(7) % len(rows)], np.array(of_row[: len(rows)], np.int32))
+    # A last candidate at distance 0 reaches nowhere, however far it would.
+    queries = rows[:7] + np.float32(0.5)
+    found = CellTiles(rows, cells).nearest(queries, cells.distances(queries), 1e6, wanted)
+    check(queries, rows, wanted, found)
 
 
 MANY = {
@@ -57,7 +83,7 @@ MANY = {
 @pytest.mark.parametrize("wanted", [1, 60, 700])
 def test_many_rows(name: str, wanted: int) -> None:
     rows = MANY[name].astype(np.float32)
-    check(rows[::60], rows, wanted)
+    check(rows[::60], rows, wanted, nearest(rows[::60], rows, wanted))
 
 
 def test_answers_do_not_depend_on_threads() -> None:

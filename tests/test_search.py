@@ -232,31 +232,6 @@ def test_search_of_cells(monkeypatch: pytest.MonkeyPatch, reach: float) -> None:
         assert recall(ids, exact_ids) < 0.99
 
 
-@settings(deadline=None)
-@given(
-    rows=hnp.arrays(
-        np.float32,
-        st.tuples(st.integers(1, 300), st.integers(1, 5)),
-        elements=st.integers(-8, 8) | st.floats(-100, 100, width=32),
-    ),
-    of_row=st.lists(st.integers(0, 6), min_size=300, max_size=300),
-    data=st.data(),
-)
-def test_cells_within_boundless_reach_hold_all_candidates(
-    rows: Array, of_row: list[int], data: st.DataObject
-) -> None:
-    wanted = data.draw(st.integers(1, len(rows)))
-    cells = Cells(rows[np.arange(7) % len(rows)], np.array(of_row[: len(rows)], np.int32))
-    tiles = clustered.CellTiles(rows, cells)
-    # A last candidate at distance 0 reaches nowhere, however far it would.
-    queries = rows[:7] + np.float32(0.5)
-    squares, ids = tiles.nearest(queries, cells.distances(queries), 1e6, wanted)
-    true = ((queries[:, None].astype(float) - rows[None]) ** 2).sum(axis=2)
-    assert all(len(set(row)) == wanted for row in ids)
-    rounding = 1e-5 * ((queries**2.0).sum(axis=1)[:, None] + (rows**2.0).sum(axis=1).max())
-    assert (np.abs(squares - np.sort(true, axis=1)[:, :wanted]) <= rounding).all()
-
-
 @pytest.mark.parametrize("kind", ["two-stage", "IVF"])
 def test_half_precision_and_mapped_rows_give_the_same_graph(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str

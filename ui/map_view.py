@@ -29,9 +29,8 @@ _COLORS = {
     "density": "Density",
 }
 _BY_CLASS = ("observed", "true")
-_MOST_FOCUS = (
-    look.CLASS_COLORS - 1
-)  # classes that colours tell apart, beside the grey of the others
+# Classes that colours tell apart, beside the grey of the others.
+_MOST_FOCUS = look.CLASS_COLORS - 1
 _WHOLE = (0.0, 100.0)
 _MOST_K = 51
 _MARGIN = 1.03  # half the side of the square over the reach of the points

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from wann_core import candidates
 from wann_core.clustered import Cells
 from wann_core.flat import SPARE, Flat, Found, Tell, floats
-from wann_core.two_stage import Rotation, TwoStage, narrow
+from wann_core.two_stage import TINY, Rotation, TwoStage, narrow
 
 Array = npt.NDArray[Any]
 
@@ -45,7 +45,6 @@ _WORTHWHILE = 0.8
 _CALIBRATING = (100, 128, 512)
 _VERIFYING = (75, 256, 768)
 _SEED = 0
-_TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,7 +208,8 @@ class _Space:
                 narrow(asked, size), candidates.tiles(leading), most
             )
             places = _places(found, sample.ids)
-            for cells in {None, self.cells}:
+            last = np.sqrt(np.maximum(squares, TINY))
+            for cells in dict.fromkeys((None, self.cells)):
                 # Cells and candidates make half of the tolerable misses each.
                 target = RECALL if cells is None else (1 + RECALL) / 2
                 needed = int(_allowed(places, target))
@@ -218,10 +218,7 @@ class _Space:
                 wanted = min(most, max(needed, k + 1) + SPARE)
                 cost, reach = n * (size + _ROW_COST), np.inf
                 if cells is not None:
-                    relative = far / np.sqrt(np.maximum(squares[:, wanted - 1, None], _TINY))
-                    own = np.take_along_axis(relative, cells.of_row[sample.ids], axis=1)
-                    reach = _SPARE_REACH * float(_allowed(own, target))
-                    rows = float(((relative <= reach) @ cells.rows).mean())
+                    reach, rows = _within(cells, far / last[:, wanted - 1, None], sample, target)
                     cost = _CELL_COST * rows * (size + _ROW_COST)
                     cost += len(cells.rows) * (self.sizes[-1] + _ROW_COST)
                 cost += wanted * (_CANDIDATE_COST + _RANK_COST * d)
@@ -248,6 +245,16 @@ def _allowed(needed: Array, target: float) -> Any:
     """The smallest number that is enough for all but a tolerable share of the neighbours."""
     misses = int(_MARGIN * (1 - target) * needed.size)
     return np.sort(needed, axis=None)[-1 - misses]
+
+
+def _within(cells: Cells, relative: Array, sample: Sample, target: float) -> tuple[float, float]:
+    """How far queries must reach for cells, and how many rows are in those within reach.
+
+    `relative` are the distances of the centres, as multiples of that of a query's last candidate.
+    """
+    needed = np.take_along_axis(relative, cells.of_row[sample.ids], axis=1)
+    reach = _SPARE_REACH * float(_allowed(needed, target))
+    return reach, float(((relative <= reach) @ cells.rows).mean())
 
 
 def _places(found: Array, wanted: Array) -> Array:

@@ -29,10 +29,12 @@ _FEW, _DOUBTFUL = 0.02, 0.005
 # Queries near each other share candidates, which are then still in the cache: queries are searched
 # in groups of about so many, no more groups than so many.
 _GROUP, _GROUPS = 128, 1000
+# Dimensions that tell who is near: all of them, of all queries, would take too much room.
 _ORDERING = 16
 # Queries looked through cells at once: enough for many cores to share, few enough to be told of.
 _IN_CELLS = 4096
-_TINY = float(np.finfo(np.float32).tiny)
+# Instead of squared distances of 0, by which nothing can be divided.
+TINY = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,13 +157,14 @@ class TwoStage:
                 np.arange(len(part)), batch, self.flat.train, own[part], searched, bounds, among,
                 ids, squares, certain,
             )  # fmt: skip
-            found[0][part], found[1][part] = ids, np.sqrt(squares)
-            certified[part] = certain & (self.cells is None)
-            reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], _TINY)
+            found[0][part], found[1][part], certified[part] = ids, np.sqrt(squares), certain
+            reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], TINY)
             if tell is not None:
                 tell(start + len(part))
+        if self.cells is not None:
+            return found, np.zeros(len(queries), np.bool_)
         rest = _doubtful(reach, certified)
-        if len(rest) and self.cells is None:
+        if len(rest):
             self._search_flat(rest, queries, k, own, found, tell)
             certified[rest] = True
         return found, certified

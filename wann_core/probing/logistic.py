@@ -134,21 +134,24 @@ def choose_C(
     folds = list(StratifiedKFold(_FOLDS).split(X, y))
     # Each fit starts from the one under the last C, which is close to it.
     models = [LogisticRegression(max_iter=_ITERATIONS, warm_start=True) for _ in folds]
-    scores: dict[float, float] = {}
 
-    def right(fold: int) -> int:
-        train, held_out = folds[fold]
-        model = models[fold].set_params(C=C).fit(X[train], y[train], sample_weight=weights[train])
-        return int((model.predict(X[held_out]) == y[held_out]).sum())
+    def accuracy(i: int, C: float) -> float:
+        def right(fold: int) -> int:
+            train, held_out = folds[fold]
+            model = models[fold].set_params(C=C)
+            model.fit(X[train], y[train], sample_weight=weights[train])
+            return int((model.predict(X[held_out]) == y[held_out]).sum())
 
-    for i, C in enumerate(C_GRID):
-
-        def tell(done: int, i: int = i, C: float = C) -> None:
+        def tell(done: int) -> None:
             if progress is not None:
                 text = f"logistic regression, cross-validation of C = {C:g}"
                 progress(i + done / _FOLDS, len(C_GRID) + 1, text)
 
-        scores[C] = sum(each(right, range(_FOLDS), tell)) / len(y)
+        return sum(each(right, range(_FOLDS), tell)) / len(y)
+
+    scores: dict[float, float] = {}
+    for i, C in enumerate(C_GRID):
+        scores[C] = accuracy(i, C)
         # Weak penalties take longest to fit, and past the peak there is nothing to find.
         if scores[C] < max(scores.values()):
             break
