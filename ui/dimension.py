@@ -73,7 +73,7 @@ def controls(settings: Settings, data: Dataset) -> Plan | None:
     rows = min(base.num_subsamples or len(data.train), len(data.train))
     offered = reduction.sizes(columns, data.n_classes, rows)
     place = st.container(key="stacking_plan")
-    left, middle, right = place.columns([2, 4, 2], gap="medium")
+    left, middle, right = place.columns([5, 8, 3], gap="medium")
     names = linked(
         left.pills, "Reductions", key="reductions", options=_REDUCTIONS,
         default=list(_REDUCTIONS), selection_mode="multi",

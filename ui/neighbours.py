@@ -16,7 +16,7 @@ _CHOICES = {
     "unreliable": "Least reliable",
     "disagreement": "Methods disagree",
 }
-_SPLITS = {"train": "Training rows", "test": "Test rows"}
+_SPLITS = {"train": "Training", "test": "Test"}
 _SHOWN = 16
 _NEIGHBOURS = 20  # shown at first
 
@@ -24,7 +24,7 @@ _NEIGHBOURS = 20  # shown at first
 def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
     """Draw the choice of a sample; None, and a hint, where there is none to choose."""
     place = st.container(key="stacking_sample")
-    left, middle, right = place.columns([2, 4, 2], vertical_alignment="bottom")
+    left, middle, right = place.columns([15, 43, 19], vertical_alignment="bottom")
     split = linked(
         left.segmented_control, "Samples", key="split", options=list(_SPLITS), default="train",
         format_func=_SPLITS.__getitem__, required=True, on_change=_forget_row,

@@ -255,7 +255,7 @@ def tell(planned: Planned) -> None:
             "or a reduction needs its own.",
         ),
     ]  # fmt: skip
-    columns = st.columns(5)
+    columns = st.columns([3, 3, 3, 3, 5])
     for place, (name, number, words) in zip(columns, cards, strict=False):
         place.metric(name, f"{number:,}", help=words)
     seconds = planned.seconds
