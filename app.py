@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui import navigation
+from ui.shell import navigation
 
 st.set_page_config(page_title="WANN Explorer", page_icon=":material/hub:", layout="wide")
 navigation.run()

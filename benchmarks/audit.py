@@ -5,7 +5,7 @@ which measures what the file does not hold yet, and add `--write docs/audit.md` 
 all that it holds between that page's marks. It needs CIFAR-10's embeddings under backbone
 'tiny-darknet', the labels of CIFAR-10N and MNIST's raw files; about a minute a row on two cores.
 
-cleanlab gets what it makes for itself from features, the vote of the 10 nearest neighbours without
+cleanlab gets what it makes for itself from features, the vote of the 10 nearest neighbors without
 the row's own, and the very probabilities of our probe (out of five folds).
 """
 
@@ -21,13 +21,15 @@ from cleanlab.count import num_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from wann_core import datasets, noise, store
-from wann_core.audit import LabelledRows, judge, labelled_rows
-from wann_core.audit_scores import NEIGHBORS, SCORES, Evidence
+from wann_core import datasets
+from wann_core.audit.evidence import NEIGHBORS, SCORES, Evidence
+from wann_core.audit.label_audit import LabeledRows, judge, labeled_rows
 from wann_core.datasets.dataset import Dataset, Split
-from wann_core.neighbors import NeighborGraph
-from wann_core.probing.out_of_fold import OutOfFold
-from wann_core.voting import vote_shares
+from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.methods.voting import vote_shares
+from wann_core.neighbors.cache import neighbor_graph
+from wann_core.neighbors.graph import NeighborGraph
+from wann_core.noise import patterns
 
 CIFAR = ("cifar10", "tiny-darknet")
 HUMAN = {"aggre": "aggre_label", "random1": "random_label1", "worse": "worse_label"}
@@ -62,7 +64,7 @@ def last_rows(data: Dataset) -> Dataset:
     return dataclasses.replace(data, train=train, test=None)
 
 
-def load(row: str, roots: tuple[str, str]) -> tuple[LabelledRows, np.ndarray]:
+def load(row: str, roots: tuple[str, str]) -> tuple[LabeledRows, np.ndarray]:
     """Rows with the labels of a row of the table, and their true labels.
 
     All rows err, digits' test rows too.
@@ -70,22 +72,27 @@ def load(row: str, roots: tuple[str, str]) -> tuple[LabelledRows, np.ndarray]:
     source, name = row.split(" ", 1)
     if source == "CIFAR-10N":
         data = last_rows(datasets.load(f"cifar10-n/{HUMAN[name]}", CIFAR[1], *roots))
-        return labelled_rows(data), data.train.true
+        return labeled_rows(data), data.train.true
     data = {
         "CIFAR-10": lambda: last_rows(datasets.load(*CIFAR, *roots)),
         "MNIST": lambda: mnist(roots[1]),
         "digits": lambda: datasets.load("digits", "pixels"),
     }[source]()
-    rows = labelled_rows(data)
+    rows = labeled_rows(data)
     pattern, ratio = name.split()
     raw = np.concatenate([split.X for split in data.splits.values()])
-    noisy = noise.add_noise(
-        rows.labels, pattern, float(ratio), rng=np.random.RandomState(SEED),
-        n_classes=10, dataset=data.name, X=raw,
+    noisy = patterns.add_noise(
+        rows.labels,
+        pattern,
+        float(ratio),
+        rng=np.random.RandomState(SEED),
+        n_classes=10,
+        dataset=data.name,
+        X=raw,
         draw="reference" if pattern == "instance" else "exact",
-    ).labels  # fmt: skip
+    ).labels
     changed = {**vars(rows), "labels": noisy}
-    return LabelledRows(**changed), rows.labels
+    return LabeledRows(**changed), rows.labels
 
 
 def quality(score: np.ndarray, wrong: np.ndarray, listed: np.ndarray) -> dict[str, float]:
@@ -110,7 +117,7 @@ def cleanlab(shares: np.ndarray, labels: np.ndarray, wrong: np.ndarray) -> dict[
     return {**quality(score, wrong, listed), "seconds": seconds}
 
 
-def ours(rows: LabelledRows, evidence: Evidence, wrong: np.ndarray) -> dict[str, float]:
+def ours(rows: LabeledRows, evidence: Evidence, wrong: np.ndarray) -> dict[str, float]:
     """Our audit's ranking and list."""
     started = time.perf_counter()
     found = judge(rows, evidence)
@@ -126,11 +133,12 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
     labels, wrong = rows.labels, rows.labels != true
     n_classes = len(rows.class_names)
     started = time.perf_counter()
-    graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
+    graph = neighbor_graph(rows.X, None, NEIGHBORS)
     result: dict[str, Any] = {
-        "rows": len(rows), "wrong": int(wrong.sum()),
+        "rows": len(rows),
+        "wrong": int(wrong.sum()),
         "graph seconds": time.perf_counter() - started,
-    }  # fmt: skip
+    }
     judge(*tiny())  # kernels are compiled
     started = time.perf_counter()
     ten = vote_shares(graph.train_ids, labels, 10, n_classes=n_classes)
@@ -151,12 +159,12 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
     return result
 
 
-def tiny() -> tuple[LabelledRows, Evidence]:
+def tiny() -> tuple[LabeledRows, Evidence]:
     """A few rows, to have everything loaded and compiled before the clock runs."""
     X = np.random.RandomState(0).randn(200, 4).astype(np.float32)
     labels = np.arange(200) % 2
     zeros = np.zeros(200, np.int64)
-    rows = LabelledRows(X, labels, zeros, np.arange(200), [""] * 200, ("a", "b"))
+    rows = LabeledRows(X, labels, zeros, np.arange(200), [""] * 200, ("a", "b"))
     return rows, Evidence(NeighborGraph.build(X, k=NEIGHBORS), labels, 2)
 
 

@@ -6,8 +6,8 @@ the tables between that page's marks. Training and test rows are judged together
 search takes minutes once, a row seconds after it; `--datalab` (needs `pip install
 'cleanlab[datalab]'`) times Datalab on the first row named, minutes more.
 
-Datalab's label check searches its own neighbours where it gets features, and takes no graph for
-them. Given the votes of a graph's 10 nearest neighbours as probabilities, it searches nothing;
+Datalab's label check searches its own neighbors where it gets features, and takes no graph for
+them. Given the votes of a graph's 10 nearest neighbors as probabilities, it searches nothing;
 given the graph too, its other default checks do not either.
 """
 
@@ -22,31 +22,38 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
-from wann_core import datasets, noise, store
-from wann_core.audit import LabelledRows, judge, labelled_rows
-from wann_core.audit_scores import NEIGHBORS, Evidence
-from wann_core.neighbors import NeighborGraph
-from wann_core.voting import vote_shares
+from wann_core import datasets
+from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.label_audit import LabeledRows, judge, labeled_rows
+from wann_core.methods.voting import vote_shares
+from wann_core.neighbors.cache import neighbor_graph
+from wann_core.neighbors.graph import NeighborGraph
+from wann_core.noise import patterns
 
 ROWS = [*(f"CIFAR-10N {name}" for name in HUMAN), *(f"CIFAR-10 {name}" for name in NOISES)]
 MARKS = "<!-- all rows -->", "<!-- end of all rows -->"
 
 
-def load(row: str, roots: tuple[str, str]) -> tuple[LabelledRows, np.ndarray]:
+def load(row: str, roots: tuple[str, str]) -> tuple[LabeledRows, np.ndarray]:
     """All rows with the labels of a row of the table, and their true labels."""
     source, name = row.split(" ", 1)
     if source == "CIFAR-10N":
         data = datasets.load(f"cifar10-n/{HUMAN[name]}", CIFAR[1], *roots)
-        return labelled_rows(data), np.concatenate([s.true for s in data.splits.values()])
+        return labeled_rows(data), np.concatenate([s.true for s in data.splits.values()])
     data = datasets.load(*CIFAR, *roots)
-    rows = labelled_rows(data)
+    rows = labeled_rows(data)
     pattern, ratio = name.split()
-    noisy = noise.add_noise(
-        rows.labels, pattern, float(ratio), rng=np.random.RandomState(SEED), n_classes=10,
-        dataset=data.name, X=np.concatenate([s.X for s in data.splits.values()]),
+    noisy = patterns.add_noise(
+        rows.labels,
+        pattern,
+        float(ratio),
+        rng=np.random.RandomState(SEED),
+        n_classes=10,
+        dataset=data.name,
+        X=np.concatenate([s.X for s in data.splits.values()]),
         draw="reference" if pattern == "instance" else "exact",
-    ).labels  # fmt: skip
-    return LabelledRows(**{**vars(rows), "labels": noisy}), rows.labels
+    ).labels
+    return LabeledRows(**{**vars(rows), "labels": noisy}), rows.labels
 
 
 def timed(act: Callable[[], object], repeats: int) -> dict[str, float]:
@@ -64,14 +71,15 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
     """One row of the table."""
     rows, true = load(row, roots)
     labels, wrong = rows.labels, rows.labels != true
-    graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
+    graph = neighbor_graph(rows.X, None, NEIGHBORS)
     judge(*tiny())  # kernels are compiled
     ten = vote_shares(graph.train_ids, labels, 10, n_classes=10)
     return {
-        "rows": len(rows), "wrong": int(wrong.sum()),
+        "rows": len(rows),
+        "wrong": int(wrong.sum()),
         "cleanlab kNN": cleanlab(ten, labels, wrong),
         "neighbors": ours(rows, Evidence(graph, labels, 10), wrong),
-    }  # fmt: skip
+    }
 
 
 def seconds(row: str, roots: tuple[str, str], known: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +87,7 @@ def seconds(row: str, roots: tuple[str, str], known: dict[str, Any]) -> dict[str
     from cleanlab import Datalab
 
     rows, _ = load(row, roots)
-    graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
+    graph = neighbor_graph(rows.X, None, NEIGHBORS)
     ten = vote_shares(graph.train_ids, rows.labels, 10, n_classes=10)
 
     def run(**how: Any) -> None:
@@ -105,7 +113,7 @@ def seconds(row: str, roots: tuple[str, str], known: dict[str, Any]) -> dict[str
 
 
 def _sparse(graph: NeighborGraph) -> csr_matrix:
-    """The 10 nearest neighbours of each row as Datalab takes them."""
+    """The 10 nearest neighbors of each row as Datalab takes them."""
     n = len(graph.train_ids)
     pointers = np.arange(0, 10 * n + 1, 10)
     near, apart = graph.train_ids[:, :10].ravel(), graph.train_distances[:, :10].ravel()
@@ -142,9 +150,11 @@ def _seconds(results: dict[str, Any]) -> list[str]:
     timing = results["seconds"]
     base = timing["ours, score alone"]["processor"]
     lines = [
-        "", f"| seconds on {timing['row']} | by the clock | of the processor "
-        "| over our score (processor) |", "|---|---|---|---|",
-    ]  # fmt: skip
+        "",
+        f"| seconds on {timing['row']} | by the clock | of the processor "
+        "| over our score (processor) |",
+        "|---|---|---|---|",
+    ]
     for name, found in timing.items():
         if name == "row":
             continue

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wann_core.backbones import load_backbone
 from wann_core.datasets.images import ImageDataset, ImageSplit
-from wann_core.embedding import embed
+from wann_core.embedding.backbones import load_backbone
+from wann_core.embedding.embed import embed
 from wann_core.torch_compat import prepare_torchvision
 
 MODEL = "vit_small_patch16_224"

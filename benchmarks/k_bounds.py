@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.slider import make_database
 from wann_core import Scenario, classify, prepare
-from wann_core.k_grid import METHODS, k_grid
+from wann_core.experiments.k_grid import METHODS, k_grid
 
 K_MINS, K_MAXS = range(1, 21, 2), range(33, 53, 2)  # 100 pairs
 ALL = range(1, 52, 2)  # 351 pairs: whatever the sidebar can set

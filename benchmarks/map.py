@@ -1,4 +1,4 @@
-"""UMAP of the neighbour graph that is there, beside UMAP that searches for itself.
+"""UMAP of the neighbor graph that is there, beside UMAP that searches for itself.
 
 Run `python -m benchmarks.map [rows] [--dataset …] [--backbone …]` (default: 10,000 rows of the
 embedding database cifar10/tiny-darknet under WANN_DATABASE_ROOT; a few minutes). Both are fitted in
@@ -21,10 +21,11 @@ import numpy as np
 import plotly.graph_objects as go
 from sklearn.manifold import trustworthiness
 
-from ui import map_charts, map_view
-from wann_core import Scenario, layout, point_values, prepare, umap_process
-from wann_core.layout import Layout
-from wann_core.prepared import Prepared
+from ui.explore import map_charts, map_view
+from wann_core import Scenario, prepare
+from wann_core.experiments.prepared import Prepared
+from wann_core.explore import map, point_values, umap_process
+from wann_core.explore.map import Layout
 
 SAMPLE = 5_000
 REPEATS = 3
@@ -47,9 +48,15 @@ def payload(prepared: Prepared, color: str) -> float:
     values = at if color == "density" else point_values.values(prepared, "train", color)
     places = np.arange(FIGURE_ROWS, dtype=np.int32)
     points = map_view.Points(
-        places, places, xy, prepared.labels[at], values[at], FIGURE_ROWS,
-        (ends[0], ends[0], ends[1] - ends[0]), (*ends, *ends),
-    )  # fmt: skip
+        places,
+        places,
+        xy,
+        prepared.labels[at],
+        values[at],
+        FIGURE_ROWS,
+        (ends[0], ends[0], ends[1] - ends[0]),
+        (*ends, *ends),
+    )
     figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
     return len(go.Figure(figure).to_json()) / 1e6
 
@@ -74,11 +81,11 @@ def main() -> None:
     def alone(rows: np.ndarray) -> Any:
         return umap.UMAP(random_state=42, n_jobs=1).fit_transform(rows)
 
-    parts = layout._parts(graph)
-    start_seconds, start = timed(lambda: layout.pca_map(X, prepared.X_test).train)
+    parts = map._parts(graph)
+    start_seconds, start = timed(lambda: map.pca_map(X, prepared.X_test).train)
 
     def given() -> Any:
-        first = layout._spread(start)
+        first = map._spread(start)
         with contextlib.redirect_stdout(io.StringIO()):  # its epochs
             train = umap_process.fit(parts["ids"], parts["distances"], first, 42)
         umap_process.place(train, parts["test_ids"], parts["test_distances"])
@@ -92,8 +99,8 @@ def main() -> None:
         theirs.append(timed(lambda: alone(X)))
     with tempfile.TemporaryDirectory() as folder:
         os.environ["WANN_CACHE"] = folder
-        whole, made = timed(lambda: layout.umap_map(graph, start))
-        again, _ = timed(lambda: layout.umap_map(graph, start))
+        whole, made = timed(lambda: map.umap_map(graph, start))
+        again, _ = timed(lambda: map.umap_map(graph, start))
     assert isinstance(made, Layout)
     assert np.array_equal(made.train, own[0][1])
 
@@ -105,7 +112,7 @@ def main() -> None:
     fit = statistics.median(seconds for seconds, _ in own)
     other = statistics.median(seconds for seconds, _ in theirs)
     print(f"{args.dataset}/{args.backbone}, {len(X):,} rows × {X.shape[1]}, 2-D, seed 42")
-    print(f"loading, graph of 51 neighbours   {search:8.2f} s   made for the votes in any case")
+    print(f"loading, graph of 51 neighbors   {search:8.2f} s   made for the votes in any case")
     print(f"PCA                               {start_seconds:8.2f} s   trust {trust(start):.4f}")
     print(f"UMAP of the graph, test rows too  {fit:8.2f} s   trust {trust(own[0][1]):.4f}")
     print(f"UMAP alone, no test rows          {other:8.2f} s   trust {trust(theirs[0][1]):.4f}")

@@ -1,4 +1,4 @@
-"""The searches of a neighbour graph and the votes, side by side with one matrix product.
+"""The searches of a neighbor graph and the votes, side by side with one matrix product.
 
 Run `python -m benchmarks.neighbors [rows] [columns]` (default 50,000 × 1,024, about ten minutes on
 two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of your own. Searches are
@@ -22,9 +22,9 @@ import numpy as np
 import torch
 
 from wann_core import NeighborGraph, adaptive_k, datasets, vote
-from wann_core.flat import Flat
-from wann_core.reduction import normalize
-from wann_core.search_plan import Queries, plan
+from wann_core.methods.reduction import normalize
+from wann_core.neighbors.exact import Flat
+from wann_core.neighbors.plan import Queries, plan
 
 TEST_ROWS = 10_000
 CLASSES = 10
@@ -38,13 +38,13 @@ SAMPLE = 500
 def clusters(rows: int, columns: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Overlapping Gaussian classes as float32 rows, and their labels."""
     rng = np.random.default_rng(seed)
-    centres = np.random.default_rng(0).standard_normal((CLASSES, columns), np.float32)
+    centers = np.random.default_rng(0).standard_normal((CLASSES, columns), np.float32)
     labels = rng.integers(0, CLASSES, rows)
     X = np.empty((rows, columns), np.float32)
     for start in range(0, rows, _BLOCK):  # no second copy that would hide the build's own peak
         block = labels[start : start + _BLOCK]
         X[start : start + _BLOCK] = rng.standard_normal((len(block), columns), np.float32)
-        X[start : start + _BLOCK] += 0.3 * centres[block]
+        X[start : start + _BLOCK] += 0.3 * centers[block]
     return X, labels
 
 
@@ -126,7 +126,7 @@ def measure(X: np.ndarray, T: np.ndarray) -> None:
     print(f"chosen search, choosing included {ratio('chosen', 'choosing')}, {recall(found)}")
     if chosen.searcher is not None:
         print(f"    {chosen.method}: {details}{certain}; choosing alone {ratio('choosing')}")
-    # The graph of faiss holds each row itself as its first neighbour.
+    # The graph of faiss holds each row itself as its first neighbor.
     approximate = index.search(X[sample], K + 1)[1]
     print(f"HNSW32, without building it      {ratio('HNSW32')}, {recall(approximate)}")
     print(f"    building it                  {built:9.2f} s   {built / one:5.2f} (once)")

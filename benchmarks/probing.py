@@ -21,11 +21,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from wann_core import Scenario
 from wann_core.datasets import load
-from wann_core.probing import LOSSES, ProbeSettings, family_of, loss_parameters
-from wann_core.probing.data import ProbeData, Source, make_data
-from wann_core.probing.fits import Epoch
-from wann_core.probing.recipes import recipe
-from wann_core.probing.training import train
+from wann_core.experiments.probe_data import ProbeData, Source, make_data
+from wann_core.methods.probes import LOSSES, ProbeSettings, family_of, loss_parameters
+from wann_core.methods.probes.fits import Epoch
+from wann_core.methods.probes.recipes import recipe
+from wann_core.methods.probes.training import train
 
 EPOCHS = 3
 ROUNDS = 3

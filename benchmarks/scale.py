@@ -23,15 +23,15 @@ import numpy as np
 
 from wann_core.datasets import database
 from wann_core.datasets.dataset import Split
-from wann_core.flat import Flat
-from wann_core.neighbors import NeighborGraph
-from wann_core.reduction import normalize
+from wann_core.methods.reduction import normalize
+from wann_core.neighbors.exact import Flat
+from wann_core.neighbors.graph import NeighborGraph
 
 CLASSES, MODES, NOISE, K = 100, 5, 0.2, 51
 SAMPLE = 512
 FLAT_COST = 2 * 10**9  # distances of a flat search that is timed on a part of its queries
 MARKS = "<!-- table -->", "<!-- end of table -->"
-COLOURS = {"flat": "#0072b2", "auto": "#d55e00", "hnsw": "#009e73"}
+COLORS = {"flat": "#0072b2", "auto": "#d55e00", "hnsw": "#009e73"}
 NAMES = {"flat": "flat, exact", "auto": "chosen by measurement", "hnsw": "HNSW32"}
 _BLOCK = 20_000
 
@@ -42,13 +42,13 @@ def mixture(rows: int, columns: int = 256) -> tuple[np.ndarray, np.ndarray, np.n
     scale = (1 + np.arange(columns)) ** -0.65
     turn = np.linalg.qr(rng.standard_normal((columns, columns)))[0].astype(np.float32)
     classes = rng.standard_normal((CLASSES, 1, columns))
-    centres = (1.5 * classes + rng.standard_normal((CLASSES, MODES, columns))) * scale
+    centers = (1.5 * classes + rng.standard_normal((CLASSES, MODES, columns))) * scale
     X = np.empty((rows, columns), np.float16)
     given, true = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for start in range(0, rows, _BLOCK):
         rng = np.random.default_rng(1 + start)
         y, mode = rng.integers(0, CLASSES, _BLOCK), rng.integers(0, MODES, _BLOCK)
-        block = centres[y, mode] + rng.standard_normal((_BLOCK, columns), np.float32) * scale
+        block = centers[y, mode] + rng.standard_normal((_BLOCK, columns), np.float32) * scale
         other = (y + rng.integers(1, CLASSES, _BLOCK)) % CLASSES
         wrong = rng.random(_BLOCK) < NOISE
         here = slice(start, min(start + _BLOCK, rows))
@@ -109,14 +109,19 @@ def measure(path: Path, rows: int, method: str, columns: int) -> None:
     if found is not None:
         recall = np.mean([np.isin(e, f).mean() for e, f in zip(exact, found, strict=True)])
     entry = {
-        "rows": rows, "columns": columns, "method": method, "seconds": seconds,
-        "products": seconds / (sum(product) / 2), "recall": float(recall),
+        "rows": rows,
+        "columns": columns,
+        "method": method,
+        "seconds": seconds,
+        "products": seconds / (sum(product) / 2),
+        "recall": float(recall),
         "part": part,
-        "megabytes": memory, "before": before,
+        "megabytes": memory,
+        "before": before,
         "made": method if graph is None else graph.method,
         "claimed": None if graph is None else graph.recall,
         "certified": None if graph is None else graph.certified,
-    }  # fmt: skip
+    }
     print(json.dumps(entry))
     known = json.loads(path.read_text()) if path.exists() else []
     path.write_text(json.dumps([*known, entry], indent=1))
@@ -198,13 +203,13 @@ def drawing(entries: list[dict[str, Any]]) -> str:
         here = [(e["rows"], e["seconds"]) for e in entries if e["method"] == method]
         if not here:
             continue
-        colour = COLOURS[method]
+        color = COLORS[method]
         line = "L".join(f"{x(n):.1f} {y(s):.1f}" for n, s in here)
         dots = "".join(f'<circle cx="{x(n):.1f}" cy="{y(s):.1f}" r="4"/>' for n, s in here)
         parts.append(
-            f'<path d="M{line}" fill="none" stroke="{colour}" stroke-width="2"/>'
-            f'<g fill="{colour}">{dots}</g><text x="{x(here[-1][0]) + 10:.1f}" '
-            f'y="{y(here[-1][1]) + 4:.1f}" fill="{colour}">{name}</text>'
+            f'<path d="M{line}" fill="none" stroke="{color}" stroke-width="2"/>'
+            f'<g fill="{color}">{dots}</g><text x="{x(here[-1][0]) + 10:.1f}" '
+            f'y="{y(here[-1][1]) + 4:.1f}" fill="{color}">{name}</text>'
         )
     return "\n".join([*parts, "</svg>", ""])
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.audit_all import ROWS, load
-from wann_core import store
-from wann_core.audit import judge
-from wann_core.audit_scores import NEIGHBORS, Evidence
-from wann_core.known_flips import known_flips
-from wann_core.review.stopping import error_rates, outlook
+from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.known_flips import known_flips
+from wann_core.audit.label_audit import judge
+from wann_core.audit.stopping import error_rates, outlook
+from wann_core.neighbors.cache import neighbor_graph
 
 DEPTHS = (0, 50, 200, 500, 1000, 2000, 3000, 5000, 8000, 12_000, 20_000)
 AHEAD, LEAST = 200, 20
@@ -23,7 +23,7 @@ AHEAD, LEAST = 200, 20
 def measure(row: str, roots: tuple[str, str]) -> pd.DataFrame:
     """Errors among the next rows at each depth, as they came and as they were foreseen."""
     rows, true = load(row, roots)
-    graph = store.neighbor_graph(rows.X, None, NEIGHBORS)
+    graph = neighbor_graph(rows.X, None, NEIGHBORS)
     found = judge(rows, Evidence(graph, rows.labels, 10), "neighbors")
     ranked = found.ranked()
     wrong = (rows.labels != true)[ranked.index]

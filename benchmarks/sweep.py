@@ -40,8 +40,8 @@ def sweep(plan: Path, contestant: str, root: str, pair: str) -> None:
     """One contestant, in a process of its own."""
     import dataclasses
 
-    from wann_core.sweep_plan import read
-    from wann_core.sweep_run import run_sweep
+    from wann_core.experiments.plan_file import read
+    from wann_core.experiments.sweep import run_sweep
 
     dataset, backbone = pair.rsplit("/", 1)
     runs = [
@@ -69,9 +69,12 @@ def measure(root: Path, pair: str) -> None:
                     command = [sys.executable, "-m", "benchmarks.sweep", "--one", str(plan)]
                     started = time.perf_counter()
                     done = subprocess.run(
-                        [*command, contestant, str(root), pair], check=True, text=True,
-                        env=os.environ | {"WANN_CACHE": str(cache)}, stdout=subprocess.PIPE,
-                    )  # fmt: skip
+                        [*command, contestant, str(root), pair],
+                        check=True,
+                        text=True,
+                        env=os.environ | {"WANN_CACHE": str(cache)},
+                        stdout=subprocess.PIPE,
+                    )
                     seconds[contestant].append(time.perf_counter() - started)
                     runs, total = done.stdout.split()
                     sums.add(round(float(total), 9))

@@ -14,16 +14,25 @@ from typing import Any
 import pandas as pd
 
 from wann_core import Scenario, run_all
-from wann_core.export import report_record
-from wann_core.metrics import wilson_interval
-from wann_core.results import ResultsStore
+from wann_core.experiments.records import report_record
+from wann_core.experiments.store import ResultsStore
+from wann_core.methods.metrics import wilson_interval
 
 OUTPUT = Path(__file__).with_name("results.md")
 SEEDS = (0, 1, 2)
 METHODS = (
-    "kNN-11", "kNN-51", "ANN", "WANN", "ce", "gce", "elr", "anl_ce", "logreg",
-    "logreg_reliability", "logreg_clean",
-)  # fmt: skip
+    "kNN-11",
+    "kNN-51",
+    "ANN",
+    "WANN",
+    "ce",
+    "gce",
+    "elr",
+    "anl_ce",
+    "logreg",
+    "logreg_reliability",
+    "logreg_clean",
+)
 INJECTED = (
     ("clean", None, 0.0),
     ("sym 0.2", "sym", 0.2),
@@ -46,7 +55,7 @@ interval).
 
 {wins}
 
-Seconds a run on {cores} cores ({machine}), the neighbour graph not counted; probes of a condition
+Seconds a run on {cores} cores ({machine}), the neighbor graph not counted; probes of a condition
 train together, and each counts its share:
 
 {seconds}

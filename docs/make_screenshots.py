@@ -18,16 +18,16 @@ FOLDER = ROOT / "docs" / "screenshots"
 VIEWS = {
     "overview": "/",
     "map": "/map",
-    "neighbourhoods": "/neighbourhoods?show=Methods+disagree",
+    "neighborhoods": "/neighborhoods?show=Methods+disagree",
     "reliability": "/reliability",
     "k-bounds": "/k_bounds",
     # Results shows what was run until then.
     "sweeps": "/sweeps",
     "results": "/results",
     "compare": "/compare?seeds=5",
-    "dimension": "/dimension",
+    "dimension": "/dimensions",
     "probes": "/probes?rate=0.003",
-    "review": "/review?practice=Symmetric",
+    "review": "/label_audit?practice=Symmetric",
     "data": "/data?task=embed",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.

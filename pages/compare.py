@@ -4,7 +4,9 @@ from functools import partial
 
 import streamlit as st
 
-from ui import comparison, runs, settings
+from ui.jobs import runs
+from ui.measure import comparison
+from ui.shell import settings
 
 st.title("Compare")
 chosen = settings.sidebar()

@@ -2,14 +2,16 @@
 
 import streamlit as st
 
-from ui import data_embed, data_here, data_import, data_predict, database_jobs, jobs, settings
-from ui.controls import linked
+from ui.data import database_jobs, embed, import_table, installed, predict
+from ui.jobs import jobs
+from ui.shell import settings
+from ui.shell.controls import linked
 
 _TASKS = {
-    "here": ("What is here", data_here.show),
-    "embed": ("Embed images", data_embed.show),
-    "import": ("Import embeddings", data_import.show),
-    "label": ("Label new rows", data_predict.show),
+    "here": ("What is here", installed.show),
+    "embed": ("Embed images", embed.show),
+    "import": ("Import embeddings", import_table.show),
+    "label": ("Label new rows", predict.show),
 }
 
 st.title("Data")
@@ -19,9 +21,15 @@ st.caption(
 )
 folders = settings.folders()
 task = linked(
-    st.segmented_control, "What to do", key="task", options=list(_TASKS), default="here",
-    format_func=lambda name: _TASKS[name][0], required=True, label_visibility="collapsed",
-)  # fmt: skip
+    st.segmented_control,
+    "What to do",
+    key="task",
+    options=list(_TASKS),
+    default="here",
+    format_func=lambda name: _TASKS[name][0],
+    required=True,
+    label_visibility="collapsed",
+)
 in_the_making = st.container()
 before = database_jobs.states(folders)
 asked = None

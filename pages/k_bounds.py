@@ -2,13 +2,15 @@
 
 import streamlit as st
 
-from ui import engine, k_bounds, settings
+from ui.jobs import engine
+from ui.measure import k_bounds
+from ui.shell import settings
 
 st.title("k bounds")
-st.caption("ANN and WANN under every pair of bounds of the adaptive k, from one neighbour graph.")
+st.caption("ANN and WANN under every pair of bounds of the adaptive k, from one neighbor graph.")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realised(prepared.noise_ratio)
+chosen.show_realized(prepared.noise_ratio)
 for note in prepared.notes:
     st.warning(note, icon=":material/info:")
 

@@ -2,12 +2,16 @@
 
 import streamlit as st
 
-from ui import charts, engine, map_charts, map_jobs, map_selection, map_view, samples, settings
+from ui.charts import charts
+from ui.explore import map_charts, map_jobs, map_selection, map_view
+from ui.jobs import engine
+from ui.pictures import selected_rows
+from ui.shell import settings
 
 st.title("Map")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realised(prepared.noise_ratio)
+chosen.show_realized(prepared.noise_ratio)
 
 view = map_view.controls(chosen, prepared)
 layout, positions = map_jobs.positions(view.layout, prepared)
@@ -37,4 +41,4 @@ with left:
 with right:
     shown = map_selection.show(selection, prepared, points)
 if shown is not None:
-    samples.listing(prepared, *shown, "map-selection")
+    selected_rows.listing(prepared, *shown, "map-selection")

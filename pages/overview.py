@@ -4,27 +4,30 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui import charts, engine, heatmaps, look, settings, thumbnails, words
-from wann_core import export
+from ui.charts import charts, heatmaps
+from ui.jobs import engine
+from ui.pictures import thumbnails
+from ui.shell import sentences, settings, theme
+from wann_core.experiments import records as export
 
 st.title("Overview")
-st.caption("What wrong labels do to nearest-neighbour classifiers on frozen embeddings.")
+st.caption("What wrong labels do to nearest-neighbor classifiers on frozen embeddings.")
 chosen = settings.sidebar()
 scenario = chosen.scenario
 
 prepared = engine.prepared(chosen)
 reports = engine.reports(chosen, prepared, chosen.methods)
-chosen.show_realised(prepared.noise_ratio)
+chosen.show_realized(prepared.noise_ratio)
 
 # Show
-st.markdown(words.settings(prepared))
+st.markdown(sentences.settings(prepared))
 for note in prepared.notes:
     st.warning(note, icon=":material/info:")
-look.cards(
+theme.cards(
     [
         (
             report.scenario.method_name,
-            look.percent(report.metrics.accuracy),
+            theme.percent(report.metrics.accuracy),
             "95 % interval {:.1f} to {:.1f}".format(
                 *(100 * bound for bound in report.metrics.accuracy_interval)
             ),
@@ -33,9 +36,9 @@ look.cards(
     ]
 )
 
-st.markdown(words.results(reports))
+st.markdown(sentences.results(reports))
 with st.expander("What are these methods?"):
-    st.markdown(words.METHODS)
+    st.markdown(sentences.METHODS)
 
 judged = "training" if prepared.leave_one_out else "test"
 records = pd.DataFrame([export.report_record(report) for report in reports])
@@ -46,16 +49,20 @@ with left:
         charts.accuracies(records, judged),
         f"Mark: share of the clean {judged} labels that a method finds. Bar: 95 % Wilson interval, "
         "the doubt that finitely many rows leave; it says nothing of another draw of the noise.",
-        "accuracy", records, scenario,
-    )  # fmt: skip
+        "accuracy",
+        records,
+        scenario,
+    )
 with right:
     st.subheader("Classes before and after")
     counts = export.class_counts(prepared)
     charts.show(
         charts.class_counts(counts),
         "Training rows of each class by their true label and by the label that the methods see.",
-        "class-counts", counts, scenario,
-    )  # fmt: skip
+        "class-counts",
+        counts,
+        scenario,
+    )
 
 left, right = st.columns(2, gap="large")
 with left:
@@ -64,14 +71,16 @@ with left:
         heatmaps.transitions(prepared),
         "Row: the true class. Column: the label given to it, in percent of the row; shares from "
         "10 on are written out. A clean data set has 100 on the diagonal.",
-        "transitions", export.transitions(prepared), scenario,
-    )  # fmt: skip
+        "transitions",
+        export.transitions(prepared),
+        scenario,
+    )
 with right:
     st.subheader("Some wrong labels")
     flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
     names = prepared.dataset.class_names
     if not len(flipped):
-        st.info(words.no_wrong_labels(prepared))
+        st.info(sentences.no_wrong_labels(prepared))
     else:
         some = np.random.default_rng(scenario.seed).permutation(flipped)[:16]
         if prepared.dataset.images is not None:
@@ -83,8 +92,8 @@ with right:
             table = pd.DataFrame(
                 {
                     "row": prepared.row_ids[some],
-                    "true class": [look.plain(names[c]) for c in prepared.clean_labels[some]],
-                    "given label": [look.plain(names[c]) for c in prepared.labels[some]],
+                    "true class": [theme.plain(names[c]) for c in prepared.clean_labels[some]],
+                    "given label": [theme.plain(names[c]) for c in prepared.labels[some]],
                     "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
                 }
             )

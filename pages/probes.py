@@ -1,8 +1,10 @@
-"""Linear probes under robust losses and logistic regression, beside the votes of neighbours."""
+"""Linear probes under robust losses and logistic regression, beside the votes of neighbors."""
 
 import streamlit as st
 
-from ui import engine, jobs, probe_results, probes, settings
+from ui.jobs import engine, jobs
+from ui.measure import probe_results, probes
+from ui.shell import settings
 
 st.title("Probes")
 st.caption("What a trained linear layer makes of the same noisy labels, beside WANN.")
@@ -12,7 +14,7 @@ if plan is None:
     st.stop()
 
 prepared = engine.prepared(chosen)
-chosen.show_realised(prepared.noise_ratio)
+chosen.show_realized(prepared.noise_ratio)
 if prepared.leave_one_out:
     st.info(
         "This data set has no test rows, which probes need: import or embed it with a split.",
@@ -30,9 +32,11 @@ button = st.container()
 if not live:
     again = ended == len(plan.methods)
     button.button(
-        "Train again" if again else "Train", type="secondary" if again else "primary",
-        on_click=probes.start, args=(plan, chosen, again),
-    )  # fmt: skip
+        "Train again" if again else "Train",
+        type="secondary" if again else "primary",
+        on_click=probes.start,
+        args=(plan, chosen, again),
+    )
 with st.container():
     probes.tell(plan, chosen, job, ended)
 

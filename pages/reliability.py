@@ -2,14 +2,17 @@
 
 import streamlit as st
 
-from ui import charts, engine, reliability, reliability_charts, settings
-from wann_core.reliability import adaptive_k_by_class, distribution
+from ui.charts import charts
+from ui.explore import reliability, reliability_charts
+from ui.jobs import engine
+from ui.shell import settings
+from wann_core.explore.reliability import adaptive_k_by_class, distribution
 
 st.title("Reliability")
-st.caption("η = 1 / adaptive k: how small a neighbourhood explains a training label.")
+st.caption("η = 1 / adaptive k: how small a neighborhood explains a training label.")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realised(prepared.noise_ratio)
+chosen.show_realized(prepared.noise_ratio)
 k_min, k_max = prepared.k_bounds
 if k_min == k_max:
     st.warning(
@@ -25,19 +28,23 @@ with left:
     shares = distribution(prepared)
     charts.show(
         reliability_charts.distribution(shares),
-        f"Bars of a colour add up to 100 %. Left, 1/{k_max}: no neighbourhood below {k_max} rows "
-        f"has the label as its majority. Right, 1/{k_min}: the smallest neighbourhood has.",
-        "reliability", shares, prepared.scenario,
-    )  # fmt: skip
+        f"Bars of a color add up to 100 %. Left, 1/{k_max}: no neighborhood below {k_max} rows "
+        f"has the label as its majority. Right, 1/{k_min}: the smallest neighborhood has.",
+        "reliability",
+        shares,
+        prepared.scenario,
+    )
 with right:
     st.subheader("Adaptive k by class")
     by_class = adaptive_k_by_class(prepared)
     charts.show(
         reliability_charts.by_class(by_class, k_min, k_max),
-        "Each column: the training rows of one given label, by the neighbours it takes to explain "
-        f"it. Brown: k = {k_max}, which no smaller neighbourhood explains.",
-        "adaptive-k", by_class, prepared.scenario,
-    )  # fmt: skip
+        "Each column: the training rows of one given label, by the neighbors it takes to explain "
+        f"it. Brown: k = {k_max}, which no smaller neighborhood explains.",
+        "adaptive-k",
+        by_class,
+        prepared.scenario,
+    )
 
 st.subheader("How well scores find the flipped labels")
 reliability.find_flips(chosen, prepared)

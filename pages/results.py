@@ -2,23 +2,30 @@
 
 import streamlit as st
 
-from ui import jobs, result_compare, result_import, result_views, results
-from ui.controls import linked
+from ui.jobs import jobs
+from ui.results import compare, import_logs, results, views
+from ui.shell.controls import linked
 
 _VIEWS = {
-    "table": ("Table", result_views.table),
-    "chart": ("Chart", result_views.chart),
-    "compare": ("Compare two", result_compare.show),
-    "runs": ("All runs", result_views.runs),
-    "import": ("Import logs", result_import.show),
+    "table": ("Table", views.table),
+    "chart": ("Chart", views.chart),
+    "compare": ("Compare two", compare.show),
+    "runs": ("All runs", views.runs),
+    "import": ("Import logs", import_logs.show),
 }
 
 st.title("Results")
 found, token = results.load()
 view = linked(
-    st.segmented_control, "View", key="view", options=list(_VIEWS), default="table",
-    format_func=lambda name: _VIEWS[name][0], required=True, label_visibility="collapsed",
-)  # fmt: skip
+    st.segmented_control,
+    "View",
+    key="view",
+    options=list(_VIEWS),
+    default="table",
+    format_func=lambda name: _VIEWS[name][0],
+    required=True,
+    label_visibility="collapsed",
+)
 chosen = results.filtered(found, token)
 results.tell(found, chosen, empty=view != "import")
 try:

@@ -2,7 +2,9 @@
 
 import streamlit as st
 
-from ui import jobs, navigation, settings, sweeps
+from ui.jobs import jobs
+from ui.measure import sweeps
+from ui.shell import navigation, settings
 
 st.title("Sweeps")
 st.caption("Every method under every noise, seed and data set that you choose, in one go.")
@@ -17,15 +19,25 @@ live = job is not None and job.state is jobs.State.RUNNING
 sweeps.tell(planned)
 button, download, _ = st.columns([2, 2, 3])
 download.download_button(
-    "Plan, TOML", plan.to_toml(), "wann-sweep.toml", "application/toml", key="toml_plan",
-    icon=":material/download:", on_click="ignore", width="stretch",
-)  # fmt: skip
+    "Plan, TOML",
+    plan.to_toml(),
+    "wann-sweep.toml",
+    "application/toml",
+    key="toml_plan",
+    icon=":material/download:",
+    on_click="ignore",
+    width="stretch",
+)
 if not live:
     begun = planned.stored or (job is not None and job.state is jobs.State.CANCELLED)
     button.button(
-        "Go on" if begun and planned.todo else "Run", type="primary", width="stretch",
-        on_click=sweeps.start, args=(plan, folders, planned.runs), disabled=not planned.todo,
-    )  # fmt: skip
+        "Go on" if begun and planned.todo else "Run",
+        type="primary",
+        width="stretch",
+        on_click=sweeps.start,
+        args=(plan, folders, planned.runs),
+        disabled=not planned.todo,
+    )
 
 
 @st.fragment(run_every=0.5 if live else None)

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import settings
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser import PATIENCE, launch, server
-from tests.reference import write_small_database
+from tests.helpers.browser import PATIENCE, launch, server
+from tests.helpers.reference import write_small_database
 from wann_core.__main__ import main
-from wann_core.neighbors import NeighborGraph
+from wann_core.neighbors.graph import NeighborGraph
 
 # The same examples in every run, and no complaint about the first call of a kernel compiling it.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)

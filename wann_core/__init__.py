@@ -1,14 +1,14 @@
 """WANN and its rivals on frozen embeddings with noisy labels: the engine."""
 
-from wann_core.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
 from wann_core.errors import WannError
-from wann_core.metrics import Metrics, wilson_interval
-from wann_core.neighbors import NeighborGraph
-from wann_core.noise import NoisyLabels, add_noise
-from wann_core.prepared import Prepared, Report
-from wann_core.scenario import METHODS, Scenario, classify, prepare, run
-from wann_core.sweep import grid, run_all
-from wann_core.voting import adaptive_k, vote, vote_shares
+from wann_core.experiments.grid import grid, run_all
+from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.scenario import METHODS, Scenario, classify, prepare, run
+from wann_core.methods.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
+from wann_core.methods.metrics import Metrics, wilson_interval
+from wann_core.methods.voting import adaptive_k, vote, vote_shares
+from wann_core.neighbors.graph import NeighborGraph
+from wann_core.noise.patterns import NoisyLabels, add_noise
 
 __version__ = "0.1.0"
 

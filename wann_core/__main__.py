@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.commands import audit, embed, knn, predict, probe, review_export, sweep
+from wann_core.cli import audit, embed, knn, predict, probe, review_export, sweep
 from wann_core.errors import WannError
 
 

@@ -13,15 +13,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy.typing as npt
-
-from wann_core import store
 from wann_core.datasets import npz_files
 from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
-from wann_core.neighbors import Progress
-
-Array = npt.NDArray[Any]
+from wann_core.progress import Progress
+from wann_core.storage.files import remove_abandoned
 
 MANIFEST = "manifest.json"
 _MANIFEST_BYTES = 1 << 26
@@ -117,7 +113,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
         train=train,
         test=splits.get("test"),
         val=splits.get("val"),
-        unlabelled=splits.get("unlabelled"),
+        unlabeled=splits.get("unlabelled"),
     )
 
 
@@ -194,7 +190,7 @@ def write(
     """
     place = folder(root, dataset, backbone)
     place.parent.mkdir(parents=True, exist_ok=True)
-    store.sweep(place.parent, f"{_DRAFT}*")
+    remove_abandoned(place.parent, f"{_DRAFT}*")
     total = sum(split.X.nbytes for split in splits.values())
     done = 0
 
@@ -215,10 +211,13 @@ def write(
                 arrays["names"] = npz_files.pack_names(split.names)
             npz_files.save(draft / f"{name}.npz", arrays, tick)
         record = {
-            "format": 1, "dataset": dataset, "backbone": backbone,
+            "format": 1,
+            "dataset": dataset,
+            "backbone": backbone,
             "class_names": list(class_names),
-            "rows": {name: len(split) for name, split in splits.items()}, **details,
-        }  # fmt: skip
+            "rows": {name: len(split) for name, split in splits.items()},
+            **details,
+        }
         text = json.dumps(record, indent=1, ensure_ascii=False)
         (draft / MANIFEST).write_text(text, encoding="utf-8", errors="surrogateescape")
         try:

@@ -3,17 +3,15 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError
+from wann_core.typing import Array
 
-Array = npt.NDArray[Any]
-
+# As in the names of files; the last one keeps the spelling of databases that exist.
 SPLITS = ("train", "val", "test", "unlabelled")
 
 
@@ -70,10 +68,10 @@ class Dataset:
     class_names : tuple of str, length C
         All different: a class that is called like one before it has its id added.
     train : Split
-        Every row labelled.
+        Every row labeled.
     test : Split or None
-        Every row labelled; None where each training row is judged by the others.
-    val, unlabelled : Split or None
+        Every row labeled; None where each training row is judged by the others.
+    val, unlabeled : Split or None
     open_images : callable, optional
         Finds the images, or raises `WannError`; called once, when they are first wanted. Its splits
         hold files in the order of the rows, or arrays that `Split.ids` counts in.
@@ -85,7 +83,7 @@ class Dataset:
     train: Split
     test: Split | None
     val: Split | None = None
-    unlabelled: Split | None = None
+    unlabeled: Split | None = None
     open_images: Callable[[], ImageDataset | None] | None = None
 
     def __post_init__(self) -> None:
@@ -99,7 +97,7 @@ class Dataset:
     @property
     def splits(self) -> dict[str, Split]:
         """The splits that there are, by name."""
-        found = {name: getattr(self, name) for name in SPLITS}
+        found = dict(zip(SPLITS, (self.train, self.val, self.test, self.unlabeled), strict=True))
         return {name: split for name, split in found.items() if split is not None}
 
     @property

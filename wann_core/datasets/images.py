@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from wann_core.errors import WannError
+from wann_core.typing import Array
 
-Array = npt.NDArray[Any]
-
-UNLABELLED = -1
+UNLABELED = -1
 # What Pillow raises for what is not an image, is damaged or is a decompression bomb.
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
 

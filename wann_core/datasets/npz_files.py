@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wann_core.datasets.dataset import Split
-from wann_core.datasets.images import UNLABELLED
+from wann_core.datasets.images import UNLABELED
 from wann_core.errors import WannError
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 MAX_CLASSES = 4096
 # What zipfile and numpy raise for damaged, encrypted or strangely packed files.
 _UNREADABLE = (
-    OSError, EOFError, ValueError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _MOST_ID = np.iinfo(np.int64).max
 _PIECE = 1 << 24  # bytes
 _FINITE_ROWS = 65_536
@@ -87,7 +91,7 @@ def read(path: Path) -> Split:
         raise WannError(
             f"{path!s}: `embeddings` must be finite, {bad} rows hold NaN or infinity.", "dataset"
         )
-    y = _class_ids(path, "labels", y, len(X), UNLABELLED if path.stem == "unlabelled" else 0)
+    y = _class_ids(path, "labels", y, len(X), UNLABELED if path.stem == "unlabelled" else 0)
     ids = more.get("ids", np.arange(len(X)))
     whole = ids.dtype.kind in "iu" and ids.shape == (len(X),)
     if not whole or ids.min() < 0 or ids.max() > _MOST_ID or len(np.unique(ids)) != len(X):

@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from wann_core import store
-from wann_core.audit import LabelledRows, labelled_rows
-from wann_core.audit_scores import Evidence
+from wann_core.audit.evidence import Evidence
+from wann_core.audit.label_audit import LabeledRows, labeled_rows
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
-from wann_core.metrics import paired_gain_interval, wilson_interval
-from wann_core.neighbors import NeighborGraph, Progress, nearest
-from wann_core.probing.logistic import choose_C
-from wann_core.probing.out_of_fold import FOLDS, OutOfFold
+from wann_core.methods.metrics import paired_gain_interval, wilson_interval
+from wann_core.methods.probes.logistic import choose_C
+from wann_core.methods.probes.out_of_fold import FOLDS, OutOfFold
+from wann_core.neighbors.cache import neighbor_graph
+from wann_core.neighbors.graph import NeighborGraph, nearest
+from wann_core.progress import Progress
 from wann_core.review.corrections import corrected
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 METHODS = ("WANN", "logistic regression")
 WARNING = (
@@ -38,7 +37,7 @@ def before_after(
 ) -> pd.DataFrame:
     """Cross-validate both methods on given and on corrected labels, judged on each of them.
 
-    All labelled rows take part, whatever their split. WANN lets the others vote on each row, none
+    All labeled rows take part, whatever their split. WANN lets the others vote on each row, none
     of whose reliabilities has seen that row's label; logistic regression answers in five folds,
     the same ones under both, with a C chosen anew for each set of labels. Corrected labels are
     fitted without the removed rows, and judged on the rows that are left.
@@ -64,7 +63,7 @@ def before_after(
     WannError
         If the verdicts do not fit the data, or too few rows or classes are left.
     """
-    rows = labelled_rows(data)
+    rows = labeled_rows(data)
     after = corrected(data, verdicts)
     labels = _flat(rows, data, after.labels)
     keep = _flat(rows, data, after.keep)
@@ -96,14 +95,21 @@ def _judged(
     low, high = wilson_interval(int(right.sum()), int(on.sum()))
     gain, half = paired_gain_interval(right, base) if fitted != "given" else (np.nan, np.nan)
     return {
-        "method": method, "fitted": fitted, "judged": judge, "rows": int(on.sum()),
-        "accuracy": float(right.mean()), "low": low, "high": high,
-        "gain": gain, "gain_low": gain - half, "gain_high": gain + half,
-    }  # fmt: skip
+        "method": method,
+        "fitted": fitted,
+        "judged": judge,
+        "rows": int(on.sum()),
+        "accuracy": float(right.mean()),
+        "low": low,
+        "high": high,
+        "gain": gain,
+        "gain_low": gain - half,
+        "gain_high": gain + half,
+    }
 
 
-def _flat(rows: LabelledRows, data: Dataset, values: Mapping[str, Array]) -> Array:
-    """Values of the splits in the order of the labelled rows."""
+def _flat(rows: LabeledRows, data: Dataset, values: Mapping[str, Array]) -> Array:
+    """Values of the splits in the order of the labeled rows."""
     names = [name for name in ("train", "val", "test") if name in data.splits]
     flat = np.concatenate([values[name][data.splits[name].y >= 0] for name in names])
     assert len(flat) == len(rows)
@@ -111,7 +117,7 @@ def _flat(rows: LabelledRows, data: Dataset, values: Mapping[str, Array]) -> Arr
 
 
 def _logistic(
-    rows: LabelledRows, labels: Array, keep: Array, progress: Progress | None
+    rows: LabeledRows, labels: Array, keep: Array, progress: Progress | None
 ) -> tuple[Array, Array]:
     """Answers fitted to given and to corrected labels."""
     fits = OutOfFold(rows.X, rows.labels, len(rows.class_names), progress)
@@ -134,11 +140,11 @@ def _logistic(
 
 
 def _wann(
-    rows: LabelledRows, labels: Array, keep: Array, progress: Progress | None
+    rows: LabeledRows, labels: Array, keep: Array, progress: Progress | None
 ) -> tuple[Array, Array]:
     """Answers fitted to given and to corrected labels."""
     n_classes = len(rows.class_names)
-    graph = store.neighbor_graph(rows.X, None, _NEIGHBORS, progress)
+    graph = neighbor_graph(rows.X, None, _NEIGHBORS, progress)
     before = Evidence(graph, rows.labels, n_classes)
     left = _without(graph, rows.X, keep, progress)
     after = dataclasses.replace(before, graph=left, labels=labels)
@@ -148,9 +154,9 @@ def _wann(
 def _without(
     graph: NeighborGraph, X: Array, keep: Array, progress: Progress | None
 ) -> NeighborGraph:
-    """The graph in which removed rows have neighbours but are nobody's.
+    """The graph in which removed rows have neighbors but are nobody's.
 
-    Only rows that had a removed neighbour are searched again.
+    Only rows that had a removed neighbor are searched again.
     """
     kept = np.flatnonzero(keep)
     width = min(graph.train_ids.shape[1], len(kept) - 1)
@@ -162,7 +168,7 @@ def _without(
     for start in range(0, len(touched), _QUERIES):
         asked = touched[start : start + _QUERIES]
         if progress is not None:
-            progress(start, len(touched), "neighbours of removed rows")
+            progress(start, len(touched), "neighbors of removed rows")
         found, apart = nearest(X[asked], X[kept], width + 1)
         near = kept[found]
         # The row itself, if it is found, or else the last of the spare ones.
@@ -170,5 +176,5 @@ def _without(
         own[~own.any(axis=1), -1] = True
         shape = (len(asked), width)
         ids[asked], distances[asked] = near[~own].reshape(shape), apart[~own].reshape(shape)
-    # Found as its neighbours were: what is replaced was searched exactly.
+    # Found as its neighbors were: what is replaced was searched exactly.
     return dataclasses.replace(graph, train_ids=ids, train_distances=distances, seconds=math.nan)

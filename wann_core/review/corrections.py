@@ -3,17 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.errors import WannError, check_choice
 from wann_core.review.verdict import ACTIONS, SPLITS
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +26,7 @@ class Corrected:
     keep : mapping of str to ndarray of shape (n,), bool
         False where the row was removed.
     counts : mapping of str to int
-        Labelled samples by the action in force, in the order of `ACTIONS`, then 'unreviewed'.
+        Labeled samples by the action in force, in the order of `ACTIONS`, then 'unreviewed'.
     """
 
     data: Dataset
@@ -80,7 +77,7 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     """
     splits = {name: data.splits[name] for name in SPLITS if name in data.splits}
     labels = {name: split.y.copy() for name, split in splits.items()}
-    labelled = sum(int((split.y >= 0).sum()) for split in splits.values())
+    labeled = sum(int((split.y >= 0).sum()) for split in splits.values())
     keep = {name: np.ones(len(split), bool) for name, split in splits.items()}
     classes = {name: i for i, name in enumerate(data.class_names)}
     counts = dict.fromkeys(ACTIONS, 0)
@@ -106,7 +103,7 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
                     "new_label",
                 )
             labels[split][place] = classes[new]
-    return Corrected(data, labels, keep, {**counts, "unreviewed": labelled - sum(counts.values())})
+    return Corrected(data, labels, keep, {**counts, "unreviewed": labeled - sum(counts.values())})
 
 
 def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]:
@@ -130,7 +127,7 @@ def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]
 
 
 def positions_of(split: Split, rows: Array) -> Array:
-    """Positions of row ids among a split's labelled rows; -1 for those that are not there."""
+    """Positions of row ids among a split's labeled rows; -1 for those that are not there."""
     order = np.argsort(split.ids, kind="stable")
     found = np.minimum(np.searchsorted(split.ids, rows, sorter=order), len(order) - 1)
     places = order[found]

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from wann_core.datasets import database, human_labels, sources
+from wann_core.datasets import database, image_sources
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.images import labels_digest
+from wann_core.datasets.sources import human_labels
 from wann_core.errors import WannError
-from wann_core.neighbors import Progress
+from wann_core.progress import Progress
 from wann_core.review.corrections import Corrected
 
 # What the new database says of itself.
@@ -78,7 +79,7 @@ def _images(data: Dataset) -> dict[str, Any] | None:
     images = data.images
     if images is None:
         return None
-    if images.origin.get("source") in sources.FILES:
+    if images.origin.get("source") in image_sources.FILES:
         return dict(images.origin)
     # An array is told by its own labels, which the corrected ones no longer are.
     kept = {

@@ -13,13 +13,13 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 import pandas as pd
 
-from wann_core import export
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.images import UNREADABLE
 from wann_core.errors import WannError
+from wann_core.experiments import records
 from wann_core.review.corrections import Corrected, positions_of
 from wann_core.review.verdict import SPLITS
-from wann_core.store import write_atomically
+from wann_core.storage.files import write_atomically
 
 LOCAL_FILES = "/data/local-files/?d="
 # Images of an array travel inside the tasks.
@@ -67,12 +67,12 @@ def review_table(ranked: pd.DataFrame, verdicts: pd.DataFrame, score_name: str) 
 
 def csv_of(table: pd.DataFrame) -> Exported:
     """CSV of a `review_table`; no cell is a spreadsheet formula."""
-    return Exported(export.to_csv(table).encode(), len(table))
+    return Exported(records.to_csv(table).encode(), len(table))
 
 
 def parquet_of(table: pd.DataFrame) -> Exported:
     """Parquet of a `review_table`."""
-    return Exported(export.to_parquet(table), len(table))
+    return Exported(records.to_parquet(table), len(table))
 
 
 def image_folder_metadata(after: Corrected, verdicts: pd.DataFrame) -> Exported:
@@ -87,8 +87,9 @@ def image_folder_metadata(after: Corrected, verdicts: pd.DataFrame) -> Exported:
     WannError
         If the images are no files.
     """
-    actions = dict(zip(zip(verdicts["split"], verdicts["row"], strict=True), verdicts["action"],
-                       strict=True))  # fmt: skip
+    actions = dict(
+        zip(zip(verdicts["split"], verdicts["row"], strict=True), verdicts["action"], strict=True)
+    )
     names = after.data.class_names
     lines, left_out = [], 0
     for name, place, file in _kept_files(after):
@@ -107,7 +108,7 @@ def image_folder_metadata(after: Corrected, verdicts: pd.DataFrame) -> Exported:
         )
     columns = ["file_name", "label", "split", "original_label", "action"]
     table = pd.DataFrame(lines, columns=columns)
-    return Exported(export.to_csv(table).encode(), len(table), left_out)
+    return Exported(records.to_csv(table).encode(), len(table), left_out)
 
 
 def fiftyone_labels(after: Corrected) -> Exported:
@@ -166,8 +167,9 @@ def label_studio_tasks(
     https://labelstud.io/guide/task_format
     """
     if data.images is None:
-        raise WannError(f"the images of {data.name!r} are not known. {data.images_missing}".strip(),
-                        "format")  # fmt: skip
+        raise WannError(
+            f"the images of {data.name!r} are not known. {data.images_missing}".strip(), "format"
+        )
     arrays = [split for split in table["split"].unique() if _files(data, split) is None]
     embedded = int(table["split"].isin(arrays).sum())
     if embedded > MOST_EMBEDDED:
@@ -192,7 +194,7 @@ def label_studio_tasks(
 
 
 def label_studio_config(class_names: tuple[str, ...]) -> str:
-    """The labelling interface that the tasks are made for."""
+    """The labeling interface that the tasks are made for."""
     choices = "\n".join(f"    <Choice value={quoteattr(name)}/>" for name in class_names)
     return (
         '<View>\n  <Image name="image" value="$image"/>\n'

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
@@ -14,8 +12,7 @@ from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
 from wann_core.review.imports import LIMITS
 from wann_core.review.matching import Matcher
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 _INDEX = ("row", "index", "", "__index_level_0__", "Unnamed: 0")
 _SCORES = ("label_score", "label_quality")
@@ -35,7 +32,7 @@ def read_cleanlab(
         Its index, or else its order, counts the rows that cleanlab was given.
     data : Dataset
     split : {'train', 'val', 'test'}, optional
-        What cleanlab was given; by default all labelled rows or the split of that many.
+        What cleanlab was given; by default all labeled rows or the split of that many.
     limits : Limits
 
     Returns

@@ -9,16 +9,26 @@ from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import Limits
 from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
-from wann_core.ledger import Ledger, rows_in_force
+from wann_core.review.ledger import Ledger, rows_in_force
 from wann_core.review.ledger_file import reading_strange
 from wann_core.review.matching import Matcher
 from wann_core.review.verdict import Verdict, checked
 
 LIMITS = Limits(max_bytes=1 << 30, max_rows=2_000_000, max_columns=2000)
 _COLUMNS = (
-    "split", "row", "id", "name", "given_label", "action", "new_label", "score", "label_score",
-    "score_name", "predicted_label", "who",
-)  # fmt: skip
+    "split",
+    "row",
+    "id",
+    "name",
+    "given_label",
+    "action",
+    "new_label",
+    "score",
+    "label_score",
+    "score_name",
+    "predicted_label",
+    "who",
+)
 _SQLITE = b"SQLite format 3\0"
 
 

@@ -1,17 +1,13 @@
 """Which sample of a data set a row of somebody's file is about."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
 from wann_core.review.verdict import SPLITS, Verdict
-
-Array = npt.NDArray[Any]
 
 
 class Matcher:
@@ -24,10 +20,10 @@ class Matcher:
         self.by_name: dict[str, tuple[str, int] | None] = {}
         for name in self._splits():
             split = data.splits[name]
-            labelled = np.flatnonzero(split.y >= 0).tolist()
+            labeled = np.flatnonzero(split.y >= 0).tolist()
             ids = split.ids.tolist()
-            self.by_row |= {(name, ids[place]): place for place in labelled}
-            for place in labelled if split.names is not None else ():
+            self.by_row |= {(name, ids[place]): place for place in labeled}
+            for place in labeled if split.names is not None else ():
                 # A name of several rows tells none of them.
                 key = shown(split.names[place]) if split.names is not None else ""
                 self.by_name[key] = None if key in self.by_name else (name, place)
@@ -71,7 +67,7 @@ class Matcher:
         return int(number) if inside else None
 
     def samples(self, split: str | None, count: int) -> pd.DataFrame:
-        """The labelled rows that a list of `count` rows is about, in their order.
+        """The labeled rows that a list of `count` rows is about, in their order.
 
         Parameters
         ----------

@@ -112,9 +112,16 @@ def checked(verdict: Verdict, class_names: Sequence[str] = ()) -> tuple[Any, ...
             "new_label",
         )
     return (
-        verdict.split, int(verdict.row), verdict.given_label, verdict.action, verdict.new_label,
-        verdict.id, _number(verdict.score), verdict.score_name, verdict.predicted_label,
-    )  # fmt: skip
+        verdict.split,
+        int(verdict.row),
+        verdict.given_label,
+        verdict.action,
+        verdict.new_label,
+        verdict.id,
+        _number(verdict.score),
+        verdict.score_name,
+        verdict.predicted_label,
+    )
 
 
 def _number(score: Any) -> float | None:

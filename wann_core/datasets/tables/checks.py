@@ -4,18 +4,15 @@ import hashlib
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.tables.image_files import unfit_images
 from wann_core.datasets.tables.reading import Table
+from wann_core.typing import Array
 
-Array = npt.NDArray[Any]
-
-# Below this the default neighbourhoods, of up to 51 rows, hold much of the table.
+# Below this the default neighborhoods, of up to 51 rows, hold much of the table.
 FEW_ROWS = 100
 _LISTED = 5
 
@@ -91,10 +88,10 @@ def row_digests(X: Array, salt: bytes = b"") -> Array:
 
 
 def missing_clean(y: Array, clean: Array) -> int:
-    """Labelled rows without a clean label, if other labelled rows have one."""
-    of_labelled = clean[y >= 0]
-    lacking = int(np.count_nonzero(of_labelled < 0))
-    return lacking if lacking < len(of_labelled) else 0
+    """Labeled rows without a clean label, if other labeled rows have one."""
+    of_labeled = clean[y >= 0]
+    lacking = int(np.count_nonzero(of_labeled < 0))
+    return lacking if lacking < len(of_labeled) else 0
 
 
 def _error(text: str) -> Problem:
@@ -134,7 +131,7 @@ def _embedding_problems(table: Table, sound: Table) -> list[Problem]:
     if len(good) < FEW_ROWS:
         found.append(
             _warning(
-                f"{_count(len(good), 'row is', 'rows are')} few: neighbourhoods of 11 to 51 rows "
+                f"{_count(len(good), 'row is', 'rows are')} few: neighborhoods of 11 to 51 rows "
                 f"want {FEW_ROWS} or more.",
             )
         )
@@ -164,8 +161,8 @@ def _duplicates(table: Table) -> list[Problem]:
                 f"row ({_rows(table.rows[copies])}).",
             )
         )
-    labelled = table.y >= 0
-    mixed = _groups_with_several(group[labelled], table.y[labelled])
+    labeled = table.y >= 0
+    mixed = _groups_with_several(group[labeled], table.y[labeled])
     if mixed:
         found.append(
             _warning(
@@ -174,7 +171,7 @@ def _duplicates(table: Table) -> list[Problem]:
         )
     if table.split is not None:
         sides = table.split == "test"
-        known = labelled & np.isin(table.split, ["train", "test"])
+        known = labeled & np.isin(table.split, ["train", "test"])
         shared = _groups_with_several(group[known], sides[known])
         if shared:
             found.append(
@@ -192,20 +189,20 @@ def _groups_with_several(group: Array, value: Array) -> int:
 
 
 def _label_problems(table: Table) -> list[Problem]:
-    labelled = table.y[table.y >= 0]
-    if len(labelled) == 0:
+    labeled = table.y[table.y >= 0]
+    if len(labeled) == 0:
         return [_error("no row has a label.")]
     found = []
-    without = len(table) - len(labelled)
+    without = len(table) - len(labeled)
     if without:
         found.append(
             _warning(
                 f"{_count(without, 'row has', 'rows have')} no label and can only be predicted.",
             )
         )
-    counts = np.bincount(labelled, minlength=len(table.class_names))
+    counts = np.bincount(labeled, minlength=len(table.class_names))
     if np.count_nonzero(counts) == 1:
-        name = table.class_names[int(labelled[0])]
+        name = table.class_names[int(labeled[0])]
         found.append(_error(f"all labels are {name!r}; two classes are needed at least."))
     rare = np.flatnonzero(counts < 2)
     if len(rare):
@@ -252,7 +249,7 @@ def _split_problems(table: Table) -> list[Problem]:
         )
     seen = {name: set(table.y[(table.split == name) & (table.y >= 0)].tolist()) for name in SPLITS}
     if not seen["train"]:
-        found.append(_error("no labelled row is in the split 'train'."))
+        found.append(_error("no labeled row is in the split 'train'."))
     for name in ("val", "test"):
         unknown = sorted(seen[name] - seen["train"])
         if seen["train"] and unknown:

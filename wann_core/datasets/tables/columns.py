@@ -9,10 +9,15 @@ from wann_core.datasets.tables.source import SCALARS, Column
 from wann_core.errors import WannError
 
 SPLIT_WORDS: Mapping[str, str] = {
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val", "dev": "val",
-    "test": "test", "testing": "test",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+}
 
 # Likely names in lower case, the likeliest first.
 _LIST_NAMES = "embedding embeddings emb vector vectors feature features x".split()

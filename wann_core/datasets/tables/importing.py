@@ -6,24 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wann_core.datasets import database
 from wann_core.datasets.dataset import SPLITS, Split
-from wann_core.datasets.tables.checks import (
-    drop_bad_rows,
-    missing_clean,
-    problems,
-    row_digests,
-)
+from wann_core.datasets.tables.checks import drop_bad_rows, missing_clean, problems, row_digests
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.image_files import relative_names
 from wann_core.datasets.tables.reading import Table, read
 from wann_core.datasets.tables.source import LIMITS, Limits
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.neighbors import Progress
-
-Array = npt.NDArray[Any]
+from wann_core.progress import Progress
+from wann_core.typing import Array
 
 SPLIT_RULES = ("column", "stratified", "none")
 
@@ -72,7 +65,7 @@ def to_splits(
         row = table.rows[place == ""][0]
         raise WannError(f"row {row} (counted from 0) has a label but no split.", "split")
     if not (place == "train").any():
-        raise WannError("no labelled row is in the split 'train'.", "split")
+        raise WannError("no labeled row is in the split 'train'.", "split")
     return {name: _take(table, place == name) for name in SPLITS if (place == name).any()}
 
 
@@ -201,12 +194,15 @@ def write_table(
             raise WannError(problem.text, "table")
     details: dict[str, Any] = {
         "source": {
-            "format": table.format, "file": table.source, "sha256": table.sha256,
-            "columns": asdict(table.columns), "rows": len(table),
+            "format": table.format,
+            "file": table.source,
+            "sha256": table.sha256,
+            "columns": asdict(table.columns),
+            "rows": len(table),
             "dropped_rows": np.setdiff1d(table.rows, kept.rows).tolist(),
         },
         "split": _rule(split, test_share, seed),
-    }  # fmt: skip
+    }
     if image_root is not None:
         if kept.images is None:
             raise WannError("a folder of images needs an image column.", "image")

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wann_core.datasets.tables.source import (
     EXAMPLES,
@@ -20,8 +19,7 @@ from wann_core.datasets.tables.source import (
     shorten,
 )
 from wann_core.errors import WannError
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 _MAX_HEADER = 10_000
 # The others are unpacked without bound: 4 KiB of bzip2 may become many megabytes in one call.

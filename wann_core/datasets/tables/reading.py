@@ -8,10 +8,8 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from wann_core.datasets.tables import npz, parquet, text
@@ -19,15 +17,22 @@ from wann_core.datasets.tables.columns import SPLIT_WORDS, Columns, check, guess
 from wann_core.datasets.tables.source import LIMITS, Coded, Column, Limits
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
-from wann_core.neighbors import Progress
-
-Array = npt.NDArray[Any]
+from wann_core.progress import Progress
+from wann_core.typing import Array
 
 # What zipfile, numpy and pyarrow raise for damaged or strangely packed files.
 _UNREADABLE = (
-    OSError, EOFError, ValueError, OverflowError, MemoryError, RuntimeError, zipfile.BadZipFile,
-    zlib.error, pa.ArrowException, subprocess.SubprocessError,
-)  # fmt: skip
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    pa.ArrowException,
+    subprocess.SubprocessError,
+)
 _BINARY = (".npz", ".parquet")
 
 

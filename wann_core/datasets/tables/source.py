@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from wann_core.errors import WannError
+from wann_core.typing import Array
 
-Array = npt.NDArray[Any]
 Tick = Callable[[float, float], None]
 
 SCALARS = ("number", "text", "empty")

@@ -2,16 +2,13 @@
 
 import math
 import re
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from wann_core.datasets.npz_files import MAX_CLASSES
 from wann_core.datasets.tables.source import Coded, shorten
 from wann_core.errors import WannError
-
-Array = npt.NDArray[Any]
+from wann_core.typing import Array
 
 _LONGEST = {"label": 200, "clean_label": 200, "split": 200, "image": 4096, "id": 4096}
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
@@ -110,8 +107,8 @@ def _names(labels: set[str]) -> dict[str, str | None]:
     if not all(map(_WHOLE.fullmatch, labels)):
         return {label: label for label in sorted(labels)}
     numbers = {label: int(label.partition(".")[0]) for label in labels}
-    unlabelled = -1 in numbers.values() and {*numbers.values()} != {-1, 1}
+    unlabeled = -1 in numbers.values() and {*numbers.values()} != {-1, 1}
     return {
-        label: None if unlabelled and number == -1 else str(number)
+        label: None if unlabeled and number == -1 else str(number)
         for label, number in sorted(numbers.items(), key=lambda pair: (pair[1], pair[0]))
     }

@@ -1,0 +1,48 @@
+"""One sample, its neighbors, and how they vote."""
+
+import streamlit as st
+
+from ui.charts import charts
+from ui.explore import neighborhood_charts, neighborhoods
+from ui.jobs import engine
+from ui.shell import settings, theme
+
+st.title("Neighborhoods")
+chosen = settings.sidebar()
+prepared = engine.prepared(chosen)
+chosen.show_realized(prepared.noise_ratio)
+
+sample = neighborhoods.choose(prepared, chosen.methods)
+if sample is None:
+    st.stop()
+
+curve = neighborhoods.curve_table(sample)
+colors = theme.class_colors(neighborhood_charts.by_share(curve))
+left, right = st.container(key="stacking_votes").columns([3, 5], gap="large")
+with left:
+    neighborhoods.facts(sample, chosen.methods)
+with right:
+    st.subheader("How each method votes")
+    votes = neighborhoods.vote_table(sample, chosen.methods)
+    charts.show(
+        neighborhood_charts.votes(votes, colors),
+        "Each bar: the votes of one method, split by class. kNN counts its k nearest rows, ANN and "
+        "WANN as many as the adaptive k of the nearest row; WANN weighs each by its reliability.",
+        "votes",
+        votes,
+        prepared.scenario,
+    )
+
+table = neighborhoods.show_neighbors(sample)
+charts.download("neighbors", table, prepared.scenario, "All neighbors, CSV")
+
+st.subheader("Votes as the neighborhood grows")
+charts.show(
+    neighborhood_charts.share_curves(curve, sample.adaptive_k, colors),
+    "Share of each class among the k nearest training rows: solid, every vote counts one; dotted, "
+    "it counts its reliability. The upright line marks the k that ANN and WANN use here; up to 5 "
+    "classes with the largest shares are drawn.",
+    "share-curve",
+    curve,
+    prepared.scenario,
+)

@@ -1,0 +1,184 @@
+"""Which labels look wrong: the table, duplicates, what is refused."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.helpers.blobs import N_CLASSES, blobs, dataset, noisy_blobs
+from wann_core import WannError, add_noise, datasets
+from wann_core.audit.duplicates import mixed_groups, near_duplicates, outlier_score
+from wann_core.audit.evidence import Evidence
+from wann_core.audit.label_audit import Audit, audit, judge, labeled_rows
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.neighbors.graph import NeighborGraph
+
+
+@pytest.fixture(scope="module")
+def found() -> Audit:
+    return audit(noisy_blobs()[0])
+
+
+def test_table_is_complete(found: Audit) -> None:
+    table = found.table
+    assert list(table) == [
+        "split",
+        "row",
+        "name",
+        "given_label",
+        "predicted_label",
+        "given_label_id",
+        "predicted_label_id",
+        "label_score",
+        "is_label_issue",
+        "reliability",
+        "adaptive_k",
+        "given_share",
+        "predicted_share",
+        "same_class_distance",
+        "near_duplicate_group",
+        "near_duplicate_conflict",
+        "in_train_and_test",
+        "outlier_score",
+    ]
+    assert len(table) == len(found.rows)
+    assert table["is_label_issue"].sum() == found.noise.count
+    issues = table["is_label_issue"]
+    assert table.loc[issues, "label_score"].max() <= table.loc[~issues, "label_score"].min()
+    assert found.ranked()["label_score"].is_monotonic_increasing
+    np.testing.assert_allclose(table["reliability"] * table["adaptive_k"], 1)
+    letters = np.array(list("abcd"))
+    assert (letters[table["given_label_id"]] == table["given_label"]).all()
+    assert (letters[table["predicted_label_id"]] == table["predicted_label"]).all()
+
+
+def test_unlabeled_rows_are_left_out() -> None:
+    X, y = blobs(200)
+    more = Split(X[:50] + 1, np.full(50, -1), np.arange(50))
+    data = dataset(X, y)
+    with_them = dataclasses.replace(data, unlabeled=more, val=more)
+    np.testing.assert_array_equal(
+        audit(data, probe=False).table, audit(with_them, probe=False).table
+    )
+
+
+def test_rows_keep_split_id_and_name() -> None:
+    X, y = blobs(90)
+    train = Split(X[:50], y[:50], np.arange(50)[::-1].copy(), names=[f"{i}.png" for i in range(50)])
+    val = Split(X[50:70], y[50:70], np.arange(100, 120))
+    test = Split(X[70:], y[70:], np.arange(20))
+    data = Dataset("blobs", "none", tuple("abcd"), train, test, val)
+    table = audit(data, probe=False).table
+    assert table["split"].tolist() == ["train"] * 50 + ["val"] * 20 + ["test"] * 20
+    assert table["row"].tolist() == [*range(49, -1, -1), *range(100, 120), *range(20)]
+    assert table["name"].tolist() == [*train.names, *[""] * 40]  # type: ignore[misc]
+
+
+def test_names_that_are_no_text_are_shown_escaped() -> None:
+    X, y = blobs(60)
+    train = Split(X, y, np.arange(60), names=["\udcff.png", *[f"{i}.png" for i in range(59)]])
+    table = audit(Dataset("blobs", "none", tuple("abcd"), train, None), probe=False).table
+    assert table["name"].tolist()[:2] == ["\\udcff.png", "0.png"]
+
+
+def test_duplicates_across_splits_and_labels_are_found() -> None:
+    X, y = blobs(120)
+    X[1], y[1] = X[0], (y[0] + 1) % N_CLASSES
+    X[101], y[101] = X[2] + 1e-4, y[2]
+    train = Split(X[:100], y[:100], np.arange(100))
+    data = Dataset("blobs", "none", tuple("abcd"), train, Split(X[100:], y[100:], np.arange(20)))
+    table = audit(data, probe=False).table
+    groups = table["near_duplicate_group"]
+    assert np.flatnonzero(groups >= 0).tolist() == [0, 1, 2, 101]
+    assert groups[0] == groups[1] != groups[2] == groups[101]
+    assert np.flatnonzero(table["near_duplicate_conflict"]).tolist() == [0, 1]
+    assert np.flatnonzero(table["in_train_and_test"]).tolist() == [2, 101]
+
+
+def test_distance_to_the_same_class() -> None:
+    X, y = blobs(400)
+    X[:, 0] += 100 * (y == 2)
+    y[5] = 2 if y[5] != 2 else 1  # alone among another class
+    table = audit(dataset(X, y), probe=False).table
+    Z = labeled_rows(dataset(X, y)).X.astype(float)
+    apart = np.linalg.norm(Z[:, None] - Z[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    near = np.argsort(apart, axis=1)[:, :51]
+    for row in range(0, 400, 5):
+        same = [apart[row, j] for j in near[row] if y[j] == y[row]]
+        expected = min(same) if same else np.nan
+        np.testing.assert_allclose(table["same_class_distance"][row], expected, rtol=1e-4)
+    assert np.isnan(table["same_class_distance"][5])
+
+
+def test_chain_of_duplicates_is_one_group() -> None:
+    ids = np.array([[1, 2], [0, 2], [1, 0], [4, 0], [3, 0]])
+    distances = np.array([[0.1, 0.2], [0.1, 0.1], [0.1, 0.2], [4.0, 9.0], [4.0, 9.0]])
+    distances[[0, 1, 2], 0] = 0
+    groups = near_duplicates(ids, distances)
+    assert groups.tolist() == [0, 0, 0, -1, -1]
+    assert mixed_groups(groups, np.array([1, 1, 2, 1, 2])).tolist() == [True] * 3 + [False] * 2
+
+
+def test_far_rows_are_outliers() -> None:
+    X, _ = blobs(200)
+    X[7] += 50
+    score = outlier_score(NeighborGraph.build(X, k=51).train_distances)
+    assert score.argmin() == 7 and score[7] < 0.01
+    assert np.median(score) == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize("rows", [3, 5, 20])
+def test_few_rows_are_judged(rows: int) -> None:
+    X, y = blobs(rows)
+    y[:2] = 0, 1
+    table = audit(dataset(X, y), probe=False).table
+    assert len(table) == rows
+    assert table["label_score"].between(0, 1).all()
+
+
+def test_equal_rows_are_judged() -> None:
+    X, y = blobs(60)
+    table = audit(dataset(np.ones_like(X), y), probe=False).table
+    assert table["near_duplicate_group"].eq(0).all()
+    assert np.isfinite(table["label_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [([0, 0, 0, 0], "got 4 of 1"), ([0, 1], "got 2 of 2")],
+)
+def test_too_little_is_refused(y: list[int], message: str) -> None:
+    X, _ = blobs(len(y))
+    with pytest.raises(WannError, match=message):
+        audit(dataset(X, np.array(y)))
+
+
+def test_scores_are_checked(found: Audit) -> None:
+    data = noisy_blobs(100)[0]
+    with pytest.raises(WannError, match="`score` must be one of combined"):
+        audit(data, score="best")
+    with pytest.raises(WannError, match="cannot be had without a probe"):
+        audit(data, score="probe", probe=False)
+    with pytest.raises(WannError, match="`score` must be one of"):
+        found.evidence.score("best")
+
+
+def test_progress_may_stop_it() -> None:
+    def stop(done: float, total: float, text: str) -> None:
+        raise KeyboardInterrupt(text)
+
+    with pytest.raises(KeyboardInterrupt, match="searching neighbors"):
+        audit(noisy_blobs(100)[0], progress=stop)
+
+
+def test_digits_with_flips_rank_their_flips_first() -> None:
+    rows = labeled_rows(datasets.load("digits", "pixels"))
+    flips = add_noise(rows.labels, "sym", 0.1, rng=np.random.RandomState(0), draw="exact")
+    rows = dataclasses.replace(rows, labels=flips.labels)
+    graph = NeighborGraph.build(rows.X, k=51)
+    found = judge(rows, Evidence(graph, rows.labels, 10))
+    wrong = flips.labels != labeled_rows(datasets.load("digits", "pixels")).labels
+    assert found.noise.low <= wrong.sum() <= found.noise.high
+    issues = found.table["is_label_issue"].to_numpy()
+    assert (issues & wrong).sum() > 0.9 * max(issues.sum(), wrong.sum())

@@ -1,0 +1,107 @@
+"""Runs that are kept: found again, shared by processes, never mixed up."""
+
+import dataclasses
+import multiprocessing
+from pathlib import Path
+
+import pytest
+
+from wann_core import Scenario, run
+from wann_core.experiments.records import report_record
+from wann_core.experiments.store import ResultsStore, use_store
+
+ROOT = "assets/database"
+SCENARIO = Scenario(noise_pattern="sym", noise_ratio=0.3, num_subsamples=200, method="ANN")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> ResultsStore:
+    return ResultsStore(tmp_path / "results.sqlite")
+
+
+def test_a_run_is_found_again_and_marked(results: ResultsStore) -> None:
+    record = report_record(run(SCENARIO))
+    assert results.find([SCENARIO], ROOT) == {}
+    results.add([(SCENARIO, record)], ROOT, "test")
+    found = ResultsStore(results.path).find([SCENARIO], ROOT)[SCENARIO]
+    stored_at = found.pop("stored_at")
+    assert found == record
+    assert stored_at.endswith("+00:00")
+    table = results.table()
+    assert list(table["source"]) == ["test"]
+    assert {"version_wann", "version_faiss-cpu", "vote_seconds", "prepare_seconds"} <= set(table)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"noise_ratio": 0.31},
+        {"draw": "exact"},
+        {"k_max": 31},
+        {"method": "WANN"},
+        {"num_subsamples": 201},
+        {"normalization": "l2"},
+        {"reduction": "PCA"},
+    ],
+)
+def test_another_run_is_another_row(results: ResultsStore, change: dict[str, object]) -> None:
+    results.add([(SCENARIO, report_record(run(SCENARIO)))], ROOT, "test")
+    other = dataclasses.replace(SCENARIO, **change)  # type: ignore[arg-type]
+    assert results.find([other], ROOT) == {}
+
+
+def test_settings_that_do_not_matter_do_not_hide_a_run(results: ResultsStore) -> None:
+    results.add([(SCENARIO, report_record(run(SCENARIO)))], ROOT, "test")
+    same = dataclasses.replace(SCENARIO, k=21)
+    assert results.find([same], ROOT)[same]["k"] == 21
+    results.add([(same, {"accuracy": -1})], ROOT, "test")
+    assert len(results.table()) == 1
+    assert results.table()["accuracy"].iloc[0] > 0
+
+
+def test_changed_files_are_another_data_set(results: ResultsStore, database: Path) -> None:
+    dataset, backbone = (
+        (place := next(database.glob("*/*/train.npz")).parent).parent.name,
+        place.name,
+    )
+    scenario = Scenario(dataset, backbone)
+    results.add([(scenario, {"accuracy": 0.5})], database, "test")
+    assert results.find([scenario], database)
+    content = (place / "train.npz").read_bytes()
+    (place / "train.npz").write_bytes(content + b"\0")
+    assert results.find([scenario], database) == {}
+
+
+def _add(path: Path, worker: int) -> None:
+    store = ResultsStore(path)
+    for i in range(20):
+        scenario = dataclasses.replace(SCENARIO, seed=100 * worker + i)
+        store.add([(scenario, {"accuracy": worker})], ROOT, f"worker {worker}")
+
+
+def test_processes_write_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_add, args=(path, worker)) for worker in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(120)
+    assert [worker.exitcode for worker in workers] == [0, 0, 0]
+    assert ResultsStore(path).table()["source"].value_counts().to_dict() == {
+        "worker 1": 20,
+        "worker 2": 20,
+        "worker 3": 20,
+    }
+
+
+def test_store_that_cannot_be_used_costs_a_warning_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    said: list[str] = []
+    assert use_store(lambda store: store.table(), said.append) is None
+    (warning,) = said
+    assert warning.startswith("the results store cannot be used")

@@ -1,0 +1,259 @@
+"""The Data page: what is here, embed, import, label; errors beside the control at fault."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers.pictures import write_photos
+from tests.helpers.roots import ROOT
+from tests.helpers.user_tables import write
+from ui.jobs import jobs
+from ui.shell import uploads
+from wann_core.datasets import load
+from wann_core.embedding.backbones import Pixels
+from wann_core.embedding.embed import embed
+
+PAGE = ROOT / "pages" / "data.py"
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Callable[..., AppTest]:
+    """Opens the page over empty folders of this test, with these values in its session."""
+
+    def opened(task: str, **state: object) -> AppTest:
+        app = AppTest.from_file(PAGE, default_timeout=120)
+        folders = {"databases": str(tmp_path / "db"), "data": str(tmp_path / "data")}
+        for key, value in (folders | {"task": task} | state).items():
+            app.session_state[key] = value
+        return app.run()
+
+    return opened
+
+
+def press(app: AppTest, label: str) -> None:
+    next(button for button in app.button if button.label == label).click()
+    app.run()
+
+
+def until(app: AppTest, done: Callable[[], bool]) -> None:
+    """Run the page again and again, as the browser does, until something is there."""
+    for _ in range(150):
+        if done():
+            break
+        time.sleep(0.2)
+        app.run()
+    assert done()
+    assert not app.exception
+
+
+def said(app: AppTest, sentence: str) -> bool:
+    places = (app.success, app.info, app.warning, app.error, app.markdown, app.caption)
+    return any(sentence in element.value.replace("\\", "") for p in places for element in p)
+
+
+def digits_table(path: Path, form: str = "csv") -> Path:
+    data = load("digits", "pixels")
+    names = [f"digit {c}" for c in data.test.y]
+    return write(path, {"embedding": data.test.X, "label": names}, form)
+
+
+def test_no_folder_is_an_empty_page(page: Callable[..., AppTest]) -> None:
+    app = page("here")
+    assert said(app, "No embedding database lies in")
+    assert not app.error
+    known = app.dataframe[0].value
+    assert list(known["name"][:2]) == ["digits", "mnist"]
+    for task, sentence in (
+        ("embed", "They are downloaded to"),
+        ("import", "A table holds one row a sample"),
+        ("label", "digits has no unlabeled rows"),
+    ):
+        app = page(task)
+        assert said(app, sentence), task
+        assert not app.error
+
+
+def test_folder_of_images_is_embedded(page: Callable[..., AppTest], tmp_path: Path) -> None:
+    for name in ("even", "odd"):
+        write_photos(tmp_path / "mine" / name, train=12, test=3)
+    (tmp_path / "mine" / "odd" / "broken.jpg").write_bytes(b"")
+    app = page("embed", source="folder", embed_folder=str(tmp_path / "mine"))
+    until(app, lambda: said(app, "Understood"))
+    assert said(app, "**25** train, **6** test images of 2 classes: even, odd")
+    press(app, "Embed")
+    until(app, lambda: said(app, "**mine** by **pixels** is embedded"))
+    assert said(app, "rows of 3,072 dimensions")
+    assert any("left out: 1" in expander.label for expander in app.expander)
+    until(app, lambda: said(app, "embedded by this backbone already"))
+
+
+@pytest.mark.parametrize(
+    ("folder", "sentence"),
+    [
+        ("nowhere", "does not exist"),
+        ("~no-such-user/x", "does not exist"),
+        ("empty", "holds no labeled images"),
+    ],
+)
+def test_folder_of_no_use_is_told(
+    page: Callable[..., AppTest], tmp_path: Path, folder: str, sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    typed = folder if folder.startswith("~") else str(tmp_path / folder)
+    app = page("embed", source="folder", embed_folder=typed)
+    until(app, lambda: said(app, sentence))
+    assert not any(button.label == "Embed" for button in app.button)
+
+
+def test_bad_weights_are_told_below_their_field(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    write_photos(tmp_path / "mine" / "a", train=3, test=3)
+    write_photos(tmp_path / "mine" / "b", train=3, test=3)
+    app = page(
+        "embed", source="folder", embed_folder=str(tmp_path / "mine"), embed_weights="/no/file.pth"
+    )
+    until(app, lambda: any(button.label == "Embed" for button in app.button))
+    press(app, "Embed")
+    until(app, lambda: said(app, "pixels' has no weights to load"))
+    assert len(app.error) == 1
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "npz"])
+def test_table_by_its_path(page: Callable[..., AppTest], tmp_path: Path, form: str) -> None:
+    path = digits_table(tmp_path / f"my {form}.table", form)
+    app = page("import", table_path=str(path))
+    until(app, lambda: said(app, "597 have a label, of **10** classes"))
+    assert said(app, f"Understood: {form}, **597** rows")
+    press(app, "Import")
+    until(app, lambda: said(app, f"**my {form}** by **embeddings** is imported"))
+    # An empty page afterwards, and the data set where all look for it.
+    until(app, lambda: said(app, "A table holds one row a sample"))
+    made = load(f"my {form}", "embeddings", tmp_path / "db")
+    assert made.class_names == tuple(f"digit {c}" for c in range(10))
+    assert len(made.train.y) + len(made.test.y) == 597
+
+
+def test_problems_are_named_before_anything_is_written(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    X[3, 1] = np.nan
+    X[9] = X[8]
+    label = ["a", "b"] * 19 + ["b", "alone"]
+    path = write(tmp_path / "bad.parquet", {"embedding": X, "label": label}, "parquet")
+    app = page("import", table_path=str(path))
+    until(app, lambda: said(app, "1 row holds NaN"))
+    assert said(app, "1 row repeats the embedding of an earlier row")
+    assert said(app, "1 class has fewer than 2 rows with that label ('alone')")
+    press(app, "Import")
+    until(app, lambda: len(app.error) == 2)
+    assert not (tmp_path / "db" / "bad").exists()
+    app.checkbox(key="drop_bad").check().run()
+    press(app, "Import")
+    until(app, lambda: said(app, "**bad** by **embeddings** is imported"))
+    assert not said(app, "NaN")
+
+
+@pytest.mark.parametrize("name", ["../../escape", "<b>bold</b>", "", ".hidden"])
+def test_hostile_names_are_refused(page: Callable[..., AppTest], tmp_path: Path, name: str) -> None:
+    path = digits_table(tmp_path / "mine.csv")
+    app = page("import", table_path=str(path), **{"call_mine.csv": name})
+    until(app, lambda: any(button.label == "Import" for button in app.button))
+    press(app, "Import")
+    until(app, lambda: said(app, "“Name of the data set” must be made of letters"))
+    assert not any((tmp_path / "db").glob("*"))
+
+
+def test_second_import_of_a_name_is_refused(page: Callable[..., AppTest], tmp_path: Path) -> None:
+    path = digits_table(tmp_path / "mine.csv")
+    import_it(page("import", table_path=str(path)), "is imported")
+    import_it(page("import", table_path=str(path)), "already a database of 'mine'")
+
+
+def import_it(app: AppTest, sentence: str) -> None:
+    until(app, lambda: any(button.label == "Import" for button in app.button))
+    press(app, "Import")
+    until(app, lambda: said(app, sentence))
+
+
+@pytest.mark.parametrize("task", ["import", "label"])
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [(b"", "content is empty"), (b"PK\3\4 broken", "cannot be read"), (None, "does not exist")],
+)
+def test_file_of_no_use_is_told(
+    page: Callable[..., AppTest], tmp_path: Path, task: str, content: bytes | None, sentence: str
+) -> None:
+    path = tmp_path / "table.csv"
+    if content is not None:
+        path.write_bytes(content)
+    app = page(task, vote_on="file", table_path=str(path), vote_path=str(path))
+    if task == "label" and content is not None:
+        press(app, "Label them")
+    until(app, lambda: said(app, sentence))
+
+
+def test_new_rows_are_labeled(page: Callable[..., AppTest], tmp_path: Path) -> None:
+    data = load("digits", "pixels")
+    path = write(tmp_path / "new.npz", {"embeddings": data.test.X}, "npz")
+    app = page("label", vote_on="file", vote_path=str(path))
+    press(app, "Label them")
+    until(app, lambda: said(app, "597 rows labeled by WANN"))
+    assert len(app.dataframe[0].value) == 597
+    narrow = write(tmp_path / "narrow.npz", {"embeddings": data.test.X[:, :7]}, "npz")
+    app = page("label", vote_on="file", vote_path=str(narrow))
+    press(app, "Label them")
+    until(app, lambda: said(app, "must have the 64 columns"))
+
+
+def test_deleting_a_database_asks_first(page: Callable[..., AppTest], tmp_path: Path) -> None:
+    images = write_photos(tmp_path / "photos")
+    embed(images, Pixels(8), tmp_path / "db")
+    names = hash((("photos", "pixels", "ready"),))
+    marked = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    app = page("here", **{f"stored_{names}": marked})
+    press(app, "Delete …")
+    assert said(app, "will be gone for good")
+    assert (tmp_path / "db" / "photos" / "pixels").is_dir()
+
+
+def test_large_results_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = jobs.Registry()
+    for i in range(10):
+        registry.start(("table", i), lambda job: "large").wait(10)
+        registry.start(("small", i), lambda job: "small").wait(10)
+    registry.find(("small", 0))
+    assert len(registry.of_kind("table")) == 3
+    assert len(registry.of_kind("small")) == 10
+    monkeypatch.setattr(jobs, "_LARGE_SECONDS", -1.0)
+    registry.find(("small", 0))
+    assert not registry.of_kind("table")
+
+
+@pytest.mark.parametrize(
+    ("name", "kept_as"),
+    [
+        ("../../evil.csv", "evil.csv"),
+        ("..", "upload"),
+        ("a\0b.npz", "a-b.npz"),
+        ("ä 1.csv", "ä 1.csv"),
+    ],
+)
+def test_upload_is_deleted_when_nobody_holds_it(name: str, kept_as: str) -> None:
+    class Upload(io.BytesIO):
+        file_id = "1"
+
+    upload = Upload(b"abc")
+    upload.name = name
+    kept = uploads._stored(upload)
+    path = kept.path
+    assert path.name == kept_as
+    assert path.read_bytes() == b"abc"
+    del kept
+    assert not path.parent.exists()

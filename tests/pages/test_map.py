@@ -1,0 +1,308 @@
+"""The map: what its chart holds, what filters leave, and that chosen rows stay chosen."""
+
+import base64
+import dataclasses
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers.roots import ROOT
+from ui.explore import map_charts, map_colors, map_view
+from ui.explore.map_selection import Selection
+from ui.explore.map_view import Points
+from ui.shell import theme
+from wann_core import Scenario, prepare
+from wann_core.datasets import Split
+from wann_core.datasets import database as databases
+from wann_core.experiments.prepared import Prepared
+from wann_core.explore import map as layout
+from wann_core.explore.map import Layout
+from wann_core.explore.point_values import values
+
+PAGE = ROOT / "pages" / "map.py"
+NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
+COLORS = (
+    "observed",
+    "true",
+    "flipped",
+    "reliability",
+    "adaptive_k",
+    "agreement",
+    "density",
+    "correct-kNN-11",
+    "correct-WANN",
+)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(NOISY)
+
+
+def opened(**state: object) -> AppTest:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    for key, value in {"layout": "pca", **state}.items():
+        app.session_state[key] = value
+    return ready(app.run())
+
+
+def ready(app: AppTest) -> AppTest:
+    """Run again until the background work has ended."""
+    for _ in range(120):
+        assert not app.exception
+        if app.get("plotly_chart") or any(button.label == "Show all" for button in app.button):
+            return app
+        time.sleep(0.5)
+        app.run()
+    pytest.fail("the chart did not come")
+
+
+def chart(app: AppTest) -> dict[str, Any]:
+    return dict(json.loads(app.get("plotly_chart")[0].proto.spec))
+
+
+def array(spec: Any) -> np.ndarray:
+    """A typed array as the figure carries it."""
+    flat = np.frombuffer(base64.b64decode(spec["bdata"]), np.dtype(spec["dtype"]))
+    return flat.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else flat
+
+
+def drawn_rows(app: AppTest) -> list[int]:
+    found = [array(t["customdata"])[:, 1] for t in chart(app)["data"] if "customdata" in t]
+    return sorted(np.concatenate(found).tolist())
+
+
+def many(count: int, prepared: Prepared, color: str, classes: int = 10, seed: int = 0) -> Points:
+    """Synthetic points with values that suit the coloring."""
+    rng = np.random.default_rng(seed)
+    xy = rng.normal(size=(count, 2)).astype(np.float32)
+    observed = rng.integers(0, classes, count)
+    kind = None if color == "density" else map_colors.of(color, prepared)
+    held = observed if color in ("observed", "true") else rng.random(count) / 10
+    if isinstance(kind, map_colors.Kinds) and len(kind.names) == 2:
+        held = rng.random(count) < 0.2
+    places = np.arange(count, dtype=np.int32)
+    ends = (float(xy.min()), float(xy.max()))
+    side = ends[1] - ends[0]
+    return Points(
+        places,
+        places + 7,
+        xy,
+        observed,
+        held,
+        count - count // 6,
+        (ends[0], ends[0], side),
+        (*ends, *ends),
+    )
+
+
+def payload(figure: dict[str, Any]) -> int:
+    return len(go.Figure(figure).to_json())
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_every_coloring_draws_every_row(color: str) -> None:
+    app = opened(color=color, parts=["train", "test"])
+    assert drawn_rows(app) == list(range(1797))
+    assert any("The axes have no unit" in caption.value for caption in app.caption)
+
+
+def test_color_of_a_point_is_its_value(prepared: Prepared) -> None:
+    flipped = values(prepared, "train", "flipped")
+    seen = {}
+    for trace in chart(opened(color="flipped"))["data"]:
+        if "customdata" in trace:
+            places = array(trace["customdata"])[:, 0]
+            seen |= dict(zip(places.tolist(), array(trace["marker"]["color"]), strict=True))
+    assert [seen[i] for i in range(1200)] == flipped.astype(int).tolist()
+
+
+def test_filters_leave_what_they_say(prepared: Prepared) -> None:
+    app = opened(classes=[3, 8], trust=(12, 40))
+    k = prepared.adaptive_k
+    keep = np.isin(prepared.labels, [3, 8]) & (k >= 12) & (k <= 40)
+    assert 0 < keep.sum() < 100
+    assert drawn_rows(app) == sorted(prepared.row_ids[keep].tolist())
+
+
+def test_part_of_the_map_leaves_what_lies_there(prepared: Prepared) -> None:
+    app = opened(across=(50.0, 100.0), up=(0.0, 50.0))
+    positions = layout.pca_map(prepared.X_train, prepared.X_test)
+    both = np.concatenate([positions.train, positions.test])
+    middle = (both.min(axis=0) + both.max(axis=0)) / 2
+    keep = (positions.train[:, 0] >= middle[0]) & (positions.train[:, 1] <= middle[1])
+    assert drawn_rows(app) == sorted(prepared.row_ids[keep].tolist())
+    ready(app.button[0].click().run())
+    assert len(drawn_rows(app)) == 1200
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"parts": []}, "neither training nor test rows"),
+        ({"trust": (1, 2), "classes": [1]}, "only 1 are shown; only adaptive k from 1 to 2"),
+        ({"across": (0.0, 0.5)}, "only a part of the map"),
+    ],
+)
+def test_nothing_left_says_why_and_leads_back(state: dict[str, object], reason: str) -> None:
+    app = opened(**state)
+    assert reason in app.info[0].value
+    ready(app.button[0].click().run())
+    assert not any(button.label == "Show all" for button in app.button)
+    assert len(drawn_rows(app)) == 1200
+
+
+def test_chosen_rows_outlive_color_layout_and_noise(prepared: Prepared) -> None:
+    rows = np.sort(prepared.row_ids)[[5, 77, 431]]
+    chosen = Selection(("digits", "pixels"), {"train": rows, "test": prepared.test_ids[3:4]})
+    app = opened(_map_selection=chosen)
+    for state in ({}, {"color": "agreement"}, {"classes": [2]}, {"ratio": 0.1}, {"rows": 1000}):
+        for key, value in state.items():
+            app.session_state[key] = value
+        ready(app.run())
+        assert set(app.dataframe[0].value["row"]) <= set(rows)
+        if "rows" not in state:
+            assert list(app.dataframe[0].value["row"]) == rows.tolist()
+    app.session_state["rows"] = None
+    app.session_state["classes"] = []
+    ready(app.run())
+    standing_out = {
+        int(array(trace["customdata"])[i, 1])
+        for trace in chart(app)["data"]
+        if "customdata" in trace
+        for i in trace["selectedpoints"]
+    }
+    assert standing_out == set(rows)
+    clear = next(button for button in app.button if button.label == "Clear selection")
+    ready(clear.click().run())
+    assert not app.dataframe
+    assert any("Draw around points" in info.value for info in app.info)
+    assert not any("selectedpoints" in trace for trace in chart(app)["data"])
+
+
+def test_other_data_have_no_rows_of_these(database: Path) -> None:
+    chosen = Selection(("digits", "pixels"), {"train": np.array([5])})
+    app = opened(_map_selection=chosen, databases=str(database), dataset="small", backbone="tiny")
+    assert not app.dataframe
+
+
+def test_data_without_test_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(90, 5)).astype(np.float32)
+    train = Split(X, np.arange(90) % 3, np.arange(90) * 2)
+    databases.write(tmp_path, "lone", "tiny", {"train": train}, ("a", "b", "c"), {})
+    app = opened(databases=str(tmp_path), dataset="lone", backbone="tiny", parts=["train", "test"])
+    assert drawn_rows(app) == list(range(0, 180, 2))
+
+
+def test_zoom_frames_what_was_chosen(prepared: Prepared) -> None:
+    rows = prepared.row_ids[prepared.clean_labels == 0]
+    app = opened(_map_selection=Selection(("digits", "pixels"), {"train": rows}))
+    ready(next(button for button in app.button if button.label == "Zoom to them").click().run())
+    assert set(rows) <= set(drawn_rows(app))
+    assert len(drawn_rows(app)) < 1200
+    across, up = app.session_state["across"], app.session_state["up"]
+    assert across[1] - across[0] == pytest.approx(up[1] - up[0], abs=1)
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_fifty_thousand_points_travel_light(prepared: Prepared, color: str) -> None:
+    points = many(50_000, prepared, color)
+    figure = map_charts.figure(points, color, prepared, np.arange(40_000), 0)
+    assert payload(figure) < 2_000_000
+
+
+@pytest.mark.parametrize("color", COLORS)
+def test_too_many_points_become_an_image(prepared: Prepared, color: str) -> None:
+    points = many(250_000, prepared, color)
+    figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
+    image, marks = figure["data"][:2]
+    assert image["type"] == "heatmap"
+    assert image["customdata"].sum() == 250_000
+    assert len(marks["x"]) == np.isfinite(image["z"]).sum()
+    assert payload(figure) < 2_000_000
+
+
+def test_image_shows_the_mean_and_the_most_frequent_class(prepared: Prepared) -> None:
+    points = many(250_000, prepared, "observed")
+    image = map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"][0]
+    cell = map_charts.cells(points)
+    means = map_charts.figure(
+        many(250_000, prepared, "reliability"), "reliability", prepared, np.empty(0), 0
+    )["data"][0]["z"].ravel()
+    trust = many(250_000, prepared, "reliability").values
+    for at in np.random.default_rng(0).choice(np.unique(cell), 50, replace=False):
+        inside = points.observed[cell == at]
+        assert image["z"].ravel()[at] == np.bincount(inside).argmax()
+        assert means[at] == pytest.approx(trust[cell == at].mean(), rel=1e-5)
+
+
+def test_narrow_view_of_many_rows_has_points_again(prepared: Prepared) -> None:
+    points = many(250_000, prepared, "observed")
+    assert map_charts.is_image(points)
+    half = points.xy[:, 0] < np.quantile(points.xy[:, 0], 0.5)
+    fewer = Points(
+        points.places[half],
+        points.rows[half],
+        points.xy[half],
+        points.observed[half],
+        points.values[half],
+        points.n_train,
+        points.square,
+        points.window,
+    )
+    figure = map_charts.figure(fewer, "observed", prepared, np.empty(0), 0)
+    assert {trace["type"] for trace in figure["data"]} == {"scattergl", "scatter"}
+
+
+def test_legend_of_many_classes_is_bounded() -> None:
+    kinds = map_colors.Kinds([f"c{i}" for i in range(100)], [f"#{i % 12:06x}" for i in range(100)])
+    entries = map_colors.legend(kinds, range(100))
+    assert entries[0] == ("c0 and 8 more", "#000000")
+    assert len(entries) == 12
+    assert map_colors.legend(kinds, [3, 15]) == [("c3", "#000003"), ("c15", "#000003")]
+
+
+def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:
+    rng, y = np.random.default_rng(0), np.arange(400) % 40
+    split = Split(rng.normal(size=(400, 4)).astype(np.float32), y, np.arange(400))
+    databases.write(tmp_path, "many", "tiny", {"train": split}, [f"c{i}" for i in range(40)], {})
+    many_classes = prepare(Scenario("many", "tiny"), database_root=tmp_path)
+    positions = Layout(*[rng.normal(size=(400, 2)).astype(np.float32)] * 2)
+    whole = (0.0, 100.0)
+    view = map_view.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
+    every = map_view.points(view, many_classes, positions)
+    assert "12 colors stand for 40 classes" in map_view.reading(every, "pca", "observed", False)
+    for others, shown, extra in ((False, 20, []), (True, 400, ["other classes"])):
+        # 3 and 15 share a color where all are shown.
+        chosen = dataclasses.replace(view, classes=(3, 15), others=others)
+        points = map_view.points(chosen, many_classes, positions)
+        assert len(points.places) == shown
+        figure = map_charts.figure(points, "observed", many_classes, np.empty(0), 0)
+        legend = {t["name"]: t["marker"]["color"] for t in figure["data"] if "name" in t}
+        assert list(legend) == ["c3", "c15", *extra]
+        assert len(set(legend.values())) == len(legend)
+
+
+def test_names_are_no_markup() -> None:
+    assert theme.charted("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
+        "&gt;", ">"
+    )
+
+
+def test_table_of_the_points(prepared: Prepared) -> None:
+    positions = Layout(np.zeros((1200, 2), np.float32), np.ones((597, 2), np.float32))
+    view = map_view.View(
+        "pca", "flipped", (), (1, 51), ("train", "test"), (0.0, 100.0), (0.0, 100.0)
+    )
+    table = map_view.table(map_view.points(view, prepared, positions), "flipped")
+    assert table.groupby("split").size().to_dict() == {"train": 1200, "test": 597}
+    assert table["flipped"].sum() == 480
+    assert isinstance(table, pd.DataFrame)

@@ -1,0 +1,130 @@
+"""Every page opens on its own, and errors stand beside the control that caused them."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers.apps import plain, press
+from tests.helpers.roots import ROOT
+
+PAGES = sorted(ROOT.glob("pages/*.py"))
+PAGE = {page.stem: page for page in PAGES}
+
+
+def opened(page: Path, **state: object) -> AppTest:
+    app = AppTest.from_file(page, default_timeout=120)
+    for key, value in state.items():
+        app.session_state[key] = value
+    return app.run()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_opens(page: Path) -> None:
+    app = opened(page)
+    assert not app.exception
+    assert app.title
+
+
+def ready(app: AppTest) -> AppTest:
+    """Run again until a background search has ended."""
+    for _ in range(60):
+        if not any("searched once" in caption.value for caption in app.caption):
+            break
+        time.sleep(0.5)
+        app.run()
+    return app
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        ({"rows": 3}, "“Training rows” = 3 of 1200 rows: it must be between 10"),
+        ({"rows": 5000}, "“Training rows” = 5000 of 1200 rows"),
+        ({"noise": "matrix"}, "“Transition matrix” is needed"),
+        ({"databases": "/dev/null/no"}, "The database folder '/dev/null/no' does not exist"),
+    ],
+)
+@pytest.mark.parametrize("page", ["overview", "neighborhoods"])
+def test_error_stands_beside_its_control(
+    page: str, state: dict[str, object], sentence: str
+) -> None:
+    app = ready(opened(PAGE[page], **state))
+    assert not app.exception
+    assert any(sentence in plain(error.value) for error in app.sidebar.error)
+
+
+def test_overview_says_what_the_numbers_show() -> None:
+    app = ready(opened(PAGE["overview"], ratio=0.7))
+    text = " ".join(line.value for line in app.markdown)
+    assert "1,200 training and 597 test rows of 10 classes" in text
+    assert "**70.0 %** of the training labels are wrong" in text
+    assert "**WANN** gains" in text
+    assert app.sidebar.caption[-1].value == "Realized noise: **70.00 %** of the labels"
+
+
+def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
+    write_one_class(tmp_path)
+    state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
+    overview = ready(opened(PAGE["overview"], noise="none", **state))
+    text = " ".join(line.value for line in overview.markdown)
+    assert "every method gives it to every row" in text and "level with" not in text
+    audit = press(opened(PAGE["label_audit"], probe=False, **state), "Audit")
+    assert "got 40 of 1; choose other data, or label rows" in plain(errors(audit))
+
+
+def test_a_refused_probe_names_its_switch(tmp_path: Path) -> None:
+    labels = np.zeros(40, np.int64)
+    labels[0] = 1
+    write_one_class(tmp_path, labels)
+    state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
+    audit = press(opened(PAGE["label_audit"], **state), "Audit")
+    assert "switching off “Ask logistic regression, too” lets" in plain(errors(audit))
+
+
+def write_one_class(root: Path, labels: np.ndarray | None = None) -> None:
+    place = root / "single" / "tiny"
+    place.mkdir(parents=True)
+    y = np.zeros(40, np.int64) if labels is None else labels
+    X = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    np.savez(place / "train.npz", embeddings=X, labels=y)
+    (place / "manifest.json").write_text('{"class_names": ["cat"]}')
+
+
+def errors(app: AppTest) -> str:
+    return " ".join(error.value for error in (*app.error, *app.sidebar.error))
+
+
+def test_clean_labels_have_an_empty_state() -> None:
+    overview = ready(opened(PAGE["overview"], noise="none"))
+    assert any("No label is wrong" in info.value for info in overview.info)
+    neighborhoods = ready(opened(PAGE["neighborhoods"], noise="none"))
+    assert any("finds none" in info.value for info in neighborhoods.info)
+
+
+def test_row_that_is_not_there_is_refused() -> None:
+    app = ready(opened(PAGE["neighborhoods"], row=999_999))
+    assert any("not among the 1,200 training rows" in error.value for error in app.error)
+
+
+def test_every_pattern_and_reduction_opens() -> None:
+    for state in (
+        {"noise": "asym"},
+        {"noise": "instance"},
+        {"noise": "similar"},
+        {"draw": "reference"},
+        {"imbalance": 0.05},
+        {"reduction": "PCA"},
+        {"reduction": "LDA"},
+        {"reduction": "fLDA"},
+        {"rows": 30},
+        {"norm": "l2"},
+        {"k": 21},
+        {"bounds": (5, 21)},
+        {"ratio": 1.0},
+    ):
+        app = ready(opened(PAGE["overview"], **state))
+        assert not app.exception, state
+        assert not app.error, state

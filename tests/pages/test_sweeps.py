@@ -1,0 +1,236 @@
+"""The Sweeps and Results pages without a browser."""
+
+import dataclasses
+import json
+import time
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.helpers.apps import plain
+from tests.helpers.roots import ROOT
+from ui.measure import sweeps
+from ui.results import views
+from ui.shell.settings import Folders
+from wann_core import Scenario
+from wann_core.experiments.plan_file import SweepPlan, parse
+from wann_core.experiments.records import scenario_record
+from wann_core.experiments.store import ResultsStore
+from wann_core.experiments.sweep import run_sweep
+from wann_core.results.table import describe, pivots
+
+PAGES = ROOT / "pages"
+PLAN = """
+seed = [1, 2, 3]
+method = ["kNN-11", "kNN-51", "WANN"]
+[[grid]]
+noise_pattern = ["none", "sym", "asym"]
+noise_ratio = [0.2, 0.4]
+num_subsamples = 400
+"""
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def _measured() -> None:
+    list(run_sweep(parse(PLAN).scenarios()))
+
+
+def opened(page: str, **state: object) -> AppTest:
+    app = AppTest.from_file(PAGES / f"{page}.py", default_timeout=120)
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.run()
+    assert not app.exception
+    return app
+
+
+def metrics(app: AppTest) -> dict[str, str]:
+    return {one.label: one.value for one in app.metric}
+
+
+def test_a_sweep_runs_and_is_stored() -> None:
+    app = opened("sweeps", patterns=["none", "sym"], noise_ratios=[0.4], seed_count=2)
+    assert metrics(app)["Runs"] == str(4 + 2 * 4)
+    assert metrics(app)["Stored"] == "0"
+    next(button for button in app.button if button.label == "Run").click().run()
+    for _ in range(100):
+        if app.success:
+            break
+        time.sleep(0.2)
+        app.run()
+    assert "All runs have ended" in app.success[0].value
+    assert metrics(app)["To do"] == "0"
+    assert len(ResultsStore().records()) == 12
+
+
+def test_controls_make_the_plan_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[SweepPlan] = []
+    original = sweeps.planned
+
+    def noted(plan: SweepPlan, folders: Folders) -> sweeps.Planned:
+        plans.append(plan)
+        return original(plan, folders)
+
+    monkeypatch.setattr(sweeps, "planned", noted)
+    app = opened(
+        "sweeps",
+        patterns=["asym", "instance"],
+        noise_ratios=[0.4, 0.1],
+        seed_count=3,
+        first_seed=7,
+        sweep_methods=["ce", "WANN"],
+        row_counts=["all", 200],
+        tails=[1.0, 0.1],
+        reductions=["none", "PCA"],
+        dimensions=[20],
+        draws="exact",
+        k_bounds=(5, 31),
+        rate=0.003,
+    )
+    runs = parse(plans[-1].to_toml()).scenarios()
+    assert {run.seed for run in runs} == {7, 8, 9}
+    assert {run.noise_ratio for run in runs} == {0.1, 0.4}
+    assert {run.num_subsamples for run in runs} == {None, 200}
+    assert {run.imbalance_ratio for run in runs} == {None, 0.1}
+    assert {run.reduction_size for run in runs if run.reduction} == {20}
+    assert {(run.k_min, run.k_max) for run in runs if run.method == "WANN"} == {(5, 31)}
+    assert {run.probe.learning_rate for run in runs if run.method == "ce"} == {0.003}
+    assert {run.draw for run in runs} == {"exact"}
+    assert metrics(app)["Runs"] == f"{len(runs):,}"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[[grid]]\nseeds = 1", "is no key of a plan"),
+        ("seed = [", "the plan is no TOML"),
+        (f"[[grid]]\nseed = {list(range(400))}\nk = {list(range(1, 400))}", "at most 100"),
+    ],
+)
+def test_a_hostile_plan_is_refused_in_one_sentence(
+    tmp_path: Path, text: str, sentence: str
+) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(text)
+    app = opened("sweeps", plan="file", plan_file_path=str(path))
+    (error,) = app.error
+    assert sentence.lower() in error.value.lower().replace("\\", "")
+    assert not app.metric
+
+
+def test_a_plan_file_says_what_is_missing_and_what_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text('[[grid]]\ndataset = ["digits", "mnist"]\nnum_subsamples = [100, 5000]')
+    app = opened("sweeps", plan="file", plan_file_path=str(path))
+    assert any("mnist / pixels is not embedded here" in plain(w.value) for w in app.warning)
+    next(button for button in app.button if button.label == "Run").click().run()
+    for _ in range(100):
+        if app.success:
+            break
+        time.sleep(0.2)
+        app.run()
+    assert any("1 runs refused: `num_subsamples` = 5000" in plain(w.value) for w in app.warning)
+
+
+def test_no_runs_yet_says_what_to_do() -> None:
+    app = opened("results")
+    assert "No runs yet: start some on Compare or Sweeps" in app.info[0].value
+    assert opened("results", view="import").file_uploader
+
+
+@pytest.mark.usefixtures("_measured")
+def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = describe(ResultsStore().records()).table
+    app = opened("results")
+    shown = app.dataframe[0].value
+    assert list(shown.index) == ["kNN-11", "kNN-51", "WANN"]
+    assert list(shown.columns) == ["none", "asym 0.2", "asym 0.4", "sym 0.2", "sym 0.4"]
+    values = table[(table["method"] == "WANN") & (table["noise"] == "sym 0.4")]["accuracy"]
+    expected = f"{100 * values.mean():.2f} ± {100 * values.std():.2f}"
+    (cells,) = (one.cells for one in pivots(table, "method", "noise", "accuracy"))
+    level = cells.set_index(["method", "noise"])["level"]
+    assert 0 < level.sum() < len(level)
+    for (method, noise), close in level.items():
+        assert shown.loc[method, noise].endswith("≈") == close
+    assert shown.loc["WANN", "sym 0.4"].removesuffix(" ≈") == expected
+    assert r"\toprule" in app.code[0].value
+    assert expected.replace("±", r"\pm") in app.code[0].value
+
+    app = opened("results", view="chart", along="noise_ratio")
+    assert "differ in noise" in app.info[0].value
+    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    assert {trace.get("name") for trace in spec["data"]} >= {"kNN-11", "kNN-51", "WANN"}
+
+    app = opened("results", view="compare", first_method="kNN-11", second_method="WANN")
+    assert metrics(app)["Pairs"] == "15"
+    pairs = table.pivot(index=["noise", "seed"], columns="method", values="accuracy")
+    gain = 100 * (pairs["WANN"] - pairs["kNN-11"]).mean()
+    assert metrics(app)["Mean difference, points"] == f"{gain:+.2f}"
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "wann_core.experiments.store.table.pair", None
+        )  # what is known is not paired again
+        assert metrics(app.run())["Pairs"] == "15" and not app.error
+
+    app = opened("results", view="runs", f_noise=["sym 0.4"])
+    assert len(app.dataframe[0].value) == 9
+
+
+@pytest.mark.usefixtures("_measured")
+@pytest.mark.parametrize(
+    ("along", "placed"),
+    [
+        ("imbalance_ratio", True),
+        ("num_subsamples", True),
+        ("reduction_size", False),
+        ("noise", True),
+        ("dataset", True),
+        ("backbone", True),
+        ("reduction", True),
+        ("normalization", True),
+    ],
+)
+def test_every_axis_opens(along: str, placed: bool) -> None:
+    app = opened("results", view="chart", along=along)
+    assert bool(app.get("plotly_chart")) == placed
+    assert any("has a place on this axis" in info.value for info in app.info) != placed
+
+
+@pytest.mark.usefixtures("_measured")
+def test_other_runs_are_never_averaged_in() -> None:
+    before = opened("results").dataframe[0].value
+    list(run_sweep(parse(PLAN.replace("[[grid]]", 'draw = "exact"\n[[grid]]')).scenarios()))
+    log = scenario_record(Scenario(noise_pattern="sym", noise_ratio=0.4, num_subsamples=400))
+    ResultsStore().add_imported(
+        [
+            (
+                Scenario(noise_pattern="sym", noise_ratio=0.4, num_subsamples=400),
+                {**log, "method_name": "WANN", "accuracy": 0.01},
+            )
+        ],
+        "elsewhere",
+    )
+    app = opened("results")
+    assert "nothing but seeds is averaged" in app.info[0].value
+    # A table for each draw, and one for what was imported; the first is what it was.
+    assert len(app.dataframe) == 3
+    assert any(frame.value.equals(before) for frame in app.dataframe)
+
+
+def test_a_chart_holds_no_run_twice_and_no_matrix_by_its_ratio() -> None:
+    sym = Scenario(noise_pattern="sym", noise_ratio=0.4)
+    own = Scenario(noise_pattern="matrix", transition_matrix=((0.9, 0.1), (0, 1)))  # type: ignore[arg-type]
+    cases = [sym, dataclasses.replace(sym, num_subsamples=1200), own]
+    records = [
+        {**scenario_record(case), "method_name": "WANN", "accuracy": 0.9, "train_rows": 1200}
+        for case in cases
+    ]
+    table = describe(records).table
+    assert list(views._placed(table[:2], "num_subsamples")["place"]) == [1200]
+    assert list(views._placed(table, "noise_ratio")["noise"]) == ["sym", "sym"]

@@ -1,0 +1,297 @@
+"""Databases in the making: what was asked, how far it is, what came of it."""
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui.jobs import jobs
+from ui.shell import navigation, theme
+from ui.shell.controls import told
+from ui.shell.settings import Folders
+from wann_core.datasets import image_sources, tables
+from wann_core.datasets.images import ImageDataset
+from wann_core.datasets.sources import image_folder
+from wann_core.embedding import backbones, inventory
+from wann_core.embedding import embed as embedding
+from wann_core.embedding.partial import Skipped
+from wann_core.errors import WannError
+from wann_core.progress import Progress
+
+_KIND = "make"
+_LABELS = {
+    "dataset": "Name of the data set",
+    "backbone": "Backbone",
+    "weights": "Weights file",
+    "image_size": "Image size",
+    "device": "Device",
+    "on_error": "Unreadable images",
+    "split": "Test rows",
+    "X": "Table",
+}
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Images to embed, and how."""
+
+    dataset: str
+    root: Path
+    split: str | None
+    backbone: str
+    weights: str | None
+    image_size: int | None
+    dtype: str
+    on_error: str
+    device: str
+
+    def open(self, progress: Progress) -> ImageDataset:
+        """The images."""
+        progress(0, 1, "opening the images")
+        if self.split is None:
+            return image_sources.open_images(self.dataset, self.root, progress=progress)
+        return image_folder.open_images(self.root, self.dataset, split=self.split)
+
+    def load(self, progress: Progress) -> backbones.Backbone:
+        """The backbone."""
+        progress(0, 1, f"loading {self.backbone}")
+        return backbones.load_backbone(
+            self.backbone,
+            weights=self.weights,
+            image_size=self.image_size,
+            device=self.device,
+            progress=progress,
+        )
+
+
+@dataclass(frozen=True)
+class Import:
+    """A table to import; `table` is the key of the job that has read it."""
+
+    dataset: str
+    backbone: str
+    table: Hashable
+    split: str
+    drop_bad: bool
+    image_root: str | None
+
+
+Request = Embedding | Import
+
+
+@dataclass(frozen=True)
+class Made:
+    """What has become of a request."""
+
+    rows: Mapping[str, int]
+    columns: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+def embed(request: Embedding, folders: Folders) -> None:
+    """Start it, or go on where it stopped."""
+
+    def work(job: jobs.Job) -> Made:
+        embedding.refuse_finished(folders.database_root, request.dataset, request.backbone)
+        backbones.check_backbone(request.backbone)
+        images = request.open(job.progress)
+        made = embedding.embed(
+            images,
+            request.load(job.progress),
+            folders.database_root,
+            dtype=request.dtype,
+            on_error=request.on_error,
+            progress=job.progress,
+        )
+        return Made(made.rows, made.columns, made.skipped)
+
+    _start(request, folders, work)
+
+
+def import_table(request: Import, table: tables.Table, folders: Folders) -> None:
+    """Start to write a table that has been read."""
+
+    def work(job: jobs.Job) -> Made:
+        tables.write_table(
+            table,
+            dataset=request.dataset,
+            backbone=request.backbone,
+            split=request.split,
+            drop_bad=request.drop_bad,
+            image_root=request.image_root,
+            database_root=folders.database_root,
+            progress=job.progress,
+        )
+        made = inventory.database_of(folders.database_root, request.dataset, request.backbone)
+        assert made is not None
+        return Made(made.rows, made.columns)
+
+    _start(request, folders, work)
+
+
+def _start(request: Request, folders: Folders, work: Callable[[jobs.Job], Made]) -> None:
+    found = find(request, folders)
+    if found is not None and found.state is jobs.State.RUNNING:
+        return
+    # A refusal has served its turn once the same person asks again.
+    last = st.session_state.get("_last_asked")
+    before = jobs.registry().find(last) if last else None
+    if before is not None and isinstance(before.error, WannError):
+        jobs.registry().forget(last)
+    key = st.session_state["_last_asked"] = _key(request, folders)
+    jobs.registry().restart(key, work, request)
+
+
+def _key(request: Request, folders: Folders) -> tuple[str, str, str, str]:
+    """Two requests for the same database are one job."""
+    return _KIND, str(folders.database_root.resolve()), request.dataset, request.backbone
+
+
+def find(request: Request, folders: Folders) -> jobs.Job | None:
+    """The job that makes the database of a request, if there is one."""
+    return jobs.registry().find(_key(request, folders))
+
+
+def refused(request: Request, folders: Folders, places: Mapping[str, DeltaGenerator]) -> None:
+    """Show beside its control why exactly this request was refused, if it was."""
+    job = find(request, folders)
+    if job is not None and job.about == request and isinstance(job.error, WannError):
+        refuse(job.error, places)
+
+
+States = dict[tuple[str, ...], jobs.State]
+
+
+def states(folders: Folders) -> States:
+    """How far every database is that is being made here; take it before the page is drawn."""
+    return {key: job.state for key, job in _found(folders)}
+
+
+def _found(folders: Folders) -> list[tuple[tuple[str, ...], jobs.Job]]:
+    root = str(folders.database_root.resolve())
+    return [(key, job) for key, job in jobs.registry().of_kind(_KIND) if key[1] == root]
+
+
+def watch(folders: Folders, before: States, shown: Request | None) -> None:
+    """Every database that is being made or has been, whichever tab has asked for it.
+
+    Parameters
+    ----------
+    folders : Folders
+    before : dict
+        `states` as the rest of the page has seen them; it is drawn again when they change.
+    shown : Request or None
+        What the page asks for below: the reason it was refused stands there, not here.
+    """
+
+    @st.fragment(run_every=0.5 if jobs.State.RUNNING in before.values() else None)
+    def draw() -> None:
+        if states(folders) != before:
+            st.rerun()
+        for key, job in reversed(_found(folders)):
+            if not (isinstance(job.error, WannError) and job.about == shown):
+                _show_job(key, job)
+
+    draw()
+
+
+def estimate(request: Embedding) -> None:
+    """Start to measure on a few images how long it will take."""
+
+    def work(job: jobs.Job) -> tuple[int, float]:
+        images = request.open(job.progress)
+        backbone = request.load(job.progress)
+        job.progress(0, 1, "embedding a few images")
+        return len(images), embedding.estimate(images, backbone)
+
+    jobs.registry().restart(("estimate", request), work)
+
+
+def show_estimate(request: Embedding, places: Mapping[str, DeltaGenerator]) -> None:
+    """How long it will take, once that is measured."""
+    job = jobs.registry().find(("estimate", request))
+    if job is None or not jobs.finished(job, "cancel_estimate"):
+        return
+    if job.state is jobs.State.DONE:
+        images, rate = job.result
+        told_rate = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+        st.caption(
+            f"{images:,} images at about {told_rate} a second: {jobs.duration(images / rate)}."
+        )
+    elif job.error is not None:
+        fail(job.error, places)
+
+
+def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
+    _, _, dataset, backbone = key
+    what = f"**{theme.plain(dataset)}** by **{theme.plain(backbone)}**"
+    imported = isinstance(job.about, Import)
+    name = "_".join(key[2:])
+    if job.state is jobs.State.RUNNING:
+        with st.container(border=True):
+            st.markdown(f"{'Importing' if imported else 'Embedding'} {what}")
+            jobs.bar(job, f"cancel_{name}")
+        return
+    done = job.state is jobs.State.DONE
+    text, *buttons = st.columns([7, 2, 1.4] if done else [8.6, 1.4], vertical_alignment="center")
+    with text:
+        _outcome(job, what, imported)
+    if done:
+        with buttons[0]:
+            navigation.link_to_overview(dataset, backbone)
+            navigation.link_to_audit(dataset, backbone)
+    if buttons[-1].button("Dismiss", key=f"dismiss_{name}", width="stretch"):
+        jobs.registry().forget(key)
+        st.rerun()
+    if done and job.result.skipped:
+        _skipped(job.result)
+
+
+def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
+    if job.state is jobs.State.DONE:
+        made: Made = job.result
+        took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
+        rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())
+        st.success(
+            f"{what} is {'imported' if imported else 'embedded'}: {rows} rows of "
+            f"{made.columns:,} dimensions{took}.",
+            icon=":material/check_circle:",
+        )
+    elif job.state is jobs.State.CANCELLED:
+        kept = "Nothing was written." if imported else "Press Embed again to go on from there."
+        st.info(f"{what} was cancelled. {kept}", icon=":material/pause_circle:")
+    elif isinstance(job.error, WannError):
+        st.error(f"{what}: {theme.plain(told(job.error, _LABELS))}", icon=":material/error:")
+    elif job.error is not None:
+        fail(job.error, {})
+
+
+def _skipped(made: Made) -> None:
+    with st.expander(f"Images that could not be read and were left out: {len(made.skipped):,}"):
+        table = pd.DataFrame(
+            [
+                {"split": s.split, "row": s.row, "file": s.file, "reason": s.reason}
+                for s in made.skipped
+            ]
+        )
+        st.dataframe(table, hide_index=True, width="stretch")
+
+
+def refuse(error: WannError, places: Mapping[str, Any]) -> None:
+    """Show an error beside its control."""
+    show = places[error.field].error if error.field in places else st.error
+    show(theme.plain(told(error, _LABELS)), icon=":material/error:")
+
+
+def fail(error: Exception, places: Mapping[str, Any]) -> None:
+    """Show what ended a job: a request that cannot be served, a disk, or our own mistake."""
+    if isinstance(error, WannError):
+        refuse(error, places)
+    elif isinstance(error, OSError):
+        st.error(theme.plain(f"{error.strerror}: {error.filename}."), icon=":material/error:")
+    else:
+        jobs.went_wrong(error)

@@ -1,0 +1,294 @@
+"""The Data page's way from images to embeddings."""
+
+from pathlib import Path
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui.data import database_jobs, zip_upload
+from ui.data.database_jobs import Embedding, refuse
+from ui.jobs import jobs
+from ui.pictures import thumbnails
+from ui.shell import navigation, theme
+from ui.shell.controls import typed_path
+from ui.shell.settings import Folders
+from wann_core.datasets import catalog, database, image_sources
+from wann_core.datasets.images import ImageDataset
+from wann_core.datasets.sources import image_folder
+from wann_core.embedding import backbones, inventory
+from wann_core.embedding import embed as embedding
+from wann_core.errors import WannError
+
+_SOURCES = {
+    "known": "A known data set",
+    "folder": "A folder on this machine",
+    "zip": "A zip file of images",
+}
+_SPLITS = {"stratified": "Hold out 20 % of each class", "none": "None: judge each by the others"}
+_BACKBONES = (
+    backbones.PIXELS,
+    backbones.DEFAULT,
+    "vit_base_patch14_dinov2.lvd142m",
+    "vit_small_patch14_dinov2.lvd142m",
+    "resnet50.a1_in1k",
+    "resnet18.a1_in1k",
+)
+_ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
+_PREVIEWED = 12
+
+Images = tuple[str, Path, str | None]  # data set, its folder, how it is split
+
+
+def show(folders: Folders) -> Embedding | None:
+    """Choose images and a backbone, look at what was understood, start; what is asked for."""
+    zip_upload.take_unpacked()
+    places: dict[str, DeltaGenerator] = {}
+    # Not as a default, which must not meet a value that is set from here.
+    st.session_state.setdefault("source", "known")
+    source = st.segmented_control(
+        "Images",
+        list(_SOURCES),
+        format_func=_SOURCES.__getitem__,
+        key="source",
+        required=True,
+        persist_state="session",
+    )
+    if source == "zip":
+        zip_upload.show(folders, places)
+        return None
+    found = _known(folders) if source == "known" else _folder(folders, places)
+    if found is None:
+        return None
+    request = _how(*found, places)
+    _start(request, folders, places)
+    return request
+
+
+def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerator]) -> None:
+    """The buttons, or where the images are embedded already."""
+    try:
+        made = inventory.database_of(folders.database_root, request.dataset, request.backbone)
+    except WannError:
+        made = None
+    job = database_jobs.find(request, folders)
+    busy = job is not None and job.state is jobs.State.RUNNING
+    if made is not None and made.state == "ready":
+        st.info(
+            "These images are embedded by this backbone already. To embed them anew, delete that "
+            "database first, under “What is here”.",
+            icon=":material/check:",
+        )
+        navigation.link_to_overview(request.dataset, request.backbone)
+        navigation.link_to_audit(request.dataset, request.backbone)
+        return
+    with st.container(horizontal=True):
+        st.button(
+            "Embed",
+            type="primary",
+            disabled=busy,
+            on_click=database_jobs.embed,
+            args=(request, folders),
+        )
+        st.button("Estimate the time", on_click=database_jobs.estimate, args=(request,))
+    if made is not None and made.state == "unfinished":
+        st.caption(
+            f"An earlier attempt has embedded {sum(made.rows.values()):,} of the images; Embed "
+            "goes on from there."
+        )
+    database_jobs.show_estimate(request, places)
+    database_jobs.refused(request, folders, places)
+
+
+def _known(folders: Folders) -> Images | None:
+    names = [
+        entry.name
+        for entry in catalog.ENTRIES.values()
+        if entry.source not in ("digits", "human labels")
+    ]
+    name = st.selectbox(
+        "Data set",
+        names,
+        key="embed_dataset",
+        persist_state="session",
+        format_func=lambda name: f"{name} · {catalog.lookup(name).title}",
+    )
+    entry = catalog.lookup(name)
+    rows = ", ".join(f"{count:,} {split}" for split, count in entry.rows.items())
+    there = image_sources.present(name, folders.dataset_root)
+    place = theme.plain(str(folders.dataset_root))
+    state = f"They are in {place}." if there else f"They are downloaded to {place} first."
+    if not there and not entry.downloads:
+        state = ""
+    st.caption(
+        f"{rows} images of {len(entry.class_names)} classes; license: {entry.license}. {state}"
+    )
+    if not state:
+        st.info(theme.plain(f"The images are not here. {entry.way}"), icon=":material/folder_off:")
+        return None
+    return name, folders.dataset_root, None
+
+
+def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | None:
+    typed = st.text_input(
+        "Folder",
+        key="embed_folder",
+        persist_state="session",
+        placeholder=str(folders.dataset_root / "my-images"),
+        help="On the machine where this app runs: <class>/… or train/<class>/… and test/<class>/…, "
+        "or images with a metadata.csv of file_name and label.",
+    )
+    of_folder = st.empty()
+    if not typed.strip():
+        st.info("Name a folder that holds one folder a class.", icon=":material/folder_open:")
+        return None
+    root = typed_path(typed)
+    left, right = st.columns(2)
+    name = left.text_input(
+        "Name of the data set", root.name, key=f"name_{root}", persist_state="session"
+    )
+    places["dataset"] = left.empty()
+    split = right.selectbox(
+        "Test rows, if there is no test folder",
+        list(_SPLITS),
+        format_func=_SPLITS.__getitem__,
+        key="embed_split",
+        persist_state="session",
+    )
+    places["split"] = right.empty()
+    images = _look(root, split, {"dataset": of_folder, "split": places["split"]})
+    try:
+        database.folder(folders.database_root, name, backbones.PIXELS)
+    except WannError as error:
+        refuse(error, places)
+        return None
+    return None if images is None else (name, root, split)
+
+
+def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDataset | None:
+    """What lies in a folder, looked at once; None while that lasts, or where it is of no use."""
+
+    def work(job: jobs.Job) -> ImageDataset:
+        job.progress(0, 1, "looking into the folder")
+        return image_folder.open_images(root, root.name, split=split)
+
+    key = ("look", root, split)
+    job = jobs.registry().start(key, work)
+    if not jobs.finished(job, "cancel_look"):
+        return None
+    if job.error is not None or job.result is None:
+        # Asked again at the next run: somebody may have put it right meanwhile.
+        jobs.registry().forget(key)
+        if job.error is not None:
+            database_jobs.fail(job.error, places)
+        return None
+    images: ImageDataset = job.result
+    _preview(images)
+    st.button("Look again", icon=":material/refresh:", on_click=jobs.registry().forget, args=(key,))
+    return images
+
+
+def _preview(images: ImageDataset) -> None:
+    counts = ", ".join(f"**{len(split):,}** {name}" for name, split in images.splits.items())
+    classes = ", ".join(theme.plain(name) for name in images.class_names[:12])
+    more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
+    st.markdown(
+        f"Understood: {counts} images of {_classes(len(images.class_names))}: {classes}{more}."
+    )
+    if len(images.class_names) == 1:
+        st.warning(
+            "One class alone: no label can be told from another. Name the folder above, which "
+            "holds a folder for each class.",
+            icon=":material/warning:",
+        )
+    few = [
+        name
+        for c, name in enumerate(images.class_names)
+        if (images.splits["train"].labels == c).sum() < 2
+    ]
+    if few:
+        st.warning(
+            f"Fewer than 2 training images: {theme.plain(', '.join(few[:10]))}. No other row can "
+            "speak for such a label.",
+            icon=":material/warning:",
+        )
+    train = images.splits["train"]
+    step = max(1, len(train) // _PREVIEWED)
+    rows = range(0, len(train), step)[:_PREVIEWED]
+    thumbnails.grid(
+        [thumbnails.of_file(train, row) for row in rows],
+        [images.class_names[train.labels[row]] for row in rows],
+    )
+
+
+def _classes(count: int) -> str:
+    return "1 class" if count == 1 else f"{count:,} classes"
+
+
+def _how(
+    dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
+) -> Embedding:
+    backbone = st.selectbox(
+        "Backbone",
+        _BACKBONES,
+        key="embed_backbone",
+        accept_new_options=True,
+        persist_state="session",
+        help="Any image model of timm; type its name. 'pixels' is the image itself, flattened, and "
+        "needs no weights.",
+    )
+    places["backbone"] = st.empty()
+    if backbone == backbones.PIXELS and split is not None:
+        st.caption(
+            "Bare pixels tell drawn shapes apart, photos hardly: a model does, whose weights are "
+            "downloaded once."
+        )
+    with st.expander("More: weights, image size, precision", key="embed_more"):
+        weights = st.text_input(
+            "Weights file",
+            key="embed_weights",
+            persist_state="session",
+            placeholder="timm's own, downloaded or from its cache",
+            help="A state dict on this machine: .safetensors, .pth, .pt or .bin.",
+        )
+        columns = st.columns(4)
+        size = columns[0].number_input(
+            "Image size",
+            1,
+            2048,
+            None,
+            key="embed_size",
+            persist_state="session",
+            placeholder="the model's own",
+            help="Side of the model's input in pixels.",
+        )
+        dtype = columns[1].selectbox(
+            "Stored as",
+            embedding.DTYPES,
+            key="embed_dtype",
+            persist_state="session",
+            help="float16 halves the file; neighbors may then differ in the last place.",
+        )
+        on_error = columns[2].selectbox(
+            "Unreadable images",
+            embedding.ON_ERROR,
+            key="embed_on_error",
+            persist_state="session",
+            format_func=_ON_ERROR.__getitem__,
+        )
+        device = columns[3].selectbox(
+            "Device", ("auto", "cpu", "cuda"), key="embed_device", persist_state="session"
+        )
+    # Below the expander, which may be closed.
+    for field in ("weights", "image_size", "device", "on_error"):
+        places[field] = st.empty()
+    return Embedding(
+        dataset,
+        root,
+        split,
+        backbone or backbones.PIXELS,
+        weights.strip() or None,
+        size,
+        dtype,
+        on_error,
+        device,
+    )

@@ -1,0 +1,248 @@
+"""The Data page's way from a user's table of embeddings to a database."""
+
+import hashlib
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui.data import database_jobs
+from ui.data.database_jobs import Import, refuse
+from ui.jobs import jobs
+from ui.shell import theme, uploads
+from ui.shell.settings import Folders
+from wann_core.datasets import tables
+from wann_core.errors import WannError
+
+FORMATS = ("npz", "parquet", "csv")
+_FILE = "table"
+_NONE = "none"
+_USES = {
+    "label": "Label",
+    "split": "Split",
+    "clean_label": "True label, if known",
+    "id": "Id",
+    "image": "Image file",
+}
+_RULES = {
+    "column": "As the split column says",
+    "stratified": "Hold out 20 % of each class",
+    "none": "None: judge each row by the others",
+}
+
+
+def show(folders: Folders) -> Import | None:
+    """Choose a file, say what its columns are, look at what is wrong, import; what is asked for."""
+    _forget_imported(folders)
+    file = uploads.choose("table", FORMATS, _FILE, "/path/to/embeddings.parquet")
+    places: dict[str, DeltaGenerator] = {"path": st.empty()}
+    if file is None:
+        st.info(
+            "A table holds one row a sample: its embedding (a list column, or one column a "
+            "dimension), its label, and if there are some a split, an id, an image file and a true "
+            "label. An .npz holds the same as arrays `embeddings`, `labels`, …",
+            icon=":material/table:",
+        )
+        return None
+    try:
+        info = tables.inspect(file.path)
+    except WannError as error:
+        refuse(error, places)
+        return None
+    _columns_table(info)
+    columns = _choose(info, places)
+    key = ("table", file.token, columns)
+    found = _read(file, columns, key, places)
+    return None if found is None else _finish(*found, file.name, key, folders)
+
+
+def _forget_imported(folders: Folders) -> None:
+    """An empty page after an import that went well."""
+    request = st.session_state.get("_import")
+    if request is None:
+        return
+    job = database_jobs.find(request, folders)
+    if job is not None and job.state is jobs.State.DONE:
+        st.session_state.pop("_import")
+        jobs.registry().forget(request.table)
+        uploads.forget(_FILE)
+
+
+Found = tuple[tables.Table, list[tables.Problem]]
+
+
+def _read(
+    file: uploads.File,
+    columns: tables.Columns,
+    key: tuple[str, str, tables.Columns],
+    places: dict[str, DeltaGenerator],
+) -> Found | None:
+    """The table and what is wrong with it; read in the background, once for each choice."""
+
+    def work(job: jobs.Job) -> Found:
+        job.progress(0, 1, "reading the table")
+        table = tables.read(file.path, columns, source=file.name, progress=job.progress)
+        job.progress(0, 1, "checking the table")
+        return table, tables.problems(table)
+
+    job = jobs.registry().start(key, work)
+    if not jobs.finished(job, "cancel_table"):
+        return None
+    if job.state is jobs.State.CANCELLED:
+        st.info("Reading was cancelled.", icon=":material/cancel:")
+        st.button("Read again", on_click=jobs.registry().forget, args=(key,))
+        return None
+    if job.error is not None:
+        jobs.registry().forget(key)
+        database_jobs.fail(job.error, places)
+        return None
+    found: Found = job.result
+    return found
+
+
+def _columns_table(info: tables.TableInfo) -> None:
+    about = "" if info.exact else "about "
+    st.markdown(
+        f"Understood: {info.format}, {about}**{info.rows:,}** rows, "
+        f"**{len(info.columns):,}** columns."
+    )
+    table = pd.DataFrame(
+        [
+            {
+                "column": column.name,
+                "type": column.dtype,
+                "numbers a row": column.width,
+                "first values": ", ".join(column.examples),
+            }
+            for column in info.columns
+        ]
+    )
+    with st.expander("Columns", expanded=len(info.columns) <= 8):
+        st.dataframe(
+            table, hide_index=True, width="stretch", height="content" if len(table) <= 8 else 320
+        )
+
+
+def _choose(info: tables.TableInfo, places: dict[str, DeltaGenerator]) -> tables.Columns:
+    """The column chooser; begins with what the names suggest."""
+    guess = info.guess
+    numbers = [column.name for column in info.columns if column.kind in ("number", "list")]
+    embeddings = guess.embeddings
+    if len(embeddings) > 8:
+        st.markdown(
+            f"Embeddings: the {len(embeddings):,} columns **{theme.plain(embeddings[0])}** to "
+            f"**{theme.plain(embeddings[-1])}**."
+        )
+        change = st.toggle(
+            "Choose other columns", key=f"other_{_token(info)}", persist_state="session"
+        )
+    else:
+        change = True
+    if change:
+        picked = st.multiselect(
+            "Embeddings",
+            numbers,
+            list(embeddings),
+            key=f"emb_{_token(info)}",
+            persist_state="session",
+        )
+        embeddings = tuple(picked)
+    places["embeddings"] = st.empty()
+    names = [_NONE, *(column.name for column in info.columns if column.kind != "list")]
+    chosen: dict[str, str | None] = {}
+    # Two rows of three: five beside each other cut names short in a narrow window.
+    columns = [*st.columns(3), *st.columns(3)]
+    for place, (use, label) in zip(columns, _USES.items(), strict=False):
+        first = getattr(guess, use) or _NONE
+        name = place.selectbox(
+            label,
+            names,
+            names.index(first) if first in names else 0,
+            key=f"{use}_{_token(info)}",
+            persist_state="session",
+        )
+        places[use] = place.empty()
+        chosen[use] = None if name == _NONE else name
+    return replace(guess, embeddings=embeddings, **chosen)
+
+
+def _token(info: tables.TableInfo) -> str:
+    """Tells the choosers of two files apart."""
+    names = "\0".join(column.name for column in info.columns)
+    return hashlib.sha256(f"{info.format}{info.rows}{names}".encode()).hexdigest()[:8]
+
+
+def _finish(
+    table: tables.Table,
+    problems: list[tables.Problem],
+    name: str,
+    key: tuple[str, str, tables.Columns],
+    folders: Folders,
+) -> Import:
+    """What is wrong, how it is called and split, and the button that writes it."""
+    labeled = int((table.y >= 0).sum())
+    st.markdown(
+        f"**{len(table):,}** rows of **{table.X.shape[1]:,}** dimensions; {labeled:,} have a "
+        f"label, of **{len(table.class_names):,}** classes."
+    )
+    bad = not np.isfinite(table.X).all()
+    drop = bad and st.checkbox(
+        "Leave out the rows with NaN or infinity", key="drop_bad", persist_state="session"
+    )
+    for problem in problems:
+        show_it = st.error if problem.severity == "error" else st.warning
+        show_it(theme.plain(problem.text))
+    places: dict[str, DeltaGenerator] = {}
+    columns = st.columns(3)
+    dataset = columns[0].text_input(
+        "Name of the data set", _suggested(name), key=f"call_{name}", persist_state="session"
+    )
+    places["dataset"] = columns[0].empty()
+    backbone = columns[1].text_input(
+        "Backbone",
+        "embeddings",
+        key="import_backbone",
+        persist_state="session",
+        help="What made the embeddings, as far as you know; a name for them otherwise.",
+    )
+    places["backbone"] = columns[1].empty()
+    rules = [rule for rule in _RULES if rule != "column" or table.split is not None]
+    rule = columns[2].selectbox(
+        "Test rows",
+        rules,
+        format_func=_RULES.__getitem__,
+        key=f"rule_{len(rules)}",
+        persist_state="session",
+    )
+    places["split"] = columns[2].empty()
+    images = ""
+    if table.images is not None:
+        images = st.text_input(
+            "Folder of the images",
+            key="image_root",
+            persist_state="session",
+            help="The image column is read relative to it; leave it empty to do without pictures.",
+        )
+        places["image_root"] = st.empty()
+    request = Import(dataset.strip(), backbone.strip(), key, rule, drop, images.strip() or None)
+    job = database_jobs.find(request, folders)
+    busy = job is not None and job.state is jobs.State.RUNNING
+    st.button(
+        "Import", type="primary", disabled=busy, on_click=_start, args=(request, table, folders)
+    )
+    database_jobs.refused(request, folders, places)
+    return request
+
+
+def _start(request: Import, table: tables.Table, folders: Folders) -> None:
+    database_jobs.import_table(request, table, folders)
+    st.session_state["_import"] = request
+
+
+def _suggested(name: str) -> str:
+    """A data set's name from a file's name: what is not allowed becomes '-'."""
+    return re.sub(r"[^\w.+ -]+", "-", Path(name).stem).strip(". -") or "my-data"

@@ -1,0 +1,1 @@
+"""The parts of the pages Map, Neighborhoods and Reliability."""

@@ -1,0 +1,1 @@
+"""Work in the background: the registry, the panel that shows it, engine calls."""

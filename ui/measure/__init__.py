@@ -1,0 +1,1 @@
+"""The parts of the pages Compare, Dimensions, k bounds, Probes and Sweeps."""

@@ -1,0 +1,288 @@
+"""The comparison of methods along one axis: its controls, charts and tables."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.measure import probes
+from ui.shell.controls import linked
+from ui.shell.settings import IMBALANCES, Settings
+from wann_core import datasets
+from wann_core.errors import WannError
+from wann_core.experiments import grid
+from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.methods import sampling
+from wann_core.methods.probes import LOSSES, TRAINED, ProbeSettings
+
+METRICS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+    "recall_head": "Recall, head classes",
+    "recall_middle": "Recall, middle classes",
+    "recall_tail": "Recall, tail classes",
+}
+_AXES = {
+    "noise_ratio": "Noise ratio",
+    "imbalance_ratio": "Imbalance",
+    "num_subsamples": "Training rows",
+}
+_ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be compared; hashable, so that it names its job.
+
+    Attributes
+    ----------
+    base : Scenario
+    axis : str
+        One of `grid.AXES`.
+    values : tuple
+        Points on the axis, as shown: an imbalance of 1 is none.
+    methods : tuple of str
+    seeds : tuple of int
+    """
+
+    base: Scenario
+    axis: str
+    values: tuple[float, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def axis_title(self) -> str:
+        """The axis as charts name it, with what it means."""
+        return {
+            "noise_ratio": "noise ratio asked for",
+            "imbalance_ratio": "imbalance, last class over first (1: none)",
+            "num_subsamples": "training rows",
+        }[self.axis]
+
+    def in_words(self) -> str:
+        """How many runs, and of what."""
+        runs = len(self.values) * len(self.methods) * len(self.seeds)
+        return (
+            f"{len(self.values)} values × {len(self.methods)} methods × {len(self.seeds)} seeds "
+            f"({self.seeds[0]} to {self.seeds[-1]}): {runs} runs"
+        )
+
+    def scenarios(self) -> list[Scenario]:
+        """All its runs."""
+        values: list[float | None] = [*self.values]
+        if self.axis == "imbalance_ratio":
+            values = [None if value == 1 else value for value in values]
+        return grid.grid(self.base, self.axis, values, self.methods, self.seeds)
+
+    def records(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
+        """Finished runs as a table, with the axis as a column without gaps."""
+        frame = pd.DataFrame(rows)
+        if self.axis == "imbalance_ratio":
+            frame[self.axis] = frame[self.axis].astype(float).fillna(1.0)
+        order = pd.Series({name: i for i, name in enumerate(self.methods)})
+        return frame.sort_values("method_name", key=lambda names: names.map(order), kind="stable")
+
+
+def controls(settings: Settings) -> Plan | None:
+    """Draw the page's own settings; None, and a hint, where nothing is left to compare."""
+    left, middle, right = st.columns([2, 3, 2], gap="medium")
+    base = settings.scenario
+    axis = linked(
+        left.selectbox,
+        "Compare along",
+        key="axis",
+        options=list(_AXES),
+        format_func=_AXES.__getitem__,
+    )
+    values = _values(middle, axis, settings)
+    n_seeds = linked(
+        right.slider,
+        "Seeds",
+        key="seeds",
+        min_value=1,
+        max_value=10,
+        value=3,
+        help="Draws to average over.",
+    )
+    # Under another k of kNN the choice starts anew, with that method in it.
+    extra = len(settings.methods) - len(BASELINES)
+    methods = linked(
+        st.pills,
+        "Methods",
+        key=f"methods_{base.k}" if extra else "methods",
+        options=(*settings.methods, *TRAINED),
+        default=list(settings.methods),
+        selection_mode="multi",
+        help="Votes of neighbors; then linear probes by their loss, and logistic regression: "
+        "these take longer.",
+    )
+    if any(name in LOSSES for name in methods):
+        rate = probes.learning_rate(st.columns(2)[0])
+        base = dataclasses.replace(base, probe=ProbeSettings(learning_rate=rate))
+    if not values or not methods:
+        st.info("Choose at least one value and one method.", icon=":material/tune:")
+        return None
+    if axis == "noise_ratio" and base.noise_pattern in (None, "matrix"):
+        st.info(
+            "Choose a noise pattern with a ratio in the sidebar to compare along the noise ratio.",
+            icon=":material/arrow_back:",
+        )
+        return None
+    seeds = tuple(range(base.seed, base.seed + n_seeds))
+    # What the axis sets is no part of the plan: moving that control keeps the results.
+    base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis)})
+    return Plan(
+        base, axis, values, tuple(m for m in (*settings.methods, *TRAINED) if m in methods), seeds
+    )
+
+
+def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
+    if axis == "noise_ratio":
+        low, high = linked(
+            place.slider,
+            "Noise ratios, in steps of 0.1",
+            key="ratios",
+            min_value=0.0,
+            max_value=1.0,
+            value=(0.0, 0.8),
+            step=0.1,
+        )
+        return tuple(step / 10 for step in range(round(10 * low), round(10 * high) + 1))
+    if axis == "imbalance_ratio":
+        chosen = linked(
+            place.multiselect,
+            "Imbalances",
+            key="imbalances",
+            options=IMBALANCES,
+            default=IMBALANCES[:-2],
+            format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
+        )
+        return tuple(sorted(chosen, reverse=True))
+    scenario = settings.scenario
+    try:
+        data = datasets.load(scenario.dataset, scenario.backbone, **settings.roots)
+        labels = data.train.y
+        if scenario.imbalance_ratio is not None:
+            kept = sampling.long_tail(labels, scenario.imbalance_ratio, np.random.RandomState(0))
+            labels = labels[kept[0]]
+    except WannError as error:
+        settings.refuse(error)
+    rows = len(labels)
+    sizes = [size for size in _ROWS if size < rows] + [rows]
+    chosen = linked(
+        place.multiselect, "Training rows", key="sizes", options=sizes, default=sizes[-5:]
+    )
+    return tuple(sorted(chosen))
+
+
+def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
+    """Curves, gains and a table of the runs that have finished."""
+    metric = linked(
+        st.segmented_control,
+        "Score",
+        key="metric",
+        options=list(METRICS),
+        default="accuracy",
+        format_func=METRICS.__getitem__,
+        required=True,
+    )
+    records, title = plan.records(rows), METRICS[metric]
+    table = grid.summary(records, plan.axis, metric).dropna(subset="mean")
+    if table.empty:
+        st.info("This score needs at least three classes. Choose another one.")
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader(title)
+        figure = charts.curves(table, plan.axis, plan.axis_title, title)
+        charts.show(
+            _scaled(figure, plan),
+            "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
+            "noise anew, and the rows where not all are kept.",
+            "compare",
+            records,
+            plan.base,
+            "All runs, CSV",
+        )
+    with right:
+        against = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
+        if len(plan.methods) > 1 and against:
+            _show_gain(plan, records, metric, against)
+        else:
+            st.info("Choose kNN-11 or kNN-51 and another method to see their paired difference.")
+    st.dataframe(_pivot(table, plan.axis), width="stretch")
+    stored = sum("stored_at" in row for row in rows)
+    origin = f" {stored} of {len(rows)} runs came from the results store." if stored else ""
+    tail = (
+        " Head, middle and tail are thirds of the classes by training rows; without imbalance "
+        "these hardly differ."
+        if metric.startswith("recall_") and plan.axis != "imbalance_ratio"
+        else ""
+    )
+    st.caption(
+        f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold."
+        f"{tail}{origin}"
+    )
+    charts.download("compare-table", table, plan.base, "Table, CSV")
+
+
+def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str]) -> None:
+    heading, control = st.columns([3, 2], vertical_alignment="bottom")
+    reference = linked(
+        control.segmented_control,
+        "Against",
+        key="against",
+        options=against,
+        default=against[0],
+        required=True,
+        help="kNN-51 shows what WANN adds to many voters; kNN-11 is the usual kNN.",
+    )
+    heading.subheader(f"Gain over {reference}")
+    gain = grid.paired_gain(records, plan.axis, metric, reference)
+    if gain.empty:
+        st.caption("No two runs on the same rows and labels have ended yet.")
+        return
+    figure = charts.gains(gain, plan.axis, plan.axis_title, METRICS[metric], reference)
+    charts.show(
+        _scaled(figure, plan),
+        f"Difference to {reference} on the same rows and labels, in percentage points. Bar: 95 % t "
+        "interval over the seeds; where it crosses 0 there is no clear difference. It covers the "
+        "draws, not the finite test set, and is missing where all seeds agree.",
+        "gain",
+        gain,
+        plan.base,
+    )
+
+
+def _scaled(figure: charts.Figure, plan: Plan) -> charts.Figure:
+    """Ratios of sizes as equal steps."""
+    if plan.axis != "noise_ratio":
+        figure["layout"]["xaxis"] |= {"type": "log", "tickvals": plan.values}
+    if plan.axis == "imbalance_ratio":
+        figure["layout"]["xaxis"] |= {"autorange": "reversed"}
+    return figure
+
+
+def _pivot(table: pd.DataFrame, axis: str) -> Any:
+    """Methods down, values across, each cell 'mean ± std'."""
+    cells = [
+        f"{100 * mean:.2f}" + (f" ± {100 * std:.2f}" if seeds > 1 else "")
+        for mean, std, seeds in zip(table["mean"], table["std"], table["seeds"], strict=True)
+    ]
+    methods = list(dict.fromkeys(table["method_name"]))
+    wide = table.assign(cell=cells).pivot(index="method_name", columns=axis, values="cell")
+    wide.index.name = "method"
+    best = table["mean"] == table.groupby(axis)["mean"].transform("max")
+    winners = set(zip(table.loc[best, "method_name"], table.loc[best, axis], strict=True))
+
+    def bold(column: "pd.Series[str]") -> list[str]:
+        won = [(method, column.name) in winners for method in column.index]
+        return ["font-weight: bold" if one else "" for one in won]
+
+    return wide.loc[methods].style.apply(bold).format_index(lambda value: f"{value:g}", axis=1)

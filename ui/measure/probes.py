@@ -1,0 +1,273 @@
+"""The Probes page: what to train, and its job."""
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui.jobs import jobs
+from ui.measure.probe_results import Outcome, Plan
+from ui.shell.controls import linked
+from ui.shell.settings import Settings
+from wann_core import datasets
+from wann_core.experiments import records
+from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.scenario import Scenario
+from wann_core.experiments.store import use_store
+from wann_core.methods.probes import LOGISTIC, LOSSES, ProbeSettings, family_of, loss_parameters
+
+_LOG = logging.getLogger(__name__)
+_AT_FIRST = ("ce", "gce", "elr", "anl_ce", "logreg", "logreg_reliability")
+# Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
+# on CIFAR-10, and below a tenth of that probes were seen to end near chance.
+_LEAST_WAY = 0.003
+NAMES = {
+    "ce": "cross entropy",
+    "fl": "focal loss, Lin 2017",
+    "mae": "mean absolute error, Ghosh 2017",
+    "gce": "generalized cross entropy, Zhang 2018",
+    "sce": "symmetric cross entropy, Wang 2019",
+    "nce_mae": "normalized ce + mae, Ma 2020",
+    "nce_rce": "normalized ce + reverse ce, Ma 2020",
+    "nfl_rce": "normalized focal + reverse ce, Ma 2020",
+    "nce_agce": "normalized ce + asymmetric gce, Zhou 2021",
+    "nce_aul": "normalized ce + asymmetric unhinged, Zhou 2021",
+    "nce_ael": "normalized ce + asymmetric exponential, Zhou 2021",
+    "anl_ce": "active negative loss with ce, Ye 2023",
+    "anl_fl": "active negative loss with focal, Ye 2023",
+    "anl_ce_er": "anl_ce, entropy-regularised",
+    "elr": "early-learning regularisation, Liu 2020",
+}
+
+
+def controls(settings: Settings) -> Plan | None:
+    """Draw the page's own settings; None, and a hint, where nothing is chosen."""
+    losses = linked(
+        st.pills,
+        "Linear probes, by loss",
+        key="losses",
+        options=LOSSES,
+        default=[name for name in LOSSES if name in _AT_FIRST],
+        selection_mode="multi",
+        help="One linear layer each, trained together. “Training and losses” spells out "
+        "the chosen ones.",
+    )
+    logistic = linked(
+        st.pills,
+        "Logistic regression",
+        key="logistic",
+        options=LOGISTIC,
+        default=[name for name in LOGISTIC if name in _AT_FIRST],
+        selection_mode="multi",
+        help="To convergence, C by cross-validation on the noisy labels; with rows weighted by "
+        "their reliability; or only on rows that a neighborhood explains.",
+    )
+    with st.expander("Training and losses"):
+        probe = _hyper_parameters(disabled=not losses)
+        _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])
+    methods = tuple(name for name in (*LOSSES, *LOGISTIC) if name in {*losses, *logistic})
+    if not methods:
+        st.info("Choose at least one loss or logistic regression.", icon=":material/tune:")
+        return None
+    return Plan(dataclasses.replace(settings.scenario, probe=probe), methods)
+
+
+def learning_rate(place: Any, disabled: bool = False) -> float:
+    """The control of the probes' learning rate, one for all pages."""
+    rate: float = linked(
+        place.select_slider,
+        "Learning rate of probes",
+        key="rate",
+        disabled=disabled,
+        options=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+        value=ProbeSettings().learning_rate,
+        format_func=lambda rate: f"{rate:g}",
+        help="The published 0.0001 is made for tens of thousands of rows; probes of a few thousand "
+        "hardly learn under it.",
+    )
+    return rate
+
+
+def _hyper_parameters(disabled: bool) -> ProbeSettings:
+    """How linear probes are trained; logistic regression has no such settings."""
+    default = ProbeSettings()
+    place = st.container(key="stacking_training")
+    rate, epochs, batch, patience, decay = place.columns([2, 1, 1, 1, 1])
+    return ProbeSettings(
+        learning_rate=learning_rate(rate, disabled),
+        num_epochs=linked(
+            epochs.number_input,
+            "Epochs at most",
+            key="epochs",
+            min_value=1,
+            max_value=1000,
+            value=default.num_epochs,
+            disabled=disabled,
+        ),
+        batch_size=linked(
+            batch.number_input,
+            "Batch size (rows)",
+            key="batch",
+            min_value=1,
+            max_value=65536,
+            value=default.batch_size,
+            disabled=disabled,
+        ),
+        patience=linked(
+            patience.number_input,
+            "Patience (epochs)",
+            key="patience",
+            min_value=1,
+            max_value=1000,
+            value=default.patience,
+            disabled=disabled,
+            help="Training ends after so many epochs without a better noisy validation accuracy.",
+        ),
+        weight_decay=linked(
+            decay.number_input,
+            "Weight decay",
+            key="decay",
+            min_value=0.0,
+            max_value=1.0,
+            value=default.weight_decay,
+            step=1e-4,
+            format="%.4f",
+            disabled=disabled,
+        ),
+    )
+
+
+def _parameters(dataset: str, losses: Sequence[str]) -> None:
+    """The parameters of each loss, and whose they are."""
+    family = family_of(dataset)
+    rows = []
+    for name in losses:
+        used = loss_parameters(name, family)
+        values = ", ".join(f"{key} = {value:g}" for key, value in used.values.items())
+        rows.append(
+            {
+                "loss": name,
+                "name": NAMES[name],
+                "parameters": values or "none",
+                "published for": used.family if values else "",
+            }
+        )
+    if rows:
+        st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+        st.caption(
+            "Published parameters by family of data sets; where none are published those of "
+            "CIFAR-10 are used."
+        )
+
+
+def key(plan: Plan, settings: Settings) -> tuple[Any, ...]:
+    """The job's key: what these methods know of, so that the k of kNN leaves a job where it is."""
+    base, runs = plan.base, tuple(scenario.canonical() for scenario in plan.scenarios())
+    files = datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
+    return "probes", runs, files
+
+
+def stored(plan: Plan, settings: Settings) -> dict[Scenario, dict[str, Any]]:
+    """What the results store has of a plan."""
+    asked, roots = plan.scenarios(), settings.roots
+    return use_store(lambda kept: kept.find(asked, **roots), _LOG.warning) or {}
+
+
+def outcome(plan: Plan, settings: Settings, job: jobs.Job | None) -> Outcome:
+    """What is there to show: the job's, or where none has begun, what the results store has."""
+    if job is not None:
+        return job.about
+    found = stored(plan, settings)
+    return Outcome({scenario.method: record for scenario, record in found.items()})
+
+
+def find(plan: Plan, settings: Settings) -> jobs.Job | None:
+    """The plan's job, if it was started."""
+    return jobs.registry().find(key(plan, settings))
+
+
+def tell(plan: Plan, settings: Settings, job: jobs.Job | None, ended: int) -> None:
+    """Say what a press of the button does, and what trains elsewhere."""
+    methods = "1 method" if len(plan.methods) == 1 else f"{len(plan.methods)} methods"
+    if job is None and not ended:
+        st.info(f"Press Train to fit {methods} to these labels.", icon=":material/model_training:")
+    elif job is None and ended < len(plan.methods):
+        st.info(
+            f"{ended} of {methods} were trained before. Press Train for the rest.",
+            icon=":material/model_training:",
+        )
+    elif job is not None and job.state is jobs.State.CANCELLED:
+        st.warning(
+            f"Cancelled after {ended} of {methods}. Press Train to go on with the rest.",
+            icon=":material/cancel:",
+        )
+    if any(
+        other != key(plan, settings) and one.state is jobs.State.RUNNING
+        for other, one in jobs.registry().of_kind("probes")
+    ):
+        st.caption("Training under other settings goes on; choose them again to see it.")
+
+
+def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
+    """Start the plan's job; with `fresh` also what the results store knows is trained again."""
+    roots = settings.roots
+    before = find(plan, settings)
+    if before is not None and before.state is jobs.State.RUNNING:
+        return  # pressed twice, or in two tabs
+    # The results store does not keep these rows; a training that was cancelled may have them.
+    made = Outcome(last={} if fresh or before is None else dict(before.about.last))
+
+    def work(job: jobs.Job) -> None:
+        job.progress(0, 1, "getting ready")
+        # Imported here: torch takes seconds.
+        from wann_core.experiments.probe_runs import fitted_last, run_trained
+
+        known = {} if fresh else stored(plan, settings)
+        made.records = {scenario.method: record for scenario, record in known.items()}
+        job.progress(0, 1, "reading the data")
+        for scenarios in _portions([s for s in plan.scenarios() if s not in known]):
+            reports = run_trained(
+                scenarios,
+                **roots,
+                watch_test=True,
+                margins=True,
+                progress=job.progress,
+                on_epoch=made.epochs.extend,
+            )
+            runs = [(report.scenario, records.report_record(report)) for report in reports]
+            made.last = made.last | {
+                report.scenario.method: fitted_last(report)
+                for report in reports
+                if report.scenario.method in LOSSES
+            }
+            made.records = made.records | {scenario.method: record for scenario, record in runs}
+            use_store(
+                lambda kept, runs=runs: kept.add(runs, source="probes", **roots), _LOG.warning
+            )
+
+    jobs.registry().restart(key(plan, settings), work, about=made)
+
+
+def _portions(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:
+    """All probes at once, then each logistic regression: what has ended is shown."""
+    probes = [s for s in scenarios if s.method in LOSSES]
+    return [part for part in (probes, *([s] for s in scenarios if s.method in LOGISTIC)) if part]
+
+
+def warn_of_few_steps(plan: Plan, prepared: Prepared) -> None:
+    """Say where settings that were made for large data sets leave probes untrained."""
+    if not any(name in LOSSES for name in plan.methods):
+        return
+    probe = plan.base.probe
+    steps = len(prepared.labels) // probe.batch_size
+    if steps * probe.learning_rate < _LEAST_WAY:
+        st.warning(
+            f"An epoch is only about {steps:,} steps here. At this learning rate probes may stop "
+            "before they have learned: the noisy validation accuracy does not rise fast enough. "
+            "Raise the learning rate or the patience under “Training and losses” for a fair "
+            "comparison.",
+            icon=":material/info:",
+        )

@@ -1,0 +1,380 @@
+"""The Sweeps page: a plan of many runs, and its job."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from ui.jobs import jobs
+from ui.measure import probes
+from ui.shell import theme, uploads
+from ui.shell.controls import linked, told
+from ui.shell.settings import DRAWS, IMBALANCES, NORMALIZATIONS, PATTERNS, Folders
+from wann_core import datasets
+from wann_core.errors import WannError
+from wann_core.experiments import plan_file
+from wann_core.experiments.plan_file import NONE, SweepPlan
+from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.store import use_store
+from wann_core.experiments.sweep import run_sweep
+from wann_core.experiments.sweep_tasks import count_graphs, estimate_seconds
+from wann_core.methods.probes import LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.reduction import REDUCTIONS
+
+_LOG = logging.getLogger(__name__)
+_RATIOS = tuple(step / 10 for step in range(11))
+_ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+_SIZES = (2, 5, 10, 20, 50, 100, 200, 500)
+_WAYS = {"controls": "Choose here", "file": "From a plan file"}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a plan comes to here.
+
+    Attributes
+    ----------
+    runs : list of Scenario
+        Those whose data are here.
+    todo : list of Scenario
+        Of these, the ones that are not stored.
+    missing : dict
+        As `plan_file.missing` tells it.
+    seconds : float
+        About how long the rest takes.
+    graphs : int
+        That the rest needs.
+    """
+
+    runs: list[Scenario]
+    todo: list[Scenario]
+    missing: dict[tuple[str, str], str]
+    seconds: float
+    graphs: int
+
+    @property
+    def stored(self) -> int:
+        """Runs that are in the results store."""
+        return len(self.runs) - len(self.todo)
+
+
+def choose(folders: Folders) -> SweepPlan | None:
+    """Draw the two ways to a plan; None, and why, where there is none."""
+    way = linked(
+        st.segmented_control,
+        "Plan",
+        key="plan",
+        options=list(_WAYS),
+        default="controls",
+        format_func=_WAYS.__getitem__,
+        required=True,
+        label_visibility="collapsed",
+    )
+    try:
+        return _by_file() if way == "file" else _by_controls(folders)
+    except WannError as error:
+        st.error(theme.plain(told(error, {})), icon=":material/error:")
+        return None
+
+
+def _by_file() -> SweepPlan | None:
+    file = uploads.choose("plan", ("toml",), "plan_file", "/path/to/plan.toml")
+    if file is None:
+        st.info(
+            "A plan is a TOML file of grids: each key a setting, each list an axis. “Choose here” "
+            "makes one to start from; examples/paper.toml holds the paper's protocol.",
+            icon=":material/description:",
+        )
+        return None
+    return plan_file.read(file.path)
+
+
+def _by_controls(folders: Folders) -> SweepPlan | None:
+    pairs = [datasets.BUILT_IN]
+    if folders.database_root.is_dir():
+        pairs = datasets.available(**folders.roots)
+    names = [f"{dataset} / {backbone}" for dataset, backbone in pairs]
+    chosen = linked(
+        st.multiselect,
+        "Data sets",
+        key="data_sets",
+        options=names,
+        default=names[:1],
+        help="With the backbone that embedded them.",
+    )
+    patterns = linked(
+        st.pills,
+        "Noise patterns",
+        key="patterns",
+        default=["none", "sym"],
+        options=["none", *(p for p in PATTERNS if p not in ("none", "matrix"))],
+        format_func=PATTERNS.__getitem__,
+        selection_mode="multi",
+    )
+    methods = linked(
+        st.pills,
+        "Methods",
+        key="sweep_methods",
+        options=(*BASELINES, *TRAINED),
+        default=list(BASELINES),
+        selection_mode="multi",
+        help="Votes of neighbors; then linear probes by their loss, and logistic regression:\n"
+        + "".join(f"\n- {theme.plain(name)}: {words}" for name, words in probes.NAMES.items()),
+    )
+    left, middle, right = st.columns([3, 1, 1], gap="medium")
+    ratios = linked(
+        left.multiselect,
+        "Noise ratios",
+        key="noise_ratios",
+        options=_RATIOS,
+        default=[0.2, 0.4, 0.6],
+        format_func=lambda ratio: f"{ratio:g}",
+        disabled=not set(patterns) - {"none"},
+    )
+    count = linked(
+        middle.number_input,
+        "Seeds",
+        key="seed_count",
+        min_value=1,
+        max_value=100,
+        value=5,
+        help="Draws to average over. A paired test needs 3 at least; 5 or more say more.",
+    )
+    first = linked(
+        right.number_input, "First seed", key="first_seed", min_value=0, max_value=2**31, value=1
+    )
+    with st.expander("Rows, reductions and settings of the methods"):
+        more = _more(methods)
+    order = {name: i for i, name in enumerate((*BASELINES, *TRAINED))}
+    common = {
+        "seed": tuple(range(first, first + count)),
+        "method": tuple(sorted(methods, key=order.__getitem__)),
+        **more,
+    }
+    backbones: dict[str, list[str]] = {}
+    for dataset, backbone in (pairs[names.index(name)] for name in chosen):
+        backbones.setdefault(backbone, []).append(dataset)
+    noisy = tuple(p for p in patterns if p != "none")
+    noises: list[dict[str, tuple[Any, ...]]] = [{"noise_pattern": (None,)}] * ("none" in patterns)
+    if noisy and ratios:
+        noises.append({"noise_pattern": noisy, "noise_ratio": tuple(sorted(ratios))})
+    if not (backbones and noises and methods):
+        st.info("Choose at least one data set, one noise and one method.", icon=":material/tune:")
+        return None
+    return SweepPlan(
+        tuple(
+            {"dataset": tuple(some), "backbone": (backbone,), **noise, **common}
+            for backbone, some in backbones.items()
+            for noise in noises
+        )
+    )
+
+
+def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
+    """Axes that most sweeps leave alone."""
+    left, middle, right = st.columns(3, gap="medium")
+    rows = linked(
+        left.multiselect,
+        "Training rows",
+        key="row_counts",
+        options=["all", *_ROWS],
+        default=["all"],
+        help="Stratified subsamples; each seed draws its own.",
+    )
+    tails = linked(
+        left.multiselect,
+        "Imbalances",
+        key="tails",
+        options=IMBALANCES,
+        default=[1.0],
+        format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
+    )
+    draw = linked(
+        left.segmented_control,
+        "How noise is drawn",
+        key="draws",
+        options=list(DRAWS),
+        default="reference",
+        format_func=DRAWS.__getitem__,
+        required=True,
+    )
+    reductions = linked(
+        middle.pills,
+        "Reductions",
+        key="reductions",
+        options=[NONE, *REDUCTIONS],
+        default=[NONE],
+        selection_mode="multi",
+    )
+    sizes = linked(
+        middle.multiselect,
+        "Dimensions",
+        key="dimensions",
+        options=_SIZES,
+        help="Left after the reduction; empty for the published choice.",
+        disabled=not set(reductions) - {NONE},
+    )
+    norm = linked(
+        middle.selectbox,
+        "Normalization",
+        key="normalization",
+        options=list(NORMALIZATIONS),
+        format_func=NORMALIZATIONS.__getitem__,
+    )
+    bounds = linked(
+        right.slider,
+        "Bounds of the adaptive k",
+        key="k_bounds",
+        min_value=1,
+        max_value=51,
+        value=(11, 51),
+        step=2,
+    )
+    probe = any(name in LOSSES for name in methods)
+    rate = probes.learning_rate(right, disabled=not probe)
+    made: dict[str, tuple[Any, ...]] = {
+        "num_subsamples": tuple(None if one == "all" else one for one in rows),
+        "imbalance_ratio": tuple(None if one == 1 else one for one in sorted(tails, reverse=True)),
+        "reduction": tuple(None if one == NONE else one for one in reductions),
+        "reduction_size": tuple(sorted(sizes)) or (None,),
+        "draw": (draw,),
+        "normalization": (norm,),
+        "k_min": (bounds[0],),
+        "k_max": (bounds[1],),
+        "learning_rate": (rate,),
+    }
+    # What is as published, or matters to no chosen method, stays out of the file.
+    usual = Scenario()
+    return {
+        key: values
+        for key, values in made.items()
+        if values != (getattr(ProbeSettings() if key == "learning_rate" else usual, key),)
+    }
+
+
+@st.cache_resource(max_entries=4, show_spinner="Counting the runs …")
+def _scenarios(toml: str) -> list[Scenario]:
+    return plan_file.parse(toml).scenarios()
+
+
+def planned(plan: SweepPlan, folders: Folders) -> Planned:
+    """What the plan comes to; the page ends where it is out of range."""
+    try:
+        scenarios = _scenarios(plan.to_toml())
+        missing = plan_file.missing(scenarios, **folders.roots)
+    except WannError as error:
+        st.error(theme.plain(told(error, {})), icon=":material/error:")
+        st.stop()
+    pairs = dict.fromkeys((s.dataset, s.backbone) for s in scenarios)
+    prints = tuple(datasets.fingerprint(*p, **folders.roots) for p in pairs if p not in missing)
+    path = use_store(lambda kept: kept.path, _LOG.warning)
+    changed = path.stat().st_mtime_ns if path is not None else 0
+    runs = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
+    todo, seconds, graphs = _todo(plan.to_toml(), prints, (path, changed), folders, runs)
+    return Planned(runs, todo, missing, seconds, graphs)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking for stored runs …")
+def _todo(
+    toml: str,
+    prints: tuple[Any, ...],
+    kept: tuple[Any, ...],
+    _folders: Folders,
+    _runs: list[Scenario],
+) -> tuple[list[Scenario], float, int]:
+    """What of a plan is not stored, until the results store or the data change."""
+    stored = use_store(lambda kept: kept.find(_runs, **_folders.roots), _LOG.warning) or {}
+    todo = [scenario for scenario in _runs if scenario not in stored]
+    return todo, estimate_seconds(todo, _folders.database_root), count_graphs(todo)
+
+
+def tell(planned: Planned) -> None:
+    """Say what there is to do, and what cannot be done here."""
+    if not planned.runs and not planned.missing:
+        st.info("Linear probes take no reduction: choose “none”, too, or another method.")
+    for sentence in planned.missing.values():
+        st.warning(theme.plain(sentence), icon=":material/download:")
+    cards = [
+        (
+            "Runs",
+            len(planned.runs),
+            "Every combination, once. What does not matter to a run makes no more of them: without "
+            "noise a ratio, and for votes on all rows a seed, too. Linear probes take no "
+            "reduction. Data that are not here are not counted.",
+        ),
+        (
+            "Stored",
+            planned.stored,
+            "In the results store, on the same files and by the same engine, whoever started them.",
+        ),
+        ("To do", len(planned.todo), None),
+        (
+            "Graphs",
+            planned.graphs,
+            "Neighbor graphs to search. Noise, methods and k share one; a subsample, a long tail "
+            "or a reduction needs its own.",
+        ),
+    ]
+    columns = st.columns([3, 3, 3, 3, 5])
+    for place, (name, number, words) in zip(columns, cards, strict=False):
+        place.metric(name, f"{number:,}", help=words)
+    seconds = planned.seconds
+    # An estimate is not worth two digits.
+    about = "under 10 s" if seconds < 10 else jobs.duration(float(f"{seconds:.1g}"))
+    columns[4].metric(
+        "Time, about",
+        about if planned.todo else "–",
+        help="Rough: it tells minutes from hours on this machine, when it has nothing else to do.",
+    )
+
+
+def _key(plan: SweepPlan, folders: Folders) -> Hashable:
+    return "sweep", plan.to_toml(), str(folders.database_root), str(folders.dataset_root)
+
+
+def find(plan: SweepPlan, folders: Folders) -> jobs.Job | None:
+    """The plan's job, if it was started."""
+    return jobs.registry().find(_key(plan, folders))
+
+
+def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
+    """Start the job of a plan's runs; what is stored is not run again."""
+    before = find(plan, folders)
+    if before is not None and before.state is jobs.State.RUNNING:
+        return  # pressed twice, or in two tabs
+
+    def work(job: jobs.Job) -> None:
+        outcomes = run_sweep(
+            runs,
+            **folders.roots,
+            backend="threads",
+            n_jobs=os.cpu_count() or 1,
+            progress=job.progress,
+            warn=_LOG.warning,
+        )
+        job.partial.extend(None if one.refused is None else str(one.refused) for one in outcomes)
+
+    jobs.registry().restart(_key(plan, folders), work)
+
+
+def say(job: jobs.Job) -> None:
+    """What has become of the job."""
+    if job.state is jobs.State.CANCELLED:
+        st.warning(
+            "Cancelled. What has ended is kept; “Go on” runs the rest.", icon=":material/cancel:"
+        )
+    elif job.state is jobs.State.DONE:
+        st.success(
+            f"All runs have ended, in {jobs.duration(job.seconds)}.", icon=":material/check:"
+        )
+    refused = Counter(text for text in list(job.partial) if text is not None)
+    for sentence, runs in refused.items():
+        st.warning(theme.plain(f"{runs:,} runs refused: {sentence}"), icon=":material/block:")
+    if isinstance(job.error, WannError):
+        st.error(theme.plain(str(job.error)), icon=":material/error:")
+    elif job.error is not None:
+        jobs.went_wrong(job.error)

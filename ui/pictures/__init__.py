@@ -1,0 +1,1 @@
+"""Thumbnails, picture grids and selected rows."""

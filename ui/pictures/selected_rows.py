@@ -1,0 +1,182 @@
+"""Samples that somebody chose in a chart: pictures, a table, and the way to their neighborhood."""
+
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.pictures import picture_grid, thumbnails
+from ui.shell import theme
+from wann_core.experiments.prepared import Prepared
+
+_PICTURES = 24
+_ROWS = 1_000  # in the table; the CSV has all
+
+
+class _Link(NamedTuple):
+    """A page about one row: it understands the query parameters 'split' and 'row'."""
+
+    page: str
+    title: str
+    icon: str
+
+
+_LINKS = (
+    _Link("neighborhoods", "Neighborhood", ":material/workspaces:"),
+    _Link("label_audit", "Label audit", ":material/troubleshoot:"),
+)
+
+
+def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
+    """What is known of rows of a split, one row each.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : {'train', 'test'}
+    positions : ndarray of int
+        Places in the order of training, or among the test rows.
+
+    Returns
+    -------
+    DataFrame
+        row (id in the data set's own file), split, true class; for training rows also given label,
+        flipped, reliability and adaptive k.
+    """
+    p, names = prepared, np.array(prepared.dataset.class_names)
+    if split == "test":
+        return pd.DataFrame(
+            {"row": p.test_ids[positions], "split": split, "true_class": names[p.y_test[positions]]}
+        )
+    return pd.DataFrame(
+        {
+            "row": p.row_ids[positions],
+            "split": split,
+            "true_class": names[p.clean_labels[positions]],
+            "given_label": names[p.labels[positions]],
+            "flipped": p.labels[positions] != p.clean_labels[positions],
+            "reliability": p.reliability[positions],
+            "adaptive_k": p.adaptive_k[positions],
+        }
+    )
+
+
+def show(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
+    """Pictures of the first rows, a table of them, its CSV, and links to their neighborhoods.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    split : {'train', 'test'}
+    positions : ndarray of int
+        As for `table`.
+    name : str
+        Of the CSV and of the controls.
+    **settings : str
+        Query parameters of the sidebar in which `prepared` differs from it, for the links.
+    """
+    pictures(prepared, split, positions, name, **settings)
+    listing(prepared, split, positions, name, **settings)
+
+
+def pictures(
+    prepared: Prepared,
+    split: str,
+    positions: npt.NDArray[Any],
+    name: str,
+    most: int = _PICTURES,
+    **settings: str,
+) -> None:
+    """Pictures of the first rows, and links from the one that was clicked."""
+    split = _judged(prepared, split)
+    rows = table(prepared, split, positions[:most])
+    opened = f"_open_{name}"
+    chosen = st.session_state.get(opened, "")
+    items = [_item(prepared, split, int(i), rows.iloc[at]) for at, i in enumerate(positions[:most])]
+
+    def remember(identity: str) -> None:
+        st.session_state[opened] = identity
+
+    picture_grid.grid(items, f"pictures_{name}", remember, chosen=chosen)
+    thumbnails.explain(prepared.dataset)
+    first = f"The first {most} of {len(positions):,} rows. " if len(positions) > most else ""
+    st.caption(f"{first}Gray edge: the label is right, purple: it was flipped. Click to open.")
+    row = chosen.removeprefix(f"{split}-")
+    if chosen in {item["id"] for item in items}:
+        for link in _LINKS:
+            label = f"{link.title} of row {row}"
+            if settings:
+                # Within a session the sidebar's own value would win over the link's.
+                address = _address(link, split, int(row), settings)
+                st.link_button(label, address, icon=link.icon)
+            else:
+                st.page_link(
+                    f"pages/{link.page}.py",
+                    label=label,
+                    icon=link.icon,
+                    query_params={"split": split, "row": row},
+                )
+
+
+def listing(
+    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+) -> None:
+    """A table of the rows with a link from each, and its CSV."""
+    split = _judged(prepared, split)
+    rows = table(prepared, split, positions)
+    some = rows.head(_ROWS)
+    if len(rows) > _ROWS:
+        st.caption(f"The first {_ROWS:,} of {len(rows):,} rows; the CSV has all.")
+    st.dataframe(
+        some.assign(
+            **{
+                link.title.lower(): [_address(link, split, i, settings) for i in some["row"]]
+                for link in _LINKS
+            }
+        ),
+        hide_index=True,
+        column_config={
+            "reliability": st.column_config.NumberColumn(format="%.3f"),
+            **{
+                link.title.lower(): st.column_config.LinkColumn(
+                    display_text="open", help="Opens in a tab of its own, with this row chosen."
+                )
+                for link in _LINKS
+            },
+        },
+    )
+    charts.download(name, rows, prepared.scenario, f"These {len(rows):,} rows, CSV")
+
+
+def _judged(prepared: Prepared, split: str) -> str:
+    """The split that the rows belong to: without test rows the training rows are judged."""
+    return "train" if prepared.leave_one_out else split
+
+
+def _item(
+    prepared: Prepared, split: str, position: int, row: "pd.Series[Any]"
+) -> picture_grid.Item:
+    source = int(prepared.rows[position]) if split == "train" else position
+    flipped = bool(row.get("flipped", False))
+    given = str(row.get("given_label", row["true_class"]))
+    return {
+        "id": f"{split}-{row['row']}",
+        "picture": thumbnails.of_sample(prepared.dataset, split, source),
+        "lines": [given, *([f"true: {row['true_class']}"] if flipped else []), f"row {row['row']}"],
+        "title": f"Choose row {row['row']}",
+        "mark": theme.FLIPPED if flipped else theme.CLEAN,
+    }
+
+
+def _address(link: _Link, split: str, row: int, changed: dict[str, str]) -> str:
+    """Link to a page about a row that carries all settings of this page."""
+    settings: dict[str, Any] = {k: st.query_params.get_all(k) for k in st.query_params}
+    asked = {**settings, **changed, "split": split, "row": row}
+    base = str(st.get_option("server.baseUrlPath")).strip("/")
+    return f"{base and '/' + base}/{link.page}?" + urlencode(asked, doseq=True)

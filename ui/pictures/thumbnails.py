@@ -1,0 +1,97 @@
+"""Pictures of samples: the image, or a sparkline of the embedding where there is none."""
+
+import base64
+import io
+import logging
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+from PIL import Image, ImageOps
+
+from ui.shell import theme
+from wann_core.datasets import Dataset
+from wann_core.datasets.images import UNREADABLE, ImageSplit
+
+_LOG = logging.getLogger(__name__)
+_SPARK_POINTS = 48
+_SIDE, _LOSSLESS = 160, 64  # pixels
+
+
+def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE) -> str:
+    """Data URI of the picture of one sample; `position` counts in the source's split.
+
+    It is made to fit into a square of `side` pixels, unless it is small already.
+    """
+    try:
+        image = dataset.image(split, position)
+        if image is not None:
+            return _encoded(image, side)
+    except UNREADABLE as error:
+        _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
+    return _sparkline(dataset.splits[split].X[position])
+
+
+def of_file(split: ImageSplit, row: int) -> str:
+    """Data URI of an image that is not embedded yet; a cross where it cannot be read."""
+    try:
+        return _encoded(split.open(row))
+    except UNREADABLE:
+        return _UNREADABLE
+
+
+def _svg(content: str) -> str:
+    """Data URI of a drawing on a square of 100 × 100."""
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100">{content}</svg>'
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
+
+
+_UNREADABLE = _svg('<path d="M30 30 70 70M70 30 30 70" stroke="#B3402E" stroke-width="6"/>')
+
+
+def explain(dataset: Dataset) -> None:
+    """A line below pictures that are none."""
+    if dataset.images is None:
+        reason = f" ({dataset.images_missing.rstrip('.')})" if dataset.images_missing else ""
+        st.caption(
+            f"No images here{theme.plain(reason)}: each line is an embedding, averaged over runs of "
+            "dimensions."
+        )
+
+
+def _encoded(image: Image.Image, side: int = _SIDE) -> str:
+    """A small picture: lossless if it was small, JPEG otherwise."""
+    if max(image.size) <= _LOSSLESS:
+        small, kind = image.convert("L" if image.mode == "L" else "RGBA"), "PNG"
+    else:
+        image.draft("RGB", (side, side))
+        small, kind = ImageOps.exif_transpose(image).convert("RGB"), "JPEG"
+        small.thumbnail((side, side))
+    buffer = io.BytesIO()
+    small.save(buffer, kind)
+    code = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{code}"
+
+
+def _sparkline(embedding: npt.NDArray[Any]) -> str:
+    """The embedding's mean in up to 48 runs of neighboring dimensions, as a line."""
+    parts = np.array_split(embedding.astype(np.float64), min(_SPARK_POINTS, len(embedding)))
+    heights = np.array([part.mean() for part in parts])
+    span = np.ptp(heights) or 1.0
+    x = np.linspace(2, 98, len(heights))
+    y = 90 - 80 * (heights - heights.min()) / span
+    points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))
+    return _svg(f'<polyline points="{points}" fill="none" stroke="#6F8FAF" stroke-width="2.5"/>')
+
+
+def grid(pictures: Sequence[str], captions: Sequence[str]) -> None:
+    """A grid of pictures (data URIs), each with a line below it."""
+    cells = "".join(
+        f'<div class="wann-thumb"><img src="{picture}" alt="{escape(caption)}">'
+        f"<div>{escape(caption)}</div></div>"
+        for picture, caption in zip(pictures, captions, strict=True)
+    )
+    st.html(f'<div class="wann-thumbs">{cells}</div>')

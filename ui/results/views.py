@@ -1,0 +1,247 @@
+"""The Results page: tables of means, charts along an axis, and all runs."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.results.results import METRICS, Chosen, in_words, metric, ordered
+from ui.shell import theme
+from ui.shell.controls import linked
+from wann_core.experiments import grid
+from wann_core.results import table as results_table
+from wann_core.results import text as results_text
+from wann_core.results.paired_tests import LEAST_SEEDS
+from wann_core.results.table import FIELDS, Pivot
+
+_MOST_TABLES = 20
+_MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
+# Axes of a chart: title, column of the number ('' for names), field that it stands in for.
+_AXES = {
+    "noise_ratio": ("Noise ratio", "noise ratio asked for", "noise"),
+    "imbalance_ratio": ("Imbalance", "imbalance, last class over first (1: none)", "imbalance"),
+    "num_subsamples": ("Training rows", "training rows", "rows"),
+    "reduction_size": ("Dimensions", "dimensions after the reduction", "reduction"),
+    **{
+        field: (FIELDS[field], FIELDS[field].lower(), field)
+        for field in ("noise", "dataset", "backbone", "reduction", "normalization")
+    },
+}
+_NAMES = ("noise", "dataset", "backbone", "reduction", "normalization")
+_FIRST = ("dataset", "backbone", "method", "noise")
+_SHOWN = (
+    *_FIRST,
+    "seed",
+    *METRICS,
+    *(field for field in FIELDS if field not in _FIRST),
+    "realised_noise",
+    "train_rows",
+    "test_rows",
+    "graph_recall",
+    "source",
+    "created",
+    "version_wann",
+)
+
+
+def table(chosen: Chosen) -> None:
+    """Two fields across, as in a paper: mean ± standard deviation over the seeds."""
+    left, middle, right = st.columns(3)
+    fields = [field for field in FIELDS if field != "origin"]
+    rows = linked(
+        left.selectbox,
+        "Rows",
+        key="rows_of",
+        options=fields,
+        index=fields.index("method"),
+        format_func=FIELDS.__getitem__,
+    )
+    columns = linked(
+        middle.selectbox,
+        "Columns",
+        key="columns_of",
+        options=fields,
+        index=fields.index("noise"),
+        format_func=FIELDS.__getitem__,
+    )
+    score = metric(right)
+    if rows == columns:
+        st.info("Choose two different fields for rows and columns.", icon=":material/tune:")
+        return
+    made = _pivots(chosen.token, rows, columns, score, chosen.table)
+    if not made:
+        st.info("None of these runs has this score. Choose another one.")
+        return
+    _explain_parts([one.part for one in made], "table")
+    for one in made[:_MOST_TABLES]:
+        if one.part:
+            st.subheader(_title(one.part))
+        st.dataframe(_styled(one), width="stretch")
+    if len(made) > _MOST_TABLES:
+        st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
+    seeds = pd.concat([one.cells["seeds"] for one in made])
+    st.caption(
+        f"{METRICS[score]}, %: mean ± standard deviation (n − 1) over "
+        f"{_span(int(seeds.min()), int(seeds.max()))}; a single seed has no ±. Bold: the best "
+        "mean; ≈: what a paired t-test over at least "
+        f"{LEAST_SEEDS} common seeds does not tell from it (5 %, two-sided, not "
+        "corrected for many comparisons). With few seeds that test finds little; with fewer, and "
+        "where only one of the two draws anything, there is none, and no mark."
+    )
+    _downloads(made, METRICS[score])
+
+
+@st.cache_resource(max_entries=8, show_spinner="Averaging over the seeds …")
+def _pivots(token: str, rows: str, columns: str, score: str, _runs: pd.DataFrame) -> list[Pivot]:
+    return results_table.pivots(_runs, rows, columns, score)
+
+
+def _downloads(made: Sequence[Pivot], title: str) -> None:
+    latex = results_text.to_latex(made, title)
+    with st.container(horizontal=True):
+        charts.download("results", lambda: results_text.long(made), None, "CSV")
+        for name, text, suffix, kind in (
+            ("LaTeX", latex, "tex", "text/x-tex"),
+            ("Markdown", results_text.to_markdown(made, title), "md", "text/markdown"),
+        ):
+            st.download_button(
+                name,
+                text,
+                f"wann-results.{suffix}",
+                kind,
+                key=f"text_{suffix}",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+    with st.expander("LaTeX to copy"):
+        st.code(latex, language="latex")
+
+
+def _styled(one: Pivot) -> Any:
+    rows, columns = one.row_names, one.column_names
+    shown = pd.DataFrame("", pd.Index(rows, name=FIELDS[one.rows].lower()), columns)
+    style = pd.DataFrame("", shown.index, columns)
+    for cell in one.cells.to_dict("records"):
+        at = cell[one.rows], cell[one.columns]
+        # A mark, as the table draws no underline.
+        mark = " ≈" if cell["level"] else ""
+        shown.loc[at] = f"{results_text.number(cell['mean'], cell['std'])}{mark}"
+        style.loc[at] = "font-weight: bold" if cell["best"] else ""
+    return shown.style.apply(lambda _: style, axis=None)
+
+
+def _explain_parts(parts: Sequence[dict[str, str]], what: str) -> None:
+    """Say why there is more than one table or chart."""
+    fields = dict.fromkeys(field for part in parts for field in part)
+    if fields:
+        *most, last = [FIELDS[field].lower() for field in fields]
+        names = f"{', '.join(most)} and {last}" if most else last
+        st.info(
+            f"These runs differ in {names}, which the {what} does not show: each has a {what} of "
+            "its own, so that nothing but seeds is averaged.",
+            icon=":material/call_split:",
+        )
+
+
+def _title(part: dict[str, str]) -> str:
+    text = in_words(part)
+    return theme.plain(text[:1].upper() + text[1:])
+
+
+def _span(low: int, high: int) -> str:
+    if low == high:
+        return "1 seed" if low == 1 else f"{low} seeds"
+    return f"{low} to {high} seeds"
+
+
+def chart(chosen: Chosen) -> None:
+    """Scores along an axis, one line a method, as on Compare."""
+    runs = chosen.table
+    left, middle = st.columns(2)
+    axis = linked(
+        left.selectbox,
+        "Along",
+        key="along",
+        options=list(_AXES),
+        format_func=lambda name: _AXES[name][0],
+    )
+    score = metric(middle)
+    placed = _placed(runs[runs[score].notna()] if score in runs else runs[:0], axis)
+    if placed.empty:
+        st.info("None of these runs has a place on this axis. Choose another one.")
+        return
+    parts = results_table.divide(placed, ("method",))
+    names = [_title(part) or "all" for part, _ in parts]
+    part, shown = parts[0]
+    if len(parts) > 1:
+        _explain_parts([part for part, _ in parts], "chart")
+        which = linked(st.selectbox, "Which", key="which", options=names)
+        part, shown = parts[names.index(which)]
+    shown = _in_order(shown, axis)
+    summed = grid.summary(shown.assign(method_name=shown["method"]), "place", score)
+    title = _AXES[axis][1]
+    figure = charts.curves(summed, "place", title, METRICS[score])
+    if axis in _NAMES:
+        figure["layout"]["xaxis"] |= {
+            "type": "category",
+            "categoryorder": "array",
+            "categoryarray": ordered(set(shown["place"]), axis),
+        }
+    elif axis != "noise_ratio":
+        values = sorted(set(shown["place"]))
+        figure["layout"]["xaxis"] |= {"type": "log", "tickvals": values}
+        if axis == "imbalance_ratio":
+            figure["layout"]["xaxis"] |= {"autorange": "reversed"}
+    charts.show(
+        figure,
+        "Line: mean over the seeds. Band: one standard deviation between seeds. Where there is no "
+        "band there is one seed.",
+        "results-chart",
+        summed.rename(columns={"place": axis}).assign(score=score, **part),
+        None,
+    )
+
+
+def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """The runs that have a place on an axis, which no longer divides them."""
+    field = _AXES[axis][2]
+    if axis in _NAMES:
+        return runs.assign(place=runs[axis], **{axis: ""})
+    if axis == "noise_ratio":
+        runs = runs[~runs["noise_pattern"].isin(["none", "matrix"])]  # these have no ratio
+        return runs.assign(place=runs[axis].astype(float), noise=runs["noise_pattern"])
+    if axis == "imbalance_ratio":
+        return runs.assign(place=runs[axis].astype(float).fillna(1.0), **{field: ""})
+    if axis == "num_subsamples":
+        rows = runs[axis].astype(float)
+        if "train_rows" in runs:
+            rows = rows.fillna(runs["train_rows"])
+        placed = runs.assign(place=rows, **{field: ""}).dropna(subset="place")
+        # As many rows as there are is all of them: one run, under two names.
+        return placed.drop_duplicates([*FIELDS, "seed", "place"], keep="last")
+    runs = runs[runs[axis].notna()]
+    kind = runs[field].str.partition(" ")[0] if len(runs) else runs[field]
+    return runs.assign(place=runs[axis].astype(float), **{field: kind})
+
+
+def _in_order(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
+    """Methods in their usual order, which the legend follows."""
+    methods = {name: i for i, name in enumerate(ordered(set(runs["method"]), "method"))}
+    return runs.sort_values("method", key=lambda names: names.map(methods), kind="stable")
+
+
+def runs(chosen: Chosen) -> None:
+    """Every run as a row."""
+    newest = chosen.table.iloc[::-1]
+    shown = newest[[column for column in _SHOWN if column in newest]].head(_MOST_ROWS)
+    scores = [column for column in (*METRICS, "realised_noise") if column in shown]
+    percent = (100 * shown[scores].astype(float)).replace([np.inf, -math.inf], np.nan)
+    shown = shown.assign(**{name: percent[name] for name in scores})
+    config = {name: st.column_config.NumberColumn(format="%.2f %%") for name in scores}
+    st.dataframe(shown, hide_index=True, width="stretch", column_config=config)
+    st.caption("The newest first. The CSV holds all columns: each row can be made again from it.")
+    charts.download("runs", newest, None, "All columns, CSV")

@@ -1,0 +1,223 @@
+"""The Label audit page's way from a data set to an audit of it: settings, job, result."""
+
+import getpass
+from collections.abc import Hashable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+import numpy as np
+import streamlit as st
+
+from ui.jobs import jobs
+from ui.review.data import SPLITS, Case
+from ui.shell import settings
+from ui.shell.controls import linked
+from wann_core import datasets
+from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
+from wann_core.audit.label_audit import audit, judge
+from wann_core.datasets import Dataset
+from wann_core.errors import WannError
+from wann_core.noise.known_errors import flip_for_practice
+from wann_core.review.ledger import ledger_of, review_folder
+from wann_core.storage.memory_cache import SharedCache
+
+_KIND = "audit"
+_PROBE = "Ask logistic regression, too"
+_NAMES = {
+    "combined": "Combined",
+    "neighbors": "Neighbors",
+    "probe": "Probe",
+    "wann_share": "WANN's share of votes",
+    "knn_share": "kNN's share of votes",
+    "confident": "Confident learning on WANN's votes",
+    "simifeat_v": "SimiFeat, vote",
+    "simifeat_r": "SimiFeat, rank",
+    "eta": "Reliability η",
+}
+_PATTERNS = {
+    "none": "None",
+    "sym": "Symmetric",
+    "asym": "Asymmetric",
+    "instance": "Instance-dependent",
+    "similar": "To the most similar class",
+}
+# Judged anew for another score in well under a job's time, from the same evidence.
+_judged = SharedCache(max_bytes=1 << 30)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the sidebar asks for.
+
+    Attributes
+    ----------
+    source : Source
+    score : str
+    probe : bool
+    who : str
+        Whose verdicts are recorded.
+    pattern : str or None
+        Of labels flipped for practice.
+    ratio : float
+        Of these, 0 to 0.9.
+    """
+
+    source: settings.Source
+    score: str
+    probe: bool
+    who: str
+    pattern: str | None
+    ratio: float
+
+    def load(self) -> Dataset:
+        """The data set with the labels to be judged."""
+        s = self.source
+        data = datasets.load(s.dataset, s.backbone, **s.roots)
+        return data if self.pattern is None else flip_for_practice(data, self.pattern, self.ratio)
+
+
+def sidebar() -> Asked:
+    """Draw what is to be audited, how, and by whom."""
+    source = settings.source()
+    with st.sidebar:
+        probe = linked(
+            st.toggle,
+            _PROBE,
+            key="probe",
+            value=True,
+            help="Fitted five times to four fifths of the rows, it judges those it has not seen. "
+            "It takes longer and finds more.",
+        )
+        score = linked(
+            st.selectbox,
+            "Score",
+            key="score",
+            index=list(SCORES).index(DEFAULT_SCORE),
+            options=[name for name in SCORES if probe or name != "probe"],
+            format_func=_NAMES.__getitem__,
+            help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
+            "labels on all but one of the data sets it was measured on.",
+        )
+        pattern = linked(
+            st.selectbox,
+            "Flip labels for practice",
+            key="practice",
+            options=list(_PATTERNS),
+            format_func=_PATTERNS.__getitem__,
+            help="Wrong labels made on purpose in train, val and test, so that every verdict can "
+            "be checked. Verdicts on them are kept apart from those on the labels as they are.",
+        )
+        ratio = 0.0
+        if pattern != "none":
+            ratio = linked(
+                st.slider,
+                "Share to flip",
+                key="flip",
+                min_value=0.05,
+                max_value=0.6,
+                value=0.4,
+                step=0.05,
+            )
+        who = st.text_input(
+            "Your name",
+            key="who",
+            persist_state="session",
+            value=_user(),
+            max_chars=200,
+            help="Written beside each of your verdicts; undo takes back your own only.",
+        )
+    return Asked(
+        source, score, probe, who.strip() or _user(), None if pattern == "none" else pattern, ratio
+    )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "me"
+
+
+def case(asked: Asked) -> Case:
+    """The audit of the data set; the page ends here until there is one."""
+    key = _key(asked)
+    job = jobs.registry().find(key)
+    if job is None and _begun(asked):
+        job = _start(asked, key)
+    if job is None or job.state is jobs.State.CANCELLED:
+        st.info(
+            "Every label of train, val and test is judged by the other rows. Then go through the "
+            "most doubtful ones, by key or by button, and take your verdicts home as a table or "
+            "as a clean data set.",
+            icon=":material/troubleshoot:",
+        )
+        st.button(
+            "Audit",
+            type="primary",
+            icon=":material/troubleshoot:",
+            on_click=_restart,
+            args=(asked, key),
+        )
+        st.stop()
+    if not jobs.finished(job, "cancel_audit"):
+        st.stop()
+    if job.state is jobs.State.CANCELLED:
+        st.rerun()
+    if job.error is not None:
+        if isinstance(job.error, WannError):
+            text = str(job.error).replace("--no_probe", f"switching off “{_PROBE}”")
+            asked.source.refuse(WannError(text, job.error.field))
+        jobs.went_wrong(job.error)
+        st.button("Try again", on_click=_restart, args=(asked, key))
+        st.stop()
+    return _ranked_by(job.result, asked.score)
+
+
+def _key(asked: Asked) -> Hashable:
+    source = asked.source
+    try:
+        made = datasets.fingerprint(source.dataset, source.backbone, **source.roots)
+    except WannError as error:
+        source.refuse(error)
+    except OSError as error:
+        source.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
+    return _KIND, source.dataset, source.backbone, made, asked.pattern, asked.ratio, asked.probe
+
+
+def _begun(asked: Asked) -> bool:
+    """Whether somebody has judged labels of this data set before, and will want to go on."""
+    name = quote(asked.source.dataset, safe="")[:100]
+    return asked.pattern is None and any(review_folder().glob(f"{name}-*.sqlite"))
+
+
+def _restart(asked: Asked, key: Hashable) -> None:
+    jobs.registry().forget(key)
+    _start(asked, key)
+
+
+def _start(asked: Asked, key: Hashable) -> jobs.Job:
+    def work(job: jobs.Job) -> Case:
+        job.progress(0, 1, "loading the data set")
+        data = asked.load()
+        found = audit(data, probe=asked.probe, progress=job.progress)
+        # Unpacking images may take seconds: here, where a bar shows.
+        _ = data.images
+        truth = None
+        if asked.pattern is not None:
+            splits = [data.splits[name] for name in SPLITS if name in data.splits]
+            truth = np.concatenate([split.true[split.y >= 0] for split in splits])
+        return Case(data, found, ledger_of(data), key, truth)
+
+    return jobs.registry().start(key, work)
+
+
+def _ranked_by(made: Case, score: str) -> Case:
+    if score == made.found.score_name:
+        return made
+
+    def build() -> tuple[Case, int]:
+        found = judge(made.found.rows, made.found.evidence, score)
+        return Case(made.data, found, made.ledger, made.key, made.truth), found.rows.X.nbytes
+
+    with st.spinner("Ranking by another score …"):
+        return _judged.get((made.found, score), build)

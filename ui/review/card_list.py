@@ -1,0 +1,217 @@
+"""Which cards are shown, in which order: filters, pages, and a link to one row."""
+
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+
+from ui.review.data import NO_VERDICT, SPLITS, Case
+from wann_core.review.ledger import ACTIONS
+from wann_core.typing import Array
+
+PAGE = 20
+_SHOW = {
+    "todo": "To review",
+    "done": "Reviewed",
+    "keep": "Kept",
+    "relabel": "Relabeled",
+    "remove": "Removed",
+    "unsure": "Unsure",
+    "all": "All",
+}
+_SORT = {"doubt": "Most doubtful first", "sure": "Least doubtful first", "row": "Order of rows"}
+_FILTERS = ("review_given", "review_suggested", "review_split")
+
+
+class Listing(NamedTuple):
+    """Cards to go through.
+
+    Attributes
+    ----------
+    token : str
+        Another one for another list.
+    positions : ndarray of int64
+        Of all its cards, in the audit's table; fixed until a filter is changed, so that cards stay
+        where they are while they are judged.
+    first : int
+        Place of the page's first card.
+    """
+
+    token: str
+    positions: Array
+    first: int
+
+    @property
+    def shown(self) -> Array:
+        """The cards of this page."""
+        return self.positions[self.first : self.first + PAGE]
+
+    @property
+    def ahead(self) -> Array:
+        """The cards of the next page."""
+        return self.positions[self.first + PAGE : self.first + 2 * PAGE]
+
+
+def controls(case: Case) -> Listing:
+    """Draw the filters; the list that they leave."""
+    names = case.found.rows.class_names
+    classes = range(len(names))
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    shown = row.selectbox(
+        "Show",
+        list(_SHOW),
+        key="review_show",
+        format_func=_SHOW.__getitem__,
+        on_change=refresh,
+        persist_state="session",
+        width=150,
+    )
+    of_given = row.selectbox(
+        "Given label",
+        classes,
+        None,
+        key="review_given",
+        format_func=names.__getitem__,
+        placeholder="any",
+        on_change=refresh,
+        persist_state="session",
+        width=155,
+    )
+    of_suggested = row.selectbox(
+        "Suggested label",
+        classes,
+        None,
+        key="review_suggested",
+        format_func=names.__getitem__,
+        placeholder="any",
+        on_change=refresh,
+        persist_state="session",
+        width=155,
+    )
+    splits = [name for i, name in enumerate(SPLITS) if (case.found.rows.splits == i).any()]
+    split = row.selectbox(
+        "Split",
+        splits,
+        None,
+        key="review_split",
+        placeholder="all",
+        on_change=refresh,
+        persist_state="session",
+        disabled=len(splits) < 2,
+        width=110,
+    )
+    sort = row.selectbox(
+        "Sort",
+        list(_SORT),
+        key="review_sort",
+        format_func=_SORT.__getitem__,
+        on_change=refresh,
+        persist_state="session",
+        width=195,
+    )
+    row.button(
+        "",
+        icon=":material/refresh:",
+        on_click=refresh,
+        key="review_refresh",
+        help="Cards stay where they are while you judge them. This leaves out those that the "
+        "filters no longer want.",
+    )
+    row.button(
+        "",
+        icon=":material/filter_alt_off:",
+        on_click=clear,
+        key="review_clear",
+        disabled=not narrowed(case),
+        help="Clear the filters",
+    )
+    asked = linked_row(case)
+    # The audit itself is part of the key: no list must outlive it.
+    key = (id(case), shown, of_given, of_suggested, split, sort, asked)
+    state = st.session_state
+    if state.get("_review_key") != key or state.get("_review_turn_seen") != _turn():
+        state["_review_key"], state["_review_turn_seen"] = key, _turn()
+        state["_review_list"] = _found(case, shown, of_given, of_suggested, split, sort, asked)
+        state["_review_case"] = case  # so that its id stays its own
+        state["_review_first"] = 0
+    positions: Array = state["_review_list"]
+    return Listing(
+        f"{_turn()} {hash(key)} {state['_review_first']}", positions, state["_review_first"]
+    )
+
+
+def _turn() -> int:
+    return int(st.session_state.get("_review_turn", 0))
+
+
+def refresh() -> None:
+    """Make the list anew: verdicts given since then count."""
+    st.session_state["_review_turn"] = _turn() + 1
+
+
+def turn_page(by: int) -> None:
+    """Go on, or back, in the list."""
+    state = st.session_state
+    last = max(len(state.get("_review_list", ())) - 1, 0) // PAGE * PAGE
+    state["_review_first"] = min(max(state.get("_review_first", 0) + by * PAGE, 0), last)
+
+
+def filter_pair(given: int | None, suggested: int | None) -> None:
+    """Show cards of one pair of classes only; call it before the filters are drawn."""
+    st.session_state["review_given"], st.session_state["review_suggested"] = given, suggested
+    refresh()
+
+
+def narrowed(case: Case) -> bool:
+    """Whether filters leave cards out, or a link has put a row before the others."""
+    chosen = any(st.session_state.get(key) is not None for key in _FILTERS)
+    return chosen or st.session_state.get("review_show") != "todo" or linked_row(case) is not None
+
+
+def clear() -> None:
+    """Drop all filters and the row that a link asked for; a button's callback."""
+    for key in _FILTERS:
+        st.session_state[key] = None
+    st.session_state["review_show"] = "todo"
+    for name in ("row", "split"):
+        st.query_params.pop(name, None)
+    refresh()
+
+
+def linked_row(case: Case) -> int | None:
+    """Where the row stands that the link asks for."""
+    row = st.query_params.get("row", "")
+    if not (row.isascii() and row.isdigit() and len(row) < 19):
+        return None
+    return case.position(st.query_params.get("split", SPLITS[0]), int(row))
+
+
+def _found(
+    case: Case,
+    show: str,
+    given: int | None,
+    suggested: int | None,
+    split: str | None,
+    sort: str,
+    asked: int | None,
+) -> Array:
+    rows, actions = case.found.rows, case.states().actions
+    kept = np.ones(len(case), bool)
+    if show == "todo":
+        kept &= actions == NO_VERDICT
+    elif show == "done":
+        kept &= actions != NO_VERDICT
+    elif show in ACTIONS:
+        kept &= actions == ACTIONS.index(show)
+    if given is not None:
+        kept &= rows.labels == given
+    if suggested is not None:
+        kept &= case.suggested == suggested
+    if split is not None:
+        kept &= rows.splits == SPLITS.index(split)
+    order = np.arange(len(case)) if sort == "row" else case.order
+    found = order[::-1] if sort == "sure" else order
+    found = found[kept[found]]
+    if asked is not None:
+        found = np.concatenate([[asked], found[found != asked]])
+    return np.asarray(found, np.int64)

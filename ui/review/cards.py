@@ -1,0 +1,160 @@
+"""What a card shows: labels, score, and in words and pictures why the label is doubted."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ui.review.card_list import Listing
+from ui.review.data import Case, States
+from ui.shell import theme
+from wann_core.audit.reasons import Reasons, reasons
+from wann_core.typing import Array
+
+Card = dict[str, Any]
+
+_PICTURES = 6  # of each kind of neighbor
+_REMOTE = 2.0  # times the usual distance from which a row is called far from all others
+_AGAINST, _FOR = theme.FLIPPED, theme.CLEAN
+
+
+def page(case: Case, listing: Listing, states: States) -> list[Card]:
+    """The cards of a page."""
+    return [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
+
+
+def prepare(case: Case, positions: Array) -> None:
+    """Start to make the pictures of a page."""
+    wanted = [_wanted(reasons(case.found, int(i))) for i in positions]
+    case.prepare_pictures(np.concatenate([*wanted, positions]), positions)
+
+
+def _wanted(why: Reasons) -> Array:
+    parts = (why.opposing, why.agreeing, why.twins)
+    return np.concatenate([part[:_PICTURES] for part in parts])
+
+
+def _card(case: Case, why: Reasons, states: States) -> Card:
+    names, table = case.found.rows.class_names, case.found.table
+    i = why.position
+    clear = bool(case.clear[i])
+    given, other = names[why.given], names[why.likely[0]]
+    large = case.picture(i, large=True)
+    score = float(table["label_score"].to_numpy()[i])
+    return {
+        "id": identity(case, i),
+        "title": f"{where(case, i)}: {given}, suggested {other if clear else 'none'}",
+        "where": where(case, i),
+        "line": f"{given} → {other if clear else '?'}",
+        "doubt": f"rank {case.ranks[i]:,} of {len(case):,}, score {_number(score)} (low: doubtful)",
+        "given": why.given,
+        "suggestion": int(why.likely[0]) if clear else None,
+        "likely": why.likely.tolist(),
+        "large": large,
+        "small": case.picture(i),
+        "smooth": large.startswith("data:image/jpeg"),
+        "bars": _bars(case, why, given, other),
+        "reasons": _reasons(case, why, given, other, clear),
+        "evidence": _evidence(case, why, given, other),
+        "verdict": _verdict(states, i, names),
+    }
+
+
+def identity(case: Case, position: int) -> str:
+    """Of a card: its split and row id."""
+    return "{}-{}".format(*case.name(position))
+
+
+def where(case: Case, position: int) -> str:
+    """A row in words: 'train row 17, cat/3.jpg'."""
+    split, row = case.name(position)
+    name = case.found.table["name"].iat[position]
+    return f"{split} row {row}" + (f", {name}" if name else "")
+
+
+def _number(score: float) -> str:
+    return f"{score:.3f}" if score >= 0.001 else f"{score:.1g}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}\u00a0%"
+
+
+def _bars(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
+    shares = case.found.evidence.wann_shares[why.position]
+    return [
+        {"name": name, "share": float(shares[c]), "color": color}
+        for name, c, color in ((given, why.given, _FOR), (other, why.likely[0], _AGAINST))
+    ]
+
+
+def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> list[str]:
+    labels = case.found.rows.labels
+    told = [
+        f"Of its {why.neighbors} nearest rows {len(why.opposing)} are labeled “{other}”, "
+        f"{len(why.agreeing)} “{given}”. The bars weigh each by its reliability."
+    ]
+    if why.probe_shares is not None:
+        own, rival = why.probe_shares
+        told.append(
+            f"Logistic regression that never saw this row: “{other}” {_percent(rival)}, "
+            f"“{given}” {_percent(own)}."
+        )
+    if not clear:
+        told.append(
+            f"The others do not clearly vote for another class: choose one, “{other}” being "
+            "the likeliest, or keep the label."
+        )
+    conflicting = why.twins[labels[why.twins] != why.given]
+    if len(conflicting):
+        names = sorted({case.found.rows.class_names[c] for c in labels[conflicting]})
+        told.append(
+            f"Almost the same row has another label: {', '.join(f'“{n}”' for n in names[:4])}."
+        )
+    splits = case.found.rows.splits
+    if len(why.twins) and (splits[why.twins] != splits[why.position]).any():
+        told.append("Almost the same row lies in another split, so that a test of it is too easy.")
+    if why.remoteness >= _REMOTE:
+        told.append(
+            f"An outlier: its nearest rows are {why.remoteness:.1f} times as far away as usual."
+        )
+    return told
+
+
+def _evidence(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
+    parts = [
+        (f"Against: nearest rows labeled “{other}”", why.opposing, _AGAINST),
+        (f"For: nearest rows labeled “{given}”", why.agreeing, _FOR),
+    ]
+    if len(why.twins):
+        parts.append(("Almost the same row", why.twins, theme.FLIPPED))
+    return [
+        {
+            "title": title,
+            "color": color,
+            "rows": [_neighbor(case, int(j)) for j in rows[:_PICTURES]],
+        }
+        for title, rows, color in parts
+    ]
+
+
+def _neighbor(case: Case, position: int) -> Card:
+    rows = case.found.rows
+    return {
+        "picture": case.picture(position),
+        "line": rows.class_names[rows.labels[position]],
+        "title": f"{where(case, position)}: {rows.class_names[rows.labels[position]]}",
+    }
+
+
+def _verdict(states: States, position: int, names: tuple[str, ...]) -> Card | None:
+    line = states.places.get(position)
+    if line is None:
+        return None
+    verdict = states.table.iloc[line]
+    new = verdict["new_label"]
+    return {
+        "action": verdict["action"],
+        "label": None if pd.isna(new) else names.index(new),
+        "who": verdict["who"],
+    }

@@ -1,0 +1,167 @@
+"""An audited data set as the Label audit page holds it: rows, pictures, and verdicts on them."""
+
+from collections.abc import Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ui.pictures import thumbnails
+from wann_core.audit.label_audit import Audit, doubt_order
+from wann_core.audit.reasons import best_others
+from wann_core.audit.stopping import error_rates
+from wann_core.datasets import Dataset
+from wann_core.review.ledger import ACTIONS, Ledger
+from wann_core.typing import Array
+
+SPLITS = ("train", "val", "test")
+NO_VERDICT = -1
+_PICTURES = 3_000  # kept in memory, of each size
+_LARGE, _SMALL = 256, 72  # pixels
+# Pictures of the next page are made while somebody looks at this one.
+_AHEAD = ThreadPoolExecutor(2, thread_name_prefix="wann-pictures")
+
+
+class States(NamedTuple):
+    """The verdicts in force.
+
+    Attributes
+    ----------
+    version : int
+        Of the ledger.
+    table : DataFrame
+        See `Ledger.verdicts`.
+    actions : ndarray of shape (n,), int8
+        Place in `ACTIONS` of the verdict on each row of the audit's table, or `NO_VERDICT`.
+    places : dict
+        Line of `table` by position in the audit's table.
+    """
+
+    version: int
+    table: pd.DataFrame
+    actions: Array
+    places: dict[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What there is to review.
+
+    Attributes
+    ----------
+    data : Dataset
+    found : Audit
+    ledger : Ledger
+    key : hashable
+        Of data set, labels and way to audit.
+    truth : ndarray of shape (n,), int64, or None
+        True class ids where labels were flipped for practice.
+    """
+
+    data: Dataset
+    found: Audit
+    ledger: Ledger
+    key: Hashable
+    truth: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.found.rows)
+
+    @cached_property
+    def order(self) -> Array:
+        """Positions in the audit's table, most doubtful first."""
+        table = self.found.table
+        return doubt_order(table["label_score"], table["given_share"])
+
+    @cached_property
+    def ranked(self) -> pd.DataFrame:
+        """Split and row id, most doubtful first."""
+        return self.found.table[["split", "row"]].iloc[self.order]
+
+    @cached_property
+    def rates(self) -> Array:
+        """Probability that each label is wrong, in the order of `ranked`."""
+        return error_rates(self.found)
+
+    @cached_property
+    def ranks(self) -> Array:
+        """Place of each row in `order`, counted from 1."""
+        ranks = np.empty(len(self), np.int64)
+        ranks[self.order] = np.arange(1, len(self) + 1)
+        return ranks
+
+    @cached_property
+    def suggested(self) -> Array:
+        """The likeliest other class of each row."""
+        return best_others(self.found.evidence)
+
+    @cached_property
+    def clear(self) -> Array:
+        """Where the others vote for another class than the given one, so that it is suggested."""
+        table = self.found.table
+        return (table["predicted_label_id"] != table["given_label_id"]).to_numpy()
+
+    @cached_property
+    def _positions(self) -> dict[tuple[str, int], int]:
+        rows = self.found.rows
+        names = [SPLITS[split] for split in rows.splits]
+        return {pair: i for i, pair in enumerate(zip(names, rows.rows.tolist(), strict=True))}
+
+    @cached_property
+    def _in_split(self) -> Array:
+        """Place of each row in its split, where the images are counted."""
+        splits = [self.data.splits[name] for name in SPLITS if name in self.data.splits]
+        return np.concatenate([np.flatnonzero(split.y >= 0) for split in splits])
+
+    def position(self, split: str, row: int) -> int | None:
+        """Where a row stands in the audit's table; None if it is not there."""
+        return self._positions.get((split, row))
+
+    def name(self, position: int) -> tuple[str, int]:
+        """Split and row id."""
+        rows = self.found.rows
+        return SPLITS[rows.splits[position]], int(rows.rows[position])
+
+    @cached_property
+    def _kept_pictures(self) -> Any:
+        @lru_cache(maxsize=2 * _PICTURES)
+        def picture(position: int, side: int) -> str:
+            split, _ = self.name(position)
+            return thumbnails.of_sample(self.data, split, int(self._in_split[position]), side=side)
+
+        return picture
+
+    def picture(self, position: int, *, large: bool = False) -> str:
+        """Data URI of a row's picture."""
+        uri: str = self._kept_pictures(int(position), _LARGE if large else _SMALL)
+        return uri
+
+    def prepare_pictures(self, small: Array, large: Array) -> None:
+        """Make pictures in the background."""
+        for positions, side in ((small, _SMALL), (large, _LARGE)):
+            for position in positions:
+                _AHEAD.submit(self._kept_pictures, int(position), side)
+
+    def states(self) -> States:
+        """The verdicts in force, read again only when the ledger has grown."""
+        version = self.ledger.version()
+        known: States | None = self.__dict__.get("_states")
+        if known is None or known.version != version:
+            known = self._read(version)
+            self.__dict__["_states"] = known
+        return known
+
+    def _read(self, version: int) -> States:
+        table = self.ledger.verdicts()
+        actions = np.full(len(self), NO_VERDICT, np.int8)
+        places: dict[int, int] = {}
+        pairs = zip(table["split"].tolist(), table["row"].tolist(), strict=True)
+        for line, (pair, action) in enumerate(zip(pairs, table["action"].tolist(), strict=True)):
+            position = self._positions.get(pair)
+            if position is not None:
+                actions[position] = ACTIONS.index(action)
+                places[position] = line
+        return States(version, table, actions, places)

@@ -1,0 +1,177 @@
+"""The deck of cards in the browser, and its way to the ledger."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ui.review import card_list
+from ui.review import cards as review_cards
+from ui.review.data import Case, States
+from ui.shell import theme
+from wann_core.errors import WannError
+from wann_core.review.ledger import ACTIONS
+from wann_core.review.verdict import Verdict
+from wann_core.typing import Array
+
+_KEY = "review_deck"
+_MOST_ITEMS = 1_000
+_PREPARED = 8  # pages whose pictures are known to be there or under way
+COLORS = {"keep": "#2B9484", "relabel": theme.FLIPPED, "remove": "#C2483A", "unsure": "#87872A"}
+_HERE = Path(__file__).parent
+_component = st.components.v2.component(
+    "wann_review_deck",
+    css=(_HERE / "deck.css").read_text(encoding="utf-8"),
+    js=(_HERE / "deck.js").read_text(encoding="utf-8"),
+)
+
+
+def show(case: Case, listing: card_list.Listing, states: States, who: str) -> None:
+    """Draw the page's cards; verdicts go to the ledger before the page runs again."""
+
+    def heard() -> None:
+        log = st.session_state[_KEY].log
+        if log:
+            receive(case, log, who)
+
+    _prepare_once(case, listing.shown)
+    answered = st.session_state.get("_review_heard", ("", 0))
+    last = listing.first + len(listing.shown)
+    total = len(listing.positions)
+    _component(
+        key=_KEY,
+        on_log_change=heard,
+        data={
+            "page": listing.token,
+            "client": answered[0],
+            "sequence": answered[1],
+            "focus": st.session_state.get("_review_focus", {"id": "", "turn": 0}),
+            "classes": list(case.found.rows.class_names),
+            "colors": COLORS,
+            "cards": review_cards.page(case, listing, states),
+            "first": listing.first + 1,
+            "more": last < total,
+            "where": f"{listing.first + 1:,}–{last:,} of {total:,}",
+        },
+    )
+    # Only now: this page must not wait for the pictures of the next one.
+    _prepare_once(case, listing.ahead)
+
+
+def _prepare_once(case: Case, positions: Array) -> None:
+    known = st.session_state.setdefault("_review_prepared", {})
+    page = (case.key, positions.tobytes())
+    if page not in known:
+        known[page] = None
+        while len(known) > _PREPARED:
+            del known[next(iter(known))]
+        review_cards.prepare(case, positions)
+
+
+def receive(case: Case, log: Any, who: str) -> None:
+    """Serve the events that the browser sends, each once, in their order.
+
+    What is not acknowledged comes again with later events; `_review_heard` remembers which were
+    served.
+    """
+    client, events = _checked(log)
+    state = st.session_state
+    known, served = state.get("_review_heard", ("", 0))
+    if known != client:
+        served = 0
+    for event in events:
+        if event["sequence"] <= served:
+            continue
+        try:
+            _serve(case, event, who)
+        except WannError as error:
+            # The card keeps the verdict that the ledger has.
+            state["_review_error"] = str(error)
+        served = event["sequence"]
+        state["_review_heard"] = (client, served)
+
+
+def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
+    """The browser's client id and its well-formed events."""
+    try:
+        client, events = str(log["client"])[:64], list(log["events"])
+        return client, [event for event in events if isinstance(event["sequence"], int)]
+    except (KeyError, TypeError):
+        logging.getLogger(__name__).warning("the deck sent what is no log of events")
+        return "", []
+
+
+def _serve(case: Case, event: dict[str, Any], who: str) -> None:
+    kind = event.get("kind")
+    if kind == "page":
+        card_list.turn_page(1 if event.get("by") == 1 else -1)
+    elif kind in ("undo", "redo"):
+        _step(case, kind, who)
+    elif kind == "verdict":
+        _record(case, event, who)
+
+
+def _record(case: Case, event: dict[str, Any], who: str) -> None:
+    action, items = event.get("action"), event.get("items")
+    if action not in ACTIONS or not isinstance(items, list) or len(items) > _MOST_ITEMS:
+        raise WannError("the browser sent a verdict that cannot be read; reload the page.")
+    verdicts = [_verdict(case, action, item) for item in items]
+    if verdicts:
+        batch = f"{action}, {len(verdicts)} at once" if len(verdicts) > 1 else None
+        case.ledger.record(verdicts, who=who, batch=batch)
+
+
+def _verdict(case: Case, action: str, item: Any) -> Verdict:
+    try:
+        split, _, row = item["id"].partition("-")
+        position = case.position(split, int(row))
+        label = item.get("label") if action == "relabel" else None
+        new = None if label is None else case.found.rows.class_names[int(label)]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+        position = None
+    if position is None:
+        raise WannError("the browser sent a verdict on an unknown row; reload the page.")
+    found = case.found.table
+    given = str(found["given_label"].iat[position])
+    # Relabeled to the label it has: the label is kept.
+    kept = action == "relabel" and new == given
+    return Verdict(
+        split=split,
+        row=int(row),
+        given_label=given,
+        action="keep" if kept else action,
+        new_label=None if kept else new,
+        id=str(found["name"].iat[position]),
+        score=float(found["label_score"].iat[position]),
+        score_name=case.found.score_name,
+        predicted_label=str(found["predicted_label"].iat[position]),
+    )
+
+
+def _times(states: States) -> dict[int, str]:
+    """When each row got its verdict in force."""
+    when = states.table["when"].tolist()
+    return {position: when[i] for position, i in states.places.items()}
+
+
+def _step(case: Case, kind: str, who: str) -> None:
+    """Undo or redo the person's last operation, and point the deck to the card that it was on."""
+    before = case.states()
+    number = case.ledger.undo(who) if kind == "undo" else case.ledger.redo(who)
+    if number is None:
+        st.session_state["_review_note"] = f"Nothing of yours to {kind}."
+        return
+    after = case.states()
+    now, then = _times(after), _times(before)
+    changed = [p for p in {*now, *then} if now.get(p) != then.get(p)]
+    first = min(changed, key=lambda p: case.ranks[p], default=None)
+    what = "Undone" if kind == "undo" else "Done again"
+    if first is None:
+        st.session_state["_review_note"] = f"{what}; a later verdict stays in force."
+        return
+    place = review_cards.where(case, first)
+    many = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    st.session_state["_review_note"] = f"{what}: {place}{many}."
+    turn = st.session_state.get("_review_focus", {"turn": 0})["turn"] + 1
+    st.session_state["_review_focus"] = {"id": review_cards.identity(case, first), "turn": turn}

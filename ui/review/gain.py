@@ -1,0 +1,128 @@
+"""What the corrections change: WANN and logistic regression on given and on corrected labels."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.jobs import jobs
+from ui.review.audit import Asked
+from ui.review.data import NO_VERDICT, Case
+from ui.shell import theme
+from wann_core.errors import WannError
+from wann_core.review.before_after import WARNING, before_after
+
+_FITTED = {"given": theme.CLEAN, "corrected": theme.FLIPPED}
+
+
+def show(case: Case, asked: Asked) -> None:
+    """Draw the button, the job, and both accuracies under either set of labels."""
+    states = case.states()
+    if not (states.actions != NO_VERDICT).any():
+        st.info(
+            "There is no verdict yet, so nothing has changed. Judge some labels under “Review”.",
+            icon=":material/rule:",
+        )
+        return
+    st.markdown(
+        "Fit WANN and logistic regression to the labels as they were given and as you corrected "
+        "them, by cross-validation over all rows, and compare."
+    )
+    key = ("gain", case.key, str(case.ledger.path), states.version)
+
+    def work(job: jobs.Job) -> pd.DataFrame:
+        job.progress(0, 1, "preparing both sets of labels")
+        return before_after(case.data, states.table, progress=job.progress)
+
+    job = jobs.registry().find(key)
+    place = st.empty()
+    ended = job is not None and jobs.finished(job, "cancel_gain")
+    if job is None or job.state is jobs.State.CANCELLED:
+        place.button(
+            "Compare",
+            type="primary",
+            icon=":material/balance:",
+            on_click=jobs.registry().restart,
+            args=(key, work),
+        )
+    if job is None or not ended:
+        return
+    if job.state is jobs.State.CANCELLED:
+        st.info("Cancelled. Press Compare to start again.", icon=":material/cancel:")
+    elif isinstance(job.error, WannError):
+        st.error(theme.plain(str(job.error)), icon=":material/error:")
+    elif job.error is not None:
+        jobs.went_wrong(job.error)
+    else:
+        _show(job.result)
+
+
+def _show(table: pd.DataFrame) -> None:
+    st.warning(WARNING, icon=":material/warning:")
+    charts.show(
+        _accuracies(table),
+        "Mark: share of labels that a method finds, each row judged by a fit that has not seen it. "
+        "Bar: 95 % Wilson interval. Gray: fitted to the given labels, purple: to the corrected "
+        "ones.",
+        "before-after",
+        table,
+        None,
+    )
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "method": table["method"],
+                "fitted to": table["fitted"],
+                "judged by": table["judged"],
+                "rows": table["rows"],
+                "accuracy, %": 100 * table["accuracy"],
+                "gain, points": 100 * table["gain"],
+                "from": 100 * table["gain_low"],
+                "to": 100 * table["gain_high"],
+            }
+        ),
+        hide_index=True,
+        column_config={
+            "rows": st.column_config.NumberColumn(format="localized"),
+            "accuracy, %": st.column_config.NumberColumn(format="%.2f"),
+            **{
+                name: st.column_config.NumberColumn(format="%+.2f")
+                for name in ("gain, points", "from", "to")
+            },
+        },
+    )
+    st.caption(
+        "Gain: over the same method fitted to the given labels, on the same rows, with its paired "
+        "95 % interval."
+    )
+
+
+def _accuracies(table: pd.DataFrame) -> charts.Figure:
+    traces: list[dict[str, Any]] = []
+    for fitted, color in _FITTED.items():
+        rows = table[table["fitted"] == fitted]
+        accuracy = 100 * rows["accuracy"]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": f"fitted to {fitted} labels",
+                "x": accuracy.to_list(),
+                "y": (rows["method"] + ", by " + rows["judged"] + " labels").to_list(),
+                "error_x": {
+                    "type": "data",
+                    "array": (100 * rows["high"] - accuracy).to_list(),
+                    "arrayminus": (accuracy - 100 * rows["low"]).to_list(),
+                    "thickness": 2,
+                },
+                "marker": {
+                    "color": color,
+                    "symbol": "circle" if fitted == "given" else "diamond",
+                    "size": 12,
+                },
+                "hovertemplate": "%{y}: %{x:.2f} %<extra></extra>",
+            }
+        )
+    height = 110 + 22 * len(table)
+    return charts.framed(traces, "accuracy, %", "", height=height, yaxis={"autorange": "reversed"})

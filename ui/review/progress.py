@@ -1,0 +1,106 @@
+"""How far a review has come, what it found, and whether it pays to go on."""
+
+import numpy as np
+import streamlit as st
+
+from ui.charts import charts
+from ui.review.data import NO_VERDICT, Case, States
+from ui.shell import theme
+from wann_core.audit.stopping import outlook, running_precision
+from wann_core.methods.metrics import wilson_interval
+from wann_core.review.ledger import ACTIONS
+
+
+def show(case: Case, states: States) -> None:
+    """Draw it in words."""
+    if not (states.actions != NO_VERDICT).any():
+        found = case.found
+        many = f"About **{found.noise.count:,}** labels look wrong; the"
+        st.markdown(
+            f"{many if found.evidence.tells_apart else 'The'} most doubtful stand first. Nothing "
+            "is reviewed yet."
+        )
+        return
+    st.markdown(f"{counts(states)} {_truth(case, states)}")
+    ahead = outlook(case.ranked, case.rates, states.table)
+    icon = ":material/flag:" if ahead.stop else ":material/trending_flat:"
+    st.caption(f"{icon} {ahead.text}")
+
+
+def counts(states: States) -> str:
+    """Verdicts by kind, and the share of errors among the sure ones, in Markdown."""
+    found = {a: int((states.actions == i).sum()) for i, a in enumerate(ACTIONS)}
+    wrong, sure = found["relabel"] + found["remove"], sum(found.values()) - found["unsure"]
+    told = f"**{sum(found.values()):,}** reviewed"
+    if sure:
+        low, high = wilson_interval(wrong, sure)
+        told += (
+            f": **{wrong:,}** wrong ({theme.percent(wrong / sure, 0)}, 95 % interval "
+            f"{100 * low:.0f} to {100 * high:.0f} %), {found['keep']:,} kept"
+        )
+    return told + (f", {found['unsure']:,} unsure." if found["unsure"] else ".")
+
+
+def _truth(case: Case, states: States) -> str:
+    """Under practice: how many verdicts are right."""
+    if case.truth is None:
+        return ""
+    table, names = states.table, case.found.rows.class_names
+    given, new, action = (table[c].tolist() for c in ("given_label", "new_label", "action"))
+    sure = [(p, i) for p, i in states.places.items() if action[i] in ("keep", "relabel")]
+    right = sum(
+        names[case.truth[p]] == (given[i] if action[i] == "keep" else new[i]) for p, i in sure
+    )
+    if not sure:
+        return ""
+    return f"**{right:,}** of {len(sure):,} labels kept or given are the true ones."
+
+
+def show_curve(case: Case, states: States) -> None:
+    """Draw the precision along the list, when somebody wants it."""
+    if not st.toggle("Precision along the list", key="review_curve"):
+        return
+    table = running_precision(case.ranked, states.table)
+    if table.empty:
+        st.info("No label is judged wrong or kept yet.", icon=":material/show_chart:")
+        return
+    x = table["rank"].to_numpy()
+    low, high = 100 * table["low"].to_numpy(), 100 * table["high"].to_numpy()
+    color = theme.FLIPPED
+    figure = charts.framed(
+        [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": np.concatenate([x, x[::-1]]),
+                "y": np.concatenate([high, low[::-1]]),
+                "fill": "toself",
+                "fillcolor": color,
+                "opacity": 0.15,
+                "line": {"width": 0},
+                "hoverinfo": "skip",
+            },
+            {
+                "type": "scatter",
+                "mode": "lines+markers",
+                "x": x,
+                "y": 100 * table["precision"].to_numpy(),
+                "line": {"color": color, "width": 2.5},
+                "marker": {"color": color, "size": 5},
+                "hovertemplate": "to rank %{x:,}: %{y:.1f} % wrong<extra></extra>",
+            },
+        ],
+        "rank in the list",
+        "judged wrong so far, %",
+        legend=False,
+        height=300,
+        yaxis={"range": [0, 103]},
+    )
+    charts.show(
+        figure,
+        "Share of wrong labels among all that are judged up to a rank, by your own verdicts; band: "
+        "95 % Wilson interval. It falls as the list gets less doubtful.",
+        "review-precision",
+        table,
+        None,
+    )

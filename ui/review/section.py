@@ -1,0 +1,73 @@
+"""The cards to go through, and how far one has come."""
+
+import streamlit as st
+
+from ui.pictures import thumbnails
+from ui.review import audit, card_list
+from ui.review import cards as review_cards
+from ui.review import deck as review_deck
+from ui.review import progress as review_progress
+from ui.review.data import NO_VERDICT, SPLITS, Case
+from ui.shell import theme
+from wann_core.errors import WannError
+
+
+def show(case: Case, asked: audit.Asked) -> None:
+    """Draw filters, progress and the deck; verdicts draw this part alone anew."""
+
+    @st.fragment
+    def deck() -> None:
+        try:
+            _deck(case, asked)
+        except WannError as error:
+            st.error(theme.plain(str(error)), icon=":material/error:")
+
+    deck()
+
+
+def _deck(case: Case, asked: audit.Asked) -> None:
+    progress = st.container()
+    listing = card_list.controls(case)
+    states = case.states()
+    with progress:
+        review_progress.show(case, states)
+    _tell_of_link(case)
+    error = st.session_state.pop("_review_error", "")
+    if error:
+        st.error(theme.plain(error), icon=":material/error:")
+    note = st.session_state.pop("_review_note", "")
+    if note:
+        st.toast(theme.plain(note))
+    if len(listing.positions):
+        review_deck.show(case, listing, states, asked.who)
+        st.caption(
+            "Keys: K keep, R relabel as suggested, 1 to 5 relabel to the likeliest classes, X "
+            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo; in the list of classes "
+            "Enter takes what you typed. 3 → 8: given label 3, 8 is suggested. Purple speaks "
+            "against the given label, gray for it."
+        )
+        thumbnails.explain(case.data)
+        review_progress.show_curve(case, states)
+    elif (states.actions != NO_VERDICT).all():
+        st.success("Every label has a verdict.", icon=":material/task_alt:")
+    else:
+        st.info(
+            "No card here: no row is left by these filters. Clear the filter, or choose another "
+            "under “Show”.",
+            icon=":material/filter_alt_off:",
+        )
+
+
+def _tell_of_link(case: Case) -> None:
+    """Say what has become of a row that a link asks for."""
+    row = st.query_params.get("row")
+    if row is None:
+        return
+    asked = card_list.linked_row(case)
+    split = st.query_params.get("split", SPLITS[0])
+    if asked is None:
+        st.warning(
+            theme.plain(f"The link asks for {split} row {row[:20]}, which has no label here.")
+        )
+    else:
+        st.caption(f"{review_cards.where(case, asked)}, asked for by the link, stands first.")

@@ -1,0 +1,102 @@
+"""The pages of the app, and the way into them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+from streamlit.navigation.page import Page as StreamlitPage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+_ENTRY = "app.py"
+# Section, file (and address), title, icon; the first page is the one that opens.
+_PAGES = (
+    ("Look", "overview", "Overview", ":material/dashboard:"),
+    ("Look", "map", "Map", ":material/scatter_plot:"),
+    ("Look", "neighborhoods", "Neighborhoods", ":material/workspaces:"),
+    ("Look", "reliability", "Reliability", ":material/verified:"),
+    ("Measure", "compare", "Compare", ":material/show_chart:"),
+    ("Measure", "dimensions", "Dimensions", ":material/compress:"),
+    ("Measure", "k_bounds", "k bounds", ":material/grid_on:"),
+    ("Measure", "probes", "Probes", ":material/model_training:"),
+    ("Measure", "sweeps", "Sweeps", ":material/playlist_play:"),
+    ("Measure", "results", "Results", ":material/table_chart:"),
+    ("Your data", "data", "Data", ":material/database:"),
+    ("Your data", "label_audit", "Label audit", ":material/troubleshoot:"),
+)
+# Addresses of earlier versions: links that people keep go on working.
+_MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}
+_OPEN = "open_"
+
+
+def run() -> None:
+    """Show the navigation and run the chosen page; called by the entry script."""
+    st.session_state["_entered"] = True
+    _pages().run()
+
+
+def enter() -> None:
+    """Make sure that the entry script runs; every page calls this first.
+
+    On a fresh server Streamlit lists the folder `pages` by itself until `st.navigation` has been
+    called once, so that a link to a page would open it without the entry script.
+    """
+    if not _alone() and "_entered" not in st.session_state:
+        _pages()
+        st.rerun()
+
+
+def link(page: str, label: str, icon: str, **asked: str) -> None:
+    """A link to another page, opened with these query parameters."""
+    # Not st.switch_page: it refuses to leave while a control of this page lives in the URL.
+    if not _alone():
+        st.page_link(f"pages/{page}.py", label=label, icon=icon, query_params=asked)
+
+
+def link_to_overview(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Overview page."""
+    asked = {f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone}
+    link("overview", "Open in Overview", ":material/dashboard:", **asked)
+
+
+def link_to_audit(dataset: str, backbone: str) -> None:
+    """A link that opens a data set on the Label audit page."""
+    asked = {f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone}
+    link("label_audit", "Audit its labels", ":material/troubleshoot:", **asked)
+
+
+def opened(key: str, options: Sequence[str]) -> None:
+    """Set a control to what the link asks for that led to this page; call it before it is drawn.
+
+    Its own query parameter would not arrive: Streamlit drops what a control of the page before was
+    bound to.
+    """
+    asked = st.query_params.pop(f"{_OPEN}{key}", None)
+    if asked in options:
+        st.session_state[key] = asked
+
+
+def _alone() -> bool:
+    """Whether a page runs without the entry script, as in a test."""
+    context = get_script_run_ctx()
+    return context is None or Path(context.main_script_path).name != _ENTRY
+
+
+def _pages() -> StreamlitPage:
+    listed: dict[str, list[StreamlitPage]] = {}
+    for section, name, title, icon in _PAGES:
+        listed.setdefault(section, []).append(_page(name, title, icon))
+    # Listed under no name of its own: hidden pages appear in no menu.
+    return st.navigation({**listed, "": [_moved(old, new) for old, new in _MOVED.items()]})
+
+
+def _page(name: str, title: str, icon: str) -> StreamlitPage:
+    return st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == _PAGES[0][1])
+
+
+def _moved(old: str, new: str) -> StreamlitPage:
+    """A page at an address of earlier versions, which leads to the present one."""
+
+    def redirect() -> None:
+        st.switch_page(f"pages/{new}.py", query_params=st.query_params)
+
+    return st.Page(redirect, title=new, url_path=old, visibility="hidden")

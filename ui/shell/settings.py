@@ -1,0 +1,387 @@
+"""The sidebar: what is asked, as one scenario; errors appear beside the control at fault."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from ui.shell import navigation, theme
+from ui.shell.controls import linked, told, typed_path
+from wann_core import datasets
+from wann_core.datasets import catalog
+from wann_core.errors import WannError
+from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.noise import patterns
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+
+PATTERNS = {
+    "sym": "Symmetric",
+    "asym": "Asymmetric",
+    "instance": "Instance-dependent",
+    "similar": "To the most similar class",
+    "matrix": "Own matrix",
+    "none": "None",
+}
+DRAWS = {"exact": "Exact", "reference": "As published"}
+_REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
+NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
+_SEARCHES = {"auto": "Automatic", "flat": "Exact"}
+_BALANCED = 1.0
+IMBALANCES = (_BALANCED, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+LABELS = {
+    "dataset": "Data set",
+    "backbone": "Backbone",
+    "database_root": "Database folder",
+    "dataset_root": "Data folder",
+    "num_subsamples": "Training rows",
+    "imbalance_ratio": "Imbalance",
+    "noise_pattern": "Noise pattern",
+    "noise_ratio": "Noise ratio",
+    "transition_matrix": "Transition matrix",
+    "draw": "How noise is drawn",
+    "seed": "Seed",
+    "k": "One more kNN, with k",
+    "k_min": "Bounds of the adaptive k",
+    "k_max": "Bounds of the adaptive k",
+    "normalization": "Normalization",
+    "reduction": "Reduction",
+    "reduction_size": "Dimensions",
+    "search": "Neighbor search",
+}
+_MATRIX_BYTES = 1 << 24
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where data lie.
+
+    Attributes
+    ----------
+    database_root, dataset_root : Path
+        Of embedding databases; of raw images and human labels.
+    """
+
+    database_root: Path
+    dataset_root: Path
+
+    @property
+    def roots(self) -> dict[str, Path]:
+        """Both, as the engine's keyword arguments."""
+        return {"database_root": self.database_root, "dataset_root": self.dataset_root}
+
+
+@dataclass(frozen=True)
+class Settings(Folders):
+    """What the sidebar asks for.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    places : dict
+        Where an error about a setting is shown.
+    realized : DeltaGenerator
+        Where the realized noise is shown, below the noise controls.
+    """
+
+    scenario: Scenario
+    places: dict[str, DeltaGenerator]
+    realized: DeltaGenerator
+
+    def refuse(self, error: WannError) -> NoReturn:
+        """Show the error beside its control and end the page."""
+        _refuse(error, self.places)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods of every comparison, and kNN under the chosen k."""
+        chosen = f"kNN-{self.scenario.k}"
+        extra = () if chosen in BASELINES else (chosen,)
+        return (*extra, *BASELINES)
+
+    def show_realized(self, ratio: float) -> None:
+        """Say how much noise there really is."""
+        self.realized.caption(f"Realized noise: **{theme.percent(ratio, 2)}** of the labels")
+
+
+class _Form:
+    """Controls that live in the URL and in the session, each with a place for its error."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, DeltaGenerator] = {}
+
+    def __call__(self, widget: Any, field: str, key: str, **options: Any) -> Any:
+        value = linked(widget, LABELS[field], key=key, **options)
+        self.places[field] = st.empty()
+        return value
+
+
+def folders() -> Folders:
+    """Draw where data lie and nothing else, for pages that are about no single data set."""
+    navigation.enter()
+    theme.apply()
+    with st.sidebar:
+        return Folders(*_roots(_Form(), expanded=True))
+
+
+@dataclass(frozen=True)
+class Source(Folders):
+    """One data set under one backbone, with no scenario around it.
+
+    Attributes
+    ----------
+    dataset, backbone : str
+    places : dict
+        Where an error about a setting is shown.
+    """
+
+    dataset: str
+    backbone: str
+    places: dict[str, DeltaGenerator]
+
+    def refuse(self, error: WannError) -> NoReturn:
+        """Show the error beside its control and end the page."""
+        _refuse(error, self.places)
+
+
+def source() -> Source:
+    """Draw the choice of data set and backbone alone, for pages that take labels as they are."""
+    navigation.enter()
+    theme.apply()
+    form = _Form()
+    with st.sidebar:
+        roots = _roots(form)
+        return Source(*roots, *_source(form, *roots), form.places)
+
+
+def sidebar() -> Settings:
+    """Draw the shared controls; pages about one scenario call this first."""
+    navigation.enter()
+    theme.apply()
+    form = _Form()
+    with st.sidebar:
+        roots = _roots(form)
+        dataset, backbone = _source(form, *roots)
+        rows = form(
+            st.number_input,
+            "num_subsamples",
+            "rows",
+            min_value=1,
+            value=None,
+            step=100,
+            placeholder="all",
+            help="Stratified subsample of the training rows; empty for all.",
+        )
+        imbalance = form(
+            st.select_slider,
+            "imbalance_ratio",
+            "imbalance",
+            options=IMBALANCES,
+            format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
+            help="Long tail: rows of the last class over rows of the first.",
+        )
+        pattern, ratio, draw, matrix, realized = _noise(form, dataset)
+        seed = form(
+            st.number_input,
+            "seed",
+            "seed",
+            min_value=0,
+            max_value=2**32 - 1,
+            value=42,
+            help="Of the long tail, the subsample and the noise.",
+        )
+        bounds = form(
+            st.slider,
+            "k_max",
+            "bounds",
+            min_value=1,
+            max_value=51,
+            value=(11, 51),
+            step=2,
+            help="k_min and k_max of ANN and WANN. A training row that no neighborhood up to "
+            "k_max explains gets k_max.",
+        )
+        form.places["k_min"] = form.places["k_max"]
+        k = form(
+            st.slider,
+            "k",
+            "k",
+            min_value=1,
+            max_value=51,
+            value=11,
+            step=2,
+            help="kNN with 11 and with 51 neighbors is always compared; any other k joins them.",
+        )
+        reduce_by = form(
+            st.selectbox,
+            "reduction",
+            "reduction",
+            options=_REDUCTIONS,
+            format_func=lambda name: "None" if name == "none" else name,
+            help="PCA keeps 200 dimensions (or what there is). LDA is fitted to the noisy labels; "
+            "fLDA only to those that a neighborhood explains.",
+        )
+        normalization = form(
+            st.selectbox,
+            "normalization",
+            "norm",
+            options=list(NORMALIZATIONS),
+            format_func=NORMALIZATIONS.__getitem__,
+            help="Of the embeddings, before neighbors are searched. The paper takes the z-score.",
+        )
+        search = form(
+            st.selectbox,
+            "search",
+            "search",
+            options=list(_SEARCHES),
+            format_func=_SEARCHES.__getitem__,
+            help="Automatic: on many rows a faster search, if it finds 99.99 % of the exact "
+            "neighbors of a sample; how many is shown.",
+        )
+    try:
+        scenario = Scenario(
+            dataset=dataset,
+            backbone=backbone,
+            seed=seed,
+            imbalance_ratio=None if imbalance == _BALANCED else imbalance,
+            num_subsamples=rows,
+            noise_pattern=pattern,
+            noise_ratio=ratio,
+            draw=draw,
+            transition_matrix=matrix,
+            normalization=normalization,
+            search=search,
+            reduction=None if reduce_by == "none" else reduce_by,
+            k=k,
+            k_min=bounds[0],
+            k_max=bounds[1],
+        )
+    except WannError as error:
+        _refuse(error, form.places)
+    return Settings(*roots, scenario, form.places, realized)
+
+
+def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
+    with st.expander("Where data lie", expanded=expanded):
+        databases = form(
+            st.text_input,
+            "database_root",
+            "databases",
+            value=os.environ.get("WANN_DATABASE_ROOT", DATABASE_ROOT),
+            help="Folder on this machine with <data set>/<backbone>/train.npz and test.npz. The "
+            "Data page makes such databases.",
+        )
+        raw = form(
+            st.text_input,
+            "dataset_root",
+            "data",
+            value=os.environ.get("WANN_DATASET_ROOT", DATASET_ROOT),
+            help="Folder on this machine with raw images and human labels, as in "
+            "<data set>/… and cifarn/CIFAR-10_human.pt.",
+        )
+    return typed_path(databases), typed_path(raw)
+
+
+def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, str]:
+    pairs = [datasets.BUILT_IN]
+    try:
+        pairs = datasets.available(database_root, dataset_root)
+    except WannError as error:
+        # Nobody who looks at the built-in digits needs a database folder.
+        if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", DATABASE_ROOT):
+            form.places["database_root"].error(theme.plain(told(error, LABELS)))
+    names = list(dict.fromkeys(name for name, _ in pairs))
+    navigation.opened("dataset", names)
+    dataset = form(st.selectbox, "dataset", "dataset", options=names)
+    backbones = [backbone for name, backbone in pairs if name == dataset]
+    navigation.opened("backbone", backbones)
+    backbone = form(
+        st.selectbox,
+        "backbone",
+        "backbone",
+        options=backbones,
+        help="The frozen model whose embeddings are compared.",
+    )
+    return dataset, backbone
+
+
+def _noise(
+    form: _Form, dataset: str
+) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
+    # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
+    # a control of its own, since a link leaves out what is a control's default.
+    doubtful = catalog.is_noisy(dataset) or dataset not in catalog.ENTRIES
+    pattern = form(
+        st.selectbox,
+        "noise_pattern",
+        "added_noise" if doubtful else "noise",
+        options=list(PATTERNS),
+        index=list(PATTERNS).index("none") if doubtful else 0,
+        format_func=PATTERNS.__getitem__,
+        help="Asymmetric: the published class pairs, for any other data set each class to the "
+        "next. Own matrix: a CSV of clean class × given label.",
+    )
+    matrix = _matrix(form) if pattern == "matrix" else None
+    ratio = form(
+        st.slider,
+        "noise_ratio",
+        "ratio",
+        min_value=0.0,
+        max_value=1.0,
+        value=0.4,
+        step=0.05,
+        disabled=pattern in ("none", "matrix"),
+        help="Share of the labels that go wrong; under asymmetric noise, of the labels of those "
+        "classes that are mistaken.",
+    )
+    draw = form(
+        st.segmented_control,
+        "draw",
+        "draw",
+        options=list(DRAWS),
+        default="exact",
+        format_func=DRAWS.__getitem__,
+        required=True,
+        help="Exact: each class pair gets the number of wrong labels that the pattern asks for, to "
+        "within one row. As published: the draws of the paper's code, number for number.",
+    )
+    return None if pattern == "none" else pattern, ratio, draw, matrix, st.empty()
+
+
+def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
+    upload = st.file_uploader("Transition matrix", type="csv", key="matrix_file")
+    form.places["transition_matrix"] = st.empty()
+    if upload is None:
+        # The file is gone after a page switch; what was read of it is kept.
+        kept: tuple[tuple[float, ...], ...] | None = st.session_state.get("_matrix")
+        if kept is not None:
+            st.caption(f"The {len(kept)} × {len(kept)} matrix uploaded before is in use.")
+            return kept
+        text = (
+            "`transition_matrix` is needed: a CSV of C rows and C columns, row = clean class, "
+            "column = given label, each row summing to 1."
+        )
+        _refuse(WannError(text, "transition_matrix"), form.places)
+    try:
+        if upload.size > _MATRIX_BYTES:
+            text = f"`transition_matrix` is larger than {_MATRIX_BYTES >> 20} MiB."
+            raise WannError(text, "transition_matrix")
+        matrix = patterns.parse_matrix(upload.getvalue().decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        _refuse(WannError("`transition_matrix` is not text.", "transition_matrix"), form.places)
+    except WannError as error:
+        _refuse(error, form.places)
+    st.session_state["_matrix"] = matrix
+    return matrix
+
+
+def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
+    text = theme.plain(told(error, LABELS))
+    if error.field in places:
+        places[error.field].error(text, icon=":material/error:")
+        st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")
+    else:
+        st.error(text, icon=":material/error:")
+    st.stop()

@@ -1,0 +1,196 @@
+"""The one look: colors, marks and number formats of every page."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from wann_core.methods.probes import TRAINED
+
+# Okabe and Ito's colors, told apart under the common color blindnesses; each reaches a contrast
+# of 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
+_STYLES = {
+    "kNN-11": ("#0072B2", "circle", "solid"),
+    "kNN-51": ("#C0679A", "square", "dash"),
+    "ANN": ("#009E73", "diamond", "dot"),
+    "WANN": ("#D55E00", "star", "solid"),
+}
+_OTHER = ("#7A7F87", "x", "dashdot")
+# The trained methods in their own order: nine colors of a contrast of 3 on either background, each
+# met again under another mark and dash.
+_TRAINED_COLORS = (
+    "#7468D6",
+    "#3A8FB0",
+    "#2B9484",
+    "#4C9141",
+    "#87872A",
+    "#B07F28",
+    "#CC5F72",
+    "#BE4F86",
+    "#A45CC0",
+)
+_TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
+
+# Open marks, for methods have filled ones; of a contrast of 3 on either background, and further
+# apart from one another than from the methods under each of the color blindnesses.
+_REDUCTIONS = {
+    "none": ("#7D8794", "circle", "solid"),
+    "PCA": ("#9B7B3B", "circle-open", "dash"),
+    "LDA": ("#8B4DFA", "square-open", "dot"),
+    "fLDA": ("#D025B4", "diamond-open", "solid"),
+}
+
+# Apart from the colors of the methods.
+FLIPPED = "#9A4FB5"
+CLEAN = "#7D8794"
+# From the page's own background to a blue on which dark and light text both can be read; steeper
+# at first, so that a few percent can be seen beside a large diagonal.
+SHARES = [
+    [0, "rgba(61, 143, 198, 0)"],
+    [0.15, "rgba(61, 143, 198, 0.4)"],
+    [1, "rgba(61, 143, 198, 1)"],
+]
+
+_CSS = """
+<style>
+/* Streamlit fades captions below a contrast of 4.5. */
+[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
+  color: inherit; opacity: 0.85;
+}
+/* The same for the gray of Plotly's theme; currentColor follows light and dark. */
+[data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
+/* Numbers that are being made anew do not fade out: on a slider that reads as flicker. */
+[data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
+/* White text needs a darker ground than the accent of the dark theme. */
+[data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
+[data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
+  background-color: #B34700 !important; }
+.block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
+@media (max-width: 1150px) {
+  [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
+}
+.wann-cards { display: grid; gap: 0.8rem;
+  grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
+.wann-card { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
+  border-left: 6px solid var(--mark); border-radius: 0.5rem; padding: 0.7rem 0.9rem; }
+.wann-card .name { font-weight: 600; }
+.wann-card .value { font-size: 1.9rem; line-height: 1.25; font-variant-numeric: tabular-nums; }
+.wann-card .more { font-size: 0.85rem; opacity: 0.85; font-variant-numeric: tabular-nums; }
+.wann-thumbs { display: grid; gap: 0.6rem;
+  grid-template-columns: repeat(auto-fill, minmax(5.4rem, 1fr)); }
+.wann-thumb { text-align: center; max-width: 12rem; font-size: 0.85rem; line-height: 1.3; }
+.wann-thumb img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated;
+  border-radius: 0.35rem; border: 1px solid color-mix(in srgb, currentColor 22%, transparent); }
+</style>
+"""
+
+
+def apply() -> None:
+    """Add the style sheet; every page does so through the sidebar."""
+    st.html(_CSS)
+
+
+_CLASS_COLORS = (
+    "#4477AA",
+    "#EE6677",
+    "#228833",
+    "#CCBB44",
+    "#66CCEE",
+    "#AA3377",
+    "#BB7744",
+    "#7F6BC4",
+    "#44AA99",
+    "#D98BC0",
+    "#8C8C8C",
+    "#6E8B3D",
+)
+CLASS_COLORS = len(_CLASS_COLORS)  # after which they repeat
+OTHERS = "#8C8C8C"  # classes that are not told apart
+
+
+def class_color(class_id: int) -> str:
+    """Color of a class on every page; they repeat after twelve."""
+    return _CLASS_COLORS[class_id % CLASS_COLORS]
+
+
+def class_colors(class_ids: Sequence[int], besides: Sequence[str] = ()) -> dict[int, str]:
+    """Colors of classes that are shown together: no two alike, unless there are over twelve.
+
+    Each has its own color if no class before it has that, else the first that is free; those in
+    `besides` are not.
+    """
+    chosen: dict[int, str] = {}
+    for class_id in class_ids:
+        own, taken = class_color(class_id), {*besides, *chosen.values()}
+        free = [color for color in (own, *_CLASS_COLORS) if color not in taken]
+        chosen[class_id] = (free or [own])[0]
+    return chosen
+
+
+def text_on(fill: str) -> str:
+    """Black or white, whichever is easier to read on a color like '#4477AA'."""
+    red, green, blue = (int(fill[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    luminance = 0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2
+    return "#000000" if luminance > 0.179 else "#FFFFFF"
+
+
+def _style(method: str) -> tuple[str, str, str]:
+    # Settings may follow in brackets.
+    method = method.partition(" (")[0]
+    if method not in TRAINED:
+        return _STYLES.get(method, _OTHER)
+    turn, place = divmod(TRAINED.index(method), len(_TRAINED_COLORS))
+    return _TRAINED_COLORS[place], *_TRAINED_MARKS[turn % len(_TRAINED_MARKS)]
+
+
+def color(method: str) -> str:
+    """Color of a method on every page."""
+    return _style(method)[0]
+
+
+def symbol(method: str) -> str:
+    """Plotly marker symbol of a method."""
+    return _style(method)[1]
+
+
+def dash(method: str) -> str:
+    """Plotly line dash of a method."""
+    return _style(method)[2]
+
+
+def reduction_style(name: str) -> tuple[str, str, str]:
+    """Color, marker symbol and line dash of a reduction, or of 'none'."""
+    return _REDUCTIONS[name]
+
+
+def nbytes(size: float) -> str:
+    """Bytes as '12.8 MB' or in the unit that suits them, to three digits."""
+    unit, one = next((u, n) for u, n in (("GB", 1e9), ("MB", 1e6), ("kB", 0)) if size >= n)
+    return f"{size / (one or 1e3):.3g} {unit}"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.667 as '66.7 %'."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def cards(entries: list[tuple[str, str, str]]) -> None:
+    """A row of cards: (method, value, line below)."""
+    blocks = "".join(
+        f'<div class="wann-card" style="--mark: {color(name)}"><div class="name">{escape(name)}'
+        f'</div><div class="value">{escape(value)}</div>'
+        f'<div class="more">{escape(more)}</div></div>'
+        for name, value, more in entries
+    )
+    st.html(f'<div class="wann-cards">{blocks}</div>')
+
+
+def charted(name: str) -> str:
+    """A name without what Plotly would read as markup or as a template."""
+    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")
+
+
+def plain(text: str) -> str:
+    """Text that Markdown leaves as it is (class names and file names are the user's)."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$~:])", r"\\\1", text)

@@ -1,0 +1,122 @@
+"""A file of the user: uploaded and kept while they look at other pages, or named by its path."""
+
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ui.shell import theme
+from ui.shell.controls import typed_path
+from wann_core.errors import WannError
+
+
+@dataclass(frozen=True)
+class File:
+    """A user's file.
+
+    Attributes
+    ----------
+    name : str
+        As the user calls it.
+    token : str
+        Changes when its content does.
+    path : Path
+        Of an upload: a temporary file, which goes when nobody holds this object any more.
+    """
+
+    name: str
+    token: str
+    path: Path
+
+
+def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File | None:
+    """Draw the two ways to name a file; None, and perhaps an error, where there is none.
+
+    Parameters
+    ----------
+    what : str
+        What to upload, as in 'table'.
+    suffixes : sequence of str
+        That the browser offers; what a file is tells its content.
+    key : str
+        Of the widgets; `forget` takes it, too.
+    example : str
+        A path to show in the empty field.
+    """
+    left, right = st.columns(2)
+    upload = left.file_uploader(
+        f"Upload a {what}", type=list(suffixes), key=_uploader(key), on_change=_drop, args=(key,)
+    )
+    typed = right.text_input(
+        "or name a file on the machine of this app",
+        key=f"{key}_path",
+        persist_state="session",
+        placeholder=example,
+        disabled=upload is not None,
+    )
+    kept: File | None = st.session_state.get(_memory(key))
+    if upload is not None:
+        if kept is None or kept.token != upload.file_id:
+            with st.spinner("Storing the upload …"):
+                kept = _stored(upload)
+            st.session_state[_memory(key)] = kept
+        return kept
+    if kept is not None:
+        # The uploader is empty after a look at another page.
+        text, button = left.columns([3, 1], vertical_alignment="center")
+        text.caption(f"{theme.plain(kept.name)}, uploaded before, is in use.")
+        button.button("Drop it", on_click=_drop, args=(key,), key=f"{key}_drop")
+        return kept
+    return _named(typed, right) if typed.strip() else None
+
+
+def forget(key: str) -> None:
+    """Empty both fields; call it before they are drawn."""
+    _drop(key)
+    st.session_state[f"{key}_path"] = ""
+    st.session_state[f"_{key}_number"] = st.session_state.get(f"_{key}_number", 0) + 1
+
+
+def _uploader(key: str) -> str:
+    # An uploader cannot be emptied; another one is empty.
+    return f"{key}_file_{st.session_state.get(f'_{key}_number', 0)}"
+
+
+def _memory(key: str) -> str:
+    return f"_{key}_kept"
+
+
+def _drop(key: str) -> None:
+    st.session_state.pop(_memory(key), None)
+
+
+def _stored(upload: Any) -> File:
+    folder = tempfile.mkdtemp(prefix="wann-upload-")
+    # Errors tell the file's name, so it has a like one, of harmless characters only.
+    harmless = re.sub(r"[^\w.+ -]+", "-", upload.name)[-100:].lstrip(".- ")
+    path = Path(folder) / (harmless or "upload")
+    with path.open("wb") as file:
+        shutil.copyfileobj(upload, file)
+    stored = File(upload.name, upload.file_id, path)
+    weakref.finalize(stored, shutil.rmtree, folder, ignore_errors=True)
+    return stored
+
+
+def _named(typed: str, place: Any) -> File | None:
+    path = typed_path(typed)
+    try:
+        if not path.is_file():
+            raise WannError("is not a file" if path.exists() else "does not exist", "path")
+        stat = path.stat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        text = f"{typed.strip()[:200]!r} cannot be read: {reason[:1].lower()}{reason[1:]}."
+        place.error(theme.plain(text), icon=":material/error:")
+        return None
+    return File(path.name, f"{path} {stat.st_size} {stat.st_mtime_ns}", path)

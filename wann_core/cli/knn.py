@@ -1,0 +1,231 @@
+"""`python -m wann_core knn`: one run of kNN, ANN or WANN, as the published `run_knn.py` does it."""
+
+import argparse
+import hashlib
+import json
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import wann_core
+from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
+from wann_core.cli.terminal import terminal_progress
+from wann_core.embedding.backbones import DEFAULT as BACKBONE
+from wann_core.errors import WannError
+from wann_core.experiments import records
+from wann_core.experiments.prepared import Report
+from wann_core.experiments.scenario import METHODS, Scenario, classify, prepare
+from wann_core.experiments.store import use_store
+from wann_core.methods import reduction
+from wann_core.neighbors.graph import describe
+from wann_core.neighbors.plan import SEARCHES
+from wann_core.storage.files import write_atomically
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags: those of `run_knn.py`, and ours below them."""
+    parser = commands.add_parser(
+        "knn",
+        help="classify the test rows of an embedding database by kNN, ANN or WANN",
+        description=__doc__,
+        formatter_class=HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add_published(
+        add,
+        experiment="folder of the log below --output_root",
+        seed="seed of long tail, subsample and noise",
+    )
+    add("--method", choices=METHODS, default="WANN", help="how the neighbors vote")
+    add("--k", type=int, default=11, help="neighbors of kNN")
+    add("--kmin", type=int, default=11, help="smallest adaptive k of ANN and WANN")
+    add("--kmax", type=int, default=51, help="largest adaptive k of ANN and WANN")
+    add("--imbalance_ratio", type=float, help="long tail: last class over first class, 0 to 1")
+    add(
+        "--dimensionality_reduction",
+        choices=(*reduction.REDUCTIONS, "None"),
+        default="None",
+        help="reduction before the search",
+    )
+    ours = add_ours(parser)
+    ours(
+        "--search",
+        choices=SEARCHES,
+        default="auto",
+        help="fastest search of enough measured recall, or exact",
+    )
+    ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
+    ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run it, print one line, and write the log and the CSV files.
+
+    Raises
+    ------
+    WannError
+        If a flag, a file or the data cannot serve; nothing has been written then.
+    """
+    scenario = _scenario(args)
+    outputs = _outputs(args, scenario)
+    wants_rows = len(outputs) > 1
+    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
+    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], **roots), _note)
+    record = (stored or {}).get(scenario)
+    contents = {}
+    if record is None:
+        report = _classify(args, scenario)
+        record = records.report_record(report)
+        runs = [(scenario, record)]
+        use_store(lambda kept: kept.add(runs, source="knn", **roots), _note)
+        if wants_rows:
+            contents["predictions_csv"] = records.to_csv(records.predictions(report))
+            contents["train_csv"] = records.to_csv(records.training_rows(report.prepared))
+    _refuse_few_rows(scenario, record["train_rows"])
+    contents["log"] = json.dumps(_log(args, scenario, record), indent=4) + "\n"
+    for name, path in outputs.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, partial(_write_text, contents[name]))
+    if record["notes"]:
+        _note(record["notes"])
+    searched = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
+    origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
+    print(
+        f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
+        f"(95 % interval {100 * record['accuracy_low']:.2f} to "
+        f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
+        f"{record['test_rows']} test rows, realized noise {100 * record['realised_noise']:.2f} %, "
+        f"{describe(*searched)}{origin}) -> {outputs['log']}"
+    )
+
+
+def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
+    progress = terminal_progress()
+    prepared = prepare(
+        scenario,
+        database_root=args.database_root,
+        dataset_root=args.dataset_root,
+        progress=progress,
+    )
+    _refuse_few_rows(scenario, len(prepared.labels))
+    return classify(prepared)
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
+
+
+def run_id(scenario: Scenario) -> str:
+    """Name of a run's log: the published one, and after it each setting that one leaves out.
+
+    Examples
+    --------
+    >>> run_id(Scenario("cifar10", BACKBONE, noise_pattern="sym", noise_ratio=0.4))
+    'cifar10_WANN_sym-0.4_s42'
+    >>> run_id(Scenario("cifar10", "tiny", num_subsamples=50, method="kNN", k=5))
+    'cifar10_50samples_5NN_s42_backbone-tiny'
+    """
+    default = Scenario()
+    tags = {
+        "samples": f"_{scenario.num_subsamples}samples" if scenario.num_subsamples else "",
+        "dr": f"_dr-{scenario.reduction}" if scenario.reduction else "",
+        "lt": f"_lt-{scenario.imbalance_ratio}" if scenario.imbalance_ratio else "",
+    }
+    published, *left_out = [tag for tag in tags.values() if tag] or [""]
+    method = f"{scenario.k}NN" if scenario.method == "kNN" else scenario.method
+    pattern = scenario.noise_pattern
+    noisy = f"_{pattern}-{scenario.noise_ratio}" if pattern else ""
+    if scenario.backbone != BACKBONE:
+        left_out.append(f"_backbone-{scenario.backbone.replace('/', '-')}")
+    if scenario.method != "kNN" and scenario.k_min != default.k_min:
+        left_out.append(f"_kmin-{scenario.k_min}")
+    if scenario.method != "kNN" and scenario.k_max != default.k_max:
+        left_out.append(f"_kmax-{scenario.k_max}")
+    if pattern and scenario.draw != default.draw:
+        left_out.append(f"_draw-{scenario.draw}")
+    if scenario.normalization != default.normalization:
+        left_out.append(f"_norm-{scenario.normalization}")
+    if scenario.search != default.search:
+        left_out.append(f"_search-{scenario.search}")
+    if pattern == "matrix":
+        digest = hashlib.sha256(repr(scenario.transition_matrix).encode()).hexdigest()
+        left_out.append(f"_matrix-{digest[:8]}")
+    dataset = scenario.dataset.replace("/", "-")
+    return f"{dataset}{published}_{method}{noisy}_s{scenario.seed}{''.join(left_out)}"
+
+
+def _scenario(args: argparse.Namespace) -> Scenario:
+    reduce_by = args.dimensionality_reduction
+    return Scenario(
+        **fields(args),
+        imbalance_ratio=args.imbalance_ratio,
+        reduction=None if reduce_by == "None" else reduce_by,
+        method=args.method,
+        k=args.k,
+        k_min=args.kmin,
+        k_max=args.kmax,
+        search=args.search,
+    )
+
+
+def _outputs(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
+    """Where to write what; refused before any work where a path cannot be a file."""
+    outputs = {
+        "log": Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json",
+        **{
+            name: Path(value)
+            for name in ("predictions_csv", "train_csv")
+            if (value := getattr(args, name)) is not None
+        },
+    }
+    if len({path.resolve() for path in outputs.values()}) < len(outputs):
+        raise WannError("the log, `predictions_csv` and `train_csv` must be different files.")
+    for name, path in outputs.items():
+        taken = next((parent for parent in path.parents if parent.exists()), path)
+        if path.is_dir() or not taken.is_dir():
+            raise WannError(f"`{name}` must be the path of a file, got {str(path)!r}.")
+    return outputs
+
+
+def _refuse_few_rows(scenario: Scenario, rows: int) -> None:
+    """The published protocol has no smaller neighborhoods for smaller data."""
+    if scenario.method == "kNN" and rows < scenario.k:
+        raise WannError(f"kNN with --k {scenario.k} needs that many training rows, got {rows}.")
+    if scenario.method != "kNN" and rows < scenario.k_max + 1:
+        raise WannError(
+            f"{scenario.method} with --kmax {scenario.k_max} needs at least "
+            f"{scenario.k_max + 1} training rows, got {rows}."
+        )
+    if scenario.reduction == "fLDA" and rows < reduction.FLDA_K[1] + 1:
+        raise WannError(f"fLDA needs at least {reduction.FLDA_K[1] + 1} training rows, got {rows}.")
+
+
+def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -> dict[str, Any]:
+    """The published keys, and ours after them; scores in percent."""
+    adaptive = [scenario.k_min, scenario.k_max]
+    return {
+        "dataset": args.dataset,
+        "backbone": args.backbone,
+        "method": args.method,
+        "k": scenario.k if scenario.method == "kNN" else adaptive,
+        "accuracy": 100 * record["accuracy"],
+        "artificial_noise": {"pattern": args.noise_pattern, "rate": args.noise_ratio},
+        "imbalance_ratio": args.imbalance_ratio,
+        "dimensionality_reduction": args.dimensionality_reduction,
+        "accuracy_interval": [100 * record["accuracy_low"], 100 * record["accuracy_high"]],
+        "balanced_accuracy": 100 * record["balanced_accuracy"],
+        "macro_f1": 100 * record["macro_f1"],
+        "realised_noise": record["realised_noise"],
+        "train_rows": record["train_rows"],
+        "test_rows": record["test_rows"],
+        **{name: value for name, value in record.items() if name.startswith("graph_")},
+        "scenario": records.scenario_record(scenario),
+        "version": wann_core.__version__,
+    }
+
+
+def _write_text(text: str, file: BinaryIO) -> None:
+    file.write(text.encode())

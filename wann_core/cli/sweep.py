@@ -1,0 +1,164 @@
+"""`python -m wann_core sweep`: all runs of a plan, over threads, processes or a cluster."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import joblib
+import pandas as pd
+
+from wann_core import __version__
+from wann_core.cli import flags
+from wann_core.cli.terminal import terminal_progress
+from wann_core.errors import WannError, check_number
+from wann_core.experiments import plan_file
+from wann_core.experiments import records as export
+from wann_core.experiments.scenario import Scenario
+from wann_core.experiments.store import use_store
+from wann_core.experiments.sweep import BACKENDS, Outcome, run_sweep
+from wann_core.experiments.sweep_tasks import count_graphs
+from wann_core.results import table
+from wann_core.results import text as results_text
+from wann_core.storage.files import write_atomically
+
+_CONNECT_SECONDS = 20
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "sweep",
+        help="run all scenarios of a plan and print their table",
+        description="Runs that are stored are not repeated: a sweep that was stopped goes on "
+        "where it was when the command runs again.",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("plan", metavar="PLAN.toml", help="what to run, such as examples/paper.toml")
+    flags.add_roots(add)
+    add("--backbone", help="whose embeddings to take, instead of what the plan says")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="tasks at once")
+    add("--backend", choices=tuple(BACKENDS), default="threads", help="where they run")
+    add(
+        "--cluster",
+        metavar="tcp://HOST:PORT",
+        help="scheduler of a dask cluster, instead of --jobs and --backend; its workers need this "
+        "package, and the data at the same paths",
+    )
+    add("--out", metavar="TABLE.csv", help="write every run as a row")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Say what is planned, run it, print the means, and write the CSV.
+
+    Raises
+    ------
+    WannError
+        If the plan or a flag cannot serve, or no run of the plan can be made here.
+    """
+    check_number("jobs", args.jobs, 1, 4096, whole=True)
+    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
+    if args.out is not None and (Path(args.out).is_dir() or not Path(args.out).parent.is_dir()):
+        raise WannError(f"`out` must be a file in a folder that exists, got {args.out!r}.")
+    scenarios = _planned(args, roots)
+    parallel = {} if args.cluster else {"backend": args.backend, "n_jobs": args.jobs}
+    with _cluster(args.cluster):
+        outcomes = list(
+            run_sweep(scenarios, **roots, **parallel, progress=terminal_progress(), warn=_note)
+        )
+    _report(outcomes, args.out)
+
+
+def _planned(args: argparse.Namespace, roots: dict[str, Any]) -> list[Scenario]:
+    plan = plan_file.read(args.plan)
+    if args.backbone is not None:
+        grids = tuple({**axes, "backbone": (args.backbone,)} for axes in plan.grids)
+        plan = plan_file.SweepPlan(grids)
+    scenarios = plan.scenarios()
+    if not scenarios:
+        raise WannError("linear probes take no reduction: the plan has no other run.")
+    missing = plan_file.missing(scenarios, **roots)
+    for sentence in missing.values():
+        _note(f"left out: {sentence}")
+    scenarios = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
+    if not scenarios:
+        raise WannError(f"none of the data of {args.plan!r} is here.")
+    stored = use_store(lambda kept: kept.find(scenarios, **roots), _note) or {}
+    todo = [scenario for scenario in scenarios if scenario not in stored]
+    print(
+        f"{len(scenarios):,} runs, {len(stored):,} of them stored; to do: {len(todo):,} runs on "
+        f"{count_graphs(todo):,} neighbor graphs",
+        flush=True,
+    )
+    return scenarios
+
+
+@contextlib.contextmanager
+def _cluster(address: str | None) -> Iterator[None]:
+    """Let joblib use a cluster, if one is named."""
+    if address is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise WannError("--cluster needs dask: pip install 'dask[distributed]'.") from error
+    make: Callable[..., Any] = Client
+    try:
+        client = make(address, timeout=_CONNECT_SECONDS)
+    except (OSError, ValueError) as error:
+        raise WannError(f"there is no dask scheduler at {address!r}: {error}.") from error
+    with client:
+        _check(client)
+        with joblib.parallel_config(backend="dask"):
+            yield
+
+
+def _check(client: Any) -> None:
+    """Refuse a cluster that cannot serve, where dask itself would wait for ever."""
+    ask = "__import__('wann_core').__version__"
+    try:
+        found = {"the scheduler": client.run_on_scheduler(eval, ask), **client.run(eval, ask)}
+    except ModuleNotFoundError as error:
+        raise WannError(
+            "the scheduler and every worker of the cluster need the package wann_core where Python "
+            "finds it."
+        ) from error
+    if len(found) == 1:
+        raise WannError("the cluster has no worker.")
+    other = {place: version for place, version in found.items() if version != __version__}
+    for place, version in other.items():
+        raise WannError(f"{place} has wann_core {version}, not {__version__}.")
+
+
+def _report(outcomes: Sequence[Outcome], out: str | None) -> None:
+    refused = Counter(str(o.refused) for o in outcomes if o.refused is not None)
+    for sentence, runs in refused.items():
+        _note(f"{runs:,} runs refused: {sentence}")
+    records = [outcome.record for outcome in outcomes if outcome.record]
+    if not records:
+        raise WannError("no run could be made.")
+    frame = pd.DataFrame(records)
+    if out is not None:
+        content = export.to_csv(frame).encode()
+        write_atomically(Path(out), partial(_write, content))
+    made = table.pivots(table.describe(records).table, "method", "noise", "accuracy")
+    print(f"\n{results_text.to_text(made, 'Accuracy')}")
+    if out is not None:
+        print(f"\n{len(records):,} runs -> {out}")
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)

@@ -1,0 +1,166 @@
+"""From the name of a data set and a backbone to its rows."""
+
+import dataclasses
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wann_core.datasets import catalog, database, image_sources, missing
+from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.images import ImageDataset, ImageSplit, labels_digest
+from wann_core.datasets.sources import digits, human_labels
+from wann_core.errors import WannError
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.storage.memory_cache import SharedCache
+
+BUILT_IN = ("digits", "pixels")
+
+
+_loaded = SharedCache(max_bytes=1 << 30)
+
+
+def available(
+    database_root: str | Path = DATABASE_ROOT, dataset_root: str | Path = DATASET_ROOT
+) -> list[tuple[str, str]]:
+    """(dataset, backbone) pairs that `load` can serve.
+
+    The built-in digits, the databases, and the human labels of those that have some.
+
+    Raises
+    ------
+    WannError
+        If the database folder does not exist.
+    """
+    found = [pair for pair in database.available(database_root) if pair != BUILT_IN]
+    human = [
+        (name, backbone)
+        for name in human_labels.available(dataset_root)
+        for base, backbone in found
+        if base == human_labels.base(name)
+    ]
+    return [BUILT_IN, *sorted({*found, *human})]
+
+
+def fingerprint(
+    dataset: str,
+    backbone: str,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a data set's files do: their paths, sizes and times; empty if built in."""
+    if (dataset, backbone) == BUILT_IN:
+        return ()
+    base = _base(dataset, backbone, database_root) or dataset
+    place = database.folder(database_root, base, backbone)
+    paths = [*sorted(place.glob("*.npz")), *place.glob(database.MANIFEST)]
+    if base != dataset:
+        paths.append(human_labels.path(dataset, dataset_root))
+    stats = [(path, path.stat()) for path in paths if path.exists()]
+    return tuple((str(path.resolve()), stat.st_size, stat.st_mtime_ns) for path, stat in stats)
+
+
+def load(
+    dataset: str,
+    backbone: str,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+) -> Dataset:
+    """The data set under a backbone; the same object as long as its files do not change.
+
+    Parameters
+    ----------
+    dataset, backbone : str
+        'digits' under 'pixels', an embedding database, or the human labels of one, as in
+        'cifar10-n/worse_label'.
+    database_root, dataset_root : path
+        Where embedding databases, and raw data and human labels, lie.
+
+    Raises
+    ------
+    WannError
+        If it does not exist or its files are unusable.
+    """
+    if dataset == BUILT_IN[0] and backbone != BUILT_IN[1]:
+        place = database.folder(database_root, dataset, backbone)
+        if not place.is_dir():
+            raise WannError(
+                f"the built-in data set 'digits' has backbone 'pixels' only (--backbone pixels), "
+                f"got {backbone!r}.",
+                "backbone",
+            )
+    place_of = (dataset, backbone, database_root, dataset_root)
+    key = (dataset, backbone, str(dataset_root), fingerprint(*place_of))
+
+    def read() -> tuple[Dataset, int]:
+        data = digits.load() if (dataset, backbone) == BUILT_IN else _read(*place_of)
+        return data, data.nbytes
+
+    return _loaded.get(key, read)
+
+
+def _base(dataset: str, backbone: str, database_root: str | Path) -> str:
+    """The data set whose embeddings get human labels; '' where the asked one has its own."""
+    own = database.folder(database_root, dataset, backbone)
+    return "" if (own / "train.npz").is_file() else human_labels.base(dataset)
+
+
+def _read(
+    dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path
+) -> Dataset:
+    base = _base(dataset, backbone, database_root)
+    place = database.folder(database_root, base or dataset, backbone)
+    if not (place / "train.npz").is_file():
+        raise missing.refusal(dataset, backbone, database_root, dataset_root)
+    data = database.load(database_root, base or dataset, backbone)
+    made = database.manifest(place)
+    images = made.get("images")
+    origin = images if isinstance(images, dict) else None
+    # Without a manifest, a database that is called like a known data set is taken to be it.
+    entry = None if made else catalog.ENTRIES.get(data.name)
+    if entry is not None and len(entry.class_names) >= data.n_classes:
+        data = dataclasses.replace(data, class_names=entry.class_names)
+    if origin is not None or entry is not None:
+        find = partial(_find_images, data, origin, dataset_root)
+        data = dataclasses.replace(data, open_images=find)
+    return human_labels.relabel(data, dataset, dataset_root) if base else data
+
+
+def _find_images(
+    data: Dataset, origin: Mapping[str, Any] | None, dataset_root: str | Path
+) -> ImageDataset | None:
+    """The images of a database's rows: from where its manifest says, or by the catalog's name."""
+    if origin and origin.get("source") in image_sources.FILES:
+        recorded = str(origin.get("root", ""))
+        root = Path(recorded)
+        if not recorded or not root.is_dir():
+            raise WannError(f"the folder of the images, {recorded!r}, does not exist.")
+        splits = {
+            name: ImageSplit(split.y, root, files=split.names)
+            for name, split in data.splits.items()
+            if split.names is not None
+        }
+        return ImageDataset(data.name, splits, data.class_names, origin)
+    # A database of corrected labels names the source, and a digest of the labels there.
+    named = (origin or {}).get("dataset")
+    digests = (origin or {}).get("labels")
+    known = named if isinstance(named, str) else data.name
+    images = image_sources.find(known, origin, dataset_root)
+    if images is None:
+        return None
+    for part, split in data.splits.items():
+        source = images.splits.get(part)
+        same = source is not None and int(split.ids.max()) < len(source)
+        if source is not None and same:
+            if isinstance(digests, dict):
+                same = labels_digest(source.labels) == digests.get(part)
+            else:
+                same = np.array_equal(source.labels[split.ids], split.y)
+        if not same:
+            raise WannError(
+                f"the images of {data.name!r} do not belong to this database: the labels of split "
+                f"{part!r} differ."
+            )
+    return images

@@ -1,0 +1,1 @@
+"""Where images and embeddings come from: one file a source."""

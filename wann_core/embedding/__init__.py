@@ -1,0 +1,1 @@
+"""Images into embeddings by frozen backbones."""

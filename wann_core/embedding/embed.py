@@ -1,0 +1,227 @@
+"""Images into an embedding database by a frozen backbone: bounded in memory, and resumable.
+
+The rows of a split are embedded in batches whose bounds depend on the batch size alone, and an
+image that cannot be read leaves a black one in its place. So what a row becomes depends neither on
+the moment of an interruption nor on bad neighbors: a resumed run ends bit-equal to an
+uninterrupted one.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wann_core.datasets import BUILT_IN, database
+from wann_core.datasets.images import ImageDataset, ImageSplit
+from wann_core.embedding import partial, pipeline
+from wann_core.embedding.backbones import Backbone
+from wann_core.embedding.partial import Skipped
+from wann_core.errors import WannError, check_choice, check_number
+from wann_core.progress import Progress
+
+ON_ERROR = ("skip", "fail")
+BATCH_SIZE = 32
+DTYPES = ("float32", "float16")
+_ESTIMATE_SECONDS = 2.0
+_ESTIMATE_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """What `embed` has written.
+
+    Attributes
+    ----------
+    folder : Path
+    rows : mapping of str to int
+        Rows of each split.
+    columns : int
+        Dimensions of an embedding.
+    skipped : tuple of Skipped
+        Images that could not be read.
+    """
+
+    folder: Path
+    rows: Mapping[str, int]
+    columns: int
+    skipped: tuple[Skipped, ...]
+
+
+def embed(
+    images: ImageDataset,
+    backbone: Backbone,
+    database_root: str | Path,
+    *,
+    batch_size: int = BATCH_SIZE,
+    num_workers: int | None = None,
+    dtype: str = "float32",
+    on_error: str = "skip",
+    resume: bool = True,
+    progress: Progress | None = None,
+) -> Embedded:
+    """Embed every image of a source and write the database `<root>/<dataset>/<backbone>`.
+
+    Parameters
+    ----------
+    images : ImageDataset
+    backbone : Backbone
+        From `wann_core.embedding.backbones.load_backbone`.
+    database_root : path
+    batch_size : int
+        Images that the backbone sees at once.
+    num_workers : int, optional
+        Threads that decode images; one a processor core if None.
+    dtype : str
+        'float32' or 'float16', in which embeddings are stored.
+    on_error : str
+        What an image that cannot be read does: 'skip' leaves it out and records it; 'fail' stops,
+        but keeps what is embedded for the next attempt.
+    resume : bool
+        Go on where an earlier attempt stopped; if False its work is discarded.
+    progress : callable, optional
+        `progress(done, total, text)`, called after each batch; may raise to stop. What is done
+        then is kept.
+
+    Raises
+    ------
+    WannError
+        If there is such a database already, somebody is writing it, an unfinished attempt does
+        not fit, an image cannot be read under 'fail', or no image of a split can be.
+    """
+    check_number("batch_size", batch_size, 1, whole=True)
+    check_choice("dtype", dtype, DTYPES)
+    check_choice("on_error", on_error, ON_ERROR)
+    backbone = backbone.suited_to(images)
+    place = database.folder(database_root, images.name, backbone.name)
+    splits = {name: split for name, split in images.splits.items() if len(split)}
+    if "train" not in splits:
+        raise WannError(f"data set {images.name!r} has no training images.", "dataset")
+    refuse_finished(database_root, images.name, backbone.name)
+    if not resume:
+        partial.discard(place)
+    plan = _plan(images, backbone, batch_size, dtype)
+    with partial.locked(place) as folder:
+        if place.exists():
+            # Another writer has finished between the look above and the lock.
+            shutil.rmtree(folder)
+            raise _exists(place)
+        partial.begin(folder, plan)
+        work = pipeline.Work(folder, backbone, batch_size, np.dtype(dtype), on_error == "fail")
+        with pipeline.decoders(num_workers) as pool:
+            rows, columns, skipped = work.run(splits, pool, progress)
+        record = {
+            "format": 1,
+            "dataset": images.name,
+            "backbone": backbone.name,
+            "class_names": list(images.class_names),
+            "images": dict(images.origin),
+            **backbone.record,
+            "batch_size": batch_size,
+            "dtype": dtype,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "rows": rows,
+            "skipped": [asdict(image) for image in skipped],
+        }
+        partial.finish(folder, place, splits, record)
+    return Embedded(place, rows, columns, tuple(skipped))
+
+
+def estimate(
+    images: ImageDataset,
+    backbone: Backbone,
+    *,
+    batch_size: int = BATCH_SIZE,
+    num_workers: int | None = None,
+) -> float:
+    """Images a second, measured on a few images of the training split (about two seconds).
+
+    Returns
+    -------
+    float
+        ``len(images) / estimate(…)`` is the time in seconds that `embed` will take in one go.
+
+    Raises
+    ------
+    WannError
+        If there is no training image.
+    """
+    backbone = backbone.suited_to(images)
+    train = images.splits["train"]
+    if not len(train):
+        raise WannError(f"data set {images.name!r} has no training images.", "dataset")
+    picked = np.linspace(0, len(train) - 1, min(len(train), _ESTIMATE_IMAGES)).astype(int)
+    with pipeline.decoders(num_workers) as pool:
+        # One image first, of which the model warms up and the second tells how many we can afford.
+        for _ in range(2):
+            started = time.perf_counter()
+            for _batch in pipeline.embedded(train, [picked[:1]], backbone, pool):
+                one = time.perf_counter() - started
+        count = int(np.clip(_ESTIMATE_SECONDS / one, 1, len(picked)))
+        rows = picked[:: len(picked) // count][:count]
+        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+        started = time.perf_counter()
+        for _batch in pipeline.embedded(train, batches, backbone, pool):
+            pass
+    return len(rows) / (time.perf_counter() - started)
+
+
+def discard(database_root: str | Path, dataset: str, backbone: str) -> None:
+    """Delete an unfinished attempt, if there is one.
+
+    Raises
+    ------
+    WannError
+        If somebody is writing it right now, or a name would lead out of the root.
+    """
+    partial.discard(database.folder(database_root, dataset, backbone))
+
+
+def refuse_finished(database_root: str | Path, dataset: str, backbone: str) -> None:
+    """Raise `WannError` if there is such a database already, before anything long is done."""
+    if (dataset, backbone) == BUILT_IN:
+        raise WannError("'digits' under 'pixels' is built in and needs no embedding.", "dataset")
+    place = database.folder(database_root, dataset, backbone)
+    partial.sweep(place)
+    if place.exists():
+        raise _exists(place)
+
+
+def _exists(place: Path) -> WannError:
+    return WannError(
+        f"there is an embedding database in {str(place)!r} already; delete it first or choose "
+        "another folder.",
+        "database_root",
+    )
+
+
+def _plan(images: ImageDataset, backbone: Backbone, batch_size: int, dtype: str) -> dict[str, Any]:
+    """Everything that decides on the result; equal plans may share shards."""
+    return {
+        "format": 1,
+        "dataset": images.name,
+        "backbone": backbone.name,
+        **backbone.record,
+        "batch_size": batch_size,
+        "dtype": dtype,
+        "source": {name: _fingerprint(split) for name, split in images.splits.items()},
+    }
+
+
+def _fingerprint(split: ImageSplit) -> str:
+    """Digest of the list of files, or the array's shape and every so many rows, and the labels."""
+    digest = hashlib.sha256(np.ascontiguousarray(split.labels, np.int64).data)
+    if split.files is not None:
+        for name in split.files:
+            digest.update(name.encode("utf-8", "surrogateescape") + b"\0")
+    else:
+        assert split.pixels is not None
+        digest.update(f"{split.pixels.shape} {split.pixels.dtype}".encode())
+        for row in np.linspace(0, len(split) - 1, 64).astype(int) if len(split) else ():
+            digest.update(np.ascontiguousarray(split.pixels[row]).data)
+    return digest.hexdigest()

@@ -1,0 +1,315 @@
+"""An unfinished embedding database on disk: its plan, its lock, and what is embedded so far.
+
+It is a folder `.<backbone>.partial` beside the place of the finished database. Shards follow one
+another without a gap, so they alone tell the next row to embed. Files appear whole or not at all.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from wann_core.datasets import database, npz_files
+from wann_core.datasets.images import ImageSplit
+from wann_core.errors import WannError
+from wann_core.storage.files import write_atomically
+from wann_core.typing import Array
+
+_PLAN = "plan.json"
+_LOCK = "lock"
+_FINISHED = "finished"
+# Marks shards that a finished database has made superfluous, once that is in its place.
+_DONE = "done"
+# A date in each member would make two equal databases differ.
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """An image that could not be read, and why."""
+
+    split: str
+    row: int
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Shard:
+    """Consecutive rows of a split: the embeddings of those that could be read, and the others.
+
+    Attributes
+    ----------
+    stop : int
+        The row after the last one.
+    embeddings : ndarray of shape (n, d)
+    rows : ndarray of shape (n,), int64
+        Rows of the source that the embeddings belong to, ascending.
+    skipped : tuple of Skipped
+    """
+
+    stop: int
+    embeddings: Array
+    rows: Array
+    skipped: tuple[Skipped, ...]
+
+
+def partial_folder(place: Path) -> Path:
+    """Where what is not finished lies; `place` is the finished database's folder."""
+    # Readers ignore names with a leading dot.
+    return place.with_name(f".{place.name}.partial")
+
+
+def sweep(place: Path) -> None:
+    """Delete the shards that an interruption has left beside the database made of them."""
+    if place.exists() and (partial_folder(place) / _DONE).exists():
+        discard(place)
+
+
+def discard(place: Path) -> None:
+    """Delete what is unfinished.
+
+    Raises
+    ------
+    WannError
+        If somebody is writing it right now.
+    """
+    folder = partial_folder(place)
+    if folder.is_dir():
+        with locked(place):
+            shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def locked(place: Path) -> Iterator[Path]:
+    """The unfinished folder, made if need be, for one writer at a time.
+
+    Raises
+    ------
+    WannError
+        At once, if there is another writer.
+    """
+    folder = partial_folder(place)
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            file = (folder / _LOCK).open("w")
+        except FileNotFoundError:
+            continue  # another writer has just finished or discarded the folder
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise WannError(
+                    f"{str(place)!r} is being written by another process or job; wait for it to "
+                    "finish or stop it.",
+                    "dataset",
+                ) from error
+            if _is_still(file.fileno(), folder / _LOCK):
+                yield folder
+                return
+
+
+def is_locked(place: Path) -> bool:
+    """Whether somebody is writing the database of this place right now."""
+    try:
+        with (partial_folder(place) / _LOCK).open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+    except FileNotFoundError:
+        return False
+
+
+def progress(place: Path) -> dict[str, int]:
+    """Rows of each split that an unfinished attempt has done, by the names of its shards."""
+    rows: dict[str, int] = {}
+    for path in sorted(partial_folder(place).glob("*-*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            rows[path.name.rpartition("-")[0]] = int(arrays["stop"])
+    return rows
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    """Whether the locked file has its name yet: its folder may have been deleted meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def begin(folder: Path, plan: Mapping[str, Any]) -> None:
+    """Start under a plan, or go on if it is the one that was begun.
+
+    Raises
+    ------
+    WannError
+        If another one was.
+    """
+    path = folder / _PLAN
+    for leftover in folder.glob(".*"):
+        leftover.unlink()
+    (folder / _DONE).unlink(missing_ok=True)
+    if (folder / _FINISHED).exists():
+        shutil.rmtree(folder / _FINISHED)
+    begun = _read_plan(path)
+    # As JSON gives it back: tuples are lists there.
+    wanted = json.loads(json.dumps(plan))
+    if begun is None:
+        text = json.dumps(plan, indent=1).encode()
+        write_atomically(path, lambda file: _write_through(text, file))
+    elif begun != wanted:
+        names = [name for name in {**begun, **wanted} if begun.get(name) != wanted.get(name)]
+        raise WannError(
+            f"an unfinished attempt in {str(folder)!r} was begun with "
+            f"{', '.join(_change(name, begun, wanted) for name in names)}; repeat it as it was "
+            "begun, or discard it with --no-resume.",
+            names[0],
+        )
+
+
+def _read_plan(path: Path) -> dict[str, Any] | None:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def _change(name: str, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    if name == "source":
+        return "another list of images or labels"
+    return f"another `{name}` ({begun.get(name)!r}, now {wanted.get(name)!r})"
+
+
+def _write_through(text: bytes, file: BinaryIO) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def write(folder: Path, split: str, start: int, shard: Shard) -> None:
+    """Store what was embedded from row `start` on."""
+    skipped = [[s.row, s.file, s.reason] for s in shard.skipped]
+    arrays: dict[str, Any] = {
+        "stop": np.int64(shard.stop),
+        "embeddings": shard.embeddings,
+        "rows": shard.rows,
+        "skipped": np.frombuffer(json.dumps(skipped).encode(), np.uint8),
+    }
+    write_atomically(_path(folder, split, start), partial(_save, arrays))
+
+
+def _save(arrays: dict[str, Any], file: BinaryIO) -> None:
+    np.savez(file, allow_pickle=False, **arrays)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _path(folder: Path, split: str, start: int) -> Path:
+    return folder / f"{split}-{start:012}.npz"
+
+
+def stored(folder: Path, split: str) -> Iterator[Shard]:
+    """The shards of a split in order, as far as none is damaged."""
+    start = 0
+    while (path := _path(folder, split, start)).is_file():
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                shard = Shard(
+                    int(arrays["stop"]),
+                    arrays["embeddings"],
+                    arrays["rows"],
+                    tuple(Skipped(split, *s) for s in json.loads(arrays["skipped"].tobytes())),
+                )
+        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            return  # what follows is embedded again, and replaces it
+        yield shard
+        start = shard.stop
+
+
+def forget(folder: Path, split: str) -> None:
+    """Delete the shards of a split."""
+    for path in folder.glob(f"{split}-*.npz"):
+        path.unlink()
+
+
+def finish(
+    folder: Path, place: Path, splits: Mapping[str, ImageSplit], record: Mapping[str, Any]
+) -> None:
+    """Make the database of the shards, put it in its place and delete them.
+
+    Parameters
+    ----------
+    folder, place : Path
+        The unfinished folder, and the database's.
+    splits : mapping of str to ImageSplit
+        Those that were embedded, every row of them.
+    record : mapping
+        What the manifest says.
+
+    Raises
+    ------
+    WannError
+        If there is something at the place already.
+    """
+    finished = folder / _FINISHED
+    finished.mkdir()
+    for name, split in splits.items():
+        with (finished / f"{name}.npz").open("wb") as file:
+            _write_split(file, folder, name, split)
+            file.flush()
+            os.fsync(file.fileno())
+    text = json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape")
+    with (finished / database.MANIFEST).open("wb") as file:
+        _write_through(text, file)
+    (folder / _DONE).touch()
+    try:
+        finished.replace(place)
+    except OSError as error:
+        if not place.exists():
+            raise
+        raise WannError(f"{str(place)!r} exists; delete it first.", "dataset") from error
+    shutil.rmtree(folder)
+
+
+def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> None:
+    """One .npz, its embeddings passed on shard by shard."""
+    rows: list[Array] = []
+    columns, dtype = 0, np.dtype(np.float32)
+    for shard in stored(folder, name):
+        rows.append(shard.rows)
+        if len(shard.rows):
+            columns, dtype = shard.embeddings.shape[1], shard.embeddings.dtype
+    ids = np.concatenate(rows)
+    with zipfile.ZipFile(file, "w") as archive:
+        with _member(archive, "embeddings") as member:
+            header = {
+                "descr": np.lib.format.dtype_to_descr(dtype),
+                "fortran_order": False,
+                "shape": (len(ids), columns),
+            }
+            np.lib.format.write_array_header_1_0(member, header)
+            for shard in stored(folder, name):
+                member.write(np.ascontiguousarray(shard.embeddings).data.cast("B"))
+        arrays = {"labels": np.asarray(split.labels)[ids], "ids": ids}
+        if split.files is not None:
+            arrays["names"] = npz_files.pack_names([split.files[row] for row in ids])
+        for key, array in arrays.items():
+            with _member(archive, key) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> Any:
+    info = zipfile.ZipInfo(f"{name}.npy", _NO_DATE)
+    return archive.open(info, "w", force_zip64=True)

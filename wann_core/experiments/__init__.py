@@ -1,0 +1,1 @@
+"""From a scenario to a report: one run, a grid of runs, a sweep, and their store."""

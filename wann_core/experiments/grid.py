@@ -1,0 +1,303 @@
+"""Many scenarios: a grid along one axis, over methods and seeds, and what it says."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from scipy.stats import t as student
+
+from wann_core.errors import WannError, check_choice
+from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.scenario import BASELINES, Scenario, classify, graph_neighbors, prepare
+from wann_core.methods.probes import LOSSES, TRAINED
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.progress import Progress
+
+if TYPE_CHECKING:
+    from wann_core.experiments.probe_runs import TrainedReport
+
+AXES = ("noise_ratio", "imbalance_ratio", "num_subsamples", "reduction_size")
+
+
+def grid(
+    base: Scenario,
+    axis: str,
+    values: Sequence[float | None],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Scenario]:
+    """The scenarios of a comparison: seed by seed, value by value, method by method.
+
+    Parameters
+    ----------
+    base : Scenario
+    axis : {'noise_ratio', 'imbalance_ratio', 'num_subsamples', 'reduction_size'}
+        The field that varies.
+    values : sequence
+        Its values; None where the field allows it.
+    methods : sequence of str
+        Names such as 'kNN-11', 'ANN', 'WANN'.
+    seeds : sequence of int
+
+    Raises
+    ------
+    WannError
+        If an axis, value or method is out of range.
+
+    Examples
+    --------
+    >>> cases = grid(Scenario(noise_pattern="sym"), "noise_ratio", [0.0, 0.2], ["kNN-11"], [1, 2])
+    >>> [(case.seed, case.noise_ratio, case.method_name) for case in cases]
+    [(1, 0.0, 'kNN-11'), (1, 0.2, 'kNN-11'), (2, 0.0, 'kNN-11'), (2, 0.2, 'kNN-11')]
+    """
+    check_choice("axis", axis, AXES)
+    cases = []
+    for seed in seeds:
+        for value in values:
+            changes: dict[str, Any] = {"seed": seed, axis: value}
+            case = dataclasses.replace(base, **changes)
+            cases += [case.with_method(method) for method in methods]
+    return cases
+
+
+def dimension_grid(
+    base: Scenario,
+    sizes: Mapping[str | None, Sequence[int | None]],
+    methods: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Scenario]:
+    """The scenarios of a comparison of reductions, each at dimensions of its own; seed by seed.
+
+    Parameters
+    ----------
+    base : Scenario
+    sizes : mapping of reduction to sequence of int
+        Such as `reduction.sizes` offers; under None, no reduction, one entry None.
+    methods : sequence of str
+    seeds : sequence of int
+
+    Raises
+    ------
+    WannError
+        If a reduction, size or method is out of range.
+
+    Examples
+    --------
+    >>> cases = dimension_grid(Scenario(), {None: [None], "PCA": [2, 8]}, ["WANN"], [1])
+    >>> [(case.reduction, case.reduction_size) for case in cases]
+    [(None, None), ('PCA', 2), ('PCA', 8)]
+    """
+    cases = []
+    for seed in seeds:
+        for name, values in sizes.items():
+            reduced = dataclasses.replace(base, reduction=name)
+            cases += grid(reduced, "reduction_size", values, methods, [seed])
+    return cases
+
+
+def warm_up() -> None:
+    """Load the compiled kernels, so that the first of the runs is not timed with them."""
+    small = Scenario(num_subsamples=100)
+    for _ in run_all([small.with_method(name) for name in BASELINES]):
+        pass
+
+
+def _give_up(scenario: Scenario, error: WannError) -> None:
+    raise error
+
+
+def run_all(
+    scenarios: Iterable[Scenario],
+    *,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+    progress: Progress | None = None,
+    on_error: Callable[[Scenario, WannError], None] = _give_up,
+) -> "Iterator[Report | TrainedReport]":
+    """The reports of many scenarios, one after the other.
+
+    Neighboring scenarios that differ in method and k alone share one preparation; linear probes
+    train together, when the first of them is due.
+
+    Parameters
+    ----------
+    scenarios : iterable of Scenario
+    database_root, dataset_root, progress
+        As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
+    on_error : callable, optional
+        `on_error(scenario, error)` is told of a vote that cannot be had; unless it raises, the
+        runs go on without that one. By default it raises.
+
+    Raises
+    ------
+    WannError
+        As `run` does.
+    """
+    todo = list(scenarios)
+    ends = list(itertools.accumulate(run_units(todo)))
+    neighbors = _most_neighbors(todo)
+    together = _batches(todo)
+    prepared: Prepared | None = None
+    trained: dict[int, TrainedReport] = {}
+    before = 0
+    for i, (scenario, end) in enumerate(zip(todo, ends, strict=True)):
+        text = f"run {i + 1} of {len(todo)}"
+
+        def within(
+            done: float,
+            total: float,
+            what: str,
+            start: int = before,
+            end: int = end,
+            text: str = text,
+        ) -> None:
+            if progress is not None:
+                progress(start + (end - start) * done / total, ends[-1], f"{text}: {what}")
+
+        before = end
+        if scenario.method in TRAINED:
+            if i not in trained:
+                from wann_core.experiments.probe_runs import run_trained
+
+                reports = run_trained(
+                    [todo[at] for at in together[i]],
+                    database_root=database_root,
+                    dataset_root=dataset_root,
+                    progress=within,
+                )
+                trained |= dict(zip(together[i], reports, strict=True))
+            yield trained.pop(i)
+            if progress is not None:
+                progress(end, ends[-1], text)
+            continue
+        try:
+            most = neighbors[scenario.geometry()]
+            report = _vote(scenario, most, prepared, within, database_root, dataset_root)
+        except WannError as error:
+            on_error(scenario, error)
+        else:
+            prepared = report.prepared
+            yield report
+        if progress is not None:
+            progress(end, ends[-1], text)
+
+
+def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
+    """Neighbors that one graph a geometry must hold to serve all its votes."""
+    most: dict[Scenario, int] = {}
+    for scenario in scenarios:
+        geometry = scenario.geometry()
+        most[geometry] = max(most.get(geometry, 1), graph_neighbors(scenario))
+    return most
+
+
+def _vote(
+    scenario: Scenario,
+    neighbors: int,
+    prepared: Prepared | None,
+    progress: Progress,
+    database_root: str | Path,
+    dataset_root: str | Path,
+) -> Report:
+    """The report of a vote, on what was prepared last if that will do."""
+    # Of method and k only the neighbors that they need matter to what is prepared.
+    shared = dataclasses.replace(scenario, method="kNN", k=neighbors)
+    if prepared is None or prepared.scenario != shared:
+        prepared = prepare(
+            shared, database_root=database_root, dataset_root=dataset_root, progress=progress
+        )
+    return classify(prepared, scenario)
+
+
+def _batches(scenarios: Sequence[Scenario]) -> dict[int, list[int]]:
+    """For the position of each trained method those of all that trains in one batch with it."""
+    positions = [i for i, scenario in enumerate(scenarios) if scenario.method in TRAINED]
+    if not positions:
+        return {}
+    from wann_core.experiments.probe_runs import batches
+
+    found = batches([scenarios[i] for i in positions])
+    made = [[positions[at] for at in batch] for batch in found]
+    return {i: batch for batch in made for i in batch}
+
+
+# A search costs about as much as this many new draws of noise and their votes.
+_SEARCH_UNITS = 100
+
+
+def run_units(scenarios: Sequence[Scenario]) -> list[int]:
+    """Rough cost of each scenario, so that progress and the time left follow the clock."""
+    seen, units = set(), []
+    for scenario in scenarios:
+        fitted = scenario.reduction in ("LDA", "fLDA")
+        searched = scenario.labeling() if fitted else scenario.geometry()
+        costly = scenario.method in TRAINED or searched not in seen
+        units.append(1 + _SEARCH_UNITS if costly else 1)
+        if scenario.method not in LOSSES:
+            seen.add(searched)
+    return units
+
+
+def summary(records: pd.DataFrame, axis: str, metric: str, by: str = "method_name") -> pd.DataFrame:
+    """Mean and standard deviation (of n - 1) over the seeds, one row a method and axis value.
+
+    Parameters
+    ----------
+    records : DataFrame
+        Rows of `export.report_record`, and the column `axis`.
+    axis, metric : str
+        Columns.
+    by : str
+        Column whose values are told apart; 'reduction' of one method's records, say.
+
+    Returns
+    -------
+    DataFrame
+        `by`, `axis`, mean, std (NaN for a single seed), seeds; methods in their order of
+        appearance, values ascending.
+    """
+    order = list(dict.fromkeys(records[by]))
+    grouped = records.groupby([by, axis])[metric].agg(["mean", "std", "count"])
+    table = grouped.rename(columns={"count": "seeds"}).reset_index()
+    rank = table[by].map(order.index)
+    return table.assign(rank=rank).sort_values(["rank", axis]).drop(columns="rank")
+
+
+def paired_gain(
+    records: pd.DataFrame, axis: str, metric: str, reference: str = "kNN-11"
+) -> pd.DataFrame:
+    """Mean difference to a reference method under the same seed, with a 95 % t interval.
+
+    The pairs share rows and labels, so that what varies between seeds for both cancels out.
+
+    Returns
+    -------
+    DataFrame
+        method_name, `axis`, gain, low, high (NaN for a single seed, or where all seeds agree),
+        seeds. The interval covers the draws, not the finite test set.
+    """
+    pairs = records.merge(
+        records.loc[records["method_name"] == reference, [axis, "seed", metric]],
+        on=[axis, "seed"],
+        suffixes=("", "_reference"),
+    )
+    pairs = pairs[pairs["method_name"] != reference]
+    pairs = pairs.assign(gain=pairs[metric] - pairs[f"{metric}_reference"])
+    table = summary(pairs, axis, "gain")
+
+    def half(std: float, seeds: int) -> float:
+        # Without spread (no noise and all rows: nothing is drawn) the seeds say nothing; equal
+        # differences of scores need not be equal in their last bits.
+        if seeds < 2 or std < 1e-12:
+            return math.nan
+        return float(student.ppf(0.975, seeds - 1)) * std / math.sqrt(seeds)
+
+    halves = [half(s, n) for s, n in zip(table["std"], table["seeds"], strict=True)]
+    gain = table["mean"]
+    return table.assign(gain=gain, low=gain - halves, high=gain + halves)[
+        ["method_name", axis, "gain", "low", "high", "seeds"]
+    ]

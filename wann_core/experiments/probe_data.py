@@ -1,0 +1,238 @@
+"""The rows that a probe trains on, and those that tell it when to stop."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from wann_core.datasets import Dataset
+from wann_core.errors import WannError
+from wann_core.experiments.scenario import Scenario
+from wann_core.methods import reduction, sampling
+from wann_core.noise import patterns
+from wann_core.typing import Array
+
+_VAL_SHARE = 0.15
+_VAL_ROWS_PER_CLASS = 25
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """All rows that probes may use.
+
+    Attributes
+    ----------
+    data : Dataset
+    normalization : {'zscore', 'l2', 'none'}
+    X : ndarray of shape (N, d)
+        Every row of the training split and, after them, of the data set's own validation split.
+    X_test : ndarray of shape (m, d)
+    """
+
+    data: Dataset
+    normalization: str
+    X: Array
+    X_test: Array
+
+    @classmethod
+    def of(cls, data: Dataset, normalization: str) -> "Source":
+        """Embeddings as they lie in the data set; of length 1 each under 'l2'.
+
+        Raises
+        ------
+        WannError
+            If the data set has no test rows.
+        """
+        if data.test is None:
+            raise WannError(
+                f"linear probes need test rows, which data set {data.name!r} does not have.",
+                "method",
+            )
+        X, X_test = data.train.X, data.test.X
+        if data.val is not None:
+            X = np.concatenate([X, data.val.X])
+        if normalization == "l2":
+            X, X_test = reduction.normalize(X, X_test, "l2")
+        return cls(data, normalization, X, X_test)
+
+
+@dataclass(frozen=True, eq=False)
+class ProbeData:
+    """A scenario's rows as a probe uses them.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    dataset : Dataset
+    X : ndarray of shape (N, d)
+        Embeddings before the z-score, of more rows than these; shared by the seeds of a source.
+    train, val : ndarray of shape (n,) and (v,), int64
+        Positions in `X` of the training and validation rows.
+    labels, clean_labels : ndarray of shape (n + v,), int64
+        Labels of both, as given and as they are where that is known.
+    mean, scale : ndarray of shape (d,), float64
+        What normalizes all rows, x → (x - mean) · scale: mean and inverse standard deviation of the
+        training rows (0 for a constant feature), or 0 and 1 where the scenario asks for no z-score.
+    X_test : ndarray of shape (m, d)
+    y_test : ndarray of shape (m,), int64
+    noise_ratio : float
+        Share of `labels` that are not the clean ones.
+    notes : tuple of str
+        Sentences on where the result differs from what was asked.
+    seconds : float
+        Wall time of the preparation.
+    """
+
+    scenario: Scenario
+    dataset: Dataset
+    X: Array
+    train: Array
+    val: Array
+    labels: Array
+    clean_labels: Array
+    mean: Array
+    scale: Array
+    X_test: Array
+    y_test: Array
+    noise_ratio: float
+    notes: tuple[str, ...]
+    seconds: float
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return self.dataset.n_classes
+
+    @property
+    def y_train(self) -> Array:
+        """Given labels of the training rows, shape (n,)."""
+        return self.labels[: len(self.train)]
+
+    @property
+    def y_val(self) -> Array:
+        """Given labels of the validation rows, shape (v,)."""
+        return self.labels[len(self.train) :]
+
+    @property
+    def row_ids(self) -> Array:
+        """Rows of both in the source's own files; a validation split of its own counts anew."""
+        splits = (self.dataset.train, self.dataset.val)
+        ids = np.concatenate([split.ids for split in splits if split is not None])
+        return np.asarray(ids[np.concatenate([self.train, self.val])])
+
+
+def make_data(scenario: Scenario, source: Source) -> ProbeData:
+    """Draw rows, noise and validation split in the published order.
+
+    Long tail, subsample, noise, split; one generator draws the first, third and fourth. Of a
+    subsample of N rows, 25 a class come on top and validate; else 15 % of the rows do, stratified
+    by their noisy labels. A data set's own validation split takes their place; it gets its noise
+    after the training rows.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its method does not matter.
+    source : Source
+        Of the scenario's data set and normalization.
+
+    Raises
+    ------
+    WannError
+        If the scenario asks for a reduction, or the rows cannot be drawn or split.
+    """
+    if scenario.reduction is not None:
+        raise WannError(
+            f"linear probes take embeddings without reduction, got {scenario.reduction!r}.",
+            "reduction",
+        )
+    started = time.perf_counter()
+    data = source.data
+    rng = np.random.RandomState(scenario.seed)
+    labels, own_val = data.train.y, data.val
+    rows, notes = np.arange(len(labels)), list[str]()
+    if scenario.imbalance_ratio is not None:
+        rows, notes = sampling.long_tail(labels, scenario.imbalance_ratio, rng)
+    val_size: float | int = _VAL_SHARE
+    if scenario.num_subsamples is not None:
+        size = scenario.num_subsamples
+        if own_val is None:
+            val_size = _VAL_ROWS_PER_CLASS * len(np.unique(labels[rows]))
+            size += val_size
+            if size > len(rows):
+                raise WannError(
+                    f"`num_subsamples` of a linear probe must leave {val_size} of {len(rows)} rows "
+                    f"for validation, got {scenario.num_subsamples}.",
+                    "num_subsamples",
+                )
+        rows = rows[sampling.subsample(labels[rows], size, scenario.seed)]
+    given = _add_noise(scenario, data, labels[rows], source.data.train.X, rows, rng)
+    if own_val is None:
+        train, val = _split(given, val_size, rng)
+        y_val, rows_val, clean_val = given[val], rows[val], data.train.true[rows[val]]
+        given, rows = given[train], rows[train]
+    else:
+        positions = np.arange(len(own_val))
+        y_val = _add_noise(scenario, data, own_val.y, own_val.X, positions, rng)
+        rows_val, clean_val = positions + len(data.train), own_val.true
+    clean = np.concatenate([data.train.true[rows], clean_val])
+    noisy = patterns.compare(clean, np.concatenate([given, y_val]), data.n_classes)
+    mean, scale = np.zeros(source.X.shape[1]), np.ones(source.X.shape[1])
+    if source.normalization == "zscore":
+        mean, scale = reduction.statistics(source.X[rows])
+    assert data.test is not None
+    return ProbeData(
+        scenario=scenario,
+        dataset=data,
+        X=source.X,
+        train=rows,
+        val=rows_val,
+        labels=noisy.labels,
+        clean_labels=clean,
+        mean=mean,
+        scale=scale,
+        X_test=source.X_test,
+        y_test=data.test.true,
+        noise_ratio=noisy.ratio,
+        notes=tuple(notes),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _add_noise(
+    scenario: Scenario,
+    data: Dataset,
+    labels: Array,
+    X: Array,
+    rows: Array,
+    rng: np.random.RandomState,
+) -> Array:
+    by_embedding = scenario.noise_pattern in ("instance", "similar")
+    return patterns.add_noise(
+        labels,
+        scenario.noise_pattern,
+        scenario.noise_ratio,
+        rng=rng,
+        n_classes=data.n_classes,
+        draw=scenario.draw,
+        dataset=data.name,
+        X=X[rows] if by_embedding else None,
+        matrix=scenario.transition_matrix,
+    ).labels
+
+
+def _split(labels: Array, val_size: float | int, rng: np.random.RandomState) -> tuple[Array, Array]:
+    try:
+        train, val = train_test_split(
+            np.arange(len(labels)), test_size=val_size, stratify=labels, random_state=rng
+        )
+    except ValueError as error:
+        counts = np.bincount(labels)
+        fewest = int(np.where(counts > 0, counts, len(labels) + 1).argmin())
+        raise WannError(
+            f"the validation rows cannot be drawn by class from {len(labels)} rows in "
+            f"{int((counts > 0).sum())} classes (class {fewest} has {counts[fewest]}): {error}",
+            "num_subsamples",
+        ) from error
+    return train, val

@@ -1,0 +1,223 @@
+"""Results as rows: every row carries the whole scenario, so that its number can be made again."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wann_core.errors import WannError
+from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.scenario import Scenario
+from wann_core.methods.metrics import recall_by_frequency
+from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.neighbors.graph import NeighborGraph
+
+if TYPE_CHECKING:
+    from wann_core.experiments.probe_runs import TrainedReport
+
+# A spreadsheet would run a text cell that begins with one of these.
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
+
+
+def scenario_record(scenario: Scenario) -> dict[str, Any]:
+    """The scenario's fields as flat, printable values (a matrix and loss parameters as JSON).
+
+    How a probe is trained is written for linear probes only.
+    """
+    record = {f.name: getattr(scenario, f.name) for f in dataclasses.fields(scenario)}
+    probe = record.pop("probe")
+    if scenario.method in LOSSES:
+        record |= {f.name: getattr(probe, f.name) for f in dataclasses.fields(probe)}
+        record["loss_parameters"] = json.dumps(dict(probe.loss_parameters))
+    if scenario.transition_matrix is not None:
+        record["transition_matrix"] = json.dumps(scenario.transition_matrix)
+    return record
+
+
+def scenario_of(record: Mapping[str, Any]) -> Scenario:
+    """The scenario that `scenario_record` wrote down; further columns do not matter.
+
+    Raises
+    ------
+    WannError
+        If a value is missing or out of range.
+
+    Examples
+    --------
+    >>> asked = Scenario(noise_pattern="sym", noise_ratio=0.2, method="ce")
+    >>> scenario_of(scenario_record(asked)) == asked
+    True
+    """
+    try:
+        own = {f.name: record[f.name] for f in dataclasses.fields(Scenario) if f.name != "probe"}
+        if own["transition_matrix"] is not None:
+            own["transition_matrix"] = json.loads(own["transition_matrix"])
+        probe = ProbeSettings()
+        if own["method"] in LOSSES:
+            trained = {f.name: record[f.name] for f in dataclasses.fields(ProbeSettings)}
+            trained["loss_parameters"] = json.loads(trained["loss_parameters"])
+            probe = ProbeSettings(**trained)
+        return Scenario(**own, probe=probe)
+    except WannError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise WannError(f"the record of a run cannot be read: {error!r}.") from error
+
+
+def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
+    """One row for one run: scenario, what was realized, scores as shares of 1, seconds.
+
+    Votes add the space that they were cast in, and the mean adaptive k of the training rows: of
+    all, of those with a right label, and of those with a wrong one. A trained method adds its own
+    columns, see `TrainedReport.details`.
+    """
+    low, high = report.metrics.accuracy_interval
+    n_classes = report.prepared.dataset.n_classes
+    class_rows = np.bincount(report.prepared.clean_labels, minlength=n_classes)
+    return {
+        **scenario_record(report.scenario),
+        "method_name": report.scenario.method_name,
+        "train_rows": len(report.prepared.labels),
+        "test_rows": report.metrics.n,
+        "realised_noise": report.prepared.noise_ratio,
+        "accuracy": report.metrics.accuracy,
+        "accuracy_low": low,
+        "accuracy_high": high,
+        "balanced_accuracy": report.metrics.balanced_accuracy,
+        "macro_f1": report.metrics.macro_f1,
+        **recall_by_frequency(report.metrics.recall, class_rows),
+        **(graph_record(report.prepared.graph) if isinstance(report, Report) else {}),
+        "notes": " ".join(report.prepared.notes),
+        "prepare_seconds": report.prepared.seconds,
+        "vote_seconds": report.seconds,
+        **(_space(report.prepared) if isinstance(report, Report) else report.details),
+    }
+
+
+def graph_record(graph: NeighborGraph) -> dict[str, Any]:
+    """How neighbors were searched, and the recall that was measured (1 for exact search)."""
+    return {
+        "graph_method": graph.method,
+        "graph_recall": graph.recall,
+        "graph_recall_rows": graph.recall_rows,
+        "graph_certified": graph.certified,
+    }
+
+
+def _space(prepared: Prepared) -> dict[str, Any]:
+    """The dimensions that neighbors were searched in, what they cost, and the k that came of it.
+
+    Bytes are those of the training embeddings as float32; seconds are those of the reduction and
+    of the search when they were made, whether or not this run could share them.
+    """
+    k, wrong = prepared.adaptive_k, prepared.labels != prepared.clean_labels
+    return {
+        "dimensions": prepared.X_train.shape[1],
+        "embedding_bytes": prepared.X_train.nbytes,
+        "reduce_seconds": prepared.reduce_seconds,
+        "search_seconds": prepared.graph.seconds,
+        "adaptive_k_mean": float(k.mean()),
+        "adaptive_k_right": _mean(k[~wrong]),
+        "adaptive_k_wrong": _mean(k[wrong]),
+    }
+
+
+def _mean(values: npt.NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def predictions(report: Report) -> pd.DataFrame:
+    """index, label, prediction, confidence (share of the votes won) of every test row."""
+    return pd.DataFrame(
+        {
+            "index": report.prepared.test_ids,
+            "label": report.prepared.y_test,
+            "prediction": report.predictions,
+            "confidence": report.confidence,
+        }
+    )
+
+
+def training_rows(prepared: Prepared) -> pd.DataFrame:
+    """row, label, clean_label, adaptive_k, reliability of every training row, in its order."""
+    return pd.DataFrame(
+        {
+            "row": prepared.row_ids,
+            "label": prepared.labels,
+            "clean_label": prepared.clean_labels,
+            "adaptive_k": prepared.adaptive_k,
+            "reliability": prepared.reliability,
+        }
+    )
+
+
+def class_counts(prepared: Prepared) -> pd.DataFrame:
+    """class_id, class_name, and the training rows of each class before and after noise."""
+    n_classes = prepared.dataset.n_classes
+    return pd.DataFrame(
+        {
+            "class_id": np.arange(n_classes),
+            "class_name": prepared.dataset.class_names,
+            "rows_clean": np.bincount(prepared.clean_labels, minlength=n_classes),
+            "rows_given": np.bincount(prepared.labels, minlength=n_classes),
+        }
+    )
+
+
+def transitions(prepared: Prepared) -> pd.DataFrame:
+    """clean_class, given_class and the realized share of every class pair."""
+    names = prepared.dataset.class_names
+    return pd.DataFrame(
+        {
+            "clean_class": np.repeat(names, len(names)),
+            "given_class": np.tile(names, len(names)),
+            "share": prepared.transition_matrix.ravel(),
+        }
+    )
+
+
+def with_scenario(frame: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
+    """The frame with the scenario's fields as further columns (its own columns win)."""
+    record = {k: v for k, v in scenario_record(scenario).items() if k not in frame.columns}
+    return frame.assign(**record)
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """CSV text in which no text cell, nor a column's name, is a spreadsheet formula.
+
+    Examples
+    --------
+    >>> to_csv(pd.DataFrame({"name": ["=1+1", "cat"], "gain": [-1.5, 2.0]}))
+    "name,gain\\n'=1+1,-1.5\\ncat,2.0\\n"
+    """
+
+    def defuse(cell: Any) -> Any:
+        if not isinstance(cell, str):
+            return cell
+        # A lone carriage return would end the row for many readers, as it is not quoted.
+        text = cell.replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{text}" if text.startswith(_FORMULA) else text
+
+    safe = frame.rename(columns=defuse)
+    text = [c for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c])]
+    safe = safe.assign(**{c: safe[c].map(defuse) for c in text})
+    return safe.to_csv(index=False, lineterminator="\n")
+
+
+def to_parquet(frame: pd.DataFrame) -> bytes:
+    """Parquet file of the frame, without its index.
+
+    Examples
+    --------
+    >>> content = to_parquet(pd.DataFrame({"name": ["=1+1"], "gain": [2.0]}))
+    >>> pd.read_parquet(io.BytesIO(content))["name"].tolist()
+    ['=1+1']
+    """
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return file.getvalue()

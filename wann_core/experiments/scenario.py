@@ -1,0 +1,330 @@
+"""A scenario: all that the sliders set. From it one way leads to labels, graph, votes and report.
+
+The neighbor graph depends on the scenario's geometry alone (embeddings, rows, label-free
+reduction). Noise, method and k only vote again; LDA and fLDA, which are fitted to the labels,
+search again for new labels.
+"""
+
+import dataclasses
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wann_core import datasets
+from wann_core.errors import WannError, check_choice, check_number
+from wann_core.experiments.memory import Maker
+from wann_core.experiments.prepared import Prepared, Report
+from wann_core.methods import reduction, sampling
+from wann_core.methods.metrics import Metrics
+from wann_core.methods.probes import LOGISTIC, LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.voting import vote
+from wann_core.neighbors.plan import SEARCHES
+from wann_core.noise import patterns
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.progress import Progress
+from wann_core.typing import Array
+
+METHODS = ("WANN", "ANN", "kNN")
+BASELINES = ("kNN-11", "kNN-51", "ANN", "WANN")
+
+# A graph holds at least this many neighbors, so that no usual k or bound asks for another one.
+_GRAPH_K = 51
+_MOST_NEIGHBORS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is asked; hashable, and written into every result so that it can be made again.
+
+    Attributes
+    ----------
+    dataset, backbone : str
+        'digits' under 'pixels' is built in; any other pair names an embedding database.
+    seed : int
+        Seeds long tail, subsample and noise.
+    imbalance_ratio : float or None
+        Last class over first class of a long tail, in (0, 1]; None keeps all rows.
+    num_subsamples : int or None
+        Training rows of a stratified subsample; None (or -1) keeps all rows.
+    noise_pattern : {'sym', 'asym', 'instance', 'similar', 'matrix'} or None
+    noise_ratio : float
+        ε in [0, 1].
+    draw : {'reference', 'exact'}
+        Published draws, or draws whose realized ratio is the asked one; see `patterns.add_noise`.
+    transition_matrix : tuple of tuples of float, or None
+        For pattern 'matrix'.
+    normalization : {'zscore', 'l2', 'none'}
+    reduction : {'PCA', 'LDA', 'fLDA'} or None
+    reduction_size : int or None
+        Dimensions after it; None is the published choice.
+    method : str
+        'WANN', 'ANN' or 'kNN', which vote; or one of `probing.TRAINED`: a linear probe, named by
+        its loss, or logistic regression.
+    k : int
+        Neighbors of kNN.
+    k_min, k_max : int
+        Bounds of the adaptive k. With few rows they and k are cut to what there is.
+    search : {'auto', 'flat'}
+        How neighbors are searched: as fast as measured recall allows, or exactly; see
+        `NeighborGraph.build`.
+    probe : ProbeSettings
+        How a linear probe is trained.
+
+    Raises
+    ------
+    WannError
+        If a value is out of range; `field` names it.
+    """
+
+    dataset: str = datasets.BUILT_IN[0]
+    backbone: str = datasets.BUILT_IN[1]
+    seed: int = 42
+    imbalance_ratio: float | None = None
+    num_subsamples: int | None = None
+    noise_pattern: str | None = None
+    noise_ratio: float = 0.0
+    draw: str = "reference"
+    transition_matrix: tuple[tuple[float, ...], ...] | None = None
+    normalization: str = "zscore"
+    reduction: str | None = None
+    reduction_size: int | None = None
+    method: str = "WANN"
+    k: int = 11
+    k_min: int = 11
+    k_max: int = 51
+    search: str = "auto"
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+
+    def __post_init__(self) -> None:
+        if self.num_subsamples == -1:
+            object.__setattr__(self, "num_subsamples", None)
+        if self.transition_matrix is not None:
+            rows = patterns.matrix_rows(self.transition_matrix)
+            object.__setattr__(self, "transition_matrix", rows)
+        check_number("seed", self.seed, 0, 2**32 - 1, whole=True)
+        if self.imbalance_ratio is not None:
+            sampling.check_imbalance(self.imbalance_ratio)
+        if self.num_subsamples is not None:
+            check_number("num_subsamples", self.num_subsamples, 1, whole=True)
+        if self.noise_pattern is not None:
+            check_choice("noise_pattern", self.noise_pattern, patterns.PATTERNS)
+        check_number("noise_ratio", self.noise_ratio, 0, 1)
+        check_choice("draw", self.draw, patterns.DRAWS)
+        check_choice("normalization", self.normalization, reduction.NORMALIZATIONS)
+        if self.reduction is not None:
+            check_choice("reduction", self.reduction, reduction.REDUCTIONS)
+        if self.reduction_size is not None:
+            check_number("reduction_size", self.reduction_size, 1, whole=True)
+        check_choice("method", self.method, (*METHODS, *TRAINED))
+        check_number("k", self.k, 1, _MOST_NEIGHBORS, whole=True)
+        check_number("k_max", self.k_max, 1, _MOST_NEIGHBORS, whole=True)
+        check_number("k_min", self.k_min, 1, self.k_max, whole=True)
+        check_choice("search", self.search, SEARCHES)
+
+    @property
+    def method_name(self) -> str:
+        """The method as tables name it: 'kNN-11', 'ANN', 'WANN'."""
+        return f"kNN-{self.k}" if self.method == "kNN" else self.method
+
+    def with_method(self, name: str) -> "Scenario":
+        """The same scenario under a method named as `method_name` does."""
+        return dataclasses.replace(self, **method_fields(name))
+
+    def canonical(self) -> "Scenario":
+        """The same run with every setting that does not matter to it at its default."""
+        default = Scenario()
+        changes: dict[str, Any] = {}
+        if self.method == "kNN" or self.method in (*LOSSES, LOGISTIC[0]):
+            changes |= {"k_min": default.k_min, "k_max": default.k_max}
+        if self.method != "kNN":
+            changes |= {"k": default.k}
+        changes |= {"search": default.search} if self.method in LOSSES else {"probe": default.probe}
+        if self.noise_pattern is None:
+            changes |= {"noise_ratio": default.noise_ratio, "draw": default.draw}
+            drawn = self.imbalance_ratio is not None or self.num_subsamples is not None
+            # A probe's seed draws its validation rows and its first weights too.
+            if not drawn and self.method not in LOSSES:
+                changes |= {"seed": default.seed}
+        if self.noise_pattern == "matrix":
+            changes |= {"noise_ratio": default.noise_ratio}
+        else:
+            changes |= {"transition_matrix": None}
+        if self.reduction is None:
+            changes |= {"reduction_size": None}
+        if all(getattr(self, name) == value for name, value in changes.items()):
+            return self
+        return dataclasses.replace(self, **changes)
+
+    def geometry(self) -> "Scenario":
+        """The part that fixes the rows and their neighbors; all else at its default."""
+        rows = self.imbalance_ratio is not None or self.num_subsamples is not None
+        label_free = self.reduction == "PCA"
+        return Scenario(
+            dataset=self.dataset,
+            backbone=self.backbone,
+            seed=self.seed if rows else 0,
+            imbalance_ratio=self.imbalance_ratio,
+            num_subsamples=self.num_subsamples,
+            normalization=self.normalization,
+            reduction=self.reduction if label_free else None,
+            reduction_size=self.reduction_size if label_free else None,
+            search=self.search,
+        )
+
+    def labeling(self) -> "Scenario":
+        """The part that fixes rows, labels and neighbors: all but the votes."""
+        default = Scenario()
+        return dataclasses.replace(
+            self,
+            method=default.method,
+            k=default.k,
+            k_min=default.k_min,
+            k_max=default.k_max,
+            probe=default.probe,
+        )
+
+
+def method_fields(name: str) -> dict[str, Any]:
+    """The fields that a method's name sets: `method`, and `k` where the name holds one.
+
+    Raises
+    ------
+    WannError
+        If the name is not like that of a method.
+
+    Examples
+    --------
+    >>> method_fields("kNN-5"), method_fields("WANN")
+    ({'method': 'kNN', 'k': 5}, {'method': 'WANN'})
+    """
+    method, _, k = name.partition("-")
+    if k and not (method == "kNN" and k.isascii() and k.isdigit() and len(k) < 10):
+        raise WannError(
+            f"`method` must be like kNN-11, ANN, WANN, ce or logreg, got {name!r}.", "method"
+        )
+    return {"method": method, "k": int(k)} if k else {"method": method}
+
+
+def prepare(
+    scenario: Scenario,
+    *,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Load, sample, label, normalize and reduce the data, and find its neighbors.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    database_root, dataset_root : path
+        Where embedding databases, and raw data and human labels, lie.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop.
+
+    Returns
+    -------
+    Prepared
+        Shared with later callers: its arrays must not be written to.
+
+    Raises
+    ------
+    WannError
+        If the data cannot be had, or cannot serve the scenario.
+    """
+    started = time.perf_counter()
+    place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
+    data, source = datasets.load(*place), datasets.fingerprint(*place)
+    maker = Maker(data, source, graph_neighbors(scenario), progress)
+    labeled = maker.labeled(scenario.labeling())
+    seconds = time.perf_counter() - started
+    return dataclasses.replace(labeled, scenario=scenario, seconds=seconds)
+
+
+def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
+    """Let a method answer for the test rows.
+
+    Parameters
+    ----------
+    prepared : Prepared
+    scenario : Scenario, optional
+        Names the method and k, and may differ from the prepared one in these only; by default the
+        prepared scenario itself.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    WannError
+        If `scenario` asks for other rows, labels or bounds than were prepared, or for more
+        neighbors than were searched.
+    """
+    asked = prepared.scenario if scenario is None else scenario
+    started = time.perf_counter()
+    predictions, voters = cast_votes(prepared, asked)
+    seconds = time.perf_counter() - started
+    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
+    return Report(asked, prepared, predictions, voters, metrics, seconds)
+
+
+def cast_votes(prepared: Prepared, asked: Scenario) -> tuple[Array, Array]:
+    """What the neighbors of the test rows vote for, and how many of them vote.
+
+    Returns
+    -------
+    predictions : ndarray of shape (m,), int64
+    voters : ndarray of shape (m,), int32
+
+    Raises
+    ------
+    WannError
+        As `classify` does.
+    """
+    check_choice("method", asked.method, METHODS)
+    same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
+    if asked.labeling() != prepared.scenario.labeling() or not same_bounds:
+        raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")
+    ids = prepared.graph.test_ids
+    assert ids is not None
+    weights = None
+    if asked.method == "kNN":
+        k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
+        voters = np.full(len(ids), k, np.int32)
+    else:
+        voters = prepared.adaptive_k[ids[:, 0]]
+        weights = prepared.reliability if asked.method == "WANN" else None
+    return vote(ids, prepared.labels, voters, weights), voters
+
+
+def graph_neighbors(scenario: Scenario) -> int:
+    """Neighbors that a graph for the scenario holds: 51, or more where it asks for more."""
+    return max(_GRAPH_K, scenario.k_max, scenario.k if scenario.method == "kNN" else 1)
+
+
+def run(
+    scenario: Scenario,
+    *,
+    database_root: str | Path = DATABASE_ROOT,
+    dataset_root: str | Path = DATASET_ROOT,
+    progress: Progress | None = None,
+) -> Report:
+    """`prepare` and `classify` in one.
+
+    Raises
+    ------
+    WannError
+        As these do.
+
+    Examples
+    --------
+    >>> report = run(Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact"))
+    >>> round(report.prepared.noise_ratio, 3), report.metrics.accuracy > 0.8
+    (0.4, True)
+    """
+    roots = {"database_root": database_root, "dataset_root": dataset_root}
+    return classify(prepare(scenario, **roots, progress=progress))

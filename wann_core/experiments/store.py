@@ -1,0 +1,255 @@
+"""Runs started on purpose, kept in an SQLite file that answers them when they are asked again."""
+
+import contextlib
+import copy
+import hashlib
+import json
+import platform
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+import wann_core
+from wann_core import datasets
+from wann_core.experiments import records as export
+from wann_core.experiments.scenario import Scenario
+from wann_core.paths import DATASET_ROOT, cache_folder
+
+T = TypeVar("T")
+
+# Raised whenever the same scenario would give other numbers or other columns, so that old rows no
+# longer answer.
+_ENGINE_VERSION = 4
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
+_WAIT_SECONDS = 30.0
+_WRITE_SECONDS = 0.2
+_FILE = "results.sqlite"
+# How the source of a run begins that was measured elsewhere.
+IMPORTED = "import: "
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+    key TEXT PRIMARY KEY,
+    created TEXT NOT NULL,
+    source TEXT NOT NULL,
+    record TEXT NOT NULL,
+    versions TEXT NOT NULL
+)
+"""
+
+
+class ResultsStore:
+    """The runs of this installation, shared by all its processes.
+
+    Parameters
+    ----------
+    path : path, optional
+        The SQLite file; by default results.sqlite in the cache folder.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or cache_folder() / _FILE
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self._open() as database:
+            database.execute(_SCHEMA)
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction on a connection of its own: threads and processes never share one."""
+        # The rollback journal: in WAL mode, SQLite before 3.51.3 can corrupt a database that
+        # several connections write.
+        connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS)
+        try:
+            connection.execute("PRAGMA journal_mode=DELETE")
+            connection.execute("PRAGMA synchronous=FULL")
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+    def find(
+        self,
+        scenarios: Sequence[Scenario],
+        database_root: str | Path,
+        dataset_root: str | Path = DATASET_ROOT,
+    ) -> dict[Scenario, dict[str, Any]]:
+        """The stored records of those scenarios that were run before, on the same files.
+
+        Each has `stored_at` set to the time at which it was measured.
+        """
+        # Several scenarios may be one run, such as seeds where nothing is drawn.
+        keys = _keys(scenarios, database_root, dataset_root)
+        found = {}
+        with self._open() as database:
+            for key, scenario in zip(keys, scenarios, strict=True):
+                row = database.execute(
+                    "SELECT record, created FROM runs WHERE key = ?", (key,)
+                ).fetchone()
+                if row is not None:
+                    asked = export.scenario_record(scenario)
+                    found[scenario] = {**json.loads(row[0]), **asked, "stored_at": row[1]}
+        return found
+
+    def add(
+        self,
+        runs: Sequence[tuple[Scenario, dict[str, Any]]],
+        database_root: str | Path,
+        source: str,
+        *,
+        dataset_root: str | Path = DATASET_ROOT,
+    ) -> None:
+        """Keep runs; one that is there already stays as it is.
+
+        Parameters
+        ----------
+        runs : sequence of (Scenario, dict)
+            Each with its `export.report_record`.
+        database_root, dataset_root : path
+            As they were run with.
+        source : str
+            What started them: 'compare', 'knn', …
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        versions = json.dumps(_versions())
+        keys = _keys([scenario for scenario, _ in runs], database_root, dataset_root)
+        rows = [
+            (key, now, source, json.dumps(record), versions)
+            for key, (_, record) in zip(keys, runs, strict=True)
+        ]
+        with self._open() as database:
+            database.executemany(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
+            )
+
+    def add_imported(self, runs: Sequence[tuple[Scenario, dict[str, Any]]], source: str) -> None:
+        """Keep numbers that were measured elsewhere; they never answer for a run.
+
+        One from the same source that is there already is replaced.
+        """
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        rows = []
+        for scenario, record in runs:
+            parts = [IMPORTED, source, export.scenario_record(scenario.canonical())]
+            key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+            rows.append((key, now, f"{IMPORTED}{source}", json.dumps(record), "{}"))
+        with self._open() as database:
+            database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
+
+    def drop_imported(self) -> None:
+        """Forget all that was imported."""
+        with self._open() as database:
+            database.execute("DELETE FROM runs WHERE source LIKE ?", (f"{IMPORTED}%",))
+
+    def records(self) -> list[dict[str, Any]]:
+        """All runs, oldest first: created, source, the record and versions."""
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT created, source, record, versions FROM runs ORDER BY created, rowid"
+            ).fetchall()
+        return [
+            {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
+            for created, source, record, made_by in rows
+        ]
+
+    def table(self) -> pd.DataFrame:
+        """The same as a table."""
+        return pd.DataFrame(self.records())
+
+
+class Keeper:
+    """Writes finished runs to the results store, together what ends within a moment.
+
+    Each transaction waits for the disk; at most `_WRITE_SECONDS` of work go when the process is
+    killed. One keeper serves one thread.
+
+    Parameters
+    ----------
+    database_root, dataset_root, source
+        As in `ResultsStore.add`.
+    warn : callable
+        Told where the store cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_root: str | Path,
+        dataset_root: str | Path,
+        source: str,
+        warn: Callable[[str], object],
+    ) -> None:
+        self._roots = {"database_root": database_root, "dataset_root": dataset_root}
+        self._source, self._warn = source, warn
+        # Named here: a process that runs tasks may have another cache folder.
+        self._path = cache_folder() / _FILE
+        self._runs: list[tuple[Scenario, dict[str, Any]]] = []
+        self._written = time.monotonic()
+
+    def add(self, runs: Sequence[tuple[Scenario, dict[str, Any]]]) -> None:
+        """Keep runs, each with its record."""
+        self._runs += runs
+        if time.monotonic() - self._written > _WRITE_SECONDS:
+            self.flush()
+
+    def fresh(self) -> "Keeper":
+        """One for another thread or process, with nothing to write yet."""
+        other = copy.copy(self)
+        other._runs = []
+        return other
+
+    def flush(self) -> None:
+        """Write what is not written yet."""
+        runs, self._runs = self._runs, []
+        if runs:
+            use_store(
+                lambda kept: kept.add(runs, source=self._source, **self._roots),
+                self._warn,
+                self._path,
+            )
+        self._written = time.monotonic()
+
+
+def use_store(
+    use: Callable[[ResultsStore], T], warn: Callable[[str], object], path: Path | None = None
+) -> T | None:
+    """What `use(store)` answers; where the store fails, None and a warning.
+
+    A run is worth more than its row: a full disk or a read-only folder must not cost it.
+    """
+    try:
+        return use(ResultsStore(path))
+    except (OSError, sqlite3.Error) as error:
+        warn(f"the results store cannot be used: {error}")
+        return None
+
+
+def _versions() -> dict[str, str]:
+    libraries = {f"version_{name}": version(name) for name in _LIBRARIES}
+    return {
+        "version_wann": wann_core.__version__,
+        "version_python": platform.python_version(),
+        **libraries,
+    }
+
+
+def _keys(
+    scenarios: Sequence[Scenario], database_root: str | Path, dataset_root: str | Path
+) -> list[str]:
+    """Digests of what decides the numbers: the run, the files and the engine."""
+    # Each database is looked at once, however many runs are asked for.
+    files = {
+        pair: datasets.fingerprint(*pair, database_root, dataset_root)
+        for pair in {(scenario.dataset, scenario.backbone) for scenario in scenarios}
+    }
+    keys = []
+    for scenario in scenarios:
+        run = export.scenario_record(scenario.canonical())
+        parts = [_ENGINE_VERSION, run, files[scenario.dataset, scenario.backbone]]
+        keys.append(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+    return keys

@@ -1,0 +1,1 @@
+"""What the pages look into: neighborhoods, reliability, detection of wrong labels, the map."""

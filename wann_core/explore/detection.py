@@ -1,0 +1,133 @@
+"""How well reliability and votes tell wrong labels from right ones, where the truth is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import (
+    average_precision_score,
+    confusion_matrix_at_thresholds,
+    roc_auc_score,
+)
+
+from wann_core.audit.evidence import Evidence
+from wann_core.experiments.prepared import Prepared
+from wann_core.typing import Array
+
+SCORES = ("eta", "vote_share", "eta_share", "neighbors")
+
+_POINTS = 300  # of a drawn curve, along either axis
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """How well each score finds the flipped labels.
+
+    Attributes
+    ----------
+    rows, flips : int
+        Training rows, and those among them whose label is not the clean one.
+    areas : DataFrame
+        score, auroc (chance that a flipped label scores below a right one, ties half), average
+        precision (Σ precision × step of recall over all thresholds): from all rows.
+    curves : DataFrame
+        score, belief, listed, recall, precision, false_positive_rate: of the `listed` labels
+        scored at or below `belief`. Labels scored alike are listed together. The first row of a
+        score lists none. Of long curves some hundred points are kept.
+    """
+
+    rows: int
+    flips: int
+    areas: pd.DataFrame
+    curves: pd.DataFrame
+
+    @property
+    def base_rate(self) -> float:
+        """Share of flipped labels: the precision of guessing."""
+        return self.flips / self.rows
+
+
+def beliefs(prepared: Prepared) -> dict[str, Array]:
+    """How far each score believes the given labels of the training rows: low is doubtful.
+
+    Returns
+    -------
+    dict of ndarray of shape (n,), float64
+        'eta': reliability η = 1 / adaptive k under the scenario's bounds. 'vote_share': share of
+        the given label in the η-weighted votes of the 51 nearest other rows, each η found without
+        the judged row. 'eta_share': η × vote share. 'neighbors': what the audit makes of the same
+        neighbors, nearer ones weighing more and corrected for the noise found.
+    """
+    evidence = Evidence(
+        prepared.graph, prepared.labels, prepared.dataset.n_classes, bounds=prepared.k_bounds
+    )
+    eta, share = prepared.reliability, evidence.score("wann_share")
+    return {
+        "eta": eta,
+        "vote_share": share,
+        "eta_share": eta * share,
+        "neighbors": evidence.score("neighbors"),
+    }
+
+
+def detection(prepared: Prepared) -> Detection | None:
+    """Curves and areas of every score; None unless there are right and wrong labels both.
+
+    Labels that are wrong without anyone knowing count as right ones.
+    """
+    flipped = prepared.labels != prepared.clean_labels
+    flips = int(flipped.sum())
+    if flips in (0, len(flipped)):
+        return None
+    areas, curves = [], []
+    for name, belief in beliefs(prepared).items():
+        areas.append(
+            {
+                "score": name,
+                "auroc": roc_auc_score(flipped, -belief),
+                "average_precision": average_precision_score(flipped, -belief),
+            }
+        )
+        curves.append(curve(name, belief, flipped))
+    table = pd.concat(curves, ignore_index=True)
+    return Detection(len(flipped), flips, pd.DataFrame(areas), table)
+
+
+def curve(name: str, belief: Array, flipped: Array) -> pd.DataFrame:
+    """One score's part of `Detection.curves`.
+
+    Parameters
+    ----------
+    name : str
+    belief : ndarray of shape (n,), float
+        Low is doubtful.
+    flipped : ndarray of shape (n,), bool
+        Some, not all.
+    """
+    _, wrong_finds, _, finds, thresholds = confusion_matrix_at_thresholds(flipped, -belief)
+    listed, recall = finds + wrong_finds, finds / flipped.sum()
+    false_rate = wrong_finds / (~flipped).sum()
+    kept = _thinned(recall, false_rate)
+    table = pd.DataFrame(
+        {
+            "score": name,
+            "belief": -thresholds[kept],
+            "listed": listed[kept].astype(np.int64),
+            "recall": recall[kept],
+            "precision": finds[kept] / listed[kept],
+            "false_positive_rate": false_rate[kept],
+        }
+    )
+    nothing = {"score": name, "belief": np.nan, "listed": 0, "recall": 0.0, "precision": np.nan}
+    start = pd.DataFrame([{**nothing, "false_positive_rate": 0.0}])
+    return pd.concat([start, table], ignore_index=True)
+
+
+def _thinned(recall: Array, false_rate: Array) -> Array:
+    """Places of the points to keep: the first, the last and, along both axes, enough between."""
+    last = len(recall) - 1
+    if last < 2 * _POINTS:
+        return np.arange(last + 1)
+    steps = np.linspace(0, 1, _POINTS)
+    found = [np.searchsorted(rates, steps) for rates in (recall, false_rate)]
+    return np.unique(np.minimum(np.concatenate([[0, last], *found]), last))

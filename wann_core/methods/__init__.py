@@ -1,0 +1,1 @@
+"""Votes of neighbors and their rivals on embeddings and noisy labels."""

@@ -1,0 +1,19 @@
+"""The rivals of WANN on the same embeddings: linear probes under robust losses, and their peers.
+
+torch is imported by the functions that need it, not by this package.
+"""
+
+from wann_core.methods.probes.evaluate import evaluate_loss
+from wann_core.methods.probes.recipes import LOSSES, LossParameters, family_of, loss_parameters
+from wann_core.methods.probes.settings import LOGISTIC, TRAINED, ProbeSettings
+
+__all__ = [
+    "LOGISTIC",
+    "LOSSES",
+    "TRAINED",
+    "LossParameters",
+    "ProbeSettings",
+    "evaluate_loss",
+    "family_of",
+    "loss_parameters",
+]

@@ -1,0 +1,146 @@
+"""Class probabilities of every row by a logistic regression that was not fitted to it."""
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from wann_core.errors import WannError
+from wann_core.methods.probes.logistic import choose_C
+from wann_core.parallel import each
+from wann_core.progress import Progress
+from wann_core.storage.disk_cache import digest_of, kept_fit
+from wann_core.typing import Array
+
+FOLDS = 5
+_SEED = 0
+_ITERATIONS = 1000
+# Probabilities need no more digits than this brings, and it halves the time.
+_TOLERANCE = 1e-3
+# Raised whenever the fits change, so that what was kept of others is left alone.
+_FIT_VERSION = 2
+_WORTH_KEEPING = 3e7
+_SPANNED = 5000  # beyond so many rows their products take too much room
+_COLUMNS = 4096  # at once, as float64
+
+
+class OutOfFold:
+    """Five fits to four fifths of the rows each, as often as wanted with other weights.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32
+    labels : ndarray of shape (n,), integer
+        Given class ids.
+    n_classes : int
+        Columns of the answers.
+    progress : callable, optional
+        Told between fits; may raise to stop.
+    C : float, optional
+        Inverse strength of the L2 penalty; by default chosen once, see `choose_C`.
+    folds : ndarray of shape (n,), integer, optional
+        Fold of each row, from 0 to `FOLDS` - 1; by default dealt class by class.
+
+    Raises
+    ------
+    WannError
+        If there are no two classes of two rows at least, so that a fold could not be fitted.
+    """
+
+    def __init__(
+        self,
+        X: Array,
+        labels: Array,
+        n_classes: int,
+        progress: Progress | None = None,
+        C: float | None = None,
+        folds: Array | None = None,
+    ) -> None:
+        if (np.bincount(labels) >= 2).sum() < 2:
+            raise WannError(
+                "a probe needs two classes of at least two rows each, got "
+                f"{len(labels)} rows in {len(np.unique(labels))} classes.",
+                "score",
+            )
+        self.labels, self.n_classes = labels, n_classes
+        self.progress = progress
+        self.folds = _deal(labels) if folds is None else folds
+        # Names what is fitted to these rows; empty where it costs less than to keep it.
+        large = X.size * n_classes > _WORTH_KEEPING
+        self._rows = (
+            digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
+        )
+        self.X = _in_their_span(X)
+        self.C = float(self._kept("C", self._choose_C)) if C is None else C
+
+    def _choose_C(self) -> Array:
+        scores = choose_C(self.X, self.labels, np.ones(len(self.labels)), self.progress)
+        return np.array(max(scores, key=lambda c: scores[c]) if scores else 1.0)
+
+    def _kept(self, what: str, build: Callable[[], Array]) -> Array:
+        return kept_fit(f"{self._rows}-{what}", build) if self._rows else build()
+
+    def relabeled(self, labels: Array, progress: Progress | None = None) -> "OutOfFold":
+        """The same rows and C under other labels."""
+        return OutOfFold(self.X, labels, self.n_classes, progress, self.C)
+
+    def probabilities(self, weights: Array | None = None) -> Array:
+        """Probability of each given label, shape (n, C), float32, rows weighted as asked."""
+        what = "even" if weights is None else digest_of("weights", weights)
+        return self._kept(f"{self.C!r}-{what}", lambda: self._fit(weights))
+
+    def _fit(self, weights: Array | None) -> Array:
+        shares = np.zeros((len(self.labels), self.n_classes), np.float32)
+
+        def fit(fold: int) -> None:
+            held_out = self.folds == fold
+            if not held_out.any():
+                return
+            fitted = ~held_out
+            model = LogisticRegression(C=self.C, max_iter=_ITERATIONS, tol=_TOLERANCE)
+            model.fit(
+                self.X[fitted],
+                self.labels[fitted],
+                sample_weight=None if weights is None else weights[fitted],
+            )
+            rows = np.flatnonzero(held_out)
+            shares[np.ix_(rows, model.classes_)] = model.predict_proba(self.X[held_out])
+
+        def tell(done: int) -> None:
+            if self.progress is not None:
+                self.progress(done, FOLDS, "logistic regression, fold by fold")
+
+        each(fit, range(FOLDS), tell)
+        return shares
+
+
+def _in_their_span(X: Array) -> Array:
+    """The rows in the coordinates of the space that they span, (n, n), if it is small.
+
+    Products of any two rows stay what they were, and a fit under an L2 penalty knows no more of
+    them: its coefficients are combinations of rows. For a few hundred photos as bare pixels this
+    is ten times faster.
+    """
+    rows, columns = X.shape
+    if rows >= min(columns, _SPANNED):
+        return X
+    products = np.zeros((rows, rows))
+    for start in range(0, columns, _COLUMNS):
+        block = X[:, start : start + _COLUMNS].astype(np.float64)
+        products += block @ block.T
+    lengths, directions = np.linalg.eigh(products)
+    spanned: Array = (directions * np.sqrt(lengths.clip(min=0))).astype(np.float32)
+    return spanned
+
+
+def _deal(labels: Array) -> Array:
+    """The fold of each row: the rows of each class, shuffled, go round the folds in turn.
+
+    Unlike scikit-learn's stratified folds this serves classes with fewer rows than folds too.
+    """
+    rng = np.random.RandomState(_SEED)
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    folds = np.empty(len(labels), np.int64)
+    folds[order] = np.arange(len(labels)) % FOLDS
+    return folds

@@ -1,0 +1,1 @@
+"""The neighbor graph: exact search, faster searches of measured recall, and their cache."""

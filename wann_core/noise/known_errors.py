@@ -1,0 +1,70 @@
+"""Wrong labels made on purpose in a whole data set, to practice reviewing where truth is known."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from wann_core.datasets.dataset import Dataset
+from wann_core.errors import WannError, check_number
+from wann_core.noise.patterns import add_noise
+
+_JUDGED = ("train", "val", "test")
+
+
+def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) -> Dataset:
+    """The data set with a share of all its labels flipped, and what they were as `clean`.
+
+    Unlike a scenario's noise, which leaves the test labels alone, this flips in every split: an
+    audit judges them all.
+
+    Parameters
+    ----------
+    data : Dataset
+    pattern : {'sym', 'asym', 'similar', 'instance'}
+        See `noise.add_noise`; the exact draw.
+    ratio : float
+        Share of the labels to flip, in (0, 0.9].
+    seed : int
+        Equal seeds flip equal rows.
+
+    Raises
+    ------
+    WannError
+        If the ratio is out of range or flips nothing.
+
+    Examples
+    --------
+    >>> from wann_core import datasets
+    >>> noisy = flip_for_practice(datasets.load("digits", "pixels"), "sym", 0.4)
+    >>> sum(int((s.y != s.clean).sum()) for s in noisy.splits.values())
+    719
+    """
+    check_number("ratio", ratio, 0, 0.9)
+    splits = {name: split for name, split in data.splits.items() if name in _JUDGED}
+    labeled = {name: np.flatnonzero(split.y >= 0) for name, split in splits.items()}
+    before = np.concatenate([splits[name].y[rows] for name, rows in labeled.items()])
+    X = np.concatenate([splits[name].X[rows] for name, rows in labeled.items()])
+    flipped = add_noise(
+        before,
+        pattern,
+        ratio,
+        rng=np.random.RandomState(seed),
+        draw="exact",
+        dataset=data.name,
+        X=X.astype(np.float32),
+        n_classes=data.n_classes,
+    ).labels
+    if (flipped == before).all():
+        raise WannError(
+            f"`ratio` must flip at least one of the {len(before):,} labels, got {ratio!r}.", "ratio"
+        )
+    changed: dict[str, Any] = {}
+    first = 0
+    for name, rows in labeled.items():
+        y = splits[name].y.copy()
+        y[rows] = flipped[first : first + len(rows)]
+        first += len(rows)
+        changed[name] = dataclasses.replace(splits[name], y=y, clean=splits[name].true)
+    name = f"{data.name}, {100 * ratio:g} % {pattern} for practice"
+    return dataclasses.replace(data, name=name, **changed)

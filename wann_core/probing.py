@@ -1,0 +1,23 @@
+"""Losses and linear probes, under the name by which earlier versions exported them."""
+
+from wann_core.methods.probes import (
+    LOGISTIC,
+    LOSSES,
+    TRAINED,
+    LossParameters,
+    ProbeSettings,
+    evaluate_loss,
+    family_of,
+    loss_parameters,
+)
+
+__all__ = [
+    "LOGISTIC",
+    "LOSSES",
+    "TRAINED",
+    "LossParameters",
+    "ProbeSettings",
+    "evaluate_loss",
+    "family_of",
+    "loss_parameters",
+]

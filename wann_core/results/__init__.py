@@ -1,0 +1,1 @@
+"""Stored runs as tables, paired tests and text for a paper."""

@@ -1,0 +1,276 @@
+"""The results store as tables: runs described in a few fields, means over seeds, pairs.
+
+Numbers are averaged over seeds and nothing else: whatever differs besides and is not shown
+divides a table into several.
+"""
+
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wann_core.errors import WannError
+from wann_core.experiments.records import scenario_of
+from wann_core.experiments.scenario import Scenario
+from wann_core.experiments.store import IMPORTED
+from wann_core.methods.probes import LOGISTIC, LOSSES
+from wann_core.results.paired_tests import is_level
+
+# What, with the seed, identifies a run; texts, '' where a field does not matter to it.
+FIELDS = {
+    "dataset": "Data set",
+    "backbone": "Backbone",
+    "method": "Method",
+    "noise": "Noise",
+    "draw": "How noise is drawn",
+    "imbalance": "Imbalance",
+    "rows": "Training rows",
+    "reduction": "Reduction",
+    "normalization": "Normalization",
+    "search": "Search of neighbors",
+    "origin": "Origin",
+}
+MEASURED = "measured here"
+# What competes for the best of a row or column; scores on two data sets do not.
+_RIVALS = ("method", "reduction", "backbone", "normalization")
+_USUAL = Scenario()
+_SETTINGS = {
+    "learning_rate": "learning rate",
+    "num_epochs": "epochs",
+    "batch_size": "batch",
+    "patience": "patience",
+    "weight_decay": "weight decay",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """Described runs.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a run: its record, and the columns of `FIELDS`; `seed` is text, '' where nothing is
+        drawn. `method_name` stays what it was.
+    replaced : int
+        Older runs left out because a newer one has the same fields and seed, such as on files that
+        have changed since, or by an older engine.
+    unreadable : int
+        Records left out because they are none of a run.
+    """
+
+    table: pd.DataFrame
+    replaced: int
+    unreadable: int
+
+
+def describe(records: Iterable[Mapping[str, Any]]) -> Runs:
+    """The runs of `ResultsStore.records`, oldest first."""
+    rows, unreadable = [], 0
+    for record in records:
+        try:
+            scenario = scenario_of(record).canonical()
+        except WannError:
+            unreadable += 1
+            continue
+        rows.append({**record, **_fields(scenario, str(record.get("source", "")))})
+    table = pd.DataFrame(rows, columns=None if rows else [*FIELDS, "seed", "method_name"])
+    newest = ~table.duplicated([*FIELDS, "seed"], keep="last")
+    return Runs(table[newest].reset_index(drop=True), int((~newest).sum()), unreadable)
+
+
+def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
+    pattern = scenario.noise_pattern
+    noise = f"{pattern} {scenario.noise_ratio:g}" if pattern else "none"
+    if pattern == "matrix":
+        digest = hashlib.sha256(repr(scenario.transition_matrix).encode()).hexdigest()
+        noise = f"matrix {digest[:8]}"
+    size = f" {scenario.reduction_size}" if scenario.reduction_size else ""
+    drawn = scenario.imbalance_ratio is not None or scenario.num_subsamples is not None
+    seeded = drawn or pattern or scenario.method in LOSSES
+    imbalance = scenario.imbalance_ratio
+    return {
+        "dataset": scenario.dataset,
+        "backbone": scenario.backbone,
+        "method": _method(scenario),
+        "noise": noise,
+        "noise_pattern": pattern or "none",
+        "draw": scenario.draw if pattern else "",
+        "imbalance": "none" if imbalance is None else f"{imbalance:g}",
+        "rows": "all" if scenario.num_subsamples is None else str(scenario.num_subsamples),
+        "reduction": f"{scenario.reduction}{size}" if scenario.reduction else "none",
+        "normalization": scenario.normalization,
+        "search": "" if scenario.method in LOSSES else scenario.search,
+        "origin": source if source.startswith(IMPORTED) else MEASURED,
+        "seed": str(scenario.seed) if seeded else "",
+    }
+
+
+def _method(scenario: Scenario) -> str:
+    """Its name, and every setting that is not the published one."""
+    parts = []
+    bounds = (scenario.k_min, scenario.k_max)
+    by_k = scenario.method in ("WANN", "ANN", *LOGISTIC[1:])
+    if by_k and bounds != (_USUAL.k_min, _USUAL.k_max):
+        parts.append("k {}–{}".format(*bounds))
+    if scenario.method in LOSSES:
+        for key, words in _SETTINGS.items():
+            if getattr(scenario.probe, key) != getattr(_USUAL.probe, key):
+                parts.append(f"{words} {getattr(scenario.probe, key):g}")
+        parts += [f"{k} = {v:g}" for k, v in dict(scenario.probe.loss_parameters).items()]
+    return scenario.method_name + (f" ({', '.join(parts)})" if parts else "")
+
+
+def varying(table: pd.DataFrame, shown: Sequence[str]) -> list[str]:
+    """Fields that differ between runs, are not shown, and so must not be averaged over."""
+    return [f for f in FIELDS if f not in shown and table.loc[table[f] != "", f].nunique() > 1]
+
+
+def divide(table: pd.DataFrame, shown: Sequence[str]) -> list[tuple[dict[str, str], pd.DataFrame]]:
+    """The table in parts within which nothing differs but the seed and what is shown.
+
+    Runs to which a field does not matter stand in every part.
+    """
+    fields = varying(table, shown)
+    if not fields:
+        return [({}, table)]
+    whole = table[(table[fields] != "").all(axis=1)]
+    parts = []
+    for values in whole[fields].drop_duplicates().itertuples(index=False, name=None):
+        mask = np.ones(len(table), bool)
+        for field, value in zip(fields, values, strict=True):
+            mask &= table[field].isin([value, ""]).to_numpy()
+        parts.append((dict(zip(fields, values, strict=True)), table[mask]))
+    covered = set().union(*(part.index for _, part in parts)) if parts else set()
+    rest = table[~table.index.isin(covered)]
+    if len(rest):
+        # None of them has all fields: those that it has divide it.
+        parts += [({**dict.fromkeys(fields, ""), **g}, part) for g, part in divide(rest, shown)]
+    return parts
+
+
+def order(values: Iterable[Hashable]) -> list[Any]:
+    """Distinct texts by their words, numbers in them by size: 'none', 'sym 0.2', 'sym 0.4'."""
+
+    def words(text: Any) -> list[tuple[int, float, str]]:
+        made = []
+        for word in str(text).split():
+            try:
+                made.append((1, float(word), ""))
+            except ValueError:
+                made.append((0 if word in ("none",) else 2, 0.0, word))
+        return made
+
+    return sorted(dict.fromkeys(values), key=words)
+
+
+@dataclass(frozen=True, eq=False)
+class Pivot:
+    """Means over the seeds of a score, two fields across.
+
+    Attributes
+    ----------
+    rows, columns, metric : str
+        Two of `FIELDS`, and the column of the score.
+    part : dict of str to str
+        What the runs of this table have in common that others do not.
+    cells : DataFrame
+        One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds, best,
+        level (whether a paired t-test over at least three seeds does not tell it from the best).
+    """
+
+    rows: str
+    columns: str
+    metric: str
+    part: dict[str, str]
+    cells: pd.DataFrame
+
+    @property
+    def row_names(self) -> list[str]:
+        """In their order: methods as they were measured, other values by size."""
+        return self._names(self.rows)
+
+    @property
+    def column_names(self) -> list[str]:
+        """Likewise."""
+        return self._names(self.columns)
+
+    def _names(self, field: str) -> list[str]:
+        found = list(dict.fromkeys(self.cells[field]))
+        return method_order(found) if field == "method" else order(found)
+
+    def cell(self, row: str, column: str) -> "pd.Series[Any] | None":
+        """One cell; None where nothing was measured."""
+        found = self.cells[(self.cells[self.rows] == row) & (self.cells[self.columns] == column)]
+        return found.iloc[0] if len(found) else None
+
+
+def method_order(names: Iterable[str]) -> list[str]:
+    """Methods as every page lists them: votes, probes, logistic regression."""
+    known = ("kNN", "ANN", "WANN", *LOSSES, *LOGISTIC)
+
+    def rank(name: str) -> tuple[int, int, str]:
+        base, _, k = name.partition(" ")[0].partition("-")
+        place = known.index(base) if base in known else len(known)
+        return place, int(k) if k.isdigit() else 0, name
+
+    return sorted(dict.fromkeys(names), key=rank)
+
+
+def pivots(table: pd.DataFrame, rows: str, columns: str, metric: str) -> list[Pivot]:
+    """Tables of means, one for each combination of what else differs; see `divide`.
+
+    Raises
+    ------
+    WannError
+        If both axes are the same field.
+    """
+    if rows == columns:
+        raise WannError(f"rows and columns must be two fields, got {rows!r} twice.", "columns")
+    scored = table[table[metric].notna()] if metric in table else table[:0]
+    return [
+        Pivot(rows, columns, metric, part, _cells(runs, rows, columns, metric))
+        for part, runs in divide(scored, (rows, columns))
+        if len(runs)
+    ]
+
+
+def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
+    grouped = runs.groupby([rows, columns], sort=False)[metric]
+    cells = grouped.agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "seeds"})
+    cells["best"] = cells["level"] = False
+    rival = next((field for field in _RIVALS if field in (rows, columns)), None)
+    if rival is None:
+        return cells
+    across = rows if rival == columns else columns
+    cells["best"] = cells["mean"] == cells.groupby(across)["mean"].transform("max")
+    by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
+    place: dict[Any, int] = {key: i for i, key in enumerate(by_seed.columns)}
+    where = [place[key] for key in zip(cells[rows], cells[columns], strict=True)]
+    scores = by_seed.to_numpy(np.float64)[:, where]
+    best_of = {cells.at[i, across]: i for i in reversed(cells.index[cells["best"]])}
+    rest = cells.index[~cells["best"]]
+    cells.loc[rest, "level"] = [
+        is_level(scores[:, best_of[cells.at[i, across]]] - scores[:, i]) for i in rest
+    ]
+    return cells
+
+
+def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) -> pd.DataFrame:
+    """Runs that differ in one field only, side by side.
+
+    Returns
+    -------
+    DataFrame
+        Every other field, seed, first, second, difference (second minus first).
+    """
+    keys = [*(f for f in FIELDS if f != field), "seed"]
+    sides = []
+    for name, value in (("first", first), ("second", second)):
+        side = table.loc[table[field] == value, [*keys, metric]]
+        sides.append(side.rename(columns={metric: name}).dropna(subset=name))
+    pairs = sides[0].merge(sides[1], on=keys, validate="one_to_one")
+    return pairs.assign(difference=pairs["second"] - pairs["first"])

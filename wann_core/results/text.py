@@ -1,0 +1,151 @@
+"""Pivots as LaTeX, Markdown and CSV, ready for a paper."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from wann_core.results.paired_tests import LEAST_SEEDS
+from wann_core.results.table import FIELDS, Pivot
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "–": "--",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    '"': "''",
+    "|": r"\textbar{}",
+    # After a row's end these would be its options.
+    "[": "{[}",
+    "*": "{*}",
+}
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
+
+
+def latex_escape(text: str) -> str:
+    """Text that LaTeX prints as it is, on one line."""
+    return " ".join("".join(_LATEX.get(letter, letter) for letter in text).split())
+
+
+def markdown_escape(text: str) -> str:
+    """Text that Markdown prints as it is, on one line and in one cell."""
+    return " ".join(_MARKDOWN.sub(r"\\\1", text).split())
+
+
+def number(mean: float, std: float, sign: str = " ± ") -> str:
+    """A share of 1 as percent, with its spread where there is one."""
+    return f"{100 * mean:.2f}" + ("" if math.isnan(std) else f"{sign}{100 * std:.2f}")
+
+
+def to_latex(made: Sequence[Pivot], title: str) -> str:
+    """One table (booktabs) a pivot: the best of each comparison bold, those level underlined."""
+
+    def cell(text: str, best: bool, level: bool) -> str:
+        if best:
+            return rf"$\mathbf{{{text}}}$"
+        return rf"\underline{{${text}$}}" if level else f"${text}$"
+
+    blocks = [
+        "% needs \\usepackage{booktabs}; bold: the best mean; underlined: a paired t-test over at "
+        f"least {LEAST_SEEDS} common seeds\n% does not tell it from the best (5 %, two-sided, "
+        "uncorrected); ±: standard deviation (n - 1)"
+    ]
+    for one in made:
+        names = [latex_escape(name) for name in one.column_names]
+        lines = [
+            " & ".join([latex_escape(row), *cells]) + r" \\"
+            for row, cells in _grid(one, r" \pm ", cell, "--")
+        ]
+        blocks.append(
+            "\n".join(
+                [
+                    r"\begin{table}",
+                    r"\centering",
+                    rf"\caption{{{latex_escape(caption(one, title))}}}",
+                    rf"\begin{{tabular}}{{l{'c' * len(names)}}}",
+                    r"\toprule",
+                    " & ".join([latex_escape(FIELDS[one.rows]), *names]) + r" \\",
+                    r"\midrule",
+                    *lines,
+                    r"\bottomrule",
+                    r"\end{tabular}",
+                    r"\end{table}",
+                ]
+            )
+        )
+    return "\n\n".join(blocks) + "\n"
+
+
+def to_markdown(made: Sequence[Pivot], title: str) -> str:
+    """One table a pivot: the best bold, those level in italics."""
+
+    def cell(text: str, best: bool, level: bool) -> str:
+        if best:
+            return f"**{text}**"
+        return f"*{text}*" if level else text
+
+    blocks = []
+    for one in made:
+        head = [FIELDS[one.rows], *map(markdown_escape, one.column_names)]
+        lines = [head, ["---"] * len(head)]
+        lines += [[markdown_escape(row), *cells] for row, cells in _grid(one, " ± ", cell, "–")]
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        blocks.append(f"{markdown_escape(caption(one, title))}\n\n{table}")
+    return "\n\n".join(blocks) + "\n"
+
+
+def to_text(made: Sequence[Pivot], title: str) -> str:
+    """The same for a terminal: columns in line, the best with a star."""
+    blocks = []
+    for one in made:
+        body = _grid(one, " ± ", lambda text, best, level: f"{text} *" if best else f"{text}  ", "")
+        lines = [[FIELDS[one.rows], *(f"{name}  " for name in one.column_names)]]
+        lines += [[row, *cells] for row, cells in body]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        shown = [
+            "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
+            for line in lines
+        ]
+        blocks.append("\n".join([caption(one, title), *shown]))
+    return "\n\n".join(blocks)
+
+
+def long(made: Sequence[Pivot]) -> pd.DataFrame:
+    """Every cell as a row, with what its table has in common."""
+    return pd.concat([one.cells.assign(**one.part, score=one.metric) for one in made])
+
+
+def caption(one: Pivot, title: str) -> str:
+    """What a table shows, and of which runs."""
+    low, high = int(one.cells["seeds"].min()), int(one.cells["seeds"].max())
+    seeds = f"{low}" if low == high else f"{low} to {high}"
+    spread = "one seed" if high == 1 else f"mean ± standard deviation over {seeds} seeds"
+    part = "".join(f", {FIELDS[f].lower()} {value or 'none'}" for f, value in one.part.items())
+    return f"{title}, %, {spread}{part}"
+
+
+def _grid(
+    one: Pivot, sign: str, cell: Callable[[str, bool, bool], str], empty: str
+) -> list[tuple[str, list[str]]]:
+    found = {(c[one.rows], c[one.columns]): c for c in one.cells.to_dict("records")}
+    lines = []
+    for row in one.row_names:
+        cells = []
+        for column in one.column_names:
+            c = found.get((row, column))
+            text = "" if c is None else number(c["mean"], c["std"], sign)
+            cells.append(empty if c is None else cell(text, bool(c["best"]), bool(c["level"])))
+        lines.append((row, cells))
+    return lines

@@ -1,0 +1,327 @@
+"""What people decided about labels: every verdict and every undo, appended to one SQLite file."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from wann_core.datasets.dataset import Dataset
+from wann_core.errors import WannError
+from wann_core.paths import review_folder
+from wann_core.review.ledger_file import reading, writing
+from wann_core.review.verdict import ACTIONS, FIELDS, SPLITS, Verdict, check_text, checked, of_frame
+
+__all__ = ["ACTIONS", "Ledger", "Operation", "Verdict", "ledger_of"]
+
+_LONGEST = {"who": 200, "batch": 1000}
+
+
+class Operation(NamedTuple):
+    """What can be undone or done again: its number, its samples, its name and its time (UTC)."""
+
+    number: int
+    rows: int
+    batch: str | None
+    when: str
+
+
+_VERDICT = (
+    "split",
+    "row",
+    "id",
+    "given_label",
+    "action",
+    "new_label",
+    "who",
+    "when",
+    "score",
+    "score_name",
+    "predicted_label",
+)
+_EVENT = (
+    "operation",
+    "event",
+    "target",
+    "batch",
+    "who",
+    "when",
+    "split",
+    "row",
+    "id",
+    "given_label",
+    "action",
+    "new_label",
+    "score",
+    "score_name",
+    "predicted_label",
+)
+# An operation counts unless the last that was done to it is an undo. MAX() picks the other
+# columns' row, as SQLite documents it.
+_IN_FORCE = """
+WITH last AS (
+    SELECT target, kind, MAX(number) FROM operations WHERE target IS NOT NULL GROUP BY target
+), in_force AS (
+    SELECT o.number, o.who, o.time FROM operations o LEFT JOIN last ON last.target = o.number
+    WHERE o.kind = 'record' AND (last.kind IS NULL OR last.kind = 'redo')
+), current AS (
+    SELECT MAX(v.operation) AS operation, v.split, v.row, v.id, v.given_label, v.action,
+        v.new_label, f.who, f.time, v.score, v.score_name, v.predicted_label
+    FROM verdicts v JOIN in_force f ON f.number = v.operation GROUP BY v.split, v.row
+)
+"""
+
+
+def ledger_of(data: Dataset, review_root: str | Path | None = None) -> "Ledger":
+    """The ledger of a data set, shared by all backbones under which it has the same labels.
+
+    Its file is named by the data set and a digest of its classes and of split, row, name and given
+    label of every labeled sample, so that no verdict meets another label than it was made for.
+
+    Parameters
+    ----------
+    data : Dataset
+    review_root : path, optional
+        By default `review_folder()`.
+    """
+    folder = review_folder() if review_root is None else Path(review_root)
+    name = quote(data.name, safe="")[:100]
+    return Ledger(folder / f"{name}-{_digest(data)}.sqlite", data.class_names)
+
+
+def _digest(data: Dataset) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    digest.update(json.dumps(data.class_names).encode())
+    for name in SPLITS:
+        split = data.splits.get(name)
+        if split is None:
+            continue
+        order = np.argsort(split.ids, kind="stable")
+        order = order[split.y[order] >= 0]
+        digest.update(f"{name} {len(order)} ".encode())
+        digest.update(split.ids[order].astype("<i8").tobytes())
+        digest.update(split.y[order].astype("<i8").tobytes())
+        if split.names is not None:
+            names = "\0".join(split.names[row] for row in order.tolist())
+            digest.update(names.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+class Ledger:
+    """Verdicts of people about the labels of one data set; nothing is ever changed or deleted.
+
+    The file is made by the first verdict. Several processes may write at once; what has been
+    acknowledged survives a crash, and an operation is there whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+        The SQLite file.
+    class_names : sequence of str
+        Allowed new labels; none are refused if it is empty.
+
+    Raises
+    ------
+    WannError
+        From every method: if the file is damaged, foreign, of a newer version, or cannot be used.
+    """
+
+    def __init__(self, path: str | Path, class_names: Sequence[str] = ()) -> None:
+        self.path = Path(path)
+        self.class_names = tuple(class_names)
+
+    def record(
+        self, rows: pd.DataFrame | Sequence[Verdict], *, who: str, batch: str | None = None
+    ) -> int:
+        """Append verdicts as one operation, all or none; what its author undid is gone for good.
+
+        Parameters
+        ----------
+        rows : DataFrame or sequence of Verdict
+            Each sample once; columns as `Verdict` has fields, the optional ones may be missing.
+        who : str
+            Whose verdicts they are.
+        batch : str, optional
+            What to call the operation.
+
+        Returns
+        -------
+        int
+            Number of the operation.
+
+        Raises
+        ------
+        WannError
+            If there is no verdict, or a value is not allowed; its field names the value.
+        """
+        check_text("who", who, _LONGEST["who"], empty=False)
+        if batch is not None:
+            check_text("batch", batch, _LONGEST["batch"])
+        values = self._checked(rows)
+        with writing(self.path) as database:
+            number = _append(database, "record", who, batch=batch)
+            database.executemany(
+                f"INSERT INTO verdicts (operation, {', '.join(FIELDS)}) "
+                f"VALUES (?{', ?' * len(FIELDS)})",
+                ((number, *row) for row in values),
+            )
+        return number
+
+    def undo(self, who: str) -> int | None:
+        """Take back that person's last operation; its number, None if there is none."""
+        return self._step("undo", who)
+
+    def redo(self, who: str) -> int | None:
+        """Do again what that person undid last; its number, None if there is none.
+
+        It counts from when it was recorded: a verdict that somebody made since stays in force.
+        """
+        return self._step("redo", who)
+
+    def undoable(self, who: str) -> Operation | None:
+        """What `undo` would take back."""
+        with reading(self.path) as database:
+            return _operation(database, _stacks(database, who)[0])
+
+    def redoable(self, who: str) -> Operation | None:
+        """What `redo` would do again."""
+        with reading(self.path) as database:
+            return _operation(database, _stacks(database, who)[1])
+
+    def verdicts(self) -> pd.DataFrame:
+        """The verdict in force of each sample: the last that is not undone, whoever made it.
+
+        Returns
+        -------
+        DataFrame
+            Columns split, row, id, given_label, action, new_label, who, when (UTC, ISO 8601),
+            score, score_name, predicted_label; latest operation last. What is not known is missing.
+        """
+        with reading(self.path) as database:
+            return _frame(list(rows_in_force(database)), _VERDICT)
+
+    def history(self) -> pd.DataFrame:
+        """All that ever happened, in order: one row a verdict, one an undo or redo.
+
+        Returns
+        -------
+        DataFrame
+            Columns operation (its number), event ('record', 'undo', 'redo'), target (number of
+            the operation undone or done again), batch, who, when, and those of a verdict.
+        """
+        with reading(self.path) as database:
+            found = database.execute(
+                "SELECT o.number, o.kind, o.target, o.batch, o.who, o.time, v.split, v.row, v.id, "
+                "v.given_label, v.action, v.new_label, v.score, v.score_name, v.predicted_label "
+                "FROM operations o LEFT JOIN verdicts v ON v.operation = o.number "
+                "ORDER BY o.number, v.split, v.row"
+            ).fetchall()
+        return _frame(found, _EVENT)
+
+    def counts(self) -> dict[str, int]:
+        """Samples by the action in force, in the order of `ACTIONS`."""
+        with reading(self.path) as database:
+            found = dict(
+                database.execute(f"{_IN_FORCE} SELECT action, COUNT(*) FROM current GROUP BY 1")
+            )
+        return {action: found.get(action, 0) for action in ACTIONS}
+
+    def version(self) -> int:
+        """A number that grows with every change, by whatever process; 0 at first."""
+        with reading(self.path) as database:
+            return int(database.execute("SELECT MAX(number) FROM operations").fetchone()[0] or 0)
+
+    def _step(self, kind: str, who: str) -> int | None:
+        check_text("who", who, _LONGEST["who"], empty=False)
+        if not self.path.exists():
+            return None
+        with writing(self.path) as database:
+            stack = _stacks(database, who)[kind == "redo"]
+            if not stack:
+                return None
+            _append(database, kind, who, target=stack[-1])
+            return stack[-1]
+
+    def _checked(self, rows: pd.DataFrame | Sequence[Verdict]) -> list[tuple[Any, ...]]:
+        """Values as they are stored."""
+        verdicts = of_frame(rows) if isinstance(rows, pd.DataFrame) else list(rows)
+        if not verdicts:
+            raise WannError("there must be at least one verdict, got none.", "rows")
+        values = [checked(verdict, self.class_names) for verdict in verdicts]
+        seen: set[tuple[str, int]] = set()
+        for verdict in values:
+            if verdict[:2] in seen:
+                raise WannError(
+                    "an operation may judge each sample once, "
+                    f"got row {verdict[1]} of {verdict[0]} twice.",
+                    "rows",
+                )
+            seen.add(verdict[:2])
+        return values
+
+
+def rows_in_force(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    """What `Ledger.verdicts` answers, row by row, of an open ledger."""
+    yield from database.execute(
+        f"{_IN_FORCE} SELECT split, row, id, given_label, action, new_label, who, time, score, "
+        "score_name, predicted_label FROM current ORDER BY operation, split, row"
+    )
+
+
+def _append(
+    database: sqlite3.Connection,
+    kind: str,
+    who: str,
+    *,
+    target: int | None = None,
+    batch: str | None = None,
+) -> int:
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+    cursor = database.execute(
+        "INSERT INTO operations (kind, target, who, batch, time) VALUES (?, ?, ?, ?, ?)",
+        (kind, target, who, batch, now),
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _stacks(database: sqlite3.Connection, who: str) -> tuple[list[int], list[int]]:
+    """Numbers of a person's operations that are done, and of those undone; the last ones last."""
+    done: list[int] = []
+    undone: list[int] = []
+    for number, kind in database.execute(
+        "SELECT number, kind FROM operations WHERE who = ? ORDER BY number", (who,)
+    ):
+        if kind == "record":
+            done.append(number)
+            undone.clear()
+        else:
+            source, goal = (done, undone) if kind == "undo" else (undone, done)
+            goal.append(source.pop())
+    return done, undone
+
+
+def _operation(database: sqlite3.Connection, stack: Sequence[int]) -> Operation | None:
+    if not stack:
+        return None
+    batch, when, rows = database.execute(
+        "SELECT batch, time, (SELECT COUNT(*) FROM verdicts WHERE operation = number) "
+        "FROM operations WHERE number = ?",
+        (stack[-1],),
+    ).fetchone()
+    return Operation(stack[-1], rows, batch, when)
+
+
+def _frame(found: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
+    frame = pd.DataFrame(found, columns=list(columns))
+    kinds = {"row": "Int64", "score": "float64", "operation": "int64", "target": "Int64"}
+    kinds = {**dict.fromkeys(columns, "str"), **kinds}
+    if columns is _VERDICT:
+        kinds["row"] = "int64"
+    return frame.astype({column: kinds[column] for column in columns})

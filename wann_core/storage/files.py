@@ -1,0 +1,101 @@
+"""Files that are written whole or not at all, locks between processes, bounded folders."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import filelock
+
+from wann_core.progress import Progress
+
+# What nobody has written to for so long has no living writer.
+_ABANDONED_SECONDS = 86_400.0
+_POLL_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def locked(path: Path, progress: Progress | None = None) -> Iterator[None]:
+    """Hold the lock file `path`; other threads and processes wait.
+
+    While another holds it, `progress` is called some times a second and may raise to stop the
+    wait.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(path, thread_local=False)
+    while True:
+        try:
+            lock.acquire(timeout=_POLL_SECONDS)
+            break
+        except filelock.Timeout:
+            if progress is not None:
+                progress(0, 1, "waiting for another process that makes the same")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def bound_folder(path: Path, max_bytes: int) -> None:
+    """Keep files like `path` beside it below a size, least recently used out; `path` stays.
+
+    Temporary files that killed writers have left there are removed, too.
+    """
+    remove_abandoned(path.parent, ".*.????????")
+    files = path.parent.glob(f"*{path.suffix}")
+    newest_first = sorted(files, key=lambda p: p.stat().st_mtime, reverse=True)
+    size = 0
+    for file in newest_first:
+        size += file.stat().st_size
+        if size > max_bytes and file != path:
+            file.unlink(missing_ok=True)
+            file.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove the files and folders of a pattern that nobody has written to for a day.
+
+    Several processes may do so at once.
+    """
+    for path in folder.glob(pattern):
+        try:
+            written = max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
+        except FileNotFoundError:
+            continue  # its writer, or another process, is removing it
+        if written > time.time() - _ABANDONED_SECONDS:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Fill a temporary file beside `path` and move it there: readers see all of it or nothing.
+
+    What exists and is not a regular file (a pipe, a terminal) is written to in place.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as stream:
+            write(stream)
+        return
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
