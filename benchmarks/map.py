@@ -23,7 +23,7 @@ from sklearn.manifold import trustworthiness
 
 from ui.explore import map_charts, map_view
 from wann_core import Scenario, prepare
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map, point_values, umap_process
 from wann_core.explore.map import Layout
 
@@ -40,7 +40,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def payload(prepared: Prepared, color: str) -> float:
+def payload(prepared: PreparedData, color: str) -> float:
     """Megabytes of the map's figure for 50,000 rows, those that there are repeated if need be."""
     at = np.resize(np.arange(len(prepared.labels)), FIGURE_ROWS)
     xy = np.random.default_rng(0).normal(size=(FIGURE_ROWS, 2)).astype(np.float32)

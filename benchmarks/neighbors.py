@@ -5,8 +5,8 @@ two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of 
 measured turn by turn in several rounds, the chosen one on all training rows, whose order is part of
 what makes it fast, the others on parts of them; the medians of their ratios to the mean of the
 products just before and just after are printed: the clock of a machine changes from second to
-second, and others may use it. What choosing a search costs is part of its time. Peak memory is that
-of a process of its own.
+second, and others may use it. What choosing the search costs is part of its time. Peak memory is
+that of a process of its own.
 """
 
 import argparse

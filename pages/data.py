@@ -8,7 +8,7 @@ from ui.shell import settings
 from ui.shell.controls import linked
 
 _TASKS = {
-    "here": ("What is here", installed.show),
+    "here": ("Installed data", installed.show),
     "embed": ("Embed images", embed.show),
     "import": ("Import embeddings", import_table.show),
     "label": ("Label new rows", predict.show),
@@ -38,6 +38,6 @@ try:
 except OSError as error:
     database_jobs.fail(error, {})
 except Exception as error:
-    jobs.went_wrong(error, logged=False)
+    jobs.show_internal_error(error, logged=False)
 with in_the_making:
     database_jobs.watch(folders, before, asked)

@@ -8,9 +8,9 @@ from ui.shell.controls import linked
 
 _PARTS = {
     "review": ("Review", section.show),
-    "trust": ("How far to trust this", review_trust.show),
+    "trust": ("Check the audit", review_trust.show),
     "gain": ("Before and after", gain.show),
-    "export": ("Take it home", export.show),
+    "export": ("Export", export.show),
 }
 
 st.title("Label audit")

@@ -31,4 +31,4 @@ results.tell(found, chosen, empty=view != "import")
 try:
     _VIEWS[view][1](chosen)
 except Exception as error:
-    jobs.went_wrong(error, logged=False)
+    jobs.show_internal_error(error, logged=False)

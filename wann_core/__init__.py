@@ -2,7 +2,7 @@
 
 from wann_core.errors import WannError
 from wann_core.experiments.grid import grid, run_all
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import METHODS, Scenario, classify, prepare, run
 from wann_core.methods.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
 from wann_core.methods.metrics import Metrics, wilson_interval
@@ -19,7 +19,7 @@ __all__ = [
     "Metrics",
     "NeighborGraph",
     "NoisyLabels",
-    "Prepared",
+    "PreparedData",
     "Report",
     "Scenario",
     "WANNClassifier",

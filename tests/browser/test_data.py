@@ -113,7 +113,7 @@ def test_photos_to_neighborhoods_with_thumbnails(
     press(page, "Embed", page.get_by_text("must be an existing file"))
     fill(page, "Weights file", str(small_weights))
     # What was typed outlives a look at another page.
-    choose(page, "What is here")
+    choose(page, "Installed data")
     choose(page, "Embed images")
     expect(page.get_by_role("textbox", name="Folder", exact=True)).to_have_value(
         str(folder / "my photos")
@@ -140,7 +140,7 @@ def test_uploaded_csv_to_overview_and_gone_again(page: Page, folder: Path) -> No
     page.locator("input[type=file]").set_input_files(folder / "my insects.csv")
     expect(page.get_by_text("300 have a label, of 3 classes")).to_be_visible()
     # The upload outlives a look at another page.
-    choose(page, "What is here")
+    choose(page, "Installed data")
     choose(page, "Import embeddings")
     expect(page.get_by_text("my insects.csv, uploaded before, is in use.")).to_be_visible()
     press(page, "Import", page.get_by_text("my insects by embeddings is imported"))
@@ -149,7 +149,7 @@ def test_uploaded_csv_to_overview_and_gone_again(page: Page, folder: Path) -> No
     expect(page.get_by_text("240 training and 60 test rows of 3 classes")).to_be_visible()
 
     page.get_by_role("link", name="Data", exact=True).click()
-    choose(page, "What is here")
+    choose(page, "Installed data")
     stored = page.get_by_test_id("stDataFrame").first
     stored.scroll_into_view_if_needed()
     names = sorted(path.name for path in (folder / "database").iterdir())

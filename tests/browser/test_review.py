@@ -104,7 +104,7 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
     with process(tmp_path, tmp_path / "database", tmp_path / "data") as (address, _):
         page.goto(f"{address}/{link}")  # nobody presses Audit
         expect(page.get_by_text("4 reviewed")).to_be_visible()
-        page.get_by_role("radio", name="Take it home").click()
+        page.get_by_role("radio", name="Export").click()
         button = page.get_by_role("button", name="Table as CSV")
         table = pd.read_csv(saved(page, button).path())
         assert len(table) == 250

@@ -43,7 +43,7 @@ def press(app: AppTest, label: str) -> AppTest:
     return app.run()
 
 
-def told(app: AppTest) -> str:
+def texts(app: AppTest) -> str:
     boxes = (*app.info, *app.warning, *app.error, *app.caption)
     return plain(" ".join(box.value for box in boxes))
 
@@ -55,7 +55,7 @@ def charts(app: AppTest) -> list[Any]:
 def test_nothing_chosen_has_a_hint() -> None:
     for state in ({"reductions": []}, {"reductions": ["PCA", "LDA"], "dims_64": []}):
         app = opened(**state)
-        assert "Choose at least one reduction" in told(app)
+        assert "Choose at least one reduction" in texts(app)
         assert not labels(app)
 
 
@@ -82,7 +82,7 @@ def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
         ("fLDA", 6),
     ]
     assert "10× smaller (at most 6 dimensions, 4.8 kB): PCA" in app.markdown[0].value
-    assert "stored" not in told(app)
+    assert "stored" not in texts(app)
 
     other = app.segmented_control(key="of").set_value("kNN-51").run()
     assert "kNN-51 has" in other.markdown[0].value
@@ -91,7 +91,7 @@ def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
 
     st.cache_resource.clear()  # as a new server has no jobs
     again = ready(press(opened(**SMALL), "Run"))
-    assert "The times of 14 of 14 runs were not taken now but stored" in told(again)
+    assert "The times of 14 of 14 runs were not taken now but stored" in texts(again)
     pd.testing.assert_frame_equal(again.dataframe[0].value, shown)
 
 
@@ -102,7 +102,7 @@ def test_reduction_of_the_sidebar_does_not_matter() -> None:
 
 def test_clean_labels_have_no_wrong_ones_to_average() -> None:
     app = ready(press(opened(noise="none", k_of="adaptive_k_wrong", **SMALL), "Run"))
-    assert "No training row has a label that is known to be wrong" in told(app)
+    assert "No training row has a label that is known to be wrong" in texts(app)
     assert len(charts(app)) == 2
 
 
@@ -128,19 +128,19 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
     app = press(opened(**SMALL), "Run")
     assert half.wait(60)
     app = ready(press(app.run(), "Cancel"))
-    assert "Cancelled after 20 runs." in told(app)
+    assert "Cancelled after 20 runs." in texts(app)
     assert len(charts(app)) == 3
     app = ready(press(app, "Go on"))
     assert asked == [56, 36]
-    assert "Cancelled" not in told(app)
+    assert "Cancelled" not in texts(app)
     assert len(app.dataframe[0].value) == 7
-    assert "runs were not taken now but stored" in told(app)
+    assert "runs were not taken now but stored" in texts(app)
 
 
 def test_size_that_noise_leaves_no_class_for_is_told_of() -> None:
     # With 14 rows of 10 classes, fLDA finds too few classes that a neighborhood explains.
     app = ready(press(opened(rows=14, seeds=1, dims_64=[2]), "Run"))
-    assert "runs are missing. Reduction by fLDA needs at least 2 classes" in told(app)
+    assert "runs are missing. Reduction by fLDA needs at least 2 classes" in texts(app)
     assert set(app.dataframe[0].value["reduction"]) >= {"none", "PCA"}
 
 

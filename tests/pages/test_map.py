@@ -21,7 +21,7 @@ from ui.shell import theme
 from wann_core import Scenario, prepare
 from wann_core.datasets import Split
 from wann_core.datasets import database as databases
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
 from wann_core.explore.point_values import values
@@ -42,7 +42,7 @@ COLORS = (
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def prepared() -> PreparedData:
     return prepare(NOISY)
 
 
@@ -79,7 +79,9 @@ def drawn_rows(app: AppTest) -> list[int]:
     return sorted(np.concatenate(found).tolist())
 
 
-def many(count: int, prepared: Prepared, color: str, classes: int = 10, seed: int = 0) -> Points:
+def many(
+    count: int, prepared: PreparedData, color: str, classes: int = 10, seed: int = 0
+) -> Points:
     """Synthetic points with values that suit the coloring."""
     rng = np.random.default_rng(seed)
     xy = rng.normal(size=(count, 2)).astype(np.float32)
@@ -114,7 +116,7 @@ def test_every_coloring_draws_every_row(color: str) -> None:
     assert any("The axes have no unit" in caption.value for caption in app.caption)
 
 
-def test_color_of_a_point_is_its_value(prepared: Prepared) -> None:
+def test_color_of_a_point_is_its_value(prepared: PreparedData) -> None:
     flipped = values(prepared, "train", "flipped")
     seen = {}
     for trace in chart(opened(color="flipped"))["data"]:
@@ -124,7 +126,7 @@ def test_color_of_a_point_is_its_value(prepared: Prepared) -> None:
     assert [seen[i] for i in range(1200)] == flipped.astype(int).tolist()
 
 
-def test_filters_leave_what_they_say(prepared: Prepared) -> None:
+def test_filters_leave_what_they_say(prepared: PreparedData) -> None:
     app = opened(classes=[3, 8], trust=(12, 40))
     k = prepared.adaptive_k
     keep = np.isin(prepared.labels, [3, 8]) & (k >= 12) & (k <= 40)
@@ -132,7 +134,7 @@ def test_filters_leave_what_they_say(prepared: Prepared) -> None:
     assert drawn_rows(app) == sorted(prepared.row_ids[keep].tolist())
 
 
-def test_part_of_the_map_leaves_what_lies_there(prepared: Prepared) -> None:
+def test_part_of_the_map_leaves_what_lies_there(prepared: PreparedData) -> None:
     app = opened(across=(50.0, 100.0), up=(0.0, 50.0))
     positions = layout.pca_map(prepared.X_train, prepared.X_test)
     both = np.concatenate([positions.train, positions.test])
@@ -159,7 +161,7 @@ def test_nothing_left_says_why_and_leads_back(state: dict[str, object], reason: 
     assert len(drawn_rows(app)) == 1200
 
 
-def test_chosen_rows_outlive_color_layout_and_noise(prepared: Prepared) -> None:
+def test_chosen_rows_outlive_color_layout_and_noise(prepared: PreparedData) -> None:
     rows = np.sort(prepared.row_ids)[[5, 77, 431]]
     chosen = Selection(("digits", "pixels"), {"train": rows, "test": prepared.test_ids[3:4]})
     app = opened(_map_selection=chosen)
@@ -202,7 +204,7 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
     assert drawn_rows(app) == list(range(0, 180, 2))
 
 
-def test_zoom_frames_what_was_chosen(prepared: Prepared) -> None:
+def test_zoom_frames_what_was_chosen(prepared: PreparedData) -> None:
     rows = prepared.row_ids[prepared.clean_labels == 0]
     app = opened(_map_selection=Selection(("digits", "pixels"), {"train": rows}))
     ready(next(button for button in app.button if button.label == "Zoom to them").click().run())
@@ -213,14 +215,14 @@ def test_zoom_frames_what_was_chosen(prepared: Prepared) -> None:
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_fifty_thousand_points_travel_light(prepared: Prepared, color: str) -> None:
+def test_fifty_thousand_points_travel_light(prepared: PreparedData, color: str) -> None:
     points = many(50_000, prepared, color)
     figure = map_charts.figure(points, color, prepared, np.arange(40_000), 0)
     assert payload(figure) < 2_000_000
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_too_many_points_become_an_image(prepared: Prepared, color: str) -> None:
+def test_too_many_points_become_an_image(prepared: PreparedData, color: str) -> None:
     points = many(250_000, prepared, color)
     figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
     image, marks = figure["data"][:2]
@@ -230,7 +232,7 @@ def test_too_many_points_become_an_image(prepared: Prepared, color: str) -> None
     assert payload(figure) < 2_000_000
 
 
-def test_image_shows_the_mean_and_the_most_frequent_class(prepared: Prepared) -> None:
+def test_image_shows_the_mean_and_the_most_frequent_class(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
     image = map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"][0]
     cell = map_charts.cells(points)
@@ -244,7 +246,7 @@ def test_image_shows_the_mean_and_the_most_frequent_class(prepared: Prepared) ->
         assert means[at] == pytest.approx(trust[cell == at].mean(), rel=1e-5)
 
 
-def test_narrow_view_of_many_rows_has_points_again(prepared: Prepared) -> None:
+def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
     assert map_charts.is_image(points)
     half = points.xy[:, 0] < np.quantile(points.xy[:, 0], 0.5)
@@ -297,7 +299,7 @@ def test_names_are_no_markup() -> None:
     )
 
 
-def test_table_of_the_points(prepared: Prepared) -> None:
+def test_table_of_the_points(prepared: PreparedData) -> None:
     positions = Layout(np.zeros((1200, 2), np.float32), np.ones((597, 2), np.float32))
     view = map_view.View(
         "pca", "flipped", (), (1, 51), ("train", "test"), (0.0, 100.0), (0.0, 100.0)

@@ -81,7 +81,7 @@ def test_a_refused_probe_names_its_switch(tmp_path: Path) -> None:
     write_one_class(tmp_path, labels)
     state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
     audit = press(opened(PAGE["label_audit"], **state), "Audit")
-    assert "switching off “Ask logistic regression, too” lets" in plain(errors(audit))
+    assert "switching off “Also use logistic regression” lets" in plain(errors(audit))
 
 
 def write_one_class(root: Path, labels: np.ndarray | None = None) -> None:

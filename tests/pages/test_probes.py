@@ -40,7 +40,7 @@ def opened(**state: object) -> AppTest:
     return apps.opened(PAGE, **state)
 
 
-def told(app: AppTest) -> str:
+def texts(app: AppTest) -> str:
     return " ".join(box.value for box in (*app.info, *app.warning, *app.error))
 
 
@@ -50,7 +50,7 @@ def table(app: AppTest) -> pd.DataFrame:
 
 def test_nothing_chosen_has_a_hint() -> None:
     app = opened(losses=[], logistic=[])
-    assert "Choose at least one loss" in told(app)
+    assert "Choose at least one loss" in texts(app)
     assert not labels(app)
 
 
@@ -59,7 +59,7 @@ def test_every_loss_is_spelled_out() -> None:
     spelled = next(frame.value for frame in app.dataframe if "parameters" in frame.value)
     assert list(spelled["loss"]) == list(LOSSES)
     assert spelled["name"].str.len().min() > 0
-    assert "Press Train to fit 17 methods" in told(app)
+    assert "Press Train to fit 17 methods" in texts(app)
 
 
 def test_training_is_kept_for_another_server() -> None:
@@ -75,26 +75,26 @@ def test_training_is_kept_for_another_server() -> None:
     assert labels(again) == ["Train again"]
     pd.testing.assert_frame_equal(table(again), shown)
     assert any("From the results store: 2 of 2" in caption.value for caption in again.caption)
-    assert "The results store does not keep these rows" in told(again)
+    assert "The results store does not keep these rows" in texts(again)
 
     more = opened(losses=["ce", "gce"], logistic=["logreg"], **SMALL)
-    assert "2 of 3 methods were trained before" in told(more)
+    assert "2 of 3 methods were trained before" in texts(more)
     assert list(table(press(more, "Train"))["method"])[4:] == ["ce", "gce", "logreg"]
 
 
 def test_only_logistic_regression() -> None:
     app = opened(losses=[], logistic=["logreg"], rows=200)
     assert all(box.disabled for box in app.main.number_input)
-    assert "Press Train to fit 1 method to" in told(app)
+    assert "Press Train to fit 1 method to" in texts(app)
     app = press(app, "Train")
     assert list(table(app)["method"])[-1] == "logreg"
     assert not any("fits last" in heading.value for heading in app.subheader)
 
 
 def test_few_steps_are_warned_of() -> None:
-    assert "about 9 steps" in told(opened(losses=["ce"], logistic=[]))
-    assert "steps here" not in told(opened(losses=["ce"], logistic=[], rate=0.003))
-    assert "steps here" not in told(opened(losses=[], logistic=["logreg"]))
+    assert "about 9 steps" in texts(opened(losses=["ce"], logistic=[]))
+    assert "steps here" not in texts(opened(losses=["ce"], logistic=[], rate=0.003))
+    assert "steps here" not in texts(opened(losses=[], logistic=["logreg"]))
 
 
 def test_data_without_test_rows(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
     split = Split(X, y, np.arange(90), None)
     database.write(tmp_path / "db", "lone", "tiny", {"train": split}, ("a", "b", "c"), {})
     app = opened(databases=str(tmp_path / "db"), dataset="lone")
-    assert "This data set has no test rows" in told(app)
+    assert "This data set has no test rows" in texts(app)
     assert not labels(app)
 
 

@@ -31,7 +31,7 @@ def _fresh() -> None:
     st.cache_resource.clear()
 
 
-def told(app: AppTest) -> str:
+def texts(app: AppTest) -> str:
     boxes = (*app.info, *app.warning, *app.error, *app.markdown, *app.caption)
     return " ".join(box.value for box in boxes)
 
@@ -68,13 +68,13 @@ def test_all_charts_of_the_built_in_digits() -> None:
     assert charts[2]["data"][1]["mode"] == "lines"
     assert {trace["line"]["shape"] for trace in charts[3]["data"]} == {"vh"}
     assert charts[3]["layout"]["annotations"][0]["text"] == "base rate 40.0 %"
-    assert told(app).count("Click a cell, or choose above") == 2
+    assert texts(app).count("Click a cell, or choose above") == 2
 
 
 def test_clean_labels_have_an_empty_state() -> None:
     app = opened(RELIABILITY, noise="none")
-    assert "No label is wrong. Choose a noise pattern" in told(app)
-    assert "No noise is added" in told(app)
+    assert "No label is wrong. Choose a noise pattern" in texts(app)
+    assert "No noise is added" in texts(app)
     charts = figures(app)
     assert len(charts) == 3  # the distribution, the classes, the pairs
     assert len(charts[0]["data"]) == 1
@@ -83,7 +83,7 @@ def test_clean_labels_have_an_empty_state() -> None:
 def test_unknown_truth_has_an_empty_state_and_flips_can_be_made(tmp_path: Path) -> None:
     write(tmp_path)
     app = opened(RELIABILITY, databases=str(tmp_path), **LONE)
-    assert "Which labels of this data set are wrong is not known" in told(app)
+    assert "Which labels of this data set are wrong is not known" in texts(app)
     noisy = opened(RELIABILITY, databases=str(tmp_path), **LONE, added_noise="sym")
     assert len(figures(noisy)) == CHARTS
 
@@ -96,18 +96,18 @@ def test_known_wrong_labels_need_no_noise(tmp_path: Path) -> None:
     charts = figures(app)
     assert len(charts) == 5  # all but the one along the ratio
     assert charts[3]["layout"]["annotations"][0]["text"] == "base rate 13.3 %"
-    assert "No noise is added" in told(app)
+    assert "No noise is added" in texts(app)
 
 
 def test_only_wrong_labels_have_an_empty_state() -> None:
     app = opened(RELIABILITY, ratio=1.0)
-    assert "Every label is wrong" in told(app)
+    assert "Every label is wrong" in texts(app)
     assert len(figures(app)) == 4
 
 
 def test_equal_bounds_are_explained() -> None:
     app = opened(RELIABILITY, bounds=(11, 11))
-    assert "k_min and k_max are both 11" in told(app)
+    assert "k_min and k_max are both 11" in texts(app)
     areas = [trace["name"] for trace in figures(app)[2]["data"]]
     assert areas[0] == "reliability η: AUROC 0.500"
 
@@ -116,10 +116,10 @@ def test_a_chosen_cell_shows_its_rows() -> None:
     app = opened(RELIABILITY, true=3, given=8, label=2, at_ratio=0.2, kind="flipped")
     p = prepare(Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact"))
     rows = ((p.clean_labels == 3) & (p.labels == 8)).sum()
-    assert f"{rows} rows, true class **3**, given label **8**" in told(app)
+    assert f"{rows} rows, true class **3**, given label **8**" in texts(app)
     q = prepare(Scenario(noise_pattern="sym", noise_ratio=0.2, draw="exact"))
     rows = ((q.clean_labels != 2) & (q.labels == 2)).sum()
-    assert f"{rows} rows, given label **2**, noise ratio 0.2" in told(app)
+    assert f"{rows} rows, given label **2**, noise ratio 0.2" in texts(app)
     tables = [frame.value for frame in app.dataframe if "given_label" in frame.value]
     assert set(tables[0]["true_class"]) == {"3"}
     assert set(tables[0]["given_label"]) == {"8"}
@@ -145,13 +145,13 @@ def test_a_picture_leads_to_its_neighborhood_under_the_ratio_of_the_cell() -> No
 
 def test_a_cell_without_rows_says_so() -> None:
     app = opened(RELIABILITY, noise="none", true=3, given=8)
-    assert "There is no row here: true class **3**, given label **8**" in told(app)
+    assert "There is no row here: true class **3**, given label **8**" in texts(app)
 
 
 def test_a_whole_row_or_column_may_be_chosen() -> None:
     app = opened(RELIABILITY, given=8)
     p = prepare(Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact"))
-    assert f"{(p.labels == 8).sum()} rows, given label **8**: mean" in told(app)
+    assert f"{(p.labels == 8).sum()} rows, given label **8**: mean" in texts(app)
 
 
 def test_a_class_that_another_data_set_lacks_is_dropped(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_hundred_classes_open(tmp_path: Path) -> None:
     state = {"databases": str(tmp_path), "dataset": "hundred", "backbone": "tiny"}
     app = opened(RELIABILITY, **state, added_noise="sym", true=99, given=99)
     pairs = figures(app)[4]
-    assert "given label **class 99**" in told(app)
+    assert "given label **class 99**" in texts(app)
     assert len(pairs["data"]) == 2
     assert set(pairs["data"][1]["text"]) == {""}  # no numbers in cells of some pixels
     assert pairs["layout"]["height"] <= 800
@@ -199,7 +199,7 @@ def test_hundred_classes_open(tmp_path: Path) -> None:
 def test_own_matrix_has_no_ratio() -> None:
     matrix = tuple(tuple(0.7 * (i == j) + 0.03 for j in range(10)) for i in range(10))
     app = opened(RELIABILITY, noise="matrix", _matrix=matrix)
-    assert "An own matrix has no ratio" in told(app)
+    assert "An own matrix has no ratio" in texts(app)
 
 
 def test_searching_anew_at_every_ratio_has_to_be_asked_for() -> None:
@@ -244,7 +244,7 @@ def test_k_bounds_tells_present_best_and_chosen() -> None:
     app = opened(K_BOUNDS, at_k_min=5, at_k_max=21)
     scenario = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
     wann = classify(prepare(scenario)).metrics.accuracy
-    text = told(app)
+    text = texts(app)
     assert f"**Present bounds**, 11 to 51: WANN finds {100 * wann:.2f} %" in text
     assert "**Best of 351 pairs**" in text
     assert "its accuracy is optimistic" in text
@@ -262,25 +262,25 @@ def test_k_bounds_tells_present_best_and_chosen() -> None:
     app.button(key="use_bounds").click()
     app = ready(app.run())
     assert app.session_state["bounds"] == (5, 21)
-    assert "**Chosen**, 5 to 21: the present bounds." in told(app)
-    assert "**Present bounds**, 5 to 21" in told(app)
+    assert "**Chosen**, 5 to 21: the present bounds." in texts(app)
+    assert "**Present bounds**, 5 to 21" in texts(app)
 
 
 def test_k_bounds_of_ann_and_below_the_diagonal() -> None:
     app = opened(K_BOUNDS, grid_method="ANN", at_k_min=21, at_k_max=5)
-    assert "k_min = 21 is above k_max = 5" in told(app)
-    assert "ANN finds" in told(app)
-    assert "Click a cell" in told(app)
+    assert "k_min = 21 is above k_max = 5" in texts(app)
+    assert "ANN finds" in texts(app)
+    assert "Click a cell" in texts(app)
 
 
 def test_k_bounds_where_each_row_is_left_out(tmp_path: Path) -> None:
     write(tmp_path, n=30)
     app = opened(K_BOUNDS, databases=str(tmp_path), **LONE, at_k_min=3, at_k_max=51)
-    text = told(app)
+    text = texts(app)
     assert "rows, each judged by the others," in text
     assert "**Chosen**, 3 to 51" in text
 
 
 def test_bounds_off_the_sidebars_steps_are_on_the_grid() -> None:
     app = opened(K_BOUNDS, bounds=(10, 40))
-    assert "**Present bounds**, 10 to 40" in told(app)
+    assert "**Present bounds**, 10 to 40" in texts(app)

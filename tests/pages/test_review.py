@@ -59,7 +59,7 @@ def audited(**state: object) -> AppTest:
     return press(opened(probe=False, **state), "Audit")
 
 
-def told(app: AppTest) -> str:
+def texts(app: AppTest) -> str:
     boxes = (*app.info, *app.warning, *app.error, *app.success, *app.markdown, *app.caption)
     return " ".join(box.value for box in boxes)
 
@@ -77,12 +77,12 @@ def judge(
 
 def test_it_says_what_to_do_and_starts_at_a_press() -> None:
     app = opened(probe=False)
-    assert "Every label of train, val and test is judged by the other rows" in told(app)
+    assert "Every label of train, val and test is judged by the other rows" in texts(app)
     assert not any("Labels judged" in block.proto.body for block in app.get("html"))
     app = press(app, "Audit")
     cards = " ".join(block.proto.body for block in app.get("html"))
     assert "Labels judged" in cards and "1,797" in cards and "1,200 train, 597 test" in cards
-    assert "Nothing is reviewed yet" in told(app)
+    assert "Nothing is reviewed yet" in texts(app)
 
 
 def test_flipped_labels_are_found_and_counted() -> None:
@@ -105,7 +105,7 @@ def test_who_has_begun_finds_everything_again() -> None:
     )
     ledger_of(data).record(rows, who="ann")
     app = opened(probe=False)  # nobody presses Audit
-    assert "**1** reviewed: **0** wrong (0 %" in told(app)
+    assert "**1** reviewed: **0** wrong (0 %" in texts(app)
 
 
 def test_a_link_opens_its_row_and_another_says_it_is_not_there() -> None:
@@ -113,17 +113,17 @@ def test_a_link_opens_its_row_and_another_says_it_is_not_there() -> None:
     app.query_params.update({"row": "1217", "split": "test"})
     app.session_state["probe"] = False
     app = press(ready(app.run()), "Audit")
-    assert "test row 1217, asked for by the link, stands first" in told(app)
+    assert "test row 1217, asked for by the link, stands first" in texts(app)
     app.query_params["row"] = "99999"
-    assert "test row 99999, which has no label here" in told(app.run()).replace("\\", "")
+    assert "test row 99999, which has no label here" in texts(app.run()).replace("\\", "")
     app.query_params["row"] = "<b>x"
-    assert "which has no label here" in told(app.run())
+    assert "which has no label here" in texts(app.run())
 
 
 def test_known_flips_tell_how_far_to_trust_it() -> None:
     app = audited(part="trust", flips=10)
     app = press(app, "Flip and look")
-    assert "**180** labels were flipped" in told(app)
+    assert "**180** labels were flipped" in texts(app)
     table = next(f.value for f in app.dataframe if "recall" in f.value)
     assert table["flips"].sum() == 180
     assert table["recall"].mean() > 0.9
@@ -133,7 +133,7 @@ def test_known_flips_tell_how_far_to_trust_it() -> None:
 
 
 def test_before_and_after_needs_verdicts_and_warns() -> None:
-    assert "There is no verdict yet" in told(audited(part="gain"))
+    assert "There is no verdict yet" in texts(audited(part="gain"))
     data = datasets.load("digits", "pixels")
     rows = pd.DataFrame(
         {
@@ -145,7 +145,7 @@ def test_before_and_after_needs_verdicts_and_warns() -> None:
     )
     ledger_of(data).record(rows, who="ann")
     app = press(opened(probe=False, part="gain"), "Compare")
-    assert "neither is" in told(app)
+    assert "neither is" in texts(app)
     table = next(f.value for f in app.dataframe if "fitted to" in f.value)
     assert set(table["rows"]) == {1797, 1788}
     assert table["accuracy, %"].min() > 90
@@ -165,13 +165,13 @@ def test_a_cleaned_database_is_written_once_and_loads(tmp_path: Path) -> None:
     )
     ledger_of(data).record(rows, who="ann")
     app = press(opened(probe=False, part="export"), "Write the database")
-    assert "**digits\\-cleaned** is written" in told(app)
+    assert "**digits\\-cleaned** is written" in texts(app)
     made = database.load(tmp_path / "database", "digits-cleaned", "pixels")
     np.testing.assert_array_equal(made.train.ids, data.train.ids[1:])
     assert made.train.y[0] == (data.train.y[1] + 1) % 10
     np.testing.assert_array_equal(made.train.y[1:], data.train.y[2:])
     app = press(app, "Write the database")
-    assert "There is already a database" in told(app)
+    assert "There is already a database" in texts(app)
 
 
 def digits_verdicts() -> pd.DataFrame:
@@ -194,23 +194,23 @@ def test_verdicts_come_in_and_nothing_is_overruled_unasked(tmp_path: Path) -> No
     path = tmp_path / "verdicts.csv"
     digits_verdicts().to_csv(path, index=False)
     app = audited(part="export", import_verdicts_path=str(path))
-    assert "2 new" in told(app)
+    assert "2 new" in texts(app)
     assert ledger.version() == 0
     app = press(app, "Take over 2 verdicts")
-    assert "2 verdicts taken from verdicts" in told(app)
+    assert "2 verdicts taken from verdicts" in texts(app)
     assert ledger.verdicts()["action"].to_list() == ["keep", "relabel"]
     assert app.text_input(key="import_verdicts_path").value == ""
     # It is taken back beside the message, and read once more.
     app = ready(app.run())
     app = ready(app.button(key="import_undo").click().run())
-    assert "Taken back\\: 2 verdicts" in told(app) and ledger.verdicts().empty
+    assert "Taken back\\: 2 verdicts" in texts(app) and ledger.verdicts().empty
     app.text_input(key="import_verdicts_path").set_value(str(path))
     app = press(ready(app.run()), "Take over 2 verdicts")
     # The same again, one of them otherwise.
     digits_verdicts().assign(action=["unsure", "relabel"]).to_csv(path, index=False)
     app.text_input(key="import_verdicts_path").set_value(str(path))
     app = ready(app.run())
-    assert "1 in conflict" in told(app) and "1 as here" in told(app)
+    assert "1 in conflict" in texts(app) and "1 as here" in texts(app)
     assert next(b for b in app.button if b.label.startswith("Take over")).disabled
     app.toggle(key="import_overrule").set_value(True)
     press(ready(app.run()), "Take over 1 verdicts")

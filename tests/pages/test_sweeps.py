@@ -109,7 +109,7 @@ def test_controls_make_the_plan_they_show(monkeypatch: pytest.MonkeyPatch) -> No
     ("text", "sentence"),
     [
         ("[[grid]]\nseeds = 1", "is no key of a plan"),
-        ("seed = [", "the plan is no TOML"),
+        ("seed = [", "the plan is not valid TOML"),
         (f"[[grid]]\nseed = {list(range(400))}\nk = {list(range(1, 400))}", "at most 100"),
     ],
 )

@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 from ui.charts.charts import Figure, Trace, framed
 from ui.shell import theme
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 
 _LEAST_NAMED = 10  # percent from which a cell has its number: each costs the browser time
 _MOST_GAPS = 30  # classes up to which a gap between the cells leaves enough of them
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
-def transitions(prepared: Prepared) -> Figure:
+def transitions(prepared: PreparedData) -> Figure:
     """Heatmap of the realized transition matrix."""
     names, shares = list(prepared.dataset.class_names), 100 * prepared.transition_matrix
     return heatmap(

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from ui.jobs import jobs
 from ui.shell import navigation, theme
-from ui.shell.controls import told
+from ui.shell.controls import describe_error
 from ui.shell.settings import Folders
 from wann_core.datasets import image_sources, tables
 from wann_core.datasets.images import ImageDataset
@@ -265,7 +265,9 @@ def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
         kept = "Nothing was written." if imported else "Press Embed again to go on from there."
         st.info(f"{what} was cancelled. {kept}", icon=":material/pause_circle:")
     elif isinstance(job.error, WannError):
-        st.error(f"{what}: {theme.plain(told(job.error, _LABELS))}", icon=":material/error:")
+        st.error(
+            f"{what}: {theme.plain(describe_error(job.error, _LABELS))}", icon=":material/error:"
+        )
     elif job.error is not None:
         fail(job.error, {})
 
@@ -284,7 +286,7 @@ def _skipped(made: Made) -> None:
 def refuse(error: WannError, places: Mapping[str, Any]) -> None:
     """Show an error beside its control."""
     show = places[error.field].error if error.field in places else st.error
-    show(theme.plain(told(error, _LABELS)), icon=":material/error:")
+    show(theme.plain(describe_error(error, _LABELS)), icon=":material/error:")
 
 
 def fail(error: Exception, places: Mapping[str, Any]) -> None:
@@ -294,4 +296,4 @@ def fail(error: Exception, places: Mapping[str, Any]) -> None:
     elif isinstance(error, OSError):
         st.error(theme.plain(f"{error.strerror}: {error.filename}."), icon=":material/error:")
     else:
-        jobs.went_wrong(error)
+        jobs.show_internal_error(error)

@@ -75,7 +75,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
     if made is not None and made.state == "ready":
         st.info(
             "These images are embedded by this backbone already. To embed them anew, delete that "
-            "database first, under “What is here”.",
+            "database first, under “Installed data”.",
             icon=":material/check:",
         )
         navigation.link_to_overview(request.dataset, request.backbone)
@@ -139,7 +139,7 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
     )
     of_folder = st.empty()
     if not typed.strip():
-        st.info("Name a folder that holds one folder a class.", icon=":material/folder_open:")
+        st.info("Name a folder that holds one subfolder per class.", icon=":material/folder_open:")
         return None
     root = typed_path(typed)
     left, right = st.columns(2)
@@ -183,7 +183,9 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
         return None
     images: ImageDataset = job.result
     _preview(images)
-    st.button("Look again", icon=":material/refresh:", on_click=jobs.registry().forget, args=(key,))
+    st.button(
+        "Rescan folder", icon=":material/refresh:", on_click=jobs.registry().forget, args=(key,)
+    )
     return images
 
 

@@ -31,7 +31,7 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     places["path"] = st.empty()
     if file is None or not name.strip():
         st.info(
-            "Choose a zip file that holds one folder a class, and name the data set.",
+            "Choose a zip file that holds one subfolder per class, and name the data set.",
             icon=":material/folder_zip:",
         )
         return

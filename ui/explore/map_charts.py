@@ -9,7 +9,7 @@ from ui.explore import map_colors
 from ui.explore.map_colors import Kinds, Scale
 from ui.explore.map_view import Points
 from ui.shell import theme
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
 _MOST_POINTS = 200_000
@@ -19,7 +19,9 @@ _HEIGHT = 630
 _SIZES = ((50_000, 3), (10_000, 4), (2_000, 6))  # points from which a mark has this size
 
 
-def figure(points: Points, color: str, prepared: Prepared, highlighted: Array, turn: int) -> Figure:
+def figure(
+    points: Points, color: str, prepared: PreparedData, highlighted: Array, turn: int
+) -> Figure:
     """Square chart of the points, or of their density beyond 200,000.
 
     Parameters
@@ -27,7 +29,7 @@ def figure(points: Points, color: str, prepared: Prepared, highlighted: Array, t
     points : Points
     color : str
         As `View.color`.
-    prepared : Prepared
+    prepared : PreparedData
     highlighted : ndarray of int
         Places that stand out, the others fading; none fades where there are none.
     turn : int
@@ -83,7 +85,7 @@ def cells(points: Points) -> Array:
 
 
 def _marks(
-    points: Points, color: str, prepared: Prepared, highlighted: Array
+    points: Points, color: str, prepared: PreparedData, highlighted: Array
 ) -> tuple[list[Trace], dict[str, Any] | None]:
     names = prepared.dataset.class_names
     test = points.places >= points.n_train
@@ -131,7 +133,7 @@ def _marks(
 
 
 def _tint(
-    points: Points, color: str, prepared: Prepared
+    points: Points, color: str, prepared: PreparedData
 ) -> tuple[Array, dict[str, Any], list[Trace]]:
     """Number behind the color of each point, the color axis, and traces for a legend."""
     if color == "density":
@@ -168,7 +170,9 @@ def _legend(kinds: Kinds, values: Array) -> list[Trace]:
     ]
 
 
-def _image(points: Points, color: str, prepared: Prepared) -> tuple[list[Trace], dict[str, Any]]:
+def _image(
+    points: Points, color: str, prepared: PreparedData
+) -> tuple[list[Trace], dict[str, Any]]:
     """Heatmap of the most frequent kind, the mean, or the number of rows in each cell."""
     x0, x1, y0, y1 = points.window
     in_cell = cells(points)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ui.explore.map_view import color_name
 from ui.shell import theme
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values
 from wann_core.typing import Array
 
@@ -72,7 +72,7 @@ class Scale:
         return {"cmin": self.low, "cmax": self.high, "colorscale": _SCALE, "colorbar": bar}
 
 
-def of(color: str, prepared: Prepared, focus: tuple[int, ...] = ()) -> Kinds | Scale:
+def of(color: str, prepared: PreparedData, focus: tuple[int, ...] = ()) -> Kinds | Scale:
     """The palette or scale of a coloring; of classes, those in `focus` alone have colors."""
     names = prepared.dataset.class_names
     if color in ("observed", "true"):

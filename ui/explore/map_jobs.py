@@ -4,14 +4,14 @@ import streamlit as st
 
 from ui.jobs import jobs
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
 
 _AT_ONCE = 0.5  # seconds in which a layout is here that lies on the disk
 
 
-def positions(how: str, prepared: Prepared) -> tuple[str, Layout]:
+def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
     """The layout asked for, or PCA as long as there is no other; and which of them it is.
 
     It depends on the neighbors alone, not on labels or votes: those find it again.
@@ -25,7 +25,7 @@ def positions(how: str, prepared: Prepared) -> tuple[str, Layout]:
     if not jobs.finished(first, "cancel_pca"):
         st.stop()
     if first.error is not None:
-        jobs.went_wrong(first.error)
+        jobs.show_internal_error(first.error)
         st.stop()
     start: Layout = first.result
     if how == "pca":
@@ -54,7 +54,7 @@ def _tell(job: jobs.Job, key: tuple[str, str]) -> None:
     if isinstance(job.error, WannError):
         st.warning(f"{job.error} PCA is shown instead.", icon=":material/error:")
     elif job.error is not None:
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)
         st.caption("PCA is shown instead.")
     else:
         st.info("UMAP was cancelled; PCA is shown instead.", icon=":material/cancel:")

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.explore import map_charts, map_view
 from ui.explore.map_view import Points
 from ui.pictures import selected_rows
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
 _CHART = "chart_map"
@@ -20,7 +20,7 @@ _PARTS = {"train": "Training rows", "test": "Test rows"}
 
 @dataclass
 class Selection:
-    """Chosen rows by their ids in the data set's own files, so that any view finds them again.
+    """Selection by their ids in the data set's own files, so that any view finds them again.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class Selection:
     drawn: object = None
     highlighted: dict[str, Array] = field(default_factory=dict)
 
-    def places(self, prepared: Prepared) -> Array:
+    def places(self, prepared: PreparedData) -> Array:
         """Places of the highlighted rows, as `Points` counts them."""
         return _places(_found(self.highlighted, prepared), len(prepared.row_ids))
 
@@ -53,7 +53,7 @@ class Selection:
         self.turn += 1
 
 
-def current(prepared: Prepared, drawn: object) -> Selection:
+def current(prepared: PreparedData, drawn: object) -> Selection:
     """The selection of this session; `drawn` is all that decides what the chart shows."""
     source = (prepared.dataset.name, prepared.dataset.backbone)
     kept = st.session_state.get("_map_selection")
@@ -82,7 +82,7 @@ def picker(selection: Selection, points: Points) -> Callable[[list[dict[str, Any
     return picked
 
 
-def show(selection: Selection, prepared: Prepared, points: Points) -> tuple[str, Array] | None:
+def show(selection: Selection, prepared: PreparedData, points: Points) -> tuple[str, Array] | None:
     """How many rows are chosen and what they look like; a hint where there are none.
 
     Returns
@@ -91,7 +91,7 @@ def show(selection: Selection, prepared: Prepared, points: Points) -> tuple[str,
         Split and positions of the rows that are shown.
     """
     found = {part: at for part, at in _found(selection.rows, prepared).items() if len(at)}
-    st.subheader("Chosen rows")
+    st.subheader("Selection")
     if not found:
         st.info(
             "Draw around points with the mouse to see their rows. The bar above the chart has a "
@@ -132,7 +132,7 @@ def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> N
     )
 
 
-def _found(rows: dict[str, Array], prepared: Prepared) -> dict[str, Array]:
+def _found(rows: dict[str, Array], prepared: PreparedData) -> dict[str, Array]:
     """Positions of these rows in their split, as far as the scenario has them."""
     ids = {"train": prepared.row_ids, "test": prepared.test_ids}
     return {part: np.flatnonzero(np.isin(ids[part], rows.get(part, ()))) for part in ids}

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values
 from wann_core.explore.map import Layout
 from wann_core.typing import Array
@@ -105,7 +105,7 @@ def color_name(color: str) -> str:
     return _COLORS[color]
 
 
-def controls(settings: Settings, prepared: Prepared) -> View:
+def controls(settings: Settings, prepared: PreparedData) -> View:
     """Draw the controls; all of them live in the URL."""
     names = prepared.dataset.class_names
     colors = [*_COLORS, *(point_values.CORRECT + name for name in settings.methods)]
@@ -142,7 +142,7 @@ def controls(settings: Settings, prepared: Prepared) -> View:
             format_func=_PARTS.__getitem__,
             selection_mode="multi",
         )
-    with st.expander("Show a part only", icon=":material/filter_alt:", key="map_filters"):
+    with st.expander("Filter", icon=":material/filter_alt:", key="map_filters"):
         left, right = st.columns(2)
         classes = linked(
             left.multiselect,
@@ -186,7 +186,7 @@ def controls(settings: Settings, prepared: Prepared) -> View:
     return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up, others)
 
 
-def points(view: View, prepared: Prepared, layout: Layout) -> Points:
+def points(view: View, prepared: PreparedData, layout: Layout) -> Points:
     """The rows that pass the filters and lie in the part that is shown."""
     parts = {
         "train": (layout.train, prepared.row_ids, 0),
@@ -227,14 +227,14 @@ def points(view: View, prepared: Prepared, layout: Layout) -> Points:
     )
 
 
-def _focus(view: View, prepared: Prepared) -> tuple[int, ...]:
+def _focus(view: View, prepared: PreparedData) -> tuple[int, ...]:
     """The chosen classes, where others stay or share their colors; none where all have colors."""
     repeated = prepared.dataset.n_classes > theme.CLASS_COLORS
     focused = view.color in _BY_CLASS and 0 < len(view.classes) <= _MOST_FOCUS
     return view.classes if focused and (view.others or repeated) else ()
 
 
-def narrow(view: View, prepared: Prepared) -> str:
+def narrow(view: View, prepared: PreparedData) -> str:
     """In words what stays hidden, for where nothing is left."""
     reasons = []
     if not view.parts:
@@ -321,7 +321,7 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
         if shown > theme.CLASS_COLORS:
             what += (
                 f" {theme.CLASS_COLORS} colors stand for {shown} classes: choose up to "
-                f"{_MOST_FOCUS} under “Show a part only”, and each has a color of its own."
+                f"{_MOST_FOCUS} under “Filter”, and each has a color of its own."
             )
     return f"{what} {how} The axes have no unit. Drag to choose, turn the wheel to zoom."
 

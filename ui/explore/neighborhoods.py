@@ -8,7 +8,7 @@ from ui.pictures import picture_grid, thumbnails
 from ui.shell import theme
 from ui.shell.controls import linked
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore.neighborhood import CHOICES, Neighborhood, candidates, neighborhood
 
 _CHOICES = {
@@ -22,7 +22,7 @@ _SHOWN = 16
 _NEIGHBORS = 20  # shown at first
 
 
-def choose(prepared: Prepared, methods: tuple[str, ...]) -> Neighborhood | None:
+def choose(prepared: PreparedData, methods: tuple[str, ...]) -> Neighborhood | None:
     """Draw the choice of a sample; None, and a hint, where there is none to choose."""
     place = st.container(key="stacking_sample")
     left, middle, right = place.columns([15, 43, 19], vertical_alignment="bottom")

@@ -13,7 +13,7 @@ from ui.pictures import selected_rows
 from ui.shell import sentences, theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import prepare
 from wann_core.explore import reliability
 from wann_core.explore.detection import Detection, detection
@@ -22,7 +22,7 @@ RATIOS = tuple(round(0.05 * step, 2) for step in range(21))  # whatever the side
 _KINDS = {"all": "All labels", "clean": "Clean", "flipped": "Flipped"}
 
 
-def find_flips(chosen: Settings, prepared: Prepared) -> None:
+def find_flips(chosen: Settings, prepared: PreparedData) -> None:
     """ROC and precision–recall curves of the scores, or why there are none."""
     if not prepared.noise_ratio:
         st.info(sentences.no_wrong_labels(prepared), icon=":material/info:")
@@ -84,7 +84,7 @@ precision over all steps of recall; guessing has the base rate. Labels that are 
 """  # noqa: E501
 
 
-def of_pairs(prepared: Prepared) -> None:
+def of_pairs(prepared: PreparedData) -> None:
     """Mean reliability by true class and given label; a cell opens its rows."""
     names = prepared.dataset.class_names
     everyone = range(len(names))
@@ -117,7 +117,7 @@ def of_pairs(prepared: Prepared) -> None:
     _show_rows(prepared, rows, what, "pair-rows", nothing=row is None and column is None)
 
 
-def of_ratios(chosen: Settings, prepared: Prepared) -> None:
+def of_ratios(chosen: Settings, prepared: PreparedData) -> None:
     """Mean reliability by given label and noise ratio; a cell opens its rows at that ratio."""
     scenario = prepared.scenario
     if scenario.noise_pattern in (None, "matrix"):
@@ -171,7 +171,7 @@ def of_ratios(chosen: Settings, prepared: Prepared) -> None:
     )
 
 
-def _sweep(chosen: Settings, prepared: Prepared) -> pd.DataFrame | None:
+def _sweep(chosen: Settings, prepared: PreparedData) -> pd.DataFrame | None:
     scenario = prepared.scenario
     roots = chosen.roots
 
@@ -189,7 +189,7 @@ def _sweep(chosen: Settings, prepared: Prepared) -> pd.DataFrame | None:
 
 
 def _heatmap(
-    prepared: Prepared,
+    prepared: PreparedData,
     values: np.ndarray,
     rows: heatmap_cell.Axis,
     columns: heatmap_cell.Axis,
@@ -240,7 +240,13 @@ def _in_words(names: tuple[str, ...], true: int | None, given: int | None) -> st
 
 
 def _show_rows(
-    prepared: Prepared, rows: np.ndarray, what: str, name: str, *, nothing: bool, **settings: str
+    prepared: PreparedData,
+    rows: np.ndarray,
+    what: str,
+    name: str,
+    *,
+    nothing: bool,
+    **settings: str,
 ) -> None:
     if nothing:
         st.info("Click a cell, or choose above, to see its rows.", icon=":material/ads_click:")

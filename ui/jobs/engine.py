@@ -9,7 +9,7 @@ from ui.jobs import jobs
 from ui.shell.settings import Settings
 from wann_core import datasets
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import classify, graph_neighbors, prepare
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ def _source(settings: Settings) -> tuple[tuple[str, int, int], ...]:
         settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
 
 
-def prepared(settings: Settings) -> Prepared:
+def prepared(settings: Settings) -> PreparedData:
     """The scenario's rows, labels and neighbors.
 
     What takes longer runs as a job: the page shows progress and Cancel, ends here, and runs again
@@ -78,7 +78,7 @@ def prepared(settings: Settings) -> Prepared:
     return prepare(scenario, **roots)
 
 
-def reports(settings: Settings, prepared: Prepared, methods: tuple[str, ...]) -> list[Report]:
+def reports(settings: Settings, prepared: PreparedData, methods: tuple[str, ...]) -> list[Report]:
     """One report a method, named as in 'kNN-11', 'ANN', 'WANN'."""
     return [classify(prepared, settings.scenario.with_method(name)) for name in methods]
 
@@ -116,5 +116,5 @@ def fail(settings: Settings, error: Exception) -> NoReturn:
     """Show an error and end the page: a request that cannot be served beside its control."""
     if isinstance(error, WannError):
         settings.refuse(error)
-    jobs.went_wrong(error)
+    jobs.show_internal_error(error)
     st.stop()

@@ -218,7 +218,7 @@ def finished(job: Job, key: str) -> bool:
     return False
 
 
-def went_wrong(error: Exception, *, logged: bool = True) -> None:
+def show_internal_error(error: Exception, *, logged: bool = True) -> None:
     """Tell of an error that is the program's own; its details go to the log alone."""
     if not logged:
         logging.getLogger(__name__).error("a page failed", exc_info=error)

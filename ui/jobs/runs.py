@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.jobs import engine, jobs
 from ui.shell import theme
-from ui.shell.controls import told
+from ui.shell.controls import describe_error
 from ui.shell.settings import LABELS, Settings
 from wann_core import datasets
 from wann_core.experiments import grid
@@ -121,7 +121,7 @@ def start(kind: str, plan: Plan, settings: Settings, passed_over: Sequence[str] 
             if outcome.refused is None:
                 job.partial.append(outcome.record)
             elif outcome.refused.field in passed_over:
-                text = told(outcome.refused, LABELS)
+                text = describe_error(outcome.refused, LABELS)
                 missing[text] = missing.get(text, 0) + 1
             else:
                 raise outcome.refused

@@ -10,14 +10,14 @@ from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core.experiments.k_grid import METHODS, KGrid, k_grid
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 
 _ODD = range(1, 52, 2)  # the steps of the sidebar
 _LOWEST = 0.1  # share of the pairs that may be below the first color
 _BASELINES = {"kNN-11": 11, "kNN-51": 51}
 
 
-def measure(chosen: Settings, prepared: Prepared) -> KGrid | None:
+def measure(chosen: Settings, prepared: PreparedData) -> KGrid | None:
     """The accuracies of all bounds; None while they are being made."""
     own = prepared.scenario.k_min, prepared.scenario.k_max
     values = sorted({*_ODD, *own})
@@ -28,7 +28,7 @@ def measure(chosen: Settings, prepared: Prepared) -> KGrid | None:
     return engine.in_background(chosen, ("k bounds", prepared.scenario.labeling(), own), work)
 
 
-def show_grid(prepared: Prepared, grid: KGrid) -> tuple[str, pd.Series | None]:
+def show_grid(prepared: PreparedData, grid: KGrid) -> tuple[str, pd.Series | None]:
     """Draw the heatmap; the method, and the row of the pair chosen in it."""
     method = linked(
         st.segmented_control,
@@ -113,7 +113,7 @@ def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.
     }
 
 
-def show_knn(prepared: Prepared, grid: KGrid) -> None:
+def show_knn(prepared: PreparedData, grid: KGrid) -> None:
     """Accuracy of kNN against k, ANN and WANN under the present bounds as lines."""
     fill = theme.CLEAN
     percent = 100 * grid.knn[["accuracy", "accuracy_low", "accuracy_high"]]
@@ -175,7 +175,7 @@ def present(grid: KGrid, method: str) -> pd.Series:
     return found.iloc[0]
 
 
-def tell(prepared: Prepared, grid: KGrid, method: str) -> None:
+def tell(prepared: PreparedData, grid: KGrid, method: str) -> None:
     """Present and best bounds in words, and how far to trust the choice."""
     now, best = present(grid, method), grid.best(method)
     first = best.iloc[0]

@@ -14,7 +14,7 @@ from ui.measure import probe_charts
 from ui.pictures import thumbnails
 from ui.shell import theme
 from wann_core.experiments import records as export
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.probes import LOSSES
 
@@ -106,7 +106,9 @@ def _epochs(outcome: Outcome) -> pd.DataFrame:
     return pd.concat([part for part in parts if len(part)]) if any(map(len, parts)) else live
 
 
-def show_results(plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared: Prepared) -> None:
+def show_results(
+    plan: Plan, outcome: Outcome, votes: Sequence[Report], prepared: PreparedData
+) -> None:
     """Table, chart and recalls of the trained methods beside the votes of neighbors."""
     trained = [outcome.records[name] for name in plan.methods if name in outcome.records]
     records = [*map(export.report_record, votes), *trained]
@@ -182,7 +184,7 @@ def _origin(trained: Sequence[dict[str, Any]]) -> str:
 
 
 def _show_recalls(
-    plan: Plan, records: Sequence[dict[str, Any]], votes: Sequence[Report], prepared: Prepared
+    plan: Plan, records: Sequence[dict[str, Any]], votes: Sequence[Report], prepared: PreparedData
 ) -> None:
     st.subheader("Recall by class")
     rows = [report.metrics.recall for report in votes]
@@ -203,7 +205,7 @@ def _show_recalls(
     )
 
 
-def show_fitted_last(outcome: Outcome, prepared: Prepared, plan: Plan) -> None:
+def show_fitted_last(outcome: Outcome, prepared: PreparedData, plan: Plan) -> None:
     """Training rows whose labels a loss fits late or never: a second opinion on wrong labels."""
     probes = [name for name in plan.methods if name in LOSSES]
     if not probes:

@@ -14,7 +14,7 @@ from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core import datasets
 from wann_core.experiments import records
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.methods.probes import LOGISTIC, LOSSES, ProbeSettings, family_of, loss_parameters
@@ -257,7 +257,7 @@ def _portions(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:
     return [part for part in (probes, *([s] for s in scenarios if s.method in LOGISTIC)) if part]
 
 
-def warn_of_few_steps(plan: Plan, prepared: Prepared) -> None:
+def warn_of_few_steps(plan: Plan, prepared: PreparedData) -> None:
     """Say where settings that were made for large data sets leave probes untrained."""
     if not any(name in LOSSES for name in plan.methods):
         return

@@ -12,7 +12,7 @@ import streamlit as st
 from ui.jobs import jobs
 from ui.measure import probes
 from ui.shell import theme, uploads
-from ui.shell.controls import linked, told
+from ui.shell.controls import describe_error, linked
 from ui.shell.settings import DRAWS, IMBALANCES, NORMALIZATIONS, PATTERNS, Folders
 from wann_core import datasets
 from wann_core.errors import WannError
@@ -77,7 +77,7 @@ def choose(folders: Folders) -> SweepPlan | None:
     try:
         return _by_file() if way == "file" else _by_controls(folders)
     except WannError as error:
-        st.error(theme.plain(told(error, {})), icon=":material/error:")
+        st.error(theme.plain(describe_error(error, {})), icon=":material/error:")
         return None
 
 
@@ -267,7 +267,7 @@ def planned(plan: SweepPlan, folders: Folders) -> Planned:
         scenarios = _scenarios(plan.to_toml())
         missing = plan_file.missing(scenarios, **folders.roots)
     except WannError as error:
-        st.error(theme.plain(told(error, {})), icon=":material/error:")
+        st.error(theme.plain(describe_error(error, {})), icon=":material/error:")
         st.stop()
     pairs = dict.fromkeys((s.dataset, s.backbone) for s in scenarios)
     prints = tuple(datasets.fingerprint(*p, **folders.roots) for p in pairs if p not in missing)
@@ -377,4 +377,4 @@ def say(job: jobs.Job) -> None:
     if isinstance(job.error, WannError):
         st.error(theme.plain(str(job.error)), icon=":material/error:")
     elif job.error is not None:
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)

@@ -11,7 +11,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.pictures import picture_grid, thumbnails
 from ui.shell import theme
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 
 _PICTURES = 24
 _ROWS = 1_000  # in the table; the CSV has all
@@ -31,12 +31,12 @@ _LINKS = (
 )
 
 
-def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
+def table(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
     """What is known of rows of a split, one row each.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     split : {'train', 'test'}
     positions : ndarray of int
         Places in the order of training, or among the test rows.
@@ -66,13 +66,13 @@ def table(prepared: Prepared, split: str, positions: npt.NDArray[Any]) -> pd.Dat
 
 
 def show(
-    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+    prepared: PreparedData, split: str, positions: npt.NDArray[Any], name: str, **settings: str
 ) -> None:
     """Pictures of the first rows, a table of them, its CSV, and links to their neighborhoods.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     split : {'train', 'test'}
     positions : ndarray of int
         As for `table`.
@@ -86,7 +86,7 @@ def show(
 
 
 def pictures(
-    prepared: Prepared,
+    prepared: PreparedData,
     split: str,
     positions: npt.NDArray[Any],
     name: str,
@@ -125,7 +125,7 @@ def pictures(
 
 
 def listing(
-    prepared: Prepared, split: str, positions: npt.NDArray[Any], name: str, **settings: str
+    prepared: PreparedData, split: str, positions: npt.NDArray[Any], name: str, **settings: str
 ) -> None:
     """A table of the rows with a link from each, and its CSV."""
     split = _judged(prepared, split)
@@ -154,13 +154,13 @@ def listing(
     charts.download(name, rows, prepared.scenario, f"These {len(rows):,} rows, CSV")
 
 
-def _judged(prepared: Prepared, split: str) -> str:
+def _judged(prepared: PreparedData, split: str) -> str:
     """The split that the rows belong to: without test rows the training rows are judged."""
     return "train" if prepared.leave_one_out else split
 
 
 def _item(
-    prepared: Prepared, split: str, position: int, row: "pd.Series[Any]"
+    prepared: PreparedData, split: str, position: int, row: "pd.Series[Any]"
 ) -> picture_grid.Item:
     source = int(prepared.rows[position]) if split == "train" else position
     flipped = bool(row.get("flipped", False))

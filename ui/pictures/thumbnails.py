@@ -57,8 +57,8 @@ def explain(dataset: Dataset) -> None:
     if dataset.images is None:
         reason = f" ({dataset.images_missing.rstrip('.')})" if dataset.images_missing else ""
         st.caption(
-            f"No images here{theme.plain(reason)}: each line is an embedding, averaged over runs of "
-            "dimensions."
+            f"No images here{theme.plain(reason)}: each line is an embedding, averaged over runs "
+            "of dimensions."
         )
 
 

@@ -57,8 +57,8 @@ def show(chosen: Chosen) -> None:
     found = _compared(chosen.token, field, first, second, score, runs)
     if found is None:
         st.info(
-            f"No run with {theme.plain(first)} has a partner with {theme.plain(second)} that agrees "
-            "in seed and every other field.",
+            f"No run with {theme.plain(first)} has a partner with {theme.plain(second)} that "
+            "agrees in seed and every other field.",
             icon=":material/link_off:",
         )
         return

@@ -22,7 +22,7 @@ from wann_core.review.ledger import ledger_of, review_folder
 from wann_core.storage.memory_cache import SharedCache
 
 _KIND = "audit"
-_PROBE = "Ask logistic regression, too"
+_PROBE = "Also use logistic regression"
 _NAMES = {
     "combined": "Combined",
     "neighbors": "Neighbors",
@@ -100,7 +100,7 @@ def sidebar() -> Asked:
         )
         pattern = linked(
             st.selectbox,
-            "Flip labels for practice",
+            "Inject known errors (training)",
             key="practice",
             options=list(_PATTERNS),
             format_func=_PATTERNS.__getitem__,
@@ -167,7 +167,7 @@ def case(asked: Asked) -> Case:
         if isinstance(job.error, WannError):
             text = str(job.error).replace("--no_probe", f"switching off “{_PROBE}”")
             asked.source.refuse(WannError(text, job.error.field))
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)
         st.button("Try again", on_click=_restart, args=(asked, key))
         st.stop()
     return _ranked_by(job.result, asked.score)

@@ -11,7 +11,7 @@ from ui.review import imports
 from ui.review.audit import Asked
 from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import navigation, theme
-from ui.shell.controls import told
+from ui.shell.controls import describe_error
 from wann_core.errors import WannError
 from wann_core.review import export_labels
 from wann_core.review.corrections import Corrected, corrected
@@ -205,11 +205,11 @@ def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None
         st.info("Cancelled; nothing was written.", icon=":material/cancel:")
     elif isinstance(job.error, WannError):
         labels = {"dataset": "Name of the new data set"}
-        place.error(theme.plain(told(job.error, labels)), icon=":material/error:")
+        place.error(theme.plain(describe_error(job.error, labels)), icon=":material/error:")
     elif isinstance(job.error, OSError):
         place.error(theme.plain(f"{job.error.strerror}: {job.error.filename}."))
     elif job.error is not None:
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)
     else:
         st.success(
             f"**{theme.plain(name.strip())}** is written, under {theme.plain(case.data.backbone)}.",

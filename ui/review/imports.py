@@ -11,7 +11,7 @@ from ui.jobs import jobs
 from ui.review import card_list
 from ui.review.data import Case
 from ui.shell import theme, uploads
-from ui.shell.controls import told
+from ui.shell.controls import describe_error
 from wann_core.errors import WannError
 from wann_core.review.import_cleanlab import read_cleanlab
 from wann_core.review.imports import Incoming, import_verdicts, read_verdicts
@@ -56,9 +56,9 @@ def _read(case: Case, kind: str, file: uploads.File) -> None:
     if not jobs.finished(job, "cancel_import"):
         return
     if isinstance(job.error, WannError):
-        st.error(theme.plain(told(job.error, {})), icon=":material/error:")
+        st.error(theme.plain(describe_error(job.error, {})), icon=":material/error:")
     elif job.error is not None:
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)
     elif job.state is jobs.State.CANCELLED:
         st.info("Reading was cancelled.", icon=":material/cancel:")
     elif kind == "cleanlab":

@@ -82,7 +82,7 @@ def show(case: Case, asked: Asked) -> None:
     elif isinstance(job.error, WannError):
         st.error(theme.plain(str(job.error)), icon=":material/error:")
     elif job.error is not None:
-        jobs.went_wrong(job.error)
+        jobs.show_internal_error(job.error)
     else:
         _show(case, job.result)
 

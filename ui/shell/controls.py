@@ -38,7 +38,7 @@ def typed_path(text: str) -> Path:
         return path
 
 
-def told(error: WannError, labels: Mapping[str, str]) -> str:
+def describe_error(error: WannError, labels: Mapping[str, str]) -> str:
     """An error as a sentence, with the labels of controls in place of the engine's names."""
     text = str(error)
     for field, label in labels.items():

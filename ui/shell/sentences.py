@@ -6,7 +6,7 @@ import numpy as np
 
 from ui.shell import theme
 from wann_core.datasets import catalog
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import paired_gain_interval
 
@@ -20,7 +20,7 @@ _NOISE = {
 _REFERENCE = "kNN-11"
 
 
-def settings(prepared: Prepared) -> str:
+def settings(prepared: PreparedData) -> str:
     """What the settings mean, in Markdown."""
     scenario, data = prepared.scenario, prepared.dataset
     tested = f"and {len(prepared.y_test):,} test rows"
@@ -44,7 +44,7 @@ def settings(prepared: Prepared) -> str:
     )
 
 
-def no_wrong_labels(prepared: Prepared) -> str:
+def no_wrong_labels(prepared: PreparedData) -> str:
     """What to say, and to do, where no label is known to be wrong."""
     known = prepared.dataset.train.clean is not None or (
         prepared.dataset.name in catalog.ENTRIES and not catalog.is_noisy(prepared.dataset.name)
@@ -115,7 +115,7 @@ def _gain(report: Report, reference: Report) -> str | None:
 
 
 METHODS = """
-| | who votes on a sample | what a vote counts |
+| | who votes on a sample | weight of a vote |
 |---|---|---|
 | **kNN-11**, **kNN-51** | its 11 or 51 nearest training rows | one |
 | **ANN**, adaptive NN | as many as the adaptive k of its nearest training row | one |

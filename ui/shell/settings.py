@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.shell import navigation, theme
-from ui.shell.controls import linked, told, typed_path
+from ui.shell.controls import describe_error, linked, typed_path
 from wann_core import datasets
 from wann_core.datasets import catalog
 from wann_core.errors import WannError
@@ -43,7 +43,7 @@ LABELS = {
     "transition_matrix": "Transition matrix",
     "draw": "How noise is drawn",
     "seed": "Seed",
-    "k": "One more kNN, with k",
+    "k": "Additional kNN: k",
     "k_min": "Bounds of the adaptive k",
     "k_max": "Bounds of the adaptive k",
     "normalization": "Normalization",
@@ -56,7 +56,7 @@ _MATRIX_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class Folders:
-    """Where data lie.
+    """Data folders.
 
     Attributes
     ----------
@@ -264,7 +264,7 @@ def sidebar() -> Settings:
 
 
 def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
-    with st.expander("Where data lie", expanded=expanded):
+    with st.expander("Data folders", expanded=expanded):
         databases = form(
             st.text_input,
             "database_root",
@@ -291,7 +291,7 @@ def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, 
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
         if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", DATABASE_ROOT):
-            form.places["database_root"].error(theme.plain(told(error, LABELS)))
+            form.places["database_root"].error(theme.plain(describe_error(error, LABELS)))
     names = list(dict.fromkeys(name for name, _ in pairs))
     navigation.opened("dataset", names)
     dataset = form(st.selectbox, "dataset", "dataset", options=names)
@@ -378,7 +378,7 @@ def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
-    text = theme.plain(told(error, LABELS))
+    text = theme.plain(describe_error(error, LABELS))
     if error.field in places:
         places[error.field].error(text, icon=":material/error:")
         st.info("Change the setting marked in the sidebar to go on.", icon=":material/arrow_back:")

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from wann_core.errors import WannError, check_choice
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import BASELINES, Scenario, classify, graph_neighbors, prepare
 from wann_core.methods.probes import LOSSES, TRAINED
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
@@ -141,7 +141,7 @@ def run_all(
     ends = list(itertools.accumulate(run_units(todo)))
     neighbors = _most_neighbors(todo)
     together = _batches(todo)
-    prepared: Prepared | None = None
+    prepared: PreparedData | None = None
     trained: dict[int, TrainedReport] = {}
     before = 0
     for i, (scenario, end) in enumerate(zip(todo, ends, strict=True)):
@@ -198,7 +198,7 @@ def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
 def _vote(
     scenario: Scenario,
     neighbors: int,
-    prepared: Prepared | None,
+    prepared: PreparedData | None,
     progress: Progress,
     database_root: str | Path,
     dataset_root: str | Path,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.errors import WannError, check_number
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval
 from wann_core.parallel import in_slices
 from wann_core.progress import Progress
@@ -138,7 +138,7 @@ class KGrid:
 
 
 def k_grid(
-    prepared: Prepared,
+    prepared: PreparedData,
     k_mins: Sequence[int],
     k_maxs: Sequence[int],
     *,
@@ -147,11 +147,11 @@ def k_grid(
     """Judge ANN and WANN under all pairs of bounds in which k_min is not above k_max.
 
     Each number is the one that `classify` gives for a scenario under these bounds; where there are
-    few rows the bounds are cut as there, see `Prepared.k_bounds`.
+    few rows the bounds are cut as there, see `PreparedData.k_bounds`.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
         Its scenario's own bounds are what gains refer to.
     k_mins, k_maxs : sequence of int
     progress : callable, optional

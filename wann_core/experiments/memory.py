@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wann_core.datasets import Dataset
 from wann_core.experiments.prepared import (
     Geometry,
-    Prepared,
+    PreparedData,
     Reducer,
     add_labels,
     make_geometry,
@@ -32,7 +32,7 @@ _reducers = SharedCache(max_bytes=1 << 28)
 
 
 @dataclasses.dataclass(frozen=True)
-class Maker:
+class PreparationCache:
     """Makes what a scenario needs of one data set, or finds it made.
 
     Attributes
@@ -51,12 +51,12 @@ class Maker:
     graph_k: int
     progress: Progress | None
 
-    def labeled(self, labeling: "Scenario") -> Prepared:
+    def labeled(self, labeling: "Scenario") -> PreparedData:
         """Rows, labels and neighbors of a `Scenario.labeling`."""
         build = partial(self._build_labeled, labeling)
         return _labeled.get((self.source, labeling, self.graph_k), build)
 
-    def _build_labeled(self, labeling: "Scenario") -> tuple[Prepared, int]:
+    def _build_labeled(self, labeling: "Scenario") -> tuple[PreparedData, int]:
         geometry = labeling.geometry()
         base = self._geometry(geometry)
         search = partial(self._search, labeling.search)

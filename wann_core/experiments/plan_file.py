@@ -112,8 +112,8 @@ def parse(text: str) -> SweepPlan:
     Raises
     ------
     WannError
-        If it is no TOML or too large, a key is unknown, a value is of the wrong type or out of
-        range, or it asks for no run or too many; `field` names the key.
+        If it is not valid TOML or too large, a key is unknown, a value is of the wrong type or out
+        of range, or it asks for no run or too many; `field` names the key.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def parse(text: str) -> SweepPlan:
         if not _is_toml(found):
             raise ValueError("whole numbers have at most 64 bits")
     except (ValueError, RecursionError) as error:
-        raise WannError(f"the plan is no TOML: {error}.") from error
+        raise WannError(f"the plan is not valid TOML: {error}.") from error
     grids = found.pop("grid", None)
     if not isinstance(grids, list) or not all(isinstance(grid, dict) for grid in grids):
         raise WannError("a plan needs at least one [[grid]] table.", "grid")

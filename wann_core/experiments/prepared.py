@@ -24,7 +24,7 @@ Reducer = reduction.Reducer
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedData:
     """A scenario's training and test rows, labels and neighbors, ready for votes.
 
     Attributes
@@ -102,7 +102,7 @@ class Report:
     ----------
     scenario : Scenario
         With the method and k that answered.
-    prepared : Prepared
+    prepared : PreparedData
     predictions : ndarray of shape (m,), int64
         Class of each test row.
     voters : ndarray of shape (m,), int32
@@ -113,7 +113,7 @@ class Report:
     """
 
     scenario: "Scenario"
-    prepared: Prepared
+    prepared: PreparedData
     predictions: Array
     voters: Array
     metrics: Metrics
@@ -206,7 +206,7 @@ def add_labels(
     base_graph: Callable[[], NeighborGraph],
     search: Callable[[Array, Array], NeighborGraph],
     fitted: Callable[[Callable[[], Reducer]], Reducer] = just_fit,
-) -> Prepared:
+) -> PreparedData:
     """Add the noise to the labels and, under LDA and fLDA, reduce by them and search again.
 
     `base_graph()` is the graph of the geometry, which LDA alone has no use for;
@@ -240,7 +240,7 @@ def add_labels(
         graph = search(X_train, X_test)
     for array in (noisy.labels, clean):
         array.setflags(write=False)
-    return Prepared(
+    return PreparedData(
         scenario=labeling,
         dataset=data,
         rows=base.rows,

@@ -17,7 +17,7 @@ import pandas as pd
 
 from wann_core import datasets
 from wann_core.errors import check_choice
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.probe_data import ProbeData, Source, make_data
 from wann_core.experiments.scenario import Scenario, prepare
 from wann_core.methods.metrics import Metrics
@@ -48,7 +48,7 @@ class TrainedReport:
     ----------
     scenario : Scenario
         With the method that answered.
-    prepared : ProbeData or Prepared
+    prepared : ProbeData or PreparedData
         The rows that it was trained on: a probe's own, or those of the neighbor votes.
     predictions : ndarray of shape (m,), int64
         Class of each test row.
@@ -61,7 +61,7 @@ class TrainedReport:
     """
 
     scenario: Scenario
-    prepared: ProbeData | Prepared
+    prepared: ProbeData | PreparedData
     predictions: Array
     confidence: Array
     metrics: Metrics

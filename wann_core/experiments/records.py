@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import recall_by_frequency
 from wann_core.methods.probes import LOSSES, ProbeSettings
@@ -109,7 +109,7 @@ def graph_record(graph: NeighborGraph) -> dict[str, Any]:
     }
 
 
-def _space(prepared: Prepared) -> dict[str, Any]:
+def _space(prepared: PreparedData) -> dict[str, Any]:
     """The dimensions that neighbors were searched in, what they cost, and the k that came of it.
 
     Bytes are those of the training embeddings as float32; seconds are those of the reduction and
@@ -143,7 +143,7 @@ def predictions(report: Report) -> pd.DataFrame:
     )
 
 
-def training_rows(prepared: Prepared) -> pd.DataFrame:
+def training_rows(prepared: PreparedData) -> pd.DataFrame:
     """row, label, clean_label, adaptive_k, reliability of every training row, in its order."""
     return pd.DataFrame(
         {
@@ -156,7 +156,7 @@ def training_rows(prepared: Prepared) -> pd.DataFrame:
     )
 
 
-def class_counts(prepared: Prepared) -> pd.DataFrame:
+def class_counts(prepared: PreparedData) -> pd.DataFrame:
     """class_id, class_name, and the training rows of each class before and after noise."""
     n_classes = prepared.dataset.n_classes
     return pd.DataFrame(
@@ -169,7 +169,7 @@ def class_counts(prepared: Prepared) -> pd.DataFrame:
     )
 
 
-def transitions(prepared: Prepared) -> pd.DataFrame:
+def transitions(prepared: PreparedData) -> pd.DataFrame:
     """clean_class, given_class and the realized share of every class pair."""
     names = prepared.dataset.class_names
     return pd.DataFrame(

@@ -15,8 +15,8 @@ import numpy as np
 
 from wann_core import datasets
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.experiments.memory import Maker
-from wann_core.experiments.prepared import Prepared, Report
+from wann_core.experiments.memory import PreparationCache
+from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.methods import reduction, sampling
 from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes import LOGISTIC, LOSSES, TRAINED, ProbeSettings
@@ -214,7 +214,7 @@ def prepare(
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
-) -> Prepared:
+) -> PreparedData:
     """Load, sample, label, normalize and reduce the data, and find its neighbors.
 
     Parameters
@@ -227,7 +227,7 @@ def prepare(
 
     Returns
     -------
-    Prepared
+    PreparedData
         Shared with later callers: its arrays must not be written to.
 
     Raises
@@ -238,18 +238,18 @@ def prepare(
     started = time.perf_counter()
     place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
     data, source = datasets.load(*place), datasets.fingerprint(*place)
-    maker = Maker(data, source, graph_neighbors(scenario), progress)
+    maker = PreparationCache(data, source, graph_neighbors(scenario), progress)
     labeled = maker.labeled(scenario.labeling())
     seconds = time.perf_counter() - started
     return dataclasses.replace(labeled, scenario=scenario, seconds=seconds)
 
 
-def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
+def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:
     """Let a method answer for the test rows.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     scenario : Scenario, optional
         Names the method and k, and may differ from the prepared one in these only; by default the
         prepared scenario itself.
@@ -272,7 +272,7 @@ def classify(prepared: Prepared, scenario: Scenario | None = None) -> Report:
     return Report(asked, prepared, predictions, voters, metrics, seconds)
 
 
-def cast_votes(prepared: Prepared, asked: Scenario) -> tuple[Array, Array]:
+def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
     """What the neighbors of the test rows vote for, and how many of them vote.
 
     Returns

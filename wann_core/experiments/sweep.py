@@ -38,8 +38,8 @@ class Outcome(NamedTuple):
     scenario : Scenario
         As it was asked for.
     record : dict
-        Its `records.report_record`; with `stored_at` if an earlier run answered, and empty if it was
-        refused.
+        Its `records.report_record`; with `stored_at` if an earlier run answered, and empty if it
+        was refused.
     refused : WannError or None
         Why the data cannot serve it.
     """

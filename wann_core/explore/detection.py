@@ -11,7 +11,7 @@ from sklearn.metrics import (
 )
 
 from wann_core.audit.evidence import Evidence
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
 SCORES = ("eta", "vote_share", "eta_share", "neighbors")
@@ -47,7 +47,7 @@ class Detection:
         return self.flips / self.rows
 
 
-def beliefs(prepared: Prepared) -> dict[str, Array]:
+def beliefs(prepared: PreparedData) -> dict[str, Array]:
     """How far each score believes the given labels of the training rows: low is doubtful.
 
     Returns
@@ -70,7 +70,7 @@ def beliefs(prepared: Prepared) -> dict[str, Array]:
     }
 
 
-def detection(prepared: Prepared) -> Detection | None:
+def detection(prepared: PreparedData) -> Detection | None:
     """Curves and areas of every score; None unless there are right and wrong labels both.
 
     Labels that are wrong without anyone knowing count as right ones.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.errors import WannError, check_choice
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.voting import vote, vote_shares
 from wann_core.typing import Array
@@ -21,7 +21,7 @@ class Neighborhood:
 
     Attributes
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     split : {'train', 'test'}
     position : int
         Row of the sample in the prepared split.
@@ -30,7 +30,7 @@ class Neighborhood:
     distances : ndarray of shape (K,), float32
     """
 
-    prepared: Prepared
+    prepared: PreparedData
     split: str
     position: int
     ids: Array
@@ -101,7 +101,7 @@ class Neighborhood:
         return np.asarray(cast.cumsum(axis=0) / weights.cumsum()[:, None])
 
 
-def neighborhood(prepared: Prepared, split: str, row_id: int) -> Neighborhood:
+def neighborhood(prepared: PreparedData, split: str, row_id: int) -> Neighborhood:
     """The neighborhood of the sample with this row id.
 
     Raises
@@ -121,12 +121,12 @@ def neighborhood(prepared: Prepared, split: str, row_id: int) -> Neighborhood:
     return Neighborhood(prepared, split, position, ids[position], distances[position])
 
 
-def row_ids(prepared: Prepared, split: str) -> Array:
+def row_ids(prepared: PreparedData, split: str) -> Array:
     """Row ids of a split in the source's own file."""
     return prepared.row_ids if split == "train" else prepared.test_ids
 
 
-def predictions(prepared: Prepared, split: str, method: str) -> Array:
+def predictions(prepared: PreparedData, split: str, method: str) -> Array:
     """What a method says of every row of a split; a training row has no vote on itself.
 
     Its label counts all the same in the adaptive k of those that vote on it.
@@ -137,13 +137,13 @@ def predictions(prepared: Prepared, split: str, method: str) -> Array:
 
 
 def candidates(
-    prepared: Prepared, split: str, choice: str, count: int, methods: tuple[str, ...], seed: int
+    prepared: PreparedData, split: str, choice: str, count: int, methods: tuple[str, ...], seed: int
 ) -> Array:
     """Row ids worth a look.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     split : {'train', 'test'}
     choice : {'random', 'wrong', 'unreliable', 'disagreement'}
         'wrong': training rows with a wrong label, test rows that WANN gets wrong; at random.
@@ -192,7 +192,7 @@ def candidates(
     return np.asarray(row_ids(prepared, split)[rng.permutation(pool)[:count]])
 
 
-def neighbors_of(prepared: Prepared, split: str) -> tuple[Array, Array]:
+def neighbors_of(prepared: PreparedData, split: str) -> tuple[Array, Array]:
     """Positions of the nearest training rows of every row of a split, and their distances."""
     graph = prepared.graph
     if split == "train":
@@ -201,7 +201,7 @@ def neighbors_of(prepared: Prepared, split: str) -> tuple[Array, Array]:
     return graph.test_ids, graph.test_distances
 
 
-def _electorate(prepared: Prepared, ids: Array, method: str) -> tuple[Array, Array | None]:
+def _electorate(prepared: PreparedData, ids: Array, method: str) -> tuple[Array, Array | None]:
     """How many neighbors vote on each row under a method, and the weights of their votes."""
     asked: Scenario = prepared.scenario.with_method(method)
     if asked.method == "kNN":

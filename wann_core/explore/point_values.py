@@ -3,7 +3,7 @@
 import numpy as np
 
 from wann_core.errors import check_choice
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore.neighborhood import SPLITS, neighbors_of, predictions
 from wann_core.typing import Array
 
@@ -11,12 +11,12 @@ VALUES = ("observed", "true", "flipped", "reliability", "adaptive_k", "agreement
 CORRECT = "correct-"  # and the name of a method
 
 
-def values(prepared: Prepared, split: str, what: str) -> Array:
+def values(prepared: PreparedData, split: str, what: str) -> Array:
     """One value a row.
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     split : {'train', 'test'}
     what : str
         'observed', 'true': class ids; a test row has its true one only. 'flipped': whether they

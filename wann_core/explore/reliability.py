@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario, prepare
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
 from wann_core.progress import Progress
@@ -16,7 +16,7 @@ from wann_core.typing import Array
 KINDS = ("all", "clean", "flipped")
 
 
-def distribution(prepared: Prepared) -> pd.DataFrame:
+def distribution(prepared: PreparedData) -> pd.DataFrame:
     """How many clean and flipped labels have each adaptive k.
 
     Returns
@@ -44,7 +44,7 @@ def distribution(prepared: Prepared) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def by_class_pair(prepared: Prepared) -> pd.DataFrame:
+def by_class_pair(prepared: PreparedData) -> pd.DataFrame:
     """Mean reliability of the rows of each true class under each given label.
 
     Returns
@@ -69,7 +69,7 @@ def by_class_pair(prepared: Prepared) -> pd.DataFrame:
     )
 
 
-def adaptive_k_by_class(prepared: Prepared) -> pd.DataFrame:
+def adaptive_k_by_class(prepared: PreparedData) -> pd.DataFrame:
     """Share of each adaptive k among the rows of each given label.
 
     Returns
@@ -143,13 +143,13 @@ def by_ratio(
     return pd.concat(frames, ignore_index=True)
 
 
-def of_kind(prepared: Prepared, kind: str) -> Array:
+def of_kind(prepared: PreparedData, kind: str) -> Array:
     """Which training rows are of a kind of `KINDS`, shape (n,), bool."""
     flipped: Array = prepared.labels != prepared.clean_labels
     return {"all": np.ones(len(flipped), bool), "clean": ~flipped, "flipped": flipped}[kind]
 
 
-def _by_label(prepared: Prepared, kind: str) -> pd.DataFrame:
+def _by_label(prepared: PreparedData, kind: str) -> pd.DataFrame:
     n, rows = prepared.dataset.n_classes, of_kind(prepared, kind)
     counts, means = _means(prepared.labels[rows], prepared.reliability[rows], n)
     return pd.DataFrame(

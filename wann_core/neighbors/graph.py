@@ -113,7 +113,7 @@ class NeighborGraph:
         check_choice("search", search, SEARCHES)
         k_train = min(k, len(train) - 1)
         total = len(train) + (0 if test is None else len(test))
-        told = _Told(progress, total)
+        told = _SearchProgress(progress, total)
         flat = Flat(train)
         chosen = Plan()
         if search == "auto":
@@ -166,7 +166,7 @@ def _made(chosen: Plan, certain: Array) -> dict[str, Any]:
     }
 
 
-class _Told:
+class _SearchProgress:
     """A caller's progress, in the terms of a search."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
@@ -174,7 +174,7 @@ class _Told:
 
     def planning(self, _: int) -> None:
         if self.progress is not None:
-            self.progress(0, self.total, "choosing a search")
+            self.progress(0, self.total, "picking the fastest neighbor search (once per data set)")
 
     def searching(self, before: int) -> Callable[[int], None]:
         def tell(done: int) -> None:

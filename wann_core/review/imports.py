@@ -10,7 +10,7 @@ from wann_core.datasets.tables import Limits
 from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
 from wann_core.review.ledger import Ledger, rows_in_force
-from wann_core.review.ledger_file import reading_strange
+from wann_core.review.ledger_file import open_untrusted
 from wann_core.review.matching import Matcher
 from wann_core.review.verdict import Verdict, checked
 
@@ -176,7 +176,7 @@ def _is_sqlite(path: Path) -> bool:
 
 def _of_ledger(path: Path, limits: Limits) -> list[tuple[Verdict, str]]:
     limits.check(bytes=path.stat().st_size)
-    with reading_strange(path) as database:
+    with open_untrusted(path) as database:
         count = database.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0]
         limits.check(rows=count)
         found = []

@@ -65,7 +65,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def reading_strange(path: Path) -> Iterator[sqlite3.Connection]:
+def open_untrusted(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection to a file that came from elsewhere: nothing is written, no lock is taken.
 
     Raises

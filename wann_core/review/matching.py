@@ -35,14 +35,18 @@ class Matcher:
             return "no such sample"
         split = self.data.splits[at[0]]
         name = shown(split.names[at[1]]) if split.names is not None else ""
-        if verdict.id and name and _unbroken(name) not in map(_unbroken, meant(verdict.id)):
+        if (
+            verdict.id
+            and name
+            and _unbroken(name) not in map(_unbroken, unescape_formula(verdict.id))
+        ):
             return "another name"
         given = self.data.class_names[split.y[at[1]]]
-        if given not in meant(verdict.given_label):
+        if given not in unescape_formula(verdict.given_label):
             return "another given label"
         new = verdict.new_label
         if new is not None:
-            new = next((label for label in meant(new) if label in self.classes), None)
+            new = next((label for label in unescape_formula(new) if label in self.classes), None)
             if new is None or new == given:
                 return "no class of the data set"
         row = int(split.ids[at[1]])
@@ -50,13 +54,15 @@ class Matcher:
 
     def _place(self, verdict: Verdict) -> tuple[str, int] | None:
         if verdict.row < 0:
-            return next((self.by_name[n] for n in meant(verdict.id) if n in self.by_name), None)
+            return next(
+                (self.by_name[n] for n in unescape_formula(verdict.id) if n in self.by_name), None
+            )
         place = self.by_row.get((verdict.split, verdict.row))
         return None if place is None else (verdict.split, place)
 
     def class_id(self, text: str) -> int | None:
         """Class of a name, or of a class id where it is no name."""
-        for label in meant(text):
+        for label in unescape_formula(text):
             if label in self.classes:
                 return self.classes[label]
         try:
@@ -125,6 +131,6 @@ def shown(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def meant(text: str) -> tuple[str, ...]:
+def unescape_formula(text: str) -> tuple[str, ...]:
     """A text and, where an apostrophe may only have kept it from being a formula, what follows."""
     return (text, text[1:]) if text[:1] == "'" and text[1:2] in tuple("=+-@\t\n") else (text,)

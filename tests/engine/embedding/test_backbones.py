@@ -91,7 +91,8 @@ def test_pixels_of_arrays_can_be_resized(tmp_path: Path) -> None:
 def test_pixels_need_no_torch() -> None:
     script = (
         "import sys; from pathlib import Path; from tests.helpers.pictures import arrays;"
-        "from wann_core.embedding.backbones import load_backbone; from wann_core.embedding.embed import embed;"
+        "from wann_core.embedding.backbones import load_backbone;"
+        "from wann_core.embedding.embed import embed;"
         "embed(arrays(9), load_backbone('pixels'), Path(sys.argv[1]));"
         "assert not {'torch', 'timm', 'torchvision'} & set(sys.modules)"
     )

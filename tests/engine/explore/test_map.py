@@ -10,7 +10,7 @@ from scipy.spatial import Delaunay
 
 from wann_core import Scenario, prepare
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map, umap_process
 from wann_core.explore.map import Layout, digest, pca_map, umap_map
 from wann_core.neighbors.graph import NeighborGraph
@@ -23,17 +23,17 @@ pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def prepared() -> PreparedData:
     return prepare(NOISY)
 
 
 @pytest.fixture(scope="module")
-def start(prepared: Prepared) -> Array:
+def start(prepared: PreparedData) -> Array:
     return pca_map(prepared.X_train, prepared.X_test).train
 
 
 @pytest.fixture(scope="module")
-def made(prepared: Prepared, start: Array) -> Layout:
+def made(prepared: PreparedData, start: Array) -> Layout:
     return umap_map(prepared.graph, start)
 
 
@@ -41,7 +41,7 @@ def forbidden(*_: object) -> None:
     raise AssertionError("fitted again")
 
 
-def test_pca_map_is_the_projection_on_the_leading_directions(prepared: Prepared) -> None:
+def test_pca_map_is_the_projection_on_the_leading_directions(prepared: PreparedData) -> None:
     found = pca_map(prepared.X_train, prepared.X_test)
     mean = prepared.X_train.mean(axis=0)
     _, _, axes = np.linalg.svd(prepared.X_train - mean, full_matrices=False)
@@ -58,7 +58,7 @@ def test_one_column_has_no_second_direction() -> None:
 
 
 def test_layout_is_that_of_umap_given_the_same_neighbors(
-    prepared: Prepared, start: Array, made: Layout
+    prepared: PreparedData, start: Array, made: Layout
 ) -> None:
     import umap
 
@@ -84,7 +84,9 @@ def test_start_from_one_place_is_driven_apart() -> None:
     assert np.isfinite(umap_process.place(found, ids, distances)).all()
 
 
-def test_test_rows_lie_inside_the_hull_of_their_neighbors(prepared: Prepared, made: Layout) -> None:
+def test_test_rows_lie_inside_the_hull_of_their_neighbors(
+    prepared: PreparedData, made: Layout
+) -> None:
     ids = prepared.graph.test_ids
     assert ids is not None
     assert made.test.shape == (len(ids), 2)
@@ -104,7 +106,7 @@ def test_nearer_neighbors_weigh_more(made: Layout) -> None:
 
 
 def test_layout_is_made_once_whatever_the_labels(
-    prepared: Prepared, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    prepared: PreparedData, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WANN_CACHE", str(tmp_path))
     fits = []
@@ -137,7 +139,7 @@ def test_digest_tells_geometries_apart_and_nothing_else() -> None:
 
 
 def test_cancel_ends_the_process_and_keeps_nothing(
-    prepared: Prepared, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    prepared: PreparedData, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     class Stop(Exception):
         pass

@@ -4,28 +4,30 @@ import numpy as np
 import pytest
 
 from wann_core import Scenario, WannError, adaptive_k, classify, prepare
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.explore.neighborhood import candidates, neighborhood, predictions, row_ids
 
 METHODS = ("kNN-11", "kNN-51", "ANN", "WANN")
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def prepared() -> PreparedData:
     return prepare(
         Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact", num_subsamples=600, seed=3)
     )
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_test_rows_are_answered_as_classify_answers_them(prepared: Prepared, method: str) -> None:
+def test_test_rows_are_answered_as_classify_answers_them(
+    prepared: PreparedData, method: str
+) -> None:
     report = classify(prepared, prepared.scenario.with_method(method))
     assert np.array_equal(predictions(prepared, "test", method), report.predictions)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("method", METHODS)
-def test_votes_name_the_predicted_class(prepared: Prepared, split: str, method: str) -> None:
+def test_votes_name_the_predicted_class(prepared: PreparedData, split: str, method: str) -> None:
     answers = predictions(prepared, split, method)
     for position in range(0, len(answers), 37):
         sample = neighborhood(prepared, split, int(row_ids(prepared, split)[position]))
@@ -35,12 +37,12 @@ def test_votes_name_the_predicted_class(prepared: Prepared, split: str, method: 
         assert sample.answer(method) == answers[position]
 
 
-def test_training_sample_is_not_its_own_neighbor(prepared: Prepared) -> None:
+def test_training_sample_is_not_its_own_neighbor(prepared: PreparedData) -> None:
     for row in prepared.row_ids[:20]:
         assert int(row) not in set(neighborhood(prepared, "train", int(row)).table()["row"])
 
 
-def test_table_follows_the_source(prepared: Prepared) -> None:
+def test_table_follows_the_source(prepared: PreparedData) -> None:
     row = int(prepared.dataset.test.ids[5])
     sample = neighborhood(prepared, "test", row)
     table = sample.table()
@@ -55,7 +57,7 @@ def test_table_follows_the_source(prepared: Prepared) -> None:
     assert sample.true_label == sample.given_label == data.test.y[5]
 
 
-def test_share_curve_ends_at_the_votes(prepared: Prepared) -> None:
+def test_share_curve_ends_at_the_votes(prepared: PreparedData) -> None:
     sample = neighborhood(prepared, "test", int(prepared.dataset.test.ids[11]))
     k = sample.adaptive_k
     assert np.allclose(sample.share_curve(weighted=False)[k - 1], sample.votes("ANN"))
@@ -63,7 +65,7 @@ def test_share_curve_ends_at_the_votes(prepared: Prepared) -> None:
     assert np.allclose(sample.share_curve(weighted=False)[10], sample.votes("kNN-11"))
 
 
-def test_candidates_are_what_they_are_called(prepared: Prepared) -> None:
+def test_candidates_are_what_they_are_called(prepared: PreparedData) -> None:
     given = dict(zip(prepared.row_ids, prepared.labels, strict=True))
     clean = dict(zip(prepared.row_ids, prepared.clean_labels, strict=True))
     wrong = candidates(prepared, "train", "wrong", 30, METHODS, 0)
@@ -82,7 +84,7 @@ def test_candidates_are_what_they_are_called(prepared: Prepared) -> None:
         assert said["WANN"][position[row]] != prepared.y_test[position[row]]
 
 
-def test_random_candidates_depend_on_the_seed(prepared: Prepared) -> None:
+def test_random_candidates_depend_on_the_seed(prepared: PreparedData) -> None:
     first, again, other = (
         list(candidates(prepared, "train", "random", 16, METHODS, seed)) for seed in (1, 1, 2)
     )
@@ -93,13 +95,13 @@ def test_clean_data_have_no_wrong_labels() -> None:
     assert not len(candidates(prepare(Scenario()), "train", "wrong", 5, METHODS, 0))
 
 
-def test_adaptive_k_is_that_of_the_nearest_row(prepared: Prepared) -> None:
+def test_adaptive_k_is_that_of_the_nearest_row(prepared: PreparedData) -> None:
     sample = neighborhood(prepared, "test", int(prepared.dataset.test.ids[0]))
     k = adaptive_k(prepared.graph.train_ids, prepared.labels, 11, 51)
     assert sample.adaptive_k == k[sample.ids[0]]
 
 
 @pytest.mark.parametrize(("split", "row"), [("train", 10**9), ("test", -1), ("other", 0)])
-def test_what_is_not_there_is_refused(prepared: Prepared, split: str, row: int) -> None:
+def test_what_is_not_there_is_refused(prepared: PreparedData, split: str, row: int) -> None:
     with pytest.raises(WannError):
         neighborhood(prepared, split, row)

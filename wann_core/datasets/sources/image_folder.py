@@ -82,8 +82,8 @@ def open_images(
     labels = sorted({image.label for image in found if image.label}, key=_natural)
     if not labels:
         raise WannError(
-            f"{str(root)!r} holds no labeled images: one folder a class is needed, below train "
-            "and test if there is a split, or a metadata.csv with file_name and label.",
+            f"{str(root)!r} holds no labeled images: one subfolder per class is needed, below "
+            "train and test if there is a split, or a metadata.csv with file_name and label.",
             "dataset",
         )
     ids = {label: i for i, label in enumerate(labels)}

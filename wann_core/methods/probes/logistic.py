@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import Prepared
+from wann_core.experiments.prepared import PreparedData
 from wann_core.parallel import blas, each
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -57,7 +57,9 @@ class LogisticFit:
     seconds: float
 
 
-def fit_logistic(prepared: Prepared, method: str, progress: Progress | None = None) -> LogisticFit:
+def fit_logistic(
+    prepared: PreparedData, method: str, progress: Progress | None = None
+) -> LogisticFit:
     """Fit to a scenario's noisy labels and answer for its test rows.
 
     C is the one of `C_GRID` with the best accuracy on noisy labels in 5-fold cross-validation, on
@@ -66,7 +68,7 @@ def fit_logistic(prepared: Prepared, method: str, progress: Progress | None = No
 
     Parameters
     ----------
-    prepared : Prepared
+    prepared : PreparedData
     method : {'logreg', 'logreg_reliability', 'logreg_clean'}
         All rows alike; weighted by η, scaled to mean 1; or rows with adaptive k < k_max only.
     progress : callable, optional

@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from wann_core import Prepared, Scenario, WannError, prepare
+from wann_core import PreparedData, Scenario, WannError, prepare
 from wann_core.experiments.probe_runs import run_trained
 from wann_core.methods.probes import LOGISTIC
 from wann_core.methods.probes.logistic import C_GRID, fit_logistic
@@ -15,12 +15,12 @@ NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def prepared() -> PreparedData:
     return prepare(NOISY)
 
 
 @pytest.mark.parametrize("method", LOGISTIC)
-def test_is_scikit_learns_under_the_chosen_C(prepared: Prepared, method: str) -> None:
+def test_is_scikit_learns_under_the_chosen_C(prepared: PreparedData, method: str) -> None:
     found = fit_logistic(prepared, method)
     assert max(found.cv_accuracy, key=lambda C: found.cv_accuracy[C]) == found.C
     X, y, weights = prepared.X_train, prepared.labels, np.ones(1200)
@@ -39,7 +39,7 @@ def test_is_scikit_learns_under_the_chosen_C(prepared: Prepared, method: str) ->
     assert np.abs(found.confidence - shares.max(axis=1)).mean() < 0.01
 
 
-def test_C_is_chosen_on_noisy_labels_as_scikit_learn_would(prepared: Prepared) -> None:
+def test_C_is_chosen_on_noisy_labels_as_scikit_learn_would(prepared: PreparedData) -> None:
     found = fit_logistic(prepared, "logreg")
     order = np.random.RandomState(0).permutation(1200)
     X, y = prepared.X_train[order], prepared.labels[order]
@@ -56,11 +56,11 @@ def test_C_is_chosen_on_noisy_labels_as_scikit_learn_would(prepared: Prepared) -
     assert len(tried) == len(C_GRID) or scores[-1] < scores[-2]
 
 
-def changed(prepared: Prepared, labels: Any) -> Prepared:
+def changed(prepared: PreparedData, labels: Any) -> PreparedData:
     return dataclasses.replace(prepared, labels=np.asarray(labels))
 
 
-def test_classes_too_rare_for_the_folds_sit_out_the_choice(prepared: Prepared) -> None:
+def test_classes_too_rare_for_the_folds_sit_out_the_choice(prepared: PreparedData) -> None:
     labels = np.arange(1200) % 2
     labels[:3] = 2
     found = fit_logistic(changed(prepared, labels), "logreg")
@@ -72,14 +72,14 @@ def test_classes_too_rare_for_the_folds_sit_out_the_choice(prepared: Prepared) -
     assert fit_logistic(few, "logreg").cv_accuracy == {}
 
 
-def test_refusals(prepared: Prepared) -> None:
+def test_refusals(prepared: PreparedData) -> None:
     with pytest.raises(WannError, match="needs rows of two classes at least, got 1200 rows in 1"):
         fit_logistic(changed(prepared, np.zeros(1200, int)), "logreg")
     with pytest.raises(WannError, match="needs test rows, which data set 'digits' does not have"):
         fit_logistic(dataclasses.replace(prepared, leave_one_out=True), "logreg")
 
 
-def test_progress_may_stop_it(prepared: Prepared) -> None:
+def test_progress_may_stop_it(prepared: PreparedData) -> None:
     class Cancel(Exception):
         pass
 

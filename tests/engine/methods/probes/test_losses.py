@@ -283,5 +283,6 @@ def test_refused_logits_and_labels(logits: Any, labels: Any, says: str) -> None:
 
 
 def test_engine_starts_without_torch() -> None:
-    code = "import sys, wann_core.experiments.probe_runs, wann_core.__main__; assert 'torch' not in sys.modules"
+    modules = "wann_core.experiments.probe_runs, wann_core.__main__"
+    code = f"import sys, {modules}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
