@@ -42,6 +42,7 @@ def sweep(plan: Path, contestant: str, root: str, pair: str) -> None:
 
     from wann_core.experiments.plan_file import read
     from wann_core.experiments.sweep import run_sweep
+    from wann_core.paths import DEFAULT_ROOTS
 
     dataset, backbone = pair.rsplit("/", 1)
     runs = [
@@ -51,7 +52,7 @@ def sweep(plan: Path, contestant: str, root: str, pair: str) -> None:
     cores = os.cpu_count() or 1
     alone = contestant == CONTESTANTS[0]
     parallel = {} if alone else {"backend": contestant, "n_jobs": cores}
-    outcomes = list(run_sweep(runs, database_root=root, **parallel))  # type: ignore[arg-type]
+    outcomes = list(run_sweep(runs, DEFAULT_ROOTS.replaced(database_root=root), **parallel))  # type: ignore[arg-type]
     print(len(outcomes), sum(outcome.record["accuracy"] for outcome in outcomes))
 
 

@@ -9,7 +9,6 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -17,6 +16,7 @@ from wann_core import Scenario, run_all
 from wann_core.experiments.records import report_record
 from wann_core.experiments.store import ResultsStore
 from wann_core.methods.metrics import wilson_interval
+from wann_core.paths import Roots
 
 OUTPUT = Path(__file__).with_name("results.md")
 SEEDS = (0, 1, 2)
@@ -83,7 +83,7 @@ def conditions(dataset: str, backbone: str) -> dict[str, Scenario]:
     return {**made, **human}
 
 
-def measure(base: Scenario, roots: dict[str, Any]) -> pd.DataFrame:
+def measure(base: Scenario, roots: Roots) -> pd.DataFrame:
     """Records of every method and seed, from the results store as far as they are there."""
     store = ResultsStore()
     cases = [
@@ -92,10 +92,10 @@ def measure(base: Scenario, roots: dict[str, Any]) -> pd.DataFrame:
         for seed in SEEDS
     ]
     # Seeds that change nothing are one run.
-    todo = [c for c in dict.fromkeys(c.canonical() for c in cases) if not store.find([c], **roots)]
+    todo = [c for c in dict.fromkeys(c.canonical() for c in cases) if not store.find([c], roots)]
     started = time.monotonic()
-    for scenario, report in zip(todo, run_all(todo, **roots), strict=True):
-        store.add([(scenario, report_record(report))], source="results", **roots)
+    for scenario, report in zip(todo, run_all(todo, roots), strict=True):
+        store.add([(scenario, report_record(report))], source="results", roots=roots)
         print(
             f"{base.dataset} {base.noise_pattern} {base.noise_ratio} {scenario.method_name} "
             f"seed {scenario.seed}: {100 * report.metrics.accuracy:.2f} "
@@ -103,7 +103,7 @@ def measure(base: Scenario, roots: dict[str, Any]) -> pd.DataFrame:
             file=sys.stderr,
             flush=True,
         )
-    found = store.find(cases, **roots)
+    found = store.find(cases, roots)
     return pd.DataFrame([found[case] for case in cases])
 
 
@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--machine", default="median, other work beside it", help="a remark")
     parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
-    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
+    roots = Roots(Path(args.database_root), Path(args.dataset_root))
     tables = [
         measure(base, roots).assign(condition=name)
         for name, base in conditions(args.dataset, args.backbone).items()

@@ -8,7 +8,7 @@ from ui.charts import charts, heatmaps
 from ui.jobs import engine
 from ui.pictures import thumbnails
 from ui.shell import sentences, settings, theme
-from wann_core.experiments import records as export
+from wann_core.experiments import records
 
 st.title("Overview")
 st.caption("What wrong labels do to nearest-neighbor classifiers on frozen embeddings.")
@@ -41,21 +41,21 @@ with st.expander("What are these methods?"):
     st.markdown(sentences.METHODS)
 
 judged = "training" if prepared.leave_one_out else "test"
-records = pd.DataFrame([export.report_record(report) for report in reports])
+scores = pd.DataFrame([records.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")
 with left:
     st.subheader("Accuracy")
     charts.show(
-        charts.accuracies(records, judged),
+        charts.accuracies(scores, judged),
         f"Mark: share of the clean {judged} labels that a method finds. Bar: 95 % Wilson interval, "
         "the doubt that finitely many rows leave; it says nothing of another draw of the noise.",
         "accuracy",
-        records,
+        scores,
         scenario,
     )
 with right:
     st.subheader("Classes before and after")
-    counts = export.class_counts(prepared)
+    counts = records.class_counts(prepared)
     charts.show(
         charts.class_counts(counts),
         "Training rows of each class by their true label and by the label that the methods see.",
@@ -72,7 +72,7 @@ with left:
         "Row: the true class. Column: the label given to it, in percent of the row; shares from "
         "10 on are written out. A clean data set has 100 on the diagonal.",
         "transitions",
-        export.transitions(prepared),
+        records.transitions(prepared),
         scenario,
     )
 with right:
@@ -102,5 +102,5 @@ with right:
             f"{len(some)} of {len(flipped):,} wrong labels at random: true class → given label."
         )
     charts.download(
-        "training-rows", lambda: export.training_rows(prepared), scenario, "All training rows, CSV"
+        "training-rows", lambda: records.training_rows(prepared), scenario, "All training rows, CSV"
     )

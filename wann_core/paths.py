@@ -1,28 +1,39 @@
 """Default folders: embedding databases, raw data, caches and reviews."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 DATABASE_ROOT = "assets/database"
 DATASET_ROOT = "assets/data"
 REVIEW_ROOT = "assets/reviews"
 
 
-@dataclass(frozen=True)
-class Roots:
+class Roots(NamedTuple):
     """The two folders that data sets are found in.
 
     Attributes
     ----------
-    databases : path
+    databases : Path
         Embedding databases, `<databases>/<dataset>/<backbone>/train.npz`.
-    data : path
+    data : Path
         Raw data sets, human labels and images.
     """
 
-    databases: str | Path = DATABASE_ROOT
-    data: str | Path = DATASET_ROOT
+    databases: Path
+    data: Path
+
+    def replaced(
+        self, *, database_root: str | Path | None = None, dataset_root: str | Path | None = None
+    ) -> "Roots":
+        """Return these roots with the folders that are given in place of their own."""
+        return Roots(
+            self.databases if database_root is None else Path(database_root),
+            self.data if dataset_root is None else Path(dataset_root),
+        )
+
+
+DEFAULT_ROOTS = Roots(Path(DATABASE_ROOT), Path(DATASET_ROOT))
 
 
 def cache_folder() -> Path:

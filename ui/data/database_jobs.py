@@ -96,13 +96,13 @@ def embed(request: Embedding, folders: Folders) -> None:
     """Start it, or go on where it stopped."""
 
     def work(job: jobs.Job) -> Made:
-        embedding.refuse_finished(folders.database_root, request.dataset, request.backbone)
+        embedding.refuse_finished(folders.roots.databases, request.dataset, request.backbone)
         backbones.check_backbone(request.backbone)
         images = request.open(job.progress)
         made = embedding.embed(
             images,
             request.load(job.progress),
-            folders.database_root,
+            folders.roots.databases,
             dtype=request.dtype,
             on_error=request.on_error,
             progress=job.progress,
@@ -123,10 +123,10 @@ def import_table(request: Import, table: tables.Table, folders: Folders) -> None
             split=request.split,
             drop_bad=request.drop_bad,
             image_root=request.image_root,
-            database_root=folders.database_root,
+            database_root=folders.roots.databases,
             progress=job.progress,
         )
-        made = inventory.database_of(folders.database_root, request.dataset, request.backbone)
+        made = inventory.database_of(folders.roots.databases, request.dataset, request.backbone)
         assert made is not None
         return Made(made.rows, made.columns)
 
@@ -148,7 +148,7 @@ def _start(request: Request, folders: Folders, work: Callable[[jobs.Job], Made])
 
 def _key(request: Request, folders: Folders) -> tuple[str, str, str, str]:
     """Two requests for the same database are one job."""
-    return _KIND, str(folders.database_root.resolve()), request.dataset, request.backbone
+    return _KIND, str(folders.roots.databases.resolve()), request.dataset, request.backbone
 
 
 def find(request: Request, folders: Folders) -> jobs.Job | None:
@@ -172,7 +172,7 @@ def states(folders: Folders) -> States:
 
 
 def _found(folders: Folders) -> list[tuple[tuple[str, ...], jobs.Job]]:
-    root = str(folders.database_root.resolve())
+    root = str(folders.roots.databases.resolve())
     return [(key, job) for key, job in jobs.registry().of_kind(_KIND) if key[1] == root]
 
 

@@ -67,7 +67,7 @@ def show(folders: Folders) -> Embedding | None:
 def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     """The buttons, or where the images are embedded already."""
     try:
-        made = inventory.database_of(folders.database_root, request.dataset, request.backbone)
+        made = inventory.database_of(folders.roots.databases, request.dataset, request.backbone)
     except WannError:
         made = None
     job = database_jobs.find(request, folders)
@@ -114,8 +114,8 @@ def _known(folders: Folders) -> Images | None:
     )
     entry = catalog.lookup(name)
     rows = ", ".join(f"{count:,} {split}" for split, count in entry.rows.items())
-    there = image_sources.present(name, folders.dataset_root)
-    place = theme.plain(str(folders.dataset_root))
+    there = image_sources.present(name, folders.roots.data)
+    place = theme.plain(str(folders.roots.data))
     state = f"They are in {place}." if there else f"They are downloaded to {place} first."
     if not there and not entry.downloads:
         state = ""
@@ -125,7 +125,7 @@ def _known(folders: Folders) -> Images | None:
     if not state:
         st.info(theme.plain(f"The images are not here. {entry.way}"), icon=":material/folder_off:")
         return None
-    return name, folders.dataset_root, None
+    return name, folders.roots.data, None
 
 
 def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | None:
@@ -133,7 +133,7 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
         "Folder",
         key="embed_folder",
         persist_state="session",
-        placeholder=str(folders.dataset_root / "my-images"),
+        placeholder=str(folders.roots.data / "my-images"),
         help="On the machine where this app runs: <class>/… or train/<class>/… and test/<class>/…, "
         "or images with a metadata.csv of file_name and label.",
     )
@@ -157,7 +157,7 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
     places["split"] = right.empty()
     images = _look(root, split, {"dataset": of_folder, "split": places["split"]})
     try:
-        database.folder(folders.database_root, name, backbones.PIXELS)
+        database.folder(folders.roots.databases, name, backbones.PIXELS)
     except WannError as error:
         refuse(error, places)
         return None

@@ -21,13 +21,13 @@ _CACHES = {
 
 def show(folders: Folders) -> None:
     """Databases with what can be done with them, the catalog, and the caches."""
-    stored = inventory.databases(folders.database_root)
+    stored = inventory.databases(folders.roots.databases)
     st.subheader("Embedding databases")
     if stored:
         _databases(stored, folders)
     else:
         st.info(
-            f"No embedding database lies in {theme.plain(str(folders.database_root))} yet. Make "
+            f"No embedding database lies in {theme.plain(str(folders.roots.databases))} yet. Make "
             "one with “Embed images” or “Import embeddings” above; the handwritten digits of "
             "scikit-learn are built in and need none.",
             icon=":material/database:",
@@ -90,7 +90,7 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
             navigation.link_to_overview(one.dataset, one.backbone)
             navigation.link_to_audit(one.dataset, one.backbone)
         if st.button("Delete …", icon=":material/delete:", disabled=one.state == "being written"):
-            _confirm_delete(one, folders.database_root)
+            _confirm_delete(one, folders.roots.databases)
 
 
 @st.dialog("Delete this database?")
@@ -123,7 +123,7 @@ def _catalog(stored: list[inventory.Stored], folders: Folders) -> None:
     for entry in catalog.ENTRIES.values():
         human = entry.source == "human labels"
         names = embedded.get(entry.name.partition("-n/")[0] if human else entry.name, [])
-        there = image_sources.present(entry.name, folders.dataset_root)
+        there = image_sources.present(entry.name, folders.roots.data)
         rows.append(
             {
                 "name": entry.name,
@@ -152,7 +152,7 @@ def _catalog(stored: list[inventory.Stored], folders: Folders) -> None:
             "images": st.column_config.NumberColumn(format="localized"),
         },
     )
-    place = theme.plain(str(folders.dataset_root))
+    place = theme.plain(str(folders.roots.data))
     st.caption(
         "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
         f"{place}; images that can be downloaded come when they are embedded."

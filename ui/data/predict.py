@@ -64,7 +64,7 @@ def show(folders: Folders) -> None:
         return
     scenario = Scenario(*pair).with_method(method)
     try:
-        made = datasets.fingerprint(*pair, folders.database_root, folders.dataset_root)
+        made = datasets.fingerprint(*pair, *folders.roots)
     except WannError as error:
         database_jobs.refuse(error, places)
         return
@@ -72,7 +72,7 @@ def show(folders: Folders) -> None:
 
     def work(job: jobs.Job) -> pd.DataFrame:
         numbers, names, X = _rows(pair, file, folders, job)
-        found = predict(scenario, X, **folders.roots, progress=job.progress)
+        found = predict(scenario, X, folders.roots, progress=job.progress)
         about = pd.DataFrame({"row": numbers, "name": names or [""] * len(numbers)})
         return pd.concat([about, found], axis=1)
 
@@ -94,13 +94,13 @@ def show(folders: Folders) -> None:
 
 def _pairs(folders: Folders) -> list[tuple[str, str]]:
     try:
-        return datasets.available(*folders.roots.values())
+        return datasets.available(*folders.roots)
     except WannError:
         return [BUILT_IN]
 
 
 def _unlabeled(folders: Folders, pair: tuple[str, str]) -> int:
-    stored = inventory.database_of(folders.database_root, *pair)
+    stored = inventory.database_of(folders.roots.databases, *pair)
     return stored.rows.get("unlabelled", 0) if stored else 0
 
 
@@ -113,7 +113,7 @@ def _rows(
         table = tables.drop_bad_rows(table)
         return table.rows, table.ids or table.images, table.X
     job.progress(0, 1, "loading the data set")
-    rows = datasets.load(*pair, folders.database_root, folders.dataset_root).unlabeled
+    rows = datasets.load(*pair, *folders.roots).unlabeled
     if rows is None:
         raise WannError(f"{pair[0]!r} has no unlabeled rows.", "dataset")
     return rows.ids, rows.names, rows.X

@@ -59,7 +59,7 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
 def _place(folders: Folders, name: str) -> Path:
     if name in catalog.ENTRIES:
         raise WannError(f"{name!r} is the name of a known data set; choose another.", "dataset")
-    return database.folder(folders.dataset_root, name, "images").parent
+    return database.folder(folders.roots.data, name, "images").parent
 
 
 def _unpack(file: uploads.File, place: Path, key: tuple[str, Path, str]) -> None:

@@ -14,7 +14,7 @@ from ui.shell import sentences, theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core.experiments.prepared import PreparedData
-from wann_core.experiments.scenario import prepare
+from wann_core.experiments.run import prepare
 from wann_core.explore import reliability
 from wann_core.explore.detection import Detection, detection
 
@@ -161,7 +161,7 @@ def of_ratios(chosen: Settings, prepared: PreparedData) -> None:
         mark=scenario.noise_ratio,
     )
     ratio = scenario.noise_ratio if column is None else column
-    there = prepare(dataclasses.replace(scenario, noise_ratio=ratio), **chosen.roots)
+    there = prepare(dataclasses.replace(scenario, noise_ratio=ratio), chosen.roots)
     rows = reliability.of_kind(there, kind)
     if row is not None:
         rows = rows & (there.labels == row)
@@ -176,7 +176,7 @@ def _sweep(chosen: Settings, prepared: PreparedData) -> pd.DataFrame | None:
     roots = chosen.roots
 
     def work(job: jobs.Job) -> pd.DataFrame:
-        return reliability.by_ratio(scenario, RATIOS, **roots, progress=job.progress)
+        return reliability.by_ratio(scenario, RATIOS, roots, progress=job.progress)
 
     if scenario.reduction in ("LDA", "fLDA") and not st.toggle(
         f"Search the neighbors anew at {len(RATIOS)} noise ratios",

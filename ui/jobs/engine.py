@@ -10,7 +10,8 @@ from ui.shell.settings import Settings
 from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.experiments.prepared import PreparedData, Report
-from wann_core.experiments.scenario import classify, graph_neighbors, prepare
+from wann_core.experiments.run import classify, prepare
+from wann_core.experiments.scenario import graph_neighbors
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ def dataset(settings: Settings) -> datasets.Dataset:
 
     def work(job: jobs.Job) -> None:
         job.progress(0, 1, "reading the data set")
-        datasets.load(*place, **settings.roots)
+        datasets.load(*place, *settings.roots)
 
     job = registry.start(key, work)
     if not jobs.finished(job, "cancel_load"):
@@ -31,13 +32,13 @@ def dataset(settings: Settings) -> datasets.Dataset:
     registry.forget(key)  # the engine's own bounded cache holds it
     if job.error is not None:
         fail(settings, job.error)
-    return datasets.load(*place, **settings.roots)
+    return datasets.load(*place, *settings.roots)
 
 
 def _source(settings: Settings) -> tuple[tuple[str, int, int], ...]:
     scenario = settings.scenario
     try:
-        return datasets.fingerprint(scenario.dataset, scenario.backbone, **settings.roots)
+        return datasets.fingerprint(scenario.dataset, scenario.backbone, *settings.roots)
     except WannError as error:
         settings.refuse(error)
     except OSError as error:
@@ -55,7 +56,7 @@ def prepared(settings: Settings) -> PreparedData:
     registry = jobs.registry()
 
     def work(job: jobs.Job) -> None:
-        made = prepare(scenario, **roots, progress=job.progress)
+        made = prepare(scenario, roots, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = made.dataset.images
 
@@ -75,7 +76,7 @@ def prepared(settings: Settings) -> PreparedData:
     registry.forget(key)
     if job.error is not None:
         fail(settings, job.error)
-    return prepare(scenario, **roots)
+    return prepare(scenario, roots)
 
 
 def reports(settings: Settings, prepared: PreparedData, methods: tuple[str, ...]) -> list[Report]:
@@ -96,7 +97,7 @@ def in_background(
     work : callable
     """
     scenario, registry = settings.scenario, jobs.registry()
-    source = datasets.fingerprint(scenario.dataset, scenario.backbone, **settings.roots)
+    source = datasets.fingerprint(scenario.dataset, scenario.backbone, *settings.roots)
     key, cancel = (key[0], source, *key[1:]), f"cancel_{key[0]}"
     job = registry.start(key, work)
     if not jobs.finished(job, cancel):

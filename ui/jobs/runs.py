@@ -112,7 +112,7 @@ def start(kind: str, plan: Plan, settings: Settings, passed_over: Sequence[str] 
         grid.warm_up()
         outcomes = run_sweep(
             plan.scenarios(),
-            **settings.roots,
+            settings.roots,
             source=kind,
             progress=job.progress,
             warn=_LOG.warning,
@@ -136,4 +136,4 @@ def find(kind: str, plan: Plan, settings: Settings) -> jobs.Job | None:
 
 def _key(kind: str, plan: Plan, settings: Settings) -> Hashable:
     base = plan.base
-    return kind, plan, datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
+    return kind, plan, datasets.fingerprint(base.dataset, base.backbone, *settings.roots)

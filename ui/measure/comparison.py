@@ -166,7 +166,7 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         return tuple(sorted(chosen, reverse=True))
     scenario = settings.scenario
     try:
-        data = datasets.load(scenario.dataset, scenario.backbone, **settings.roots)
+        data = datasets.load(scenario.dataset, scenario.backbone, *settings.roots)
         labels = data.train.y
         if scenario.imbalance_ratio is not None:
             kept = sampling.long_tail(labels, scenario.imbalance_ratio, np.random.RandomState(0))

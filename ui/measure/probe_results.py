@@ -13,8 +13,8 @@ from ui.charts import charts
 from ui.measure import probe_charts
 from ui.pictures import thumbnails
 from ui.shell import theme
-from wann_core.experiments import records as export
 from wann_core.experiments.prepared import PreparedData, Report
+from wann_core.experiments.records import report_record
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.probes import LOSSES
 
@@ -111,7 +111,7 @@ def show_results(
 ) -> None:
     """Table, chart and recalls of the trained methods beside the votes of neighbors."""
     trained = [outcome.records[name] for name in plan.methods if name in outcome.records]
-    records = [*map(export.report_record, votes), *trained]
+    records = [*map(report_record, votes), *trained]
     table = pd.DataFrame(records)
     seconds = table.get("train_seconds", pd.Series(np.nan, table.index))
     shown = pd.DataFrame(

@@ -166,14 +166,14 @@ def _parameters(dataset: str, losses: Sequence[str]) -> None:
 def key(plan: Plan, settings: Settings) -> tuple[Any, ...]:
     """The job's key: what these methods know of, so that the k of kNN leaves a job where it is."""
     base, runs = plan.base, tuple(scenario.canonical() for scenario in plan.scenarios())
-    files = datasets.fingerprint(base.dataset, base.backbone, **settings.roots)
+    files = datasets.fingerprint(base.dataset, base.backbone, *settings.roots)
     return "probes", runs, files
 
 
 def stored(plan: Plan, settings: Settings) -> dict[Scenario, dict[str, Any]]:
     """What the results store has of a plan."""
     asked, roots = plan.scenarios(), settings.roots
-    return use_store(lambda kept: kept.find(asked, **roots), _LOG.warning) or {}
+    return use_store(lambda kept: kept.find(asked, roots), _LOG.warning) or {}
 
 
 def outcome(plan: Plan, settings: Settings, job: jobs.Job | None) -> Outcome:
@@ -231,7 +231,7 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
         for scenarios in _portions([s for s in plan.scenarios() if s not in known]):
             reports = run_trained(
                 scenarios,
-                **roots,
+                roots,
                 watch_test=True,
                 margins=True,
                 progress=job.progress,
@@ -244,9 +244,7 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
                 if report.scenario.method in LOSSES
             }
             made.records = made.records | {scenario.method: record for scenario, record in runs}
-            use_store(
-                lambda kept, runs=runs: kept.add(runs, source="probes", **roots), _LOG.warning
-            )
+            use_store(lambda kept, runs=runs: kept.add(runs, roots, "probes"), _LOG.warning)
 
     jobs.registry().restart(key(plan, settings), work, about=made)
 

@@ -95,8 +95,8 @@ def _by_file() -> SweepPlan | None:
 
 def _by_controls(folders: Folders) -> SweepPlan | None:
     pairs = [datasets.BUILT_IN]
-    if folders.database_root.is_dir():
-        pairs = datasets.available(**folders.roots)
+    if folders.roots.databases.is_dir():
+        pairs = datasets.available(*folders.roots)
     names = [f"{dataset} / {backbone}" for dataset, backbone in pairs]
     chosen = linked(
         st.multiselect,
@@ -265,12 +265,12 @@ def planned(plan: SweepPlan, folders: Folders) -> Planned:
     """What the plan comes to; the page ends where it is out of range."""
     try:
         scenarios = _scenarios(plan.to_toml())
-        missing = plan_file.missing(scenarios, **folders.roots)
+        missing = plan_file.missing(scenarios, folders.roots)
     except WannError as error:
         st.error(theme.plain(describe_error(error, {})), icon=":material/error:")
         st.stop()
     pairs = dict.fromkeys((s.dataset, s.backbone) for s in scenarios)
-    prints = tuple(datasets.fingerprint(*p, **folders.roots) for p in pairs if p not in missing)
+    prints = tuple(datasets.fingerprint(*p, *folders.roots) for p in pairs if p not in missing)
     path = use_store(lambda kept: kept.path, _LOG.warning)
     changed = path.stat().st_mtime_ns if path is not None else 0
     runs = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
@@ -287,9 +287,9 @@ def _todo(
     _runs: list[Scenario],
 ) -> tuple[list[Scenario], float, int]:
     """What of a plan is not stored, until the results store or the data change."""
-    stored = use_store(lambda kept: kept.find(_runs, **_folders.roots), _LOG.warning) or {}
+    stored = use_store(lambda kept: kept.find(_runs, _folders.roots), _LOG.warning) or {}
     todo = [scenario for scenario in _runs if scenario not in stored]
-    return todo, estimate_seconds(todo, _folders.database_root), count_graphs(todo)
+    return todo, estimate_seconds(todo, _folders.roots.databases), count_graphs(todo)
 
 
 def tell(planned: Planned) -> None:
@@ -333,7 +333,7 @@ def tell(planned: Planned) -> None:
 
 
 def _key(plan: SweepPlan, folders: Folders) -> Hashable:
-    return "sweep", plan.to_toml(), str(folders.database_root), str(folders.dataset_root)
+    return "sweep", plan.to_toml(), str(folders.roots.databases), str(folders.roots.data)
 
 
 def find(plan: SweepPlan, folders: Folders) -> jobs.Job | None:
@@ -350,7 +350,7 @@ def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
     def work(job: jobs.Job) -> None:
         outcomes = run_sweep(
             runs,
-            **folders.roots,
+            folders.roots,
             backend="threads",
             n_jobs=os.cpu_count() or 1,
             progress=job.progress,

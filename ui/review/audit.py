@@ -18,7 +18,8 @@ from wann_core.audit.label_audit import audit, judge
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError
 from wann_core.noise.known_errors import flip_for_practice
-from wann_core.review.ledger import ledger_of, review_folder
+from wann_core.paths import review_folder
+from wann_core.review.ledger import ledger_of
 from wann_core.storage.memory_cache import SharedCache
 
 _KIND = "audit"
@@ -72,7 +73,7 @@ class Asked:
     def load(self) -> Dataset:
         """The data set with the labels to be judged."""
         s = self.source
-        data = datasets.load(s.dataset, s.backbone, **s.roots)
+        data = datasets.load(s.dataset, s.backbone, *s.roots)
         return data if self.pattern is None else flip_for_practice(data, self.pattern, self.ratio)
 
 
@@ -176,7 +177,7 @@ def case(asked: Asked) -> Case:
 def _key(asked: Asked) -> Hashable:
     source = asked.source
     try:
-        made = datasets.fingerprint(source.dataset, source.backbone, **source.roots)
+        made = datasets.fingerprint(source.dataset, source.backbone, *source.roots)
     except WannError as error:
         source.refuse(error)
     except OSError as error:

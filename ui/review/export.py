@@ -181,7 +181,7 @@ def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None
         "corrected labels and without removed rows.",
     )
     place = st.empty()
-    root = asked.source.database_root
+    root = asked.source.roots.databases
     key: Hashable = ("cleaned", str(root.resolve()), name.strip(), case.data.backbone)
 
     def work(job: jobs.Job) -> Path:

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -15,7 +14,7 @@ from wann_core.datasets import catalog
 from wann_core.errors import WannError
 from wann_core.experiments.scenario import BASELINES, Scenario
 from wann_core.noise import patterns
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
 
 PATTERNS = {
     "sym": "Symmetric",
@@ -60,17 +59,11 @@ class Folders:
 
     Attributes
     ----------
-    database_root, dataset_root : Path
+    roots : Roots
         Of embedding databases; of raw images and human labels.
     """
 
-    database_root: Path
-    dataset_root: Path
-
-    @property
-    def roots(self) -> dict[str, Path]:
-        """Both, as the engine's keyword arguments."""
-        return {"database_root": self.database_root, "dataset_root": self.dataset_root}
+    roots: Roots
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ def folders() -> Folders:
     navigation.enter()
     theme.apply()
     with st.sidebar:
-        return Folders(*_roots(_Form(), expanded=True))
+        return Folders(_roots(_Form(), expanded=True))
 
 
 @dataclass(frozen=True)
@@ -153,7 +146,7 @@ def source() -> Source:
     form = _Form()
     with st.sidebar:
         roots = _roots(form)
-        return Source(*roots, *_source(form, *roots), form.places)
+        return Source(roots, *_source(form, roots), form.places)
 
 
 def sidebar() -> Settings:
@@ -163,7 +156,7 @@ def sidebar() -> Settings:
     form = _Form()
     with st.sidebar:
         roots = _roots(form)
-        dataset, backbone = _source(form, *roots)
+        dataset, backbone = _source(form, roots)
         rows = form(
             st.number_input,
             "num_subsamples",
@@ -260,10 +253,10 @@ def sidebar() -> Settings:
         )
     except WannError as error:
         _refuse(error, form.places)
-    return Settings(*roots, scenario, form.places, realized)
+    return Settings(roots, scenario, form.places, realized)
 
 
-def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
+def _roots(form: _Form, expanded: bool = False) -> Roots:
     with st.expander("Data folders", expanded=expanded):
         databases = form(
             st.text_input,
@@ -281,16 +274,16 @@ def _roots(form: _Form, expanded: bool = False) -> tuple[Path, Path]:
             help="Folder on this machine with raw images and human labels, as in "
             "<data set>/… and cifarn/CIFAR-10_human.pt.",
         )
-    return typed_path(databases), typed_path(raw)
+    return Roots(typed_path(databases), typed_path(raw))
 
 
-def _source(form: _Form, database_root: Path, dataset_root: Path) -> tuple[str, str]:
+def _source(form: _Form, roots: Roots) -> tuple[str, str]:
     pairs = [datasets.BUILT_IN]
     try:
-        pairs = datasets.available(database_root, dataset_root)
+        pairs = datasets.available(*roots)
     except WannError as error:
         # Nobody who looks at the built-in digits needs a database folder.
-        if str(database_root) != os.environ.get("WANN_DATABASE_ROOT", DATABASE_ROOT):
+        if str(roots.databases) != os.environ.get("WANN_DATABASE_ROOT", DATABASE_ROOT):
             form.places["database_root"].error(theme.plain(describe_error(error, LABELS)))
     names = list(dict.fromkeys(name for name, _ in pairs))
     navigation.opened("dataset", names)

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
-    data = load(args.dataset, args.backbone, args.database_root, args.dataset_root)
+    data = load(args.dataset, args.backbone, *flags.roots(args))
     found = audit(
         data,
         score=args.score,

@@ -9,7 +9,7 @@ from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.methods import reduction
 from wann_core.noise import patterns
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -103,3 +103,8 @@ def _matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
         return patterns.parse_matrix(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
+
+
+def roots(args: argparse.Namespace) -> Roots:
+    """Return the folders that `--database_root` and `--dataset_root` name."""
+    return Roots(Path(args.database_root), Path(args.dataset_root))

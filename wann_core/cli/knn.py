@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import wann_core
+from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments import records
 from wann_core.experiments.prepared import Report
-from wann_core.experiments.scenario import METHODS, Scenario, classify, prepare
+from wann_core.experiments.run import classify, prepare
+from wann_core.experiments.scenario import METHODS, Scenario
 from wann_core.experiments.store import use_store
 from wann_core.methods import reduction
 from wann_core.neighbors.graph import describe
@@ -72,15 +74,15 @@ def run(args: argparse.Namespace) -> None:
     scenario = _scenario(args)
     outputs = _outputs(args, scenario)
     wants_rows = len(outputs) > 1
-    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
-    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], **roots), _note)
+    roots = flags.roots(args)
+    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], roots), _note)
     record = (stored or {}).get(scenario)
     contents = {}
     if record is None:
         report = _classify(args, scenario)
         record = records.report_record(report)
         runs = [(scenario, record)]
-        use_store(lambda kept: kept.add(runs, source="knn", **roots), _note)
+        use_store(lambda kept: kept.add(runs, roots, "knn"), _note)
         if wants_rows:
             contents["predictions_csv"] = records.to_csv(records.predictions(report))
             contents["train_csv"] = records.to_csv(records.training_rows(report.prepared))
@@ -106,8 +108,7 @@ def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
     progress = terminal_progress()
     prepared = prepare(
         scenario,
-        database_root=args.database_root,
-        dataset_root=args.dataset_root,
+        flags.roots(args),
         progress=progress,
     )
     _refuse_few_rows(scenario, len(prepared.labels))

@@ -16,9 +16,10 @@ from wann_core.datasets import load, tables
 from wann_core.datasets.images import UNLABELED, ImageSplit
 from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones
+from wann_core.embedding.new_images import backbone_of, embed_images
 from wann_core.errors import WannError
 from wann_core.experiments import records
-from wann_core.experiments.predict import backbone_of, embed_images, predict
+from wann_core.experiments.predict import predict
 from wann_core.experiments.scenario import METHODS, Scenario
 from wann_core.methods.reduction import REDUCTIONS
 from wann_core.storage.files import write_atomically
@@ -87,8 +88,7 @@ def run(args: argparse.Namespace) -> None:
     predicted = predict(
         scenario,
         X,
-        database_root=args.database_root,
-        dataset_root=args.dataset_root,
+        flags.roots(args),
         progress=terminal_progress(),
     )
     table = pd.concat([rows, predicted.assign(method=scenario.method_name)], axis=1)
@@ -113,7 +113,7 @@ def _rows(args: argparse.Namespace) -> tuple[pd.DataFrame, Any]:
         names: Sequence[str] | None = table.ids or table.images
         numbers, X = table.rows, table.X
     else:
-        data = load(args.dataset, args.backbone, args.database_root, args.dataset_root)
+        data = load(args.dataset, args.backbone, *flags.roots(args))
         if data.unlabeled is None:
             raise WannError(
                 f"{args.dataset!r} has no unlabeled rows; name some with --input or --images.",

@@ -13,17 +13,19 @@ from typing import Any
 
 import wann_core
 from wann_core import datasets
+from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.knn import run_id
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice
-from wann_core.experiments import records as export
-from wann_core.experiments.probe_data import ProbeData, Source, make_data
+from wann_core.experiments import records
+from wann_core.experiments.probe_data import Source, make_data
 from wann_core.experiments.probe_runs import parameters_of
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Fit
 from wann_core.methods.probes.probe import Probe, digest_of
 from wann_core.methods.probes.recipes import recipe
@@ -171,7 +173,7 @@ def checkpoint_path(args: argparse.Namespace, loss: str) -> Path:
 
 
 def _load(args: argparse.Namespace) -> Dataset:
-    return datasets.load(args.dataset, args.backbone, args.database_root, args.dataset_root)
+    return datasets.load(args.dataset, args.backbone, *flags.roots(args))
 
 
 def _scenarios(args: argparse.Namespace) -> list[Scenario]:
@@ -214,7 +216,7 @@ def _settings(args: argparse.Namespace) -> ProbeSettings:
 def _facts(scenario: Scenario, data: ProbeData) -> dict[str, Any]:
     """What a checkpoint records of its making; equal facts make equal weights."""
     used = parameters_of(scenario)
-    record = export.scenario_record(scenario)
+    record = records.scenario_record(scenario)
     return {
         "dataset": scenario.dataset,
         "backbone": scenario.backbone,
@@ -257,7 +259,7 @@ def _checked(path: Path, scenario: Scenario, data: Dataset) -> Probe:
             f"{probe.weight.shape[1]} columns, but the data has {expected[0]} and {expected[1]}.",
             "dataset",
         )
-    asked, made = export.scenario_record(scenario.labeling()), probe.facts.get("scenario", {})
+    asked, made = records.scenario_record(scenario.labeling()), probe.facts.get("scenario", {})
     for name in (
         "seed",
         "num_subsamples",

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
             f"{args.out!r}.",
             "out",
         )
-    data = load(args.dataset, args.backbone, args.database_root, args.dataset_root)
+    data = load(args.dataset, args.backbone, *flags.roots(args))
     ledger = ledger_of(data, args.review_root)
     after = corrected(data, ledger.verdicts())
     told = ", ".join(f"{count:,} {action}" for action, count in after.counts.items())

@@ -18,11 +18,12 @@ from wann_core.cli import flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
 from wann_core.experiments import plan_file
-from wann_core.experiments import records as export
+from wann_core.experiments.records import to_csv
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.experiments.sweep import BACKENDS, Outcome, run_sweep
 from wann_core.experiments.sweep_tasks import count_graphs
+from wann_core.paths import Roots
 from wann_core.results import table
 from wann_core.results import text as results_text
 from wann_core.storage.files import write_atomically
@@ -65,19 +66,19 @@ def run(args: argparse.Namespace) -> None:
         If the plan or a flag cannot serve, or no run of the plan can be made here.
     """
     check_number("jobs", args.jobs, 1, 4096, whole=True)
-    roots = {"database_root": args.database_root, "dataset_root": args.dataset_root}
+    roots = flags.roots(args)
     if args.out is not None and (Path(args.out).is_dir() or not Path(args.out).parent.is_dir()):
         raise WannError(f"`out` must be a file in a folder that exists, got {args.out!r}.")
     scenarios = _planned(args, roots)
     parallel = {} if args.cluster else {"backend": args.backend, "n_jobs": args.jobs}
     with _cluster(args.cluster):
         outcomes = list(
-            run_sweep(scenarios, **roots, **parallel, progress=terminal_progress(), warn=_note)
+            run_sweep(scenarios, roots, **parallel, progress=terminal_progress(), warn=_note)
         )
     _report(outcomes, args.out)
 
 
-def _planned(args: argparse.Namespace, roots: dict[str, Any]) -> list[Scenario]:
+def _planned(args: argparse.Namespace, roots: Roots) -> list[Scenario]:
     plan = plan_file.read(args.plan)
     if args.backbone is not None:
         grids = tuple({**axes, "backbone": (args.backbone,)} for axes in plan.grids)
@@ -85,13 +86,13 @@ def _planned(args: argparse.Namespace, roots: dict[str, Any]) -> list[Scenario]:
     scenarios = plan.scenarios()
     if not scenarios:
         raise WannError("linear probes take no reduction: the plan has no other run.")
-    missing = plan_file.missing(scenarios, **roots)
+    missing = plan_file.missing(scenarios, roots)
     for sentence in missing.values():
         _note(f"left out: {sentence}")
     scenarios = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
     if not scenarios:
         raise WannError(f"none of the data of {args.plan!r} is here.")
-    stored = use_store(lambda kept: kept.find(scenarios, **roots), _note) or {}
+    stored = use_store(lambda kept: kept.find(scenarios, roots), _note) or {}
     todo = [scenario for scenario in scenarios if scenario not in stored]
     print(
         f"{len(scenarios):,} runs, {len(stored):,} of them stored; to do: {len(todo):,} runs on "
@@ -141,19 +142,19 @@ def _check(client: Any) -> None:
 
 def _report(outcomes: Sequence[Outcome], out: str | None) -> None:
     refused = Counter(str(o.refused) for o in outcomes if o.refused is not None)
-    for sentence, runs in refused.items():
-        _note(f"{runs:,} runs refused: {sentence}")
-    records = [outcome.record for outcome in outcomes if outcome.record]
-    if not records:
+    for sentence, count in refused.items():
+        _note(f"{count:,} runs refused: {sentence}")
+    runs = [outcome.record for outcome in outcomes if outcome.record]
+    if not runs:
         raise WannError("no run could be made.")
-    frame = pd.DataFrame(records)
+    frame = pd.DataFrame(runs)
     if out is not None:
-        content = export.to_csv(frame).encode()
+        content = to_csv(frame).encode()
         write_atomically(Path(out), partial(_write, content))
-    made = table.pivots(table.describe(records).table, "method", "noise", "accuracy")
+    made = table.pivots(table.describe(runs).table, "method", "noise", "accuracy")
     print(f"\n{results_text.to_text(made, 'Accuracy')}")
     if out is not None:
-        print(f"\n{len(records):,} runs -> {out}")
+        print(f"\n{len(runs):,} runs -> {out}")
 
 
 def _write(content: bytes, file: BinaryIO) -> None:

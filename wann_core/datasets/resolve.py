@@ -13,10 +13,13 @@ from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.images import ImageDataset, ImageSplit, labels_digest
 from wann_core.datasets.sources import digits, human_labels
 from wann_core.errors import WannError
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
 from wann_core.storage.memory_cache import SharedCache
 
 BUILT_IN = ("digits", "pixels")
+
+# Path, size and time of change of each file.
+Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 _loaded = SharedCache(max_bytes=1 << 30)
@@ -49,7 +52,7 @@ def fingerprint(
     backbone: str,
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
-) -> tuple[tuple[str, int, int], ...]:
+) -> Fingerprint:
     """What changes when a data set's files do: their paths, sizes and times; empty if built in."""
     if (dataset, backbone) == BUILT_IN:
         return ()
@@ -83,22 +86,28 @@ def load(
     WannError
         If it does not exist or its files are unusable.
     """
+    roots = Roots(Path(database_root), Path(dataset_root))
+    return load_with_fingerprint(dataset, backbone, roots)[0]
+
+
+def load_with_fingerprint(dataset: str, backbone: str, roots: Roots) -> tuple[Dataset, Fingerprint]:
+    """`load` and `fingerprint` in one look at the files."""
     if dataset == BUILT_IN[0] and backbone != BUILT_IN[1]:
-        place = database.folder(database_root, dataset, backbone)
+        place = database.folder(roots.databases, dataset, backbone)
         if not place.is_dir():
             raise WannError(
                 f"the built-in data set 'digits' has backbone 'pixels' only (--backbone pixels), "
                 f"got {backbone!r}.",
                 "backbone",
             )
-    place_of = (dataset, backbone, database_root, dataset_root)
-    key = (dataset, backbone, str(dataset_root), fingerprint(*place_of))
+    files = fingerprint(dataset, backbone, *roots)
+    key = (dataset, backbone, str(roots.data), files)
 
     def read() -> tuple[Dataset, int]:
-        data = digits.load() if (dataset, backbone) == BUILT_IN else _read(*place_of)
+        data = digits.load() if (dataset, backbone) == BUILT_IN else _read(dataset, backbone, roots)
         return data, data.nbytes
 
-    return _loaded.get(key, read)
+    return _loaded.get(key, read), files
 
 
 def _base(dataset: str, backbone: str, database_root: str | Path) -> str:
@@ -107,14 +116,12 @@ def _base(dataset: str, backbone: str, database_root: str | Path) -> str:
     return "" if (own / "train.npz").is_file() else human_labels.base(dataset)
 
 
-def _read(
-    dataset: str, backbone: str, database_root: str | Path, dataset_root: str | Path
-) -> Dataset:
-    base = _base(dataset, backbone, database_root)
-    place = database.folder(database_root, base or dataset, backbone)
+def _read(dataset: str, backbone: str, roots: Roots) -> Dataset:
+    base = _base(dataset, backbone, roots.databases)
+    place = database.folder(roots.databases, base or dataset, backbone)
     if not (place / "train.npz").is_file():
-        raise missing.refusal(dataset, backbone, database_root, dataset_root)
-    data = database.load(database_root, base or dataset, backbone)
+        raise missing.refusal(dataset, backbone, roots)
+    data = database.load(roots.databases, base or dataset, backbone)
     made = database.manifest(place)
     images = made.get("images")
     origin = images if isinstance(images, dict) else None
@@ -123,9 +130,9 @@ def _read(
     if entry is not None and len(entry.class_names) >= data.n_classes:
         data = dataclasses.replace(data, class_names=entry.class_names)
     if origin is not None or entry is not None:
-        find = partial(_find_images, data, origin, dataset_root)
+        find = partial(_find_images, data, origin, roots.data)
         data = dataclasses.replace(data, open_images=find)
-    return human_labels.relabel(data, dataset, dataset_root) if base else data
+    return human_labels.relabel(data, dataset, roots.data) if base else data
 
 
 def _find_images(

@@ -12,9 +12,10 @@ from scipy.stats import t as student
 
 from wann_core.errors import WannError, check_choice
 from wann_core.experiments.prepared import PreparedData, Report
-from wann_core.experiments.scenario import BASELINES, Scenario, classify, graph_neighbors, prepare
+from wann_core.experiments.run import classify, prepare
+from wann_core.experiments.scenario import BASELINES, Scenario, graph_neighbors
 from wann_core.methods.probes import LOSSES, TRAINED
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 
 if TYPE_CHECKING:
@@ -112,11 +113,11 @@ def _give_up(scenario: Scenario, error: WannError) -> None:
 
 def run_all(
     scenarios: Iterable[Scenario],
+    roots: Roots = DEFAULT_ROOTS,
     *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
     on_error: Callable[[Scenario, WannError], None] = _give_up,
+    **folders: str | Path,
 ) -> "Iterator[Report | TrainedReport]":
     """The reports of many scenarios, one after the other.
 
@@ -126,7 +127,7 @@ def run_all(
     Parameters
     ----------
     scenarios : iterable of Scenario
-    database_root, dataset_root, progress
+    roots, progress, **folders
         As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
     on_error : callable, optional
         `on_error(scenario, error)` is told of a vote that cannot be had; unless it raises, the
@@ -137,7 +138,7 @@ def run_all(
     WannError
         As `run` does.
     """
-    todo = list(scenarios)
+    todo, roots = list(scenarios), roots.replaced(**folders)
     ends = list(itertools.accumulate(run_units(todo)))
     neighbors = _most_neighbors(todo)
     together = _batches(todo)
@@ -165,8 +166,7 @@ def run_all(
 
                 reports = run_trained(
                     [todo[at] for at in together[i]],
-                    database_root=database_root,
-                    dataset_root=dataset_root,
+                    roots,
                     progress=within,
                 )
                 trained |= dict(zip(together[i], reports, strict=True))
@@ -176,7 +176,7 @@ def run_all(
             continue
         try:
             most = neighbors[scenario.geometry()]
-            report = _vote(scenario, most, prepared, within, database_root, dataset_root)
+            report = _vote(scenario, most, prepared, within, roots)
         except WannError as error:
             on_error(scenario, error)
         else:
@@ -200,16 +200,13 @@ def _vote(
     neighbors: int,
     prepared: PreparedData | None,
     progress: Progress,
-    database_root: str | Path,
-    dataset_root: str | Path,
+    roots: Roots,
 ) -> Report:
     """The report of a vote, on what was prepared last if that will do."""
     # Of method and k only the neighbors that they need matter to what is prepared.
     shared = dataclasses.replace(scenario, method="kNN", k=neighbors)
     if prepared is None or prepared.scenario != shared:
-        prepared = prepare(
-            shared, database_root=database_root, dataset_root=dataset_root, progress=progress
-        )
+        prepared = prepare(shared, roots, progress=progress)
     return classify(prepared, scenario)
 
 

@@ -31,7 +31,7 @@ from wann_core.errors import WannError
 from wann_core.experiments.probe_runs import parameters_of
 from wann_core.experiments.scenario import Scenario, method_fields
 from wann_core.methods.probes import LOSSES, ProbeSettings
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DEFAULT_ROOTS, Roots
 
 MOST_RUNS = 100_000
 MOST_BYTES = 1 << 20
@@ -185,19 +185,14 @@ def read(path: str | Path) -> SweepPlan:
 
 def missing(
     scenarios: list[Scenario],
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
+    roots: Roots = DEFAULT_ROOTS,
 ) -> dict[tuple[str, str], str]:
     """What of the scenarios' data is not there: for each (data set, backbone) how to get it."""
     there = {datasets.BUILT_IN}
-    if Path(database_root).is_dir():
-        there |= set(datasets.available(database_root, dataset_root))
+    if roots.databases.is_dir():
+        there |= set(datasets.available(*roots))
     asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
-    return {
-        pair: whereabouts.way(*pair, database_root, dataset_root)
-        for pair in asked
-        if pair not in there
-    }
+    return {pair: whereabouts.way(*pair, roots) for pair in asked if pair not in there}
 
 
 def _axes(table: Mapping[str, Any]) -> Axes:

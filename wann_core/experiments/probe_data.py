@@ -10,6 +10,7 @@ from wann_core.datasets import Dataset
 from wann_core.errors import WannError
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods import reduction, sampling
+from wann_core.methods.probes.data import ProbeData
 from wann_core.noise import patterns
 from wann_core.typing import Array
 
@@ -55,71 +56,6 @@ class Source:
         if normalization == "l2":
             X, X_test = reduction.normalize(X, X_test, "l2")
         return cls(data, normalization, X, X_test)
-
-
-@dataclass(frozen=True, eq=False)
-class ProbeData:
-    """A scenario's rows as a probe uses them.
-
-    Attributes
-    ----------
-    scenario : Scenario
-    dataset : Dataset
-    X : ndarray of shape (N, d)
-        Embeddings before the z-score, of more rows than these; shared by the seeds of a source.
-    train, val : ndarray of shape (n,) and (v,), int64
-        Positions in `X` of the training and validation rows.
-    labels, clean_labels : ndarray of shape (n + v,), int64
-        Labels of both, as given and as they are where that is known.
-    mean, scale : ndarray of shape (d,), float64
-        What normalizes all rows, x → (x - mean) · scale: mean and inverse standard deviation of the
-        training rows (0 for a constant feature), or 0 and 1 where the scenario asks for no z-score.
-    X_test : ndarray of shape (m, d)
-    y_test : ndarray of shape (m,), int64
-    noise_ratio : float
-        Share of `labels` that are not the clean ones.
-    notes : tuple of str
-        Sentences on where the result differs from what was asked.
-    seconds : float
-        Wall time of the preparation.
-    """
-
-    scenario: Scenario
-    dataset: Dataset
-    X: Array
-    train: Array
-    val: Array
-    labels: Array
-    clean_labels: Array
-    mean: Array
-    scale: Array
-    X_test: Array
-    y_test: Array
-    noise_ratio: float
-    notes: tuple[str, ...]
-    seconds: float
-
-    @property
-    def n_classes(self) -> int:
-        """C."""
-        return self.dataset.n_classes
-
-    @property
-    def y_train(self) -> Array:
-        """Given labels of the training rows, shape (n,)."""
-        return self.labels[: len(self.train)]
-
-    @property
-    def y_val(self) -> Array:
-        """Given labels of the validation rows, shape (v,)."""
-        return self.labels[len(self.train) :]
-
-    @property
-    def row_ids(self) -> Array:
-        """Rows of both in the source's own files; a validation split of its own counts anew."""
-        splits = (self.dataset.train, self.dataset.val)
-        ids = np.concatenate([split.ids for split in splits if split is not None])
-        return np.asarray(ids[np.concatenate([self.train, self.val])])
 
 
 def make_data(scenario: Scenario, source: Source) -> ProbeData:
@@ -183,7 +119,7 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
         mean, scale = reduction.statistics(source.X[rows])
     assert data.test is not None
     return ProbeData(
-        scenario=scenario,
+        seed=scenario.seed,
         dataset=data,
         X=source.X,
         train=rows,

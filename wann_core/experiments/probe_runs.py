@@ -9,18 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wann_core import datasets
-from wann_core.errors import check_choice
+from wann_core.errors import WannError, check_choice
 from wann_core.experiments.prepared import PreparedData
-from wann_core.experiments.probe_data import ProbeData, Source, make_data
-from wann_core.experiments.scenario import Scenario, prepare
+from wann_core.experiments.probe_data import Source, make_data
+from wann_core.experiments.run import prepare
+from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
+from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit
 from wann_core.methods.probes.logistic import LogisticFit, fit_logistic
 from wann_core.methods.probes.probe import Probe
@@ -32,7 +33,7 @@ from wann_core.methods.probes.recipes import (
     recipe,
 )
 from wann_core.methods.probes.settings import TRAINED
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -112,9 +113,8 @@ def parameters_of(scenario: Scenario) -> LossParameters:
 
 def run_trained(
     scenarios: Sequence[Scenario],
+    roots: Roots = DEFAULT_ROOTS,
     *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
     device: str | None = None,
     watch_test: bool = False,
     margins: bool = False,
@@ -127,8 +127,8 @@ def run_trained(
     ----------
     scenarios : sequence of Scenario
         With methods of `TRAINED`.
-    database_root, dataset_root : path
-        As in `prepare`.
+    roots : Roots
+        Folders of data sets.
     device, watch_test, margins, on_epoch
         As in `training.train`, for the linear probes.
     progress : callable, optional
@@ -146,7 +146,6 @@ def run_trained(
     """
     for scenario in scenarios:
         check_choice("method", scenario.method, TRAINED)
-    roots = {"database_root": database_root, "dataset_root": dataset_root}
     groups = batches(scenarios)
     reports: dict[int, TrainedReport] = {}
     for number, group in enumerate(groups):
@@ -204,21 +203,20 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
     return sorted(made + alone)
 
 
-def _run_probes(
-    scenarios: list[Scenario], roots: dict[str, Any], **options: Any
-) -> list[TrainedReport]:
+def _run_probes(scenarios: list[Scenario], roots: Roots, **options: Any) -> list[TrainedReport]:
     from wann_core.methods.probes.training import train
 
     first = scenarios[0]
-    data = datasets.load(first.dataset, first.backbone, *roots.values())
+    data = datasets.load(first.dataset, first.backbone, *roots)
     source = Source.of(data, first.normalization)
     labelings = list(dict.fromkeys(scenario.labeling() for scenario in scenarios))
     tasks = [make_data(labeling, source) for labeling in labelings]
     recipes = {}
     for scenario in scenarios:
-        made = recipe(scenario.method, parameters_of(scenario).values)
-        recipes[scenario.method] = made
-    fits = {(f.data.scenario, f.loss): f for f in train(tasks, recipes, first.probe, **options)}
+        recipes[scenario.method] = recipe(scenario.method, parameters_of(scenario).values)
+    made = train(tasks, recipes, first.probe, **options)
+    labeling_of = {id(task): labeling for task, labeling in zip(tasks, labelings, strict=True)}
+    fits = {(labeling_of[id(fit.data)], fit.loss): fit for fit in made}
     return [_answer(s, fits[s.labeling(), s.method]) for s in scenarios]
 
 
@@ -238,9 +236,9 @@ def _answer(scenario: Scenario, fit: Fit) -> TrainedReport:
     )
 
 
-def _run_logistic(scenario: Scenario, roots: dict[str, Any], progress: Progress) -> TrainedReport:
-    prepared = prepare(scenario, **roots, progress=progress)
-    fit = fit_logistic(prepared, scenario.method, progress)
+def _run_logistic(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedReport:
+    prepared = prepare(scenario, roots, progress=progress)
+    fit = _fit_logistic(prepared, scenario.method, progress)
     return TrainedReport(
         scenario=scenario,
         prepared=prepared,
@@ -250,6 +248,23 @@ def _run_logistic(scenario: Scenario, roots: dict[str, Any], progress: Progress)
         seconds=fit.seconds,
         fit=fit,
     )
+
+
+def _fit_logistic(prepared: PreparedData, method: str, progress: Progress) -> LogisticFit:
+    """All rows alike, weighted by η scaled to mean 1, or only those with adaptive k < k_max."""
+    if prepared.leave_one_out:
+        raise WannError(
+            f"logistic regression needs test rows, which data set {prepared.dataset.name!r} does "
+            "not have.",
+            "method",
+        )
+    X, y, weights = prepared.X_train, prepared.labels, None
+    if method == "logreg_reliability":
+        weights = prepared.reliability / prepared.reliability.mean()
+    if method == "logreg_clean":
+        kept = prepared.adaptive_k < prepared.k_bounds[1]
+        X, y = X[kept], y[kept]
+    return fit_logistic(X, y, prepared.X_test, weights, progress)
 
 
 def fitted_last(report: TrainedReport) -> pd.DataFrame:

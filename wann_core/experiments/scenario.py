@@ -1,4 +1,4 @@
-"""A scenario: all that the sliders set. From it one way leads to labels, graph, votes and report.
+"""A scenario: all that the sliders set, as one frozen value.
 
 The neighbor graph depends on the scenario's geometry alone (embeddings, rows, label-free
 reduction). Noise, method and k only vote again; LDA and fLDA, which are fitted to the labels,
@@ -6,26 +6,15 @@ search again for new labels.
 """
 
 import dataclasses
-import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from wann_core import datasets
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.experiments.memory import PreparationCache
-from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.methods import reduction, sampling
-from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes import LOGISTIC, LOSSES, TRAINED, ProbeSettings
-from wann_core.methods.voting import vote
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
-from wann_core.progress import Progress
-from wann_core.typing import Array
 
 METHODS = ("WANN", "ANN", "kNN")
 BASELINES = ("kNN-11", "kNN-51", "ANN", "WANN")
@@ -208,123 +197,6 @@ def method_fields(name: str) -> dict[str, Any]:
     return {"method": method, "k": int(k)} if k else {"method": method}
 
 
-def prepare(
-    scenario: Scenario,
-    *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
-    progress: Progress | None = None,
-) -> PreparedData:
-    """Load, sample, label, normalize and reduce the data, and find its neighbors.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    database_root, dataset_root : path
-        Where embedding databases, and raw data and human labels, lie.
-    progress : callable, optional
-        `progress(done, total, text)`; may raise to stop.
-
-    Returns
-    -------
-    PreparedData
-        Shared with later callers: its arrays must not be written to.
-
-    Raises
-    ------
-    WannError
-        If the data cannot be had, or cannot serve the scenario.
-    """
-    started = time.perf_counter()
-    place = (scenario.dataset, scenario.backbone, database_root, dataset_root)
-    data, source = datasets.load(*place), datasets.fingerprint(*place)
-    maker = PreparationCache(data, source, graph_neighbors(scenario), progress)
-    labeled = maker.labeled(scenario.labeling())
-    seconds = time.perf_counter() - started
-    return dataclasses.replace(labeled, scenario=scenario, seconds=seconds)
-
-
-def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:
-    """Let a method answer for the test rows.
-
-    Parameters
-    ----------
-    prepared : PreparedData
-    scenario : Scenario, optional
-        Names the method and k, and may differ from the prepared one in these only; by default the
-        prepared scenario itself.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    WannError
-        If `scenario` asks for other rows, labels or bounds than were prepared, or for more
-        neighbors than were searched.
-    """
-    asked = prepared.scenario if scenario is None else scenario
-    started = time.perf_counter()
-    predictions, voters = cast_votes(prepared, asked)
-    seconds = time.perf_counter() - started
-    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
-    return Report(asked, prepared, predictions, voters, metrics, seconds)
-
-
-def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
-    """What the neighbors of the test rows vote for, and how many of them vote.
-
-    Returns
-    -------
-    predictions : ndarray of shape (m,), int64
-    voters : ndarray of shape (m,), int32
-
-    Raises
-    ------
-    WannError
-        As `classify` does.
-    """
-    check_choice("method", asked.method, METHODS)
-    same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
-    if asked.labeling() != prepared.scenario.labeling() or not same_bounds:
-        raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")
-    ids = prepared.graph.test_ids
-    assert ids is not None
-    weights = None
-    if asked.method == "kNN":
-        k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
-        voters = np.full(len(ids), k, np.int32)
-    else:
-        voters = prepared.adaptive_k[ids[:, 0]]
-        weights = prepared.reliability if asked.method == "WANN" else None
-    return vote(ids, prepared.labels, voters, weights), voters
-
-
 def graph_neighbors(scenario: Scenario) -> int:
     """Neighbors that a graph for the scenario holds: 51, or more where it asks for more."""
     return max(_GRAPH_K, scenario.k_max, scenario.k if scenario.method == "kNN" else 1)
-
-
-def run(
-    scenario: Scenario,
-    *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
-    progress: Progress | None = None,
-) -> Report:
-    """`prepare` and `classify` in one.
-
-    Raises
-    ------
-    WannError
-        As these do.
-
-    Examples
-    --------
-    >>> report = run(Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact"))
-    >>> round(report.prepared.noise_ratio, 3), report.metrics.accuracy > 0.8
-    (0.4, True)
-    """
-    roots = {"database_root": database_root, "dataset_root": dataset_root}
-    return classify(prepare(scenario, **roots, progress=progress))

@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-import wann_core
 from wann_core import datasets
-from wann_core.experiments import records as export
+from wann_core.experiments import records
 from wann_core.experiments.scenario import Scenario
-from wann_core.paths import DATASET_ROOT, cache_folder
+from wann_core.paths import Roots, cache_folder
+from wann_core.version import __version__
 
 T = TypeVar("T")
 
@@ -76,15 +76,14 @@ class ResultsStore:
     def find(
         self,
         scenarios: Sequence[Scenario],
-        database_root: str | Path,
-        dataset_root: str | Path = DATASET_ROOT,
+        roots: Roots,
     ) -> dict[Scenario, dict[str, Any]]:
         """The stored records of those scenarios that were run before, on the same files.
 
         Each has `stored_at` set to the time at which it was measured.
         """
         # Several scenarios may be one run, such as seeds where nothing is drawn.
-        keys = _keys(scenarios, database_root, dataset_root)
+        keys = _keys(scenarios, roots)
         found = {}
         with self._open() as database:
             for key, scenario in zip(keys, scenarios, strict=True):
@@ -92,32 +91,30 @@ class ResultsStore:
                     "SELECT record, created FROM runs WHERE key = ?", (key,)
                 ).fetchone()
                 if row is not None:
-                    asked = export.scenario_record(scenario)
+                    asked = records.scenario_record(scenario)
                     found[scenario] = {**json.loads(row[0]), **asked, "stored_at": row[1]}
         return found
 
     def add(
         self,
         runs: Sequence[tuple[Scenario, dict[str, Any]]],
-        database_root: str | Path,
+        roots: Roots,
         source: str,
-        *,
-        dataset_root: str | Path = DATASET_ROOT,
     ) -> None:
         """Keep runs; one that is there already stays as it is.
 
         Parameters
         ----------
         runs : sequence of (Scenario, dict)
-            Each with its `export.report_record`.
-        database_root, dataset_root : path
+            Each with its `records.report_record`.
+        roots : Roots
             As they were run with.
         source : str
             What started them: 'compare', 'knn', …
         """
         now = datetime.now(UTC).isoformat(timespec="seconds")
         versions = json.dumps(_versions())
-        keys = _keys([scenario for scenario, _ in runs], database_root, dataset_root)
+        keys = _keys([scenario for scenario, _ in runs], roots)
         rows = [
             (key, now, source, json.dumps(record), versions)
             for key, (_, record) in zip(keys, runs, strict=True)
@@ -135,7 +132,7 @@ class ResultsStore:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         rows = []
         for scenario, record in runs:
-            parts = [IMPORTED, source, export.scenario_record(scenario.canonical())]
+            parts = [IMPORTED, source, records.scenario_record(scenario.canonical())]
             key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
             rows.append((key, now, f"{IMPORTED}{source}", json.dumps(record), "{}"))
         with self._open() as database:
@@ -170,7 +167,7 @@ class Keeper:
 
     Parameters
     ----------
-    database_root, dataset_root, source
+    roots, source
         As in `ResultsStore.add`.
     warn : callable
         Told where the store cannot be used.
@@ -178,14 +175,12 @@ class Keeper:
 
     def __init__(
         self,
+        roots: Roots,
         *,
-        database_root: str | Path,
-        dataset_root: str | Path,
         source: str,
         warn: Callable[[str], object],
     ) -> None:
-        self._roots = {"database_root": database_root, "dataset_root": dataset_root}
-        self._source, self._warn = source, warn
+        self._roots, self._source, self._warn = roots, source, warn
         # Named here: a process that runs tasks may have another cache folder.
         self._path = cache_folder() / _FILE
         self._runs: list[tuple[Scenario, dict[str, Any]]] = []
@@ -208,7 +203,7 @@ class Keeper:
         runs, self._runs = self._runs, []
         if runs:
             use_store(
-                lambda kept: kept.add(runs, source=self._source, **self._roots),
+                lambda kept: kept.add(runs, self._roots, self._source),
                 self._warn,
                 self._path,
             )
@@ -232,24 +227,22 @@ def use_store(
 def _versions() -> dict[str, str]:
     libraries = {f"version_{name}": version(name) for name in _LIBRARIES}
     return {
-        "version_wann": wann_core.__version__,
+        "version_wann": __version__,
         "version_python": platform.python_version(),
         **libraries,
     }
 
 
-def _keys(
-    scenarios: Sequence[Scenario], database_root: str | Path, dataset_root: str | Path
-) -> list[str]:
+def _keys(scenarios: Sequence[Scenario], roots: Roots) -> list[str]:
     """Digests of what decides the numbers: the run, the files and the engine."""
     # Each database is looked at once, however many runs are asked for.
     files = {
-        pair: datasets.fingerprint(*pair, database_root, dataset_root)
+        pair: datasets.fingerprint(*pair, *roots)
         for pair in {(scenario.dataset, scenario.backbone) for scenario in scenarios}
     }
     keys = []
     for scenario in scenarios:
-        run = export.scenario_record(scenario.canonical())
+        run = records.scenario_record(scenario.canonical())
         parts = [_ENGINE_VERSION, run, files[scenario.dataset, scenario.backbone]]
         keys.append(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
     return keys

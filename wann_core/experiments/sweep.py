@@ -6,7 +6,6 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import joblib
@@ -15,12 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.experiments import grid, records
-from wann_core.experiments.scenario import Scenario, prepare
+from wann_core.experiments.run import prepare
+from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import Keeper, use_store
 from wann_core.experiments.sweep_tasks import Meter, Part, Tasks
 from wann_core.methods.probes import TRAINED
 from wann_core.parallel import blas
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 
 _LOG = logging.getLogger(__name__)
@@ -51,9 +51,8 @@ class Outcome(NamedTuple):
 
 def run_sweep(
     scenarios: Sequence[Scenario],
+    roots: Roots = DEFAULT_ROOTS,
     *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
     backend: str | None = None,
     n_jobs: int = 1,
     source: str = "sweep",
@@ -69,7 +68,7 @@ def run_sweep(
     Parameters
     ----------
     scenarios : sequence of Scenario
-    database_root, dataset_root : path
+    roots : Roots
         As in `prepare`.
     backend : {'threads', 'processes'}, optional
         Where tasks run; by default as `joblib.parallel_config` says, such as on a dask cluster, and
@@ -95,18 +94,17 @@ def run_sweep(
         If `backend` or `n_jobs` is out of range. A scenario that the data cannot serve does not
         stop the others; its outcome says why.
     """
-    roots = {"database_root": database_root, "dataset_root": dataset_root}
     if backend is not None:
         check_choice("backend", backend, BACKENDS)
     check_number("n_jobs", n_jobs, 1, 4096, whole=True)
-    stored = use_store(lambda kept: kept.find(scenarios, **roots), warn) or {}
+    stored = use_store(lambda kept: kept.find(scenarios, roots), warn) or {}
     for scenario, record in stored.items():
         yield Outcome(scenario, record)
     asked: dict[Scenario, list[Scenario]] = {}
     for scenario in dict.fromkeys(scenarios):
         if scenario not in stored:
             asked.setdefault(scenario.canonical(), []).append(scenario)
-    keeper = Keeper(**roots, source=source, warn=warn)
+    keeper = Keeper(roots, source=source, warn=warn)
     todo = list(asked)
     for outcome in _run(todo, roots, backend, n_jobs, keeper, progress) if todo else ():
         for scenario in asked[outcome.scenario]:
@@ -120,7 +118,7 @@ def run_sweep(
 
 def _run(
     todo: list[Scenario],
-    roots: dict[str, Any],
+    roots: Roots,
     backend: str | None,
     n_jobs: int,
     keeper: Keeper,
@@ -137,7 +135,7 @@ def _run(
         if here and joblib.effective_n_jobs(n_jobs) == 1:
             yield from _work(todo, roots, keeper, Meter([todo], 0, progress).part(0))
             return
-        tasks = Tasks.of(todo, roots["database_root"], one_memory=threads)
+        tasks = Tasks.of(todo, roots.databases, one_memory=threads)
         graphs = tasks.graphs if here else {}
         meter = Meter(tasks.runs, len(graphs), progress)
         stack.enter_context(meter.reasoned())
@@ -146,7 +144,7 @@ def _run(
             asked = dataclasses.replace(geometry, method="kNN", k=neighbors)
             # What cannot be prepared is refused run by run, with its reason.
             with contextlib.suppress(WannError):
-                prepare(asked, **roots, progress=meter.part(len(tasks.runs) + i))
+                prepare(asked, roots, progress=meter.part(len(tasks.runs) + i))
         if threads:
             stack.enter_context(blas.bounded(_cores(n_jobs)))
         calls = (
@@ -187,7 +185,7 @@ def _cores(n_jobs: int) -> int:
 def _task(
     number: int,
     runs: list[Scenario],
-    roots: dict[str, Any],
+    roots: Roots,
     keeper: Keeper | None,
     part: Part | None,
     cores: int | None,
@@ -199,14 +197,14 @@ def _task(
 
 
 def _work(
-    runs: Sequence[Scenario], roots: dict[str, Any], keeper: Keeper | None, part: Part | None
+    runs: Sequence[Scenario], roots: Roots, keeper: Keeper | None, part: Part | None
 ) -> Iterator[Outcome]:
     """Run one scenario after the other; what ends is kept."""
     task = _Runs(runs, keeper, part)
     try:
         while task.left:
             try:
-                for report in grid.run_all(task.left, **roots, progress=part, on_error=task.refuse):
+                for report in grid.run_all(task.left, roots, progress=part, on_error=task.refuse):
                     yield from task.end(report)
             except WannError as error:
                 # Whose fault it is shows alone: probes train together.
@@ -240,13 +238,13 @@ class _Runs:
             ended.append(outcome)
         return ended
 
-    def run_first(self, roots: dict[str, Any], error: WannError) -> list[Outcome]:
+    def run_first(self, roots: Roots, error: WannError) -> list[Outcome]:
         """The first one left by itself, where the runs together have met an error."""
         if len(self.left) == 1:
             self.refuse(self.left[0], error)
             return self.end()
         try:
-            (report,) = grid.run_all(self.left[:1], **roots, progress=self._part)
+            (report,) = grid.run_all(self.left[:1], roots, progress=self._part)
         except WannError as own:
             self.refuse(self.left[0], own)
             return self.end()

@@ -2,14 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from wann_core.experiments.prepared import PreparedData
-from wann_core.experiments.scenario import Scenario, prepare
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
+from wann_core.experiments.run import prepare
+from wann_core.experiments.scenario import Scenario
+from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -98,9 +98,8 @@ def adaptive_k_by_class(prepared: PreparedData) -> pd.DataFrame:
 def by_ratio(
     scenario: Scenario,
     ratios: Sequence[float],
+    roots: Roots = DEFAULT_ROOTS,
     *,
-    database_root: str | Path = DATABASE_ROOT,
-    dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Mean reliability of each given label as the noise ratio of a scenario grows.
@@ -112,7 +111,7 @@ def by_ratio(
     scenario : Scenario
         With a noise pattern.
     ratios : sequence of float
-    database_root, dataset_root : path
+    roots : path
     progress : callable, optional
         May raise to stop.
 
@@ -136,9 +135,7 @@ def by_ratio(
 
         within(0, 1, f"noise ratio {ratio:g}")
         asked = dataclasses.replace(scenario, noise_ratio=ratio)
-        prepared = prepare(
-            asked, database_root=database_root, dataset_root=dataset_root, progress=within
-        )
+        prepared = prepare(asked, roots, progress=within)
         frames += [_by_label(prepared, kind) for kind in KINDS]
     return pd.concat(frames, ignore_index=True)
 

@@ -207,7 +207,9 @@ def test_wrong_input_is_one_line(
 def test_progress_is_drawn_on_a_terminal_only(flags: list[object], tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     script = (
-        "import sys, time\nfrom wann_core.embedding.backbones import Pixels\noriginal = Pixels.embed\n"
+        "import sys, time\n"
+        "from wann_core.embedding.backbones import Pixels\n"
+        "original = Pixels.embed\n"
         "def slow(self, batch): time.sleep(0.3); return original(self, batch)\n"
         "Pixels.embed = slow\n"
         "from wann_core.__main__ import main; sys.exit(main(sys.argv[1:]))"

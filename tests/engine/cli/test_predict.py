@@ -12,7 +12,8 @@ from tests.helpers.user_tables import write
 from wann_core.datasets import load, tables
 from wann_core.embedding.backbones import Pixels
 from wann_core.embedding.embed import embed
-from wann_core.experiments.scenario import Scenario, run
+from wann_core.experiments.run import run
+from wann_core.experiments.scenario import Scenario
 
 Command = Callable[..., object]
 

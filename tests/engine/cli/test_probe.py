@@ -19,6 +19,7 @@ from wann_core import Scenario
 from wann_core.experiments.probe_runs import run_trained
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.probe import Probe
+from wann_core.paths import DEFAULT_ROOTS
 
 Command = Callable[..., CommandResult]
 
@@ -73,7 +74,7 @@ def test_train_then_test_say_what_the_engine_answers(
         method="gce",
         probe=ProbeSettings(learning_rate=0.01, num_epochs=20),
     )
-    (report,) = run_trained([scenario], database_root=tmp_path / "database")
+    (report,) = run_trained([scenario], DEFAULT_ROOTS.replaced(database_root=tmp_path / "database"))
     accuracy = 100 * report.metrics.accuracy
     assert tested.out.startswith(f"[gce] Accuracy = {accuracy:.2f} (95 % interval ")
     (log_path,) = (tmp_path / "logs" / "trial").iterdir()

@@ -13,9 +13,11 @@ from wann_core.datasets import database
 from wann_core.datasets.images import UNLABELED, ImageSplit
 from wann_core.embedding.backbones import Pixels, load_backbone
 from wann_core.embedding.embed import embed
+from wann_core.embedding.new_images import backbone_of, embed_images
 from wann_core.errors import WannError
-from wann_core.experiments.predict import backbone_of, embed_images, predict
-from wann_core.experiments.scenario import BASELINES, Scenario, run
+from wann_core.experiments.predict import predict
+from wann_core.experiments.run import run
+from wann_core.experiments.scenario import BASELINES, Scenario
 
 REDUCTIONS = (None, "PCA", "LDA", "fLDA")
 

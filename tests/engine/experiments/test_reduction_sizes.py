@@ -10,13 +10,12 @@ from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from wann_core import NeighborGraph, Scenario, WannError, prepare, run, run_all
-from wann_core.experiments import memory
 from wann_core.experiments.grid import dimension_grid, summary
+from wann_core.experiments.preparation import Preparation
 from wann_core.experiments.records import report_record
 from wann_core.methods import reduction
 from wann_core.neighbors import cache
 from wann_core.neighbors.cache import neighbor_graph
-from wann_core.storage.memory_cache import SharedCache
 
 BASE = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
 RNG = np.random.RandomState(0)
@@ -25,8 +24,7 @@ RNG = np.random.RandomState(0)
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from earlier tests."""
-    for name in ("_geometries", "_graphs", "_labeled", "_reducers"):
-        monkeypatch.setattr(memory, name, SharedCache(1 << 30))
+    Preparation.clear()
 
 
 @pytest.fixture
@@ -105,8 +103,7 @@ def test_a_number_does_not_depend_on_what_was_asked_before(fresh: None, name: st
     cases = [dataclasses.replace(BASE, reduction=name, reduction_size=s) for s in (9, 1, 4)]
     together = [run(case) for case in cases]
     for report in together:
-        for kept in (memory._geometries, memory._graphs, memory._labeled, memory._reducers):
-            kept.clear()
+        Preparation.clear()
         alone = run(report.scenario)
         assert np.array_equal(alone.predictions, report.predictions)
         assert np.array_equal(alone.prepared.X_train, report.prepared.X_train)

@@ -9,8 +9,7 @@ from sklearn.datasets import load_digits
 
 from wann_core import Scenario, classify, prepare, run, run_all
 from wann_core.errors import WannError
-from wann_core.experiments import memory
-from wann_core.storage.memory_cache import SharedCache
+from wann_core.experiments.preparation import Preparation
 
 METHODS = ("kNN-11", "kNN-51", "ANN", "WANN")
 NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4)
@@ -19,8 +18,7 @@ NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4)
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is remembered from earlier tests."""
-    for name in ("_geometries", "_graphs", "_labeled", "_reducers"):
-        monkeypatch.setattr(memory, name, SharedCache(1 << 30))
+    Preparation.clear()
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 from wann_core import Scenario, run
 from wann_core.experiments.records import report_record
 from wann_core.experiments.store import ResultsStore, use_store
+from wann_core.paths import DEFAULT_ROOTS
 
-ROOT = "assets/database"
 SCENARIO = Scenario(noise_pattern="sym", noise_ratio=0.3, num_subsamples=200, method="ANN")
 
 
@@ -21,9 +21,9 @@ def results(tmp_path: Path) -> ResultsStore:
 
 def test_a_run_is_found_again_and_marked(results: ResultsStore) -> None:
     record = report_record(run(SCENARIO))
-    assert results.find([SCENARIO], ROOT) == {}
-    results.add([(SCENARIO, record)], ROOT, "test")
-    found = ResultsStore(results.path).find([SCENARIO], ROOT)[SCENARIO]
+    assert results.find([SCENARIO], DEFAULT_ROOTS) == {}
+    results.add([(SCENARIO, record)], DEFAULT_ROOTS, "test")
+    found = ResultsStore(results.path).find([SCENARIO], DEFAULT_ROOTS)[SCENARIO]
     stored_at = found.pop("stored_at")
     assert found == record
     assert stored_at.endswith("+00:00")
@@ -46,16 +46,16 @@ def test_a_run_is_found_again_and_marked(results: ResultsStore) -> None:
     ],
 )
 def test_another_run_is_another_row(results: ResultsStore, change: dict[str, object]) -> None:
-    results.add([(SCENARIO, report_record(run(SCENARIO)))], ROOT, "test")
+    results.add([(SCENARIO, report_record(run(SCENARIO)))], DEFAULT_ROOTS, "test")
     other = dataclasses.replace(SCENARIO, **change)  # type: ignore[arg-type]
-    assert results.find([other], ROOT) == {}
+    assert results.find([other], DEFAULT_ROOTS) == {}
 
 
 def test_settings_that_do_not_matter_do_not_hide_a_run(results: ResultsStore) -> None:
-    results.add([(SCENARIO, report_record(run(SCENARIO)))], ROOT, "test")
+    results.add([(SCENARIO, report_record(run(SCENARIO)))], DEFAULT_ROOTS, "test")
     same = dataclasses.replace(SCENARIO, k=21)
-    assert results.find([same], ROOT)[same]["k"] == 21
-    results.add([(same, {"accuracy": -1})], ROOT, "test")
+    assert results.find([same], DEFAULT_ROOTS)[same]["k"] == 21
+    results.add([(same, {"accuracy": -1})], DEFAULT_ROOTS, "test")
     assert len(results.table()) == 1
     assert results.table()["accuracy"].iloc[0] > 0
 
@@ -66,18 +66,20 @@ def test_changed_files_are_another_data_set(results: ResultsStore, database: Pat
         place.name,
     )
     scenario = Scenario(dataset, backbone)
-    results.add([(scenario, {"accuracy": 0.5})], database, "test")
-    assert results.find([scenario], database)
+    results.add(
+        [(scenario, {"accuracy": 0.5})], DEFAULT_ROOTS.replaced(database_root=database), "test"
+    )
+    assert results.find([scenario], DEFAULT_ROOTS.replaced(database_root=database))
     content = (place / "train.npz").read_bytes()
     (place / "train.npz").write_bytes(content + b"\0")
-    assert results.find([scenario], database) == {}
+    assert results.find([scenario], DEFAULT_ROOTS.replaced(database_root=database)) == {}
 
 
 def _add(path: Path, worker: int) -> None:
     store = ResultsStore(path)
     for i in range(20):
         scenario = dataclasses.replace(SCENARIO, seed=100 * worker + i)
-        store.add([(scenario, {"accuracy": worker})], ROOT, f"worker {worker}")
+        store.add([(scenario, {"accuracy": worker})], DEFAULT_ROOTS, f"worker {worker}")
 
 
 def test_processes_write_at_once(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 
 from tests.helpers.roots import ROOT
 from wann_core import Scenario, WannError
-from wann_core.experiments import memory
 from wann_core.experiments.plan_file import parse
+from wann_core.experiments.preparation import Preparation
 from wann_core.experiments.store import ResultsStore
 from wann_core.experiments.sweep import Outcome, run_sweep
 from wann_core.experiments.sweep_tasks import Meter, Stopped, Tasks, count_graphs
@@ -42,8 +42,7 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def _forgetful() -> Iterator[None]:
     """No graph of an earlier test is in memory."""
-    for cache in (memory._geometries, memory._graphs, memory._labeled):
-        cache.clear()
+    Preparation.clear()
     yield
 
 

@@ -20,6 +20,7 @@ from wann_core import Scenario, WannError
 from wann_core.experiments.records import scenario_record
 from wann_core.experiments.store import ResultsStore
 from wann_core.methods.probes import ProbeSettings
+from wann_core.paths import DEFAULT_ROOTS
 from wann_core.results.paired_tests import is_level, paired_test
 from wann_core.results.reference_logs import MOST_BYTES, read_log
 from wann_core.results.table import describe, divide, pair, pivots
@@ -354,10 +355,10 @@ def test_hostile_content_is_refused(content: bytes) -> None:
 def test_imports_are_marked_never_answer_and_never_mix(tmp_path: Path) -> None:
     store = ResultsStore(tmp_path / "results.sqlite")
     scenario, row = logged("digits_WANN_sym-0.4_s1.json", dataset="digits", backbone="pixels")
-    store.add([(scenario, {**row, "accuracy": 0.5})], "assets/database", "sweep")
+    store.add([(scenario, {**row, "accuracy": 0.5})], DEFAULT_ROOTS, "sweep")
     store.add_imported([(scenario, row)], "paper")
     store.add_imported([(scenario, {**row, "accuracy": 0.93})], "paper")  # corrected
-    found = store.find([scenario], "assets/database")[scenario]
+    found = store.find([scenario], DEFAULT_ROOTS)[scenario]
     assert found["accuracy"] == 0.5
     table = describe(store.records()).table
     assert sorted(table["origin"]) == ["import: paper", "measured here"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from wann_core.experiments.probe_data import ProbeData
+from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.settings import ProbeSettings
 from wann_core.typing import Array
 

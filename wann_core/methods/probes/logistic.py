@@ -16,7 +16,6 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from wann_core.errors import WannError
-from wann_core.experiments.prepared import PreparedData
 from wann_core.parallel import blas, each
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -58,9 +57,13 @@ class LogisticFit:
 
 
 def fit_logistic(
-    prepared: PreparedData, method: str, progress: Progress | None = None
+    X: Array,
+    y: Array,
+    X_test: Array,
+    weights: Array | None = None,
+    progress: Progress | None = None,
 ) -> LogisticFit:
-    """Fit to a scenario's noisy labels and answer for its test rows.
+    """Fit to noisy labels and answer for the test rows.
 
     C is the one of `C_GRID` with the best accuracy on noisy labels in 5-fold cross-validation, on
     5,000 rows where there are more; the last fit uses all rows. Greater C are tried as long as the
@@ -68,44 +71,34 @@ def fit_logistic(
 
     Parameters
     ----------
-    prepared : PreparedData
-    method : {'logreg', 'logreg_reliability', 'logreg_clean'}
-        All rows alike; weighted by η, scaled to mean 1; or rows with adaptive k < k_max only.
+    X : ndarray of shape (n, d)
+    y : ndarray of shape (n,), int64
+    X_test : ndarray of shape (m, d)
+    weights : ndarray of shape (n,), optional
+        Weights of the rows; 1 by default.
     progress : callable, optional
-        Told between fits; may raise to stop.
+        Called between fits; may raise to stop.
 
     Raises
     ------
     WannError
-        If there are no test rows, or no two classes to tell apart.
+        If `y` holds fewer than two classes.
     """
-    if prepared.leave_one_out:
-        raise WannError(
-            f"logistic regression needs test rows, which data set {prepared.dataset.name!r} does "
-            "not have.",
-            "method",
-        )
     started = time.perf_counter()
-    X, y = prepared.X_train, prepared.labels
-    weights: Array = np.ones(len(y))
-    if method == "logreg_reliability":
-        weights = prepared.reliability / prepared.reliability.mean()
-    if method == "logreg_clean":
-        kept = prepared.adaptive_k < prepared.k_bounds[1]
-        X, y, weights = X[kept], y[kept], weights[kept]
     if len(np.unique(y)) < 2:
         raise WannError(
-            f"{method} needs rows of two classes at least, got {len(y)} rows in "
+            f"logistic regression needs rows of two classes at least, got {len(y)} rows in "
             f"{len(np.unique(y))}.",
             "method",
         )
+    weights = np.ones(len(y)) if weights is None else weights
     scores = choose_C(X, y, weights, progress)
     C = max(scores, key=lambda c: scores[c]) if scores else 1.0
     if progress is not None:
         progress(len(C_GRID), len(C_GRID) + 1, "logistic regression on all rows")
     with blas.bounded(1):
         model = LogisticRegression(C=C, max_iter=_ITERATIONS).fit(X, y, sample_weight=weights)
-    shares = model.predict_proba(prepared.X_test)
+    shares = model.predict_proba(X_test)
     return LogisticFit(
         predictions=model.classes_[shares.argmax(axis=1)].astype(np.int64),
         confidence=shares.max(axis=1),

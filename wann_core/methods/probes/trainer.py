@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wann_core.experiments.probe_data import ProbeData
+from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit, Head
 from wann_core.methods.probes.recipes import Recipe
 from wann_core.methods.probes.settings import ProbeSettings
@@ -96,7 +96,7 @@ class Trainer:
         self.inputs, self.settings, self.report, self.pace = inputs, settings, report, pace
         self.epochs_done = 0
         self._losses = list(recipes)
-        seeds = [task.scenario.seed for task in inputs.tasks]
+        seeds = [task.seed for task in inputs.tasks]
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         self._n = inputs.train_rows.shape[1]
         self._set_tasks(list(range(len(inputs.tasks))))
@@ -155,7 +155,7 @@ class Trainer:
             for h, head in enumerate(row):
                 if head.done:
                     continue
-                seed = inputs.tasks[head.task].scenario.seed
+                seed = inputs.tasks[head.task].seed
                 records.append(Epoch(head.loss, seed, self.epochs_done, *numbers[s][h]))
                 head.after(records[-1], weights[s, :, h], self.settings)
                 head.seconds += seconds

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 from wann_core.errors import WannError
-from wann_core.experiments.probe_data import ProbeData
+from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit
 from wann_core.methods.probes.recipes import Recipe
 from wann_core.methods.probes.settings import ProbeSettings

@@ -24,6 +24,7 @@ from wann_core.methods.probes.fits import Epoch, Fit, Head
 from wann_core.methods.probes.recipes import loss_parameters, recipe
 from wann_core.methods.probes.trainer import Trainer
 from wann_core.methods.probes.training import train
+from wann_core.paths import DEFAULT_ROOTS
 
 RECIPES = {name: recipe(name, loss_parameters(name, "cifar10").values) for name in LOSSES}
 NOISY = Scenario(noise_pattern="sym", noise_ratio=0.3, draw="exact")
@@ -457,16 +458,18 @@ def test_results_store_tells_probe_settings_apart() -> None:
     first = dataclasses.replace(NOISY, method="ce", probe=FAST)
     second = dataclasses.replace(first, probe=dataclasses.replace(FAST, patience=4))
     (report,) = run_trained([first])
-    store.add([(first, report_record(report))], ".", "probes")
-    assert set(store.find([first, second], ".")) == {first}
-    assert store.find([first], ".")[first]["curve"] == report.details["curve"]
+    store.add([(first, report_record(report))], DEFAULT_ROOTS, "probes")
+    assert set(store.find([first, second], DEFAULT_ROOTS)) == {first}
+    assert store.find([first], DEFAULT_ROOTS)[first]["curve"] == report.details["curve"]
 
 
 def test_results_store_answers_every_seed_that_is_the_same_run() -> None:
     store = ResultsStore()
     cases = [Scenario(seed=seed) for seed in (1, 2, 3)]
-    store.add([(cases[0], {"accuracy": 0.5})], ".", "compare")
-    assert {case.seed: found["seed"] for case, found in store.find(cases, ".").items()} == {
+    store.add([(cases[0], {"accuracy": 0.5})], DEFAULT_ROOTS, "compare")
+    assert {
+        case.seed: found["seed"] for case, found in store.find(cases, DEFAULT_ROOTS).items()
+    } == {
         1: 1,
         2: 2,
         3: 3,

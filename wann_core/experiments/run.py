@@ -1,0 +1,138 @@
+"""One run: prepare a scenario's data, and let a method answer for the test rows."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import numpy as np
+
+from wann_core.errors import WannError, check_choice
+from wann_core.experiments.preparation import Preparation
+from wann_core.experiments.prepared import PreparedData, Report
+from wann_core.experiments.scenario import METHODS, Scenario
+from wann_core.methods.metrics import Metrics
+from wann_core.methods.voting import vote
+from wann_core.paths import DEFAULT_ROOTS, Roots
+from wann_core.progress import Progress
+from wann_core.typing import Array
+
+
+def prepare(
+    scenario: Scenario,
+    roots: Roots = DEFAULT_ROOTS,
+    *,
+    progress: Progress | None = None,
+    **folders: str | Path,
+) -> PreparedData:
+    """Load, sample, label, normalize and reduce the data, and find its neighbors.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    roots : Roots
+        Folders of data sets.
+    progress : callable, optional
+        `progress(done, total, text)`; may raise to stop.
+    **folders
+        `database_root` and `dataset_root` replace a folder of `roots`.
+
+    Returns
+    -------
+    PreparedData
+        Shared with later callers: its arrays must not be written to.
+
+    Raises
+    ------
+    WannError
+        If the data cannot be had, or cannot serve the scenario.
+    """
+    started = time.perf_counter()
+    preparation = Preparation.of(scenario, roots.replaced(**folders), progress)
+    labeled = preparation.labeled(scenario.labeling())
+    seconds = time.perf_counter() - started
+    return dataclasses.replace(labeled, scenario=scenario, seconds=seconds)
+
+
+def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:
+    """Let a method answer for the test rows.
+
+    Parameters
+    ----------
+    prepared : PreparedData
+    scenario : Scenario, optional
+        Names the method and k, and may differ from the prepared one in these only; by default the
+        prepared scenario itself.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    WannError
+        If `scenario` asks for other rows, labels or bounds than were prepared, or for more
+        neighbors than were searched.
+    """
+    asked = prepared.scenario if scenario is None else scenario
+    started = time.perf_counter()
+    predictions, voters = cast_votes(prepared, asked)
+    seconds = time.perf_counter() - started
+    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
+    return Report(asked, prepared, predictions, voters, metrics, seconds)
+
+
+def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
+    """What the neighbors of the test rows vote for, and how many of them vote.
+
+    Returns
+    -------
+    predictions : ndarray of shape (m,), int64
+    voters : ndarray of shape (m,), int32
+
+    Raises
+    ------
+    WannError
+        As `classify` does.
+    """
+    check_choice("method", asked.method, METHODS)
+    same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
+    if asked.labeling() != prepared.scenario.labeling() or not same_bounds:
+        raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")
+    ids = prepared.graph.test_ids
+    assert ids is not None
+    weights = None
+    if asked.method == "kNN":
+        k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
+        voters = np.full(len(ids), k, np.int32)
+    else:
+        voters = prepared.adaptive_k[ids[:, 0]]
+        weights = prepared.reliability if asked.method == "WANN" else None
+    return vote(ids, prepared.labels, voters, weights), voters
+
+
+def run(
+    scenario: Scenario,
+    roots: Roots = DEFAULT_ROOTS,
+    *,
+    progress: Progress | None = None,
+    **folders: str | Path,
+) -> Report:
+    """`prepare` and `classify` in one.
+
+    Parameters
+    ----------
+    scenario, roots, progress, **folders
+        As in `prepare`.
+
+    Raises
+    ------
+    WannError
+        As these do.
+
+    Examples
+    --------
+    >>> report = run(Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact"))
+    >>> round(report.prepared.noise_ratio, 3), report.metrics.accuracy > 0.8
+    (0.4, True)
+    """
+    return classify(prepare(scenario, roots, progress=progress, **folders))
