@@ -143,7 +143,7 @@ def test_refused_where_a_class_cannot_be_split() -> None:
 
 def plain(task: ProbeData, loss: str, settings: ProbeSettings) -> tuple[list[float], nn.Linear]:
     """The published training, a module, an optimizer and a scheduler of torch for one probe."""
-    generator = torch.Generator().manual_seed(task.scenario.seed)
+    generator = torch.Generator().manual_seed(task.seed)
     X = ((task.X - task.mean) * task.scale).astype(np.float32)
     X_train, X_val = (torch.from_numpy(X[rows]) for rows in (task.train, task.val))
     y_train, y_val = torch.tensor(task.y_train), torch.tensor(task.y_val)
