@@ -24,6 +24,7 @@ from wann_core.datasets import Split, database
 from wann_core.experiments.sweep import run_sweep
 from wann_core.methods.probes import LOGISTIC, LOSSES, ProbeSettings
 from wann_core.methods.probes.fits import Epoch
+from wann_core.paths import Roots
 
 PAGE = ROOT / "pages" / "probes.py"
 SMALL = {"rows": 200, "rate": 0.003, "epochs": 3}
@@ -118,7 +119,7 @@ def test_one_training_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     monkeypatch.setattr("wann_core.experiments.probe_runs.run_trained", endless)
     plan = Plan(Scenario(), ("ce", "logreg"))
-    folders: Any = Folders(tmp_path / "db", tmp_path / "data")
+    folders: Any = Folders(Roots(tmp_path / "db", tmp_path / "data"))
     probes.start(plan, folders)
     job = probes.find(plan, folders)
     assert job is not None
@@ -194,8 +195,8 @@ def test_compare_asks_for_the_learning_rate_of_probes() -> None:
 
 
 def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyPatch) -> None:
-    def first_only(todo: list[Scenario], **options: Any) -> Any:
-        yield next(run_sweep(todo, **options))
+    def first_only(todo: list[Scenario], *roots: Any, **options: Any) -> Any:
+        yield next(run_sweep(todo, *roots, **options))
 
     monkeypatch.setattr("ui.jobs.runs.run_sweep", first_only)
     app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
