@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ui.shell import theme
 from wann_core.datasets import Dataset
-from wann_core.datasets.images import UNREADABLE, ImageSplit
+from wann_core.datasets.decoding import decode
+from wann_core.datasets.images import ImageSplit
+from wann_core.errors import WannError
 
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
@@ -27,10 +29,10 @@ def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE)
     It is made to fit into a square of `side` pixels, unless it is small already.
     """
     try:
-        image = dataset.image(split, position)
+        image = dataset.image(split, position, side=side)
         if image is not None:
-            return _encoded(image, side)
-    except UNREADABLE as error:
+            return _encoded(image)
+    except WannError as error:
         _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
     return _sparkline(dataset.splits[split].X[position])
 
@@ -38,8 +40,8 @@ def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE)
 def of_file(split: ImageSplit, row: int) -> str:
     """Data URI of an image that is not embedded yet; a cross where it cannot be read."""
     try:
-        return _encoded(split.open(row))
-    except UNREADABLE:
+        return _encoded(decode(split, row, None, side=_SIDE))
+    except WannError:
         return _UNREADABLE
 
 
@@ -62,16 +64,11 @@ def explain(dataset: Dataset) -> None:
         )
 
 
-def _encoded(image: Image.Image, side: int = _SIDE) -> str:
-    """A small picture: lossless if it was small, JPEG otherwise."""
-    if max(image.size) <= _LOSSLESS:
-        small, kind = image.convert("L" if image.mode == "L" else "RGBA"), "PNG"
-    else:
-        image.draft("RGB", (side, side))
-        small, kind = ImageOps.exif_transpose(image).convert("RGB"), "JPEG"
-        small.thumbnail((side, side))
+def _encoded(image: Image.Image) -> str:
+    """A picture as a data URI: lossless if it is small, JPEG otherwise."""
+    kind = "PNG" if max(image.size) <= _LOSSLESS else "JPEG"
     buffer = io.BytesIO()
-    small.save(buffer, kind)
+    image.save(buffer, kind)
     code = base64.b64encode(buffer.getvalue()).decode()
     return f"data:image/{kind.lower()};base64,{code}"
 

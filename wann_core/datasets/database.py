@@ -17,6 +17,7 @@ from wann_core.datasets import npz_files
 from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
 from wann_core.progress import Progress
+from wann_core.storage import npz
 from wann_core.storage.files import remove_abandoned
 
 MANIFEST = "manifest.json"
@@ -209,7 +210,7 @@ def write(
                 arrays["clean_labels"] = split.clean
             if split.names is not None:
                 arrays["names"] = npz_files.pack_names(split.names)
-            npz_files.save(draft / f"{name}.npz", arrays, tick)
+            npz.save(draft / f"{name}.npz", arrays, tick)
         record = {
             "format": 1,
             "dataset": dataset,

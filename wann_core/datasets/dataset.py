@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+from wann_core.datasets.decoding import decode
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError
 from wann_core.typing import Array
@@ -122,20 +123,23 @@ class Dataset:
         except WannError as error:
             return None, str(error)
 
-    def image(self, split: str, position: int) -> Image.Image | None:
-        """The image of a row of a split, as stored; None where there is none.
+    def image(self, split: str, position: int, *, side: int | None = None) -> Image.Image | None:
+        """The image of a row of a split; None where there is none.
+
+        It is what the models see: upright, on white, gray or RGB, 8 bits a channel; made to fit
+        into a square of `side` pixels if that is given.
 
         Raises
         ------
-        OSError, ValueError, SyntaxError, Image.DecompressionBombError
-            If the file is gone or no image.
+        WannError
+            If the file is gone, no image, or too large.
         """
         source = self.images.splits.get(split) if self.images else None
         if source is None:
             return None
         # Files are named row by row; arrays hold all rows of the source.
         row = position if source.files is not None else int(self.splits[split].ids[position])
-        return source.open(row)
+        return decode(source, row, None, side=side)
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:

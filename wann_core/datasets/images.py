@@ -13,8 +13,8 @@ from wann_core.errors import WannError
 from wann_core.typing import Array
 
 UNLABELED = -1
-# What Pillow raises for what is not an image, is damaged or is a decompression bomb.
-UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+# No other format is tried: one of Pillow's readers starts a program of its own.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "TIFF", "WEBP", "PPM")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,12 +51,14 @@ class ImageSplit:
         return f"row {row}" if self.files is None else self.files[row]
 
     def open(self, row: int) -> Image.Image:
-        """The image as stored: any mode and size, not turned upright, perhaps not decoded yet.
+        """The image as stored: any mode and size, not turned upright, not decoded yet.
+
+        Pages and models take `wann_core.datasets.decoding.decode` instead.
 
         Raises
         ------
         OSError, ValueError, SyntaxError, Image.DecompressionBombError
-            `UNREADABLE`; decoding may raise them later.
+            And others, out of Pillow's readers; decoding may raise them later.
         """
         if self.pixels is not None:
             return Image.fromarray(np.ascontiguousarray(self.pixels[row]))
@@ -64,7 +66,7 @@ class ImageSplit:
         path = Path(self.files[row])
         if path.is_absolute() or ".." in path.parts:
             raise ValueError(f"{str(path)!r} does not lie in the folder of the images")
-        return Image.open(self.root / path)
+        return Image.open(self.root / path, formats=FORMATS)
 
 
 def labels_digest(labels: Array) -> str:

@@ -1,38 +1,22 @@
-"""The .npz files of embedding databases: read with every doubt, written piece by piece."""
+"""The .npz files of embedding databases, checked before and after they are loaded."""
 
-import math
-import mmap
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
 from wann_core.datasets.dataset import Split
 from wann_core.datasets.images import UNLABELED
 from wann_core.errors import WannError
+from wann_core.storage import npz
 from wann_core.typing import Array
 
 MAX_CLASSES = 4096
-# What zipfile and numpy raise for damaged, encrypted or strangely packed files.
-_UNREADABLE = (
-    OSError,
-    EOFError,
-    ValueError,
-    MemoryError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 _MOST_ID = np.iinfo(np.int64).max
-_PIECE = 1 << 24  # bytes
 _FINITE_ROWS = 65_536
 # Larger arrays that are stored as they are, not packed, are read where they lie.
 _MAPPED_BYTES = 1 << 28
-_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_OPTIONAL = ("ids", "clean_labels", "names")
 
 
 def pack_names(names: Sequence[str]) -> Array:
@@ -62,21 +46,9 @@ def read(path: Path) -> Split:
     WannError
         If the file is damaged or its arrays do not fit together.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = set(archive.namelist())
-            optional = ("ids", "clean_labels", "names")
-            kept = [name for name in optional if f"{name}.npy" in members]
-            for name in ("embeddings", "labels", *kept):
-                _check_member(archive, name, path)
-            X = _mapped(archive, "embeddings", path)
-        with np.load(path, allow_pickle=False) as arrays:
-            X, y = arrays["embeddings"] if X is None else X, arrays["labels"]
-            more = {name: arrays[name] for name in kept}
-    except _UNREADABLE as error:
-        if isinstance(error, WannError):
-            raise
-        raise WannError(f"{path!s} cannot be read as an .npz file: {error}.", "dataset") from error
+    with npz.Npz(path, "dataset", str(path)) as arrays:
+        X, y = arrays.mapped("embeddings", _MAPPED_BYTES), arrays.read("labels")
+        more = {name: arrays.read(name) for name in _OPTIONAL if name in arrays}
     if X.ndim != 2 or not X.size or X.dtype not in (np.float16, np.float32, np.float64):
         raise WannError(
             f"{path!s}: `embeddings` must be float16, float32 or float64 of shape (n, d), "
@@ -125,83 +97,3 @@ def _class_ids(path: Path, name: str, y: Array, rows: int, lowest: int) -> Array
             "dataset",
         )
     return y.astype(np.int64)
-
-
-def read_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and dtype of the .npy array that a file object begins with."""
-    version = np.lib.format.read_magic(member)
-    read_it = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read_it(member)
-    return shape, dtype
-
-
-def _check_member(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    """Refuse an array whose header asks for more bytes than the file holds, or for objects."""
-    try:
-        info = archive.getinfo(f"{name}.npy")
-    except KeyError:
-        raise WannError(f"{path!s} has no array `{name}`.", "dataset") from None
-    with archive.open(info) as member:
-        shape, dtype = read_header(member)
-        if dtype.hasobject:
-            raise WannError(f"{path!s}: `{name}` holds Python objects, not numbers.", "dataset")
-        if math.prod(shape) * dtype.itemsize != info.file_size - member.tell():
-            raise WannError(
-                f"{path!s}: `{name}` is cut short or its header is wrong "
-                f"(shape {shape}, {info.file_size} bytes).",
-                "dataset",
-            )
-
-
-def _mapped(archive: zipfile.ZipFile, name: str, path: Path) -> Array | None:
-    """A large array as a read-only map of the file, its checksum compared; None for any other."""
-    info = archive.getinfo(f"{name}.npy")
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size < _MAPPED_BYTES:
-        return None
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read_it = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_it is None:
-            return None
-        shape, fortran_order, dtype = read_it(member)
-        header = member.tell()
-    if fortran_order:
-        return None
-    with path.open("rb") as file:
-        file.seek(info.header_offset)
-        signature, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
-        start = info.header_offset + _LOCAL_HEADER.size + name_bytes + extra_bytes
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    view = memoryview(memory)[start : start + info.file_size]
-    checksum = 0
-    for piece in range(0, len(view), _PIECE):
-        checksum = zlib.crc32(view[piece : piece + _PIECE], checksum)
-    if signature != b"PK\3\4" or checksum != info.CRC:
-        raise zipfile.BadZipFile(f"bad CRC-32 for array `{name}`")
-    found: Array = np.frombuffer(view[header:], dtype).reshape(shape)
-    return found
-
-
-def save(path: Path, arrays: Mapping[str, Array], tick: Callable[[int], None]) -> None:
-    """As `np.savez` does, but piece by piece, so that somebody can watch and stop it."""
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, array in arrays.items():
-            header = {
-                "descr": np.lib.format.dtype_to_descr(array.dtype),
-                "fortran_order": False,
-                "shape": array.shape,
-            }
-            step = max(1, _PIECE * len(array) // max(array.nbytes, 1))
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array_header_1_0(member, header)
-                for start in range(0, len(array), step):
-                    piece = array[start : start + step]
-                    member.write(piece.tobytes())
-                    tick(piece.nbytes)

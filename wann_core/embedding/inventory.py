@@ -1,18 +1,16 @@
 """What lies on this machine: embedding databases, finished or not, and what caches take."""
 
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wann_core.datasets import catalog, database, npz_files
+from wann_core.datasets import catalog, database
 from wann_core.datasets.sources import arrays
 from wann_core.embedding import partial
 from wann_core.errors import WannError
 from wann_core.paths import cache_folder
-
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, WannError)
+from wann_core.storage import npz
 
 
 @dataclass(frozen=True)
@@ -101,15 +99,17 @@ def _stored(root: Path, state: str, dataset: str, backbone: str) -> Stored:
         if partial.is_locked(place):
             state = "being written"
         return Stored(dataset, backbone, state, *about, partial.progress(place))
-    except _UNREADABLE as error:
+    except (OSError, WannError) as error:
         return Stored(dataset, backbone, "damaged", *about, remark=str(error))
 
 
 def _shape(path: Path) -> tuple[int, int]:
     """Shape of the embeddings in a file, from its header alone."""
-    with zipfile.ZipFile(path) as archive, archive.open("embeddings.npy") as member:
-        (rows, columns), _ = npz_files.read_header(member)
-    return int(rows), int(columns)
+    with npz.Npz(path) as arrays:
+        shape = arrays.header("embeddings").shape
+    if len(shape) != 2:
+        raise WannError(f"{path.name}: `embeddings` must be of shape (n, d), got {shape}.")
+    return shape[0], shape[1]
 
 
 def caches() -> dict[str, int]:

@@ -21,6 +21,7 @@ import numpy as np
 from wann_core.datasets import database, npz_files
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError
+from wann_core.storage import npz
 from wann_core.storage.files import write_atomically
 from wann_core.typing import Array
 
@@ -29,6 +30,7 @@ _LOCK = "lock"
 _FINISHED = "finished"
 # Marks shards that a finished database has made superfluous, once that is in its place.
 _DONE = "done"
+_ARRAYS = ("stop", "embeddings", "rows", "skipped")
 # A date in each member would make two equal databases differ.
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
@@ -136,8 +138,10 @@ def progress(place: Path) -> dict[str, int]:
     """Rows of each split that an unfinished attempt has done, by the names of its shards."""
     rows: dict[str, int] = {}
     for path in sorted(partial_folder(place).glob("*-*.npz")):
-        with np.load(path, allow_pickle=False) as arrays:
-            rows[path.name.rpartition("-")[0]] = int(arrays["stop"])
+        stop = npz.load(path, ["stop"]).get("stop")
+        if stop is None or stop.size != 1 or stop.dtype.kind not in "iu":
+            raise WannError(f"{path.name!r} does not say how many rows are done.", "dataset")
+        rows[path.name.rpartition("-")[0]] = int(stop.item())
     return rows
 
 
@@ -180,10 +184,16 @@ def begin(folder: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _read_plan(path: Path) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        return None
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise WannError(
+            f"the plan {str(path)!r} of an unfinished attempt is damaged; discard the attempt with "
+            "--no-resume.",
+            "resume",
+        ) from error
 
 
 def _change(name: str, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -225,17 +235,30 @@ def stored(folder: Path, split: str) -> Iterator[Shard]:
     start = 0
     while (path := _path(folder, split, start)).is_file():
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                shard = Shard(
-                    int(arrays["stop"]),
-                    arrays["embeddings"],
-                    arrays["rows"],
-                    tuple(Skipped(split, *s) for s in json.loads(arrays["skipped"].tobytes())),
-                )
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            shard = _shard(split, npz.load(path, _ARRAYS))
+        except (WannError, KeyError, TypeError, ValueError, RecursionError):
             return  # what follows is embedded again, and replaces it
+        if shard.stop <= start:
+            return
         yield shard
         start = shard.stop
+
+
+def _shard(split: str, arrays: Mapping[str, Array]) -> Shard:
+    """A shard as it was written; any other exception than these means another one.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, RecursionError
+        If the arrays are none of a shard.
+    """
+    embeddings, rows = arrays["embeddings"], arrays["rows"]
+    skipped = [Skipped(split, *entry) for entry in json.loads(arrays["skipped"].tobytes())]
+    fits = embeddings.ndim == 2 and embeddings.dtype.kind == "f" and rows.dtype.kind == "i"
+    named = all(isinstance(s.row, int) and isinstance(s.file, str) for s in skipped)
+    if not fits or not named or rows.shape != (len(embeddings),):
+        raise ValueError("the arrays of a shard do not fit together")
+    return Shard(int(arrays["stop"].item()), embeddings, rows, tuple(skipped))
 
 
 def forget(folder: Path, split: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from wann_core.datasets.decoding import decoded
 from wann_core.datasets.images import ImageSplit
 from wann_core.embedding import partial as shards
 from wann_core.embedding.backbones import Backbone
-from wann_core.embedding.decoding import decode
 from wann_core.embedding.partial import Shard, Skipped
 from wann_core.errors import WannError, check_number
 from wann_core.progress import Progress
@@ -71,7 +71,8 @@ def embedded(
     """Embed batches of rows in order; meanwhile the next ones, a bounded number, are decoded."""
 
     def prepared(row: int) -> Array:
-        return backbone.prepare(decode(split, row, backbone.mode))
+        with decoded(split, row, backbone.mode) as image:
+            return backbone.prepare(image)
 
     waiting: deque[tuple[Array, list[Future[Array]]]] = deque()
     todo = iter(batches)

@@ -194,7 +194,7 @@ def _device(name: str) -> Any:
 
 
 def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, own: bool) -> Any:
-    """The model with the weights of a file; every parameter must be in it if it is the user's."""
+    """The model with the weights of a file, which must hold every parameter."""
     # Only models of a fixed input size know this argument.
     size = {"img_size": image_size} if image_size and cfg.fixed_input_size else {}
     overlay = {"file": str(path), "custom_load": False if own else cfg.custom_load}
@@ -207,7 +207,7 @@ def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, o
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise WannError(f"{name!r} cannot load {str(path)!r}: {text}.", "weights") from error
-    if own and missing:
+    if missing:
         raise WannError(
             f"{str(path)!r} does not fit {name!r}: it lacks {len(missing)} of its parameters "
             f"({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}).",

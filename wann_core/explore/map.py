@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import warnings
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -24,6 +23,7 @@ from wann_core.explore import umap_process
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.paths import cache_folder
 from wann_core.progress import Progress
+from wann_core.storage import npz
 from wann_core.storage.files import bound_folder, locked, write_atomically
 from wann_core.typing import Array
 
@@ -218,13 +218,12 @@ def _plane(X: Array) -> Array:
 
 
 def _read(path: Path) -> Layout | None:
-    try:
-        # Opened here: numpy would leave a damaged file open.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            made = Layout(arrays["train"], arrays["test"])
-    except FileNotFoundError:
+    if not path.is_file():
         return None
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError):
+    try:
+        arrays = npz.load(path, ("train", "test"))
+        made = Layout(arrays["train"], arrays["test"])
+    except (WannError, KeyError):
         return None  # damaged: made again
     os.utime(path)
     return made

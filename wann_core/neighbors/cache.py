@@ -8,6 +8,7 @@ import numpy as np
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.paths import cache_folder
 from wann_core.progress import Progress
+from wann_core.storage import npz
 from wann_core.storage.disk_cache import digest_of, kept
 from wann_core.typing import Array
 
@@ -53,11 +54,10 @@ def neighbor_graph(
 
 
 def _read(path: Path) -> NeighborGraph:
-    # Opened here: numpy would leave a damaged file open.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        found = {name: arrays[name] for name in _ARRAYS if name in arrays}
-        facts = {name: kind(arrays[name][()]) for name, kind in _FACTS.items()}
-        return NeighborGraph(**found, **facts)
+    arrays = npz.load(path, (*_ARRAYS, *_FACTS))
+    found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS if name in arrays}
+    facts = {name: kind(arrays[name][()]) for name, kind in _FACTS.items()}
+    return NeighborGraph(**found, **facts)
 
 
 def _write(graph: NeighborGraph, file: BinaryIO) -> None:

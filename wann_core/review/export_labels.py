@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
-from wann_core.datasets.images import UNREADABLE
 from wann_core.errors import WannError
 from wann_core.experiments import records
 from wann_core.review.corrections import Corrected, positions_of
@@ -235,7 +234,7 @@ def _url(data: Dataset, split: str, place: int, prefix: str) -> str:
         return prefix + quote(files[place]) if _safe(files[place]) else ""
     try:
         image = data.image(split, place)
-    except UNREADABLE:
+    except WannError:
         return ""
     if image is None:
         return ""

@@ -309,7 +309,7 @@ def test_rows_of_files_are_found_by_their_names(photos: Path) -> None:
         data.image("train", 2)
     assert data.image("test", 0) is None  # its rows have no names
     (photos / "photos" / "2.png").unlink()
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(WannError, match="the file does not exist"):
         data.image("train", 0)
 
 

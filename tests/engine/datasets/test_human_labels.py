@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import tracemalloc
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -176,6 +178,28 @@ def test_nothing_in_a_file_is_called(root: Path, how: str, nested: bool) -> None
         load(root)
     assert "weights_only" not in str(caught.value)
     assert not mark.exists()
+
+
+def test_a_small_file_cannot_ask_for_gigabytes(root: Path) -> None:
+    """Encodings upon encodings double a text with each call; memo places and lengths may lie."""
+    call = b"h\x01(h\x00X\x03\x00\x00\x00hextR"
+    bombs = {
+        "encode": b"\x80\x02c_codecs\nencode\nq\x01X\x08\x00\x00\x00aaaaaaaaq\x00" + call * 40,
+        "memo": b"\x80\x02}r\xff\xff\xff\x7f",
+        "bytes": b"\x80\x03B\xff\xff\xff\x7f",
+        "bytearray": b"\x80\x02cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R",
+        "steps": b"\x80\x02" + b"}0" * 4_000_000,
+    }
+    path = root / "raw" / "cifarn" / "CIFAR-10_human.pt"
+    for content in bombs.values():
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("archive/data.pkl", content + b".")
+            archive.writestr("archive/version", "3\n")
+        tracemalloc.start()
+        refused(root, "CIFAR-10_human.pt")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 200 << 20
 
 
 def spoilt(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:

@@ -307,6 +307,21 @@ def test_cached_weights_need_no_network(
         assert cached.record["weights"]["name"] == "model.safetensors"
 
 
+def test_cached_weights_that_lack_a_parameter_are_refused(
+    hub: Path, small_weights: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    state = torch.load(small_weights, weights_only=True)
+    torch.save(
+        {key: value for key, value in state.items() if not key.startswith("layer4")},
+        tmp_path / "lacking.bin",
+    )
+    cache_weights(hub, "timm/resnet10t.c3_in1k", tmp_path / "lacking.bin", "pytorch_model.bin")
+    with pytest.raises(WannError, match=r"lacks \d+ of its parameters \(layer4"):
+        load_backbone("resnet10t", image_size=64, device="cpu")
+
+
 def refuse(*args: Any) -> None:
     raise OSError("no network in this test")
 

@@ -6,25 +6,20 @@ Wei et al., Learning with Noisy Labels Revisited: A Study Using Real-World Human
 ICLR 2022.
 """
 
-import codecs
 import dataclasses
-import importlib
-import threading
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from wann_core.datasets.catalog import HUMAN_LABELS
 from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.sources import torch_arrays
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
 _FILES = {"cifar10-n": "CIFAR-10_human.pt", "cifar100-n": "CIFAR-100_human.pt"}
-_MOST_BYTES = 1 << 26
-# torch keeps one list of what may be called, for all threads.
-_reading = threading.Lock()
+_MOST_BYTES = 1 << 24
 
 
 def base(dataset: str) -> str:
@@ -95,7 +90,8 @@ def relabel(data: Dataset, dataset: str, dataset_root: str | Path) -> Dataset:
 def _read(place: Path, columns: tuple[str, ...]) -> dict[str, Array]:
     """Columns of a file that holds a dict of arrays, written by torch."""
     try:
-        content = _unpickled(place)
+        _check_size(place)
+        values = torch_arrays.read(place, columns)
     except FileNotFoundError:
         raise WannError(
             f"the human labels {place!s} do not exist; get them from http://noisylabels.com.",
@@ -105,48 +101,24 @@ def _read(place: Path, columns: tuple[str, ...]) -> dict[str, Array]:
         raise
     except OSError as error:
         raise WannError(f"{place!s} cannot be read: {error.strerror}.", "dataset") from error
-    # Out of torch's reader damaged files bring many exceptions, MemoryError among them. What they
-    # say is not passed on: it advises to switch off what keeps the file from being run.
-    except Exception as error:
+    except torch_arrays.DAMAGED as error:
         raise WannError(
             f"{place!s} is not a file of human labels: a dict of whole-number arrays, and nothing "
             "else, as torch writes it.",
             "dataset",
         ) from error
     found = {}
-    for column in columns:
-        values = content.get(column) if isinstance(content, dict) else None
-        if (
-            not isinstance(values, np.ndarray)
-            or values.ndim != 1
-            or values.dtype.kind not in "iu"
-            or not len(values)
-        ):
+    for column, array in values.items():
+        if array is None or not len(array):
             raise WannError(f"{place!s} has no whole numbers under {column!r}.", "dataset")
-        found[column] = values.astype(np.int64)
+        found[column] = array
     return found
 
 
-def _unpickled(place: Path) -> Any:
-    """The content of a file of torch, with nothing called beyond what rebuilds numpy arrays."""
+def _check_size(place: Path) -> None:
     size = place.stat().st_size
-    if zipfile.is_zipfile(place):
+    if size <= _MOST_BYTES and zipfile.is_zipfile(place):
         with zipfile.ZipFile(place) as archive:
             size = max(size, sum(info.file_size for info in archive.infolist()))
     if size > _MOST_BYTES:
         raise WannError(f"{place!s} is larger than {_MOST_BYTES >> 20} MiB.", "dataset")
-    # Imported here: it takes seconds, and no other data set needs it.
-    import torch
-
-    reconstruct = importlib.import_module("numpy._core.multiarray")._reconstruct
-    rebuild: list[Any] = [
-        # As numpy 1 and numpy 2 name it.
-        (reconstruct, "numpy.core.multiarray._reconstruct"),
-        (reconstruct, "numpy._core.multiarray._reconstruct"),
-        (codecs.encode, "_codecs.encode"),
-        np.ndarray,
-        np.dtype,
-        *{type(np.dtype(code)) for code in "bBhHiIlLqQ"},
-    ]
-    with _reading, torch.serialization.safe_globals(rebuild):
-        return torch.load(place, weights_only=True, map_location="cpu")

@@ -340,7 +340,7 @@ def test_too_many_classes_are_an_id_column(tmp_path: Path) -> None:
         (b'v,label\n"[1, 2]",a\n"[1, ..., 2]",b\n', "lists of numbers"),
         (b'v,label\n"[[1, 2], [3, 4]]",a\n', "lists of numbers"),
         (b"PAR1 but no more", "looks like parquet but cannot be read"),
-        (b"PK\3\4 but no more", "looks like npz but cannot be read"),
+        (b"PK\3\4 but no more", "cannot be read as an .npz file"),
     ],
 )
 def test_what_is_no_table_is_refused_in_a_sentence(

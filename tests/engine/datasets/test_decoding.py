@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.helpers.pictures import Entangled, write_photos
-from wann_core.datasets import database
+from wann_core.datasets import database, decoding
+from wann_core.datasets.decoding import decode
 from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding.backbones import Pixels
-from wann_core.embedding.decoding import decode
 from wann_core.embedding.embed import embed
 from wann_core.errors import WannError
 
@@ -170,7 +171,7 @@ def write_bad(folder: Path) -> dict[str, str]:
         "empty.jpg": "empty",
         "text.jpg": "not an image",
         "bomb.png": "decompression bomb",
-        "program.jpg": "EPS",
+        "program.jpg": "not an image",
         "folder.jpg": "directory",
         "float.tif": "no known scale",
         "narrow.png": "too narrow",
@@ -184,6 +185,70 @@ def test_unusable_files_say_why(tmp_path: Path) -> None:
             decode(one(tmp_path, name), 0)
         assert word in str(refused.value), name
         assert str(tmp_path) not in str(refused.value)
+
+
+def test_no_program_is_started_for_an_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pillow hands PostScript to Ghostscript, whatever the file is called."""
+
+    def started(*args: object, **how: object) -> None:
+        pytest.fail(f"a program was started: {args}")
+
+    monkeypatch.setattr("subprocess.Popen.__init__", started)
+    monkeypatch.setattr("os.system", started)
+    (tmp_path / "eps.png").write_text(
+        "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    for side in (None, 160):
+        with pytest.raises(WannError, match="not an image"):
+            decode(one(tmp_path, "eps.png"), 0, None, side=side)
+
+
+@pytest.mark.parametrize("side", [None, 160])
+def test_a_small_file_of_many_pixels_is_refused(tmp_path: Path, side: int | None) -> None:
+    Image.new("1", (9000, 9000)).save(tmp_path / "flat.png")
+    assert (tmp_path / "flat.png").stat().st_size < 100_000
+    with pytest.raises(WannError, match="9,000 × 9,000 pixels are more than the 67,108,864"):
+        decode(one(tmp_path, "flat.png"), 0, side=side)
+
+
+def test_a_large_jpeg_is_shrunk_while_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    PHOTO.save(tmp_path / "photo.jpg", quality=95)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 400)
+    image = decode(one(tmp_path, "photo.jpg"), 0)
+    assert image.size == (24, 16)
+    expected = np.asarray(PHOTO.resize((24, 16), Image.Resampling.BOX), np.float64)
+    assert np.abs(np.asarray(image) - expected).max() < 12
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 20)
+    with pytest.raises(WannError, match="48 × 32 pixels are more than the 20"):
+        decode(one(tmp_path, "photo.jpg"), 0)
+
+
+def test_a_thumbnail_shows_what_the_models_see(tmp_path: Path) -> None:
+    values = np.linspace(0, 65535, 400 * 200).astype(np.uint16).reshape(200, 400)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    small = decode(one(tmp_path, "deep.png"), 0, None, side=100)
+    assert (small.mode, small.size) == ("L", (100, 50))
+    whole = decode(one(tmp_path, "deep.png"), 0, "L").resize((100, 50), Image.Resampling.BOX)
+    assert np.abs(np.asarray(small, np.int64) - np.asarray(whole, np.int64)).max() <= 2
+    Image.new("RGBA", (300, 300), (0, 0, 0, 0)).save(tmp_path / "clear.png")
+    clear = np.asarray(decode(one(tmp_path, "clear.png"), 0, None, side=100))
+    assert clear.shape == (100, 100, 3) and (clear == 255).all()
+
+
+def test_waiting_images_are_decoded_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_budget", decoding._Budget(48 * 32))
+    for i in range(8):
+        PHOTO.save(tmp_path / f"{i}.png")
+    split = ImageSplit(np.zeros(8, np.int64), tmp_path, [f"{i}.png" for i in range(8)])
+    with ThreadPoolExecutor(4) as pool:
+        for image in pool.map(lambda row: decode(split, row), range(8)):
+            np.testing.assert_array_equal(np.asarray(image), RAMP)
 
 
 @pytest.fixture
