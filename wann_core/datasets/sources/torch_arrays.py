@@ -39,6 +39,7 @@ _VALUES = frozenset(
 DAMAGED = (
     ValueError,
     TypeError,
+    AttributeError,  # of what lies on its stack
     KeyError,
     IndexError,
     EOFError,
@@ -86,76 +87,83 @@ def _content(path: Path) -> Any:
     return [_run(stream) for _ in range(_LEGACY_CONTENT)][-1]
 
 
-def _run(stream: io.BytesIO) -> Any:
-    """The one object of a pickle, in which calls are noted and not made."""
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
+class _Notes:
+    """A machine for pickles that notes calls and makes none."""
 
-    def since_mark() -> list[Any]:
-        start = marks.pop()
-        items = stack[start:]
-        del stack[start:]
+    def __init__(self) -> None:
+        self.stack: list[Any] = []
+        self._marks: list[int] = []
+        self._memo: dict[int, Any] = {}
+        push, keep = self.stack.append, self._keep
+        self.steps: dict[str, Callable[[Any], object]] = {
+            "PROTO": lambda _: None,
+            "FRAME": lambda _: None,
+            "STOP": lambda _: None,
+            "MARK": lambda _: self._marks.append(len(self.stack)),
+            "NONE": lambda _: push(None),
+            "NEWTRUE": lambda _: push(True),
+            "NEWFALSE": lambda _: push(False),
+            "EMPTY_TUPLE": lambda _: push(()),
+            "EMPTY_LIST": lambda _: push([]),
+            "EMPTY_DICT": lambda _: push({}),
+            "TUPLE": lambda _: push(tuple(self._since_mark())),
+            "TUPLE1": lambda _: push(tuple(self._last(1))),
+            "TUPLE2": lambda _: push(tuple(self._last(2))),
+            "TUPLE3": lambda _: push(tuple(self._last(3))),
+            "APPEND": lambda _: self._extend(self._last(1)),
+            "APPENDS": lambda _: self._extend(self._since_mark()),
+            "SETITEM": lambda _: self._set_items(self._last(2)),
+            "SETITEMS": lambda _: self._set_items(self._since_mark()),
+            "BINPUT": keep,
+            "LONG_BINPUT": keep,
+            "MEMOIZE": lambda _: keep(len(self._memo)),
+            "BINGET": lambda place: push(self._memo[place]),
+            "LONG_BINGET": lambda place: push(self._memo[place]),
+            "GLOBAL": lambda name: push(_Call(_NAMES[name], None)),
+            "REDUCE": lambda _: push(self._called(*self._last(2))),
+            "BUILD": lambda _: self._set_state(self.stack.pop()),
+            **dict.fromkeys(_VALUES, push),
+        }
+
+    def _last(self, size: int) -> list[Any]:
+        items = self.stack[-size:]
+        del self.stack[-size:]
         return items
 
-    def put(size: int) -> None:
-        items = tuple(stack[len(stack) - size :])
-        del stack[len(stack) - size :]
-        stack.append(items)
+    def _since_mark(self) -> list[Any]:
+        start = self._marks.pop()
+        items = self.stack[start:]
+        del self.stack[start:]
+        return items
 
-    def reduce() -> None:
-        arguments, name = stack.pop(), stack.pop()
+    def _keep(self, place: int) -> None:
+        self._memo[place] = self.stack[-1]
+
+    def _extend(self, items: list[Any]) -> None:
+        self.stack[-1].extend(items)
+
+    def _set_items(self, items: list[Any]) -> None:
+        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+
+    def _called(self, name: Any, arguments: Any) -> _Call:
         if not isinstance(name, _Call) or name.arguments is not None:
             raise ValueError("only functions are called")
-        stack.append(_Call(name.name, arguments))
+        return _Call(name.name, arguments)
 
-    def build() -> None:
-        state = stack.pop()
-        if not isinstance(stack[-1], _Call):
+    def _set_state(self, state: Any) -> None:
+        if not isinstance(self.stack[-1], _Call):
             raise ValueError("only arrays have a state")
-        stack[-1].state = state
+        self.stack[-1].state = state
 
-    def set_items(items: list[Any]) -> None:
-        stack[-1].update(zip(items[::2], items[1::2], strict=True))
 
-    def set_item() -> None:
-        value, key = stack.pop(), stack.pop()
-        set_items([key, value])
-
-    steps: dict[str, Callable[[Any], object]] = {
-        "PROTO": lambda _: None,
-        "FRAME": lambda _: None,
-        "MARK": lambda _: marks.append(len(stack)),
-        "NONE": lambda _: stack.append(None),
-        "NEWTRUE": lambda _: stack.append(True),
-        "NEWFALSE": lambda _: stack.append(False),
-        "EMPTY_TUPLE": lambda _: stack.append(()),
-        "EMPTY_LIST": lambda _: stack.append([]),
-        "EMPTY_DICT": lambda _: stack.append({}),
-        "TUPLE": lambda _: stack.append(tuple(since_mark())),
-        "TUPLE1": lambda _: put(1),
-        "TUPLE2": lambda _: put(2),
-        "TUPLE3": lambda _: put(3),
-        "APPEND": lambda _: stack[-2].append(stack.pop()),
-        "APPENDS": lambda _: (items := since_mark(), stack[-1].extend(items)),
-        "SETITEM": lambda _: set_item(),
-        "SETITEMS": lambda _: set_items(since_mark()),
-        "BINPUT": lambda place: memo.__setitem__(place, stack[-1]),
-        "LONG_BINPUT": lambda place: memo.__setitem__(place, stack[-1]),
-        "MEMOIZE": lambda _: memo.__setitem__(len(memo), stack[-1]),
-        "BINGET": lambda place: stack.append(memo[place]),
-        "LONG_BINGET": lambda place: stack.append(memo[place]),
-        "GLOBAL": lambda name: stack.append(_Call(_NAMES[name], None)),
-        "REDUCE": lambda _: reduce(),
-        "BUILD": lambda _: build(),
-        "STOP": lambda _: None,
-        **dict.fromkeys(_VALUES, stack.append),
-    }
+def _run(stream: io.BytesIO) -> Any:
+    """The one object of a pickle, in which calls are noted and not made."""
+    notes = _Notes()
     for done, (operation, argument, _) in enumerate(pickletools.genops(stream)):
         if done > _MOST_STEPS:
             raise ValueError("too many steps")
-        steps[operation.name](argument)
-    (found,) = stack
+        notes.steps[operation.name](argument)
+    (found,) = notes.stack
     return found
 
 
