@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import wann_core
-from wann_core.cli import audit, embed, knn, predict, probe, review_export, sweep
+from wann_core.cli import audit, embed, knn, predict, probe, review_export, review_import, sweep
 from wann_core.errors import WannError
 
 
@@ -27,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     probe.add_parsers(commands)
     audit.add_parser(commands)
     review_export.add_parser(commands)
+    review_import.add_parser(commands)
     sweep.add_parser(commands)
     given = sys.argv[1:] if argv is None else argv
     if not given:

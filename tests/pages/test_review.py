@@ -18,6 +18,7 @@ from tests.helpers.apps import press, ready
 from tests.helpers.roots import ROOT
 from ui.review import card_list, deck, progress, summary
 from ui.review import cards as review_cards
+from ui.review import session as review_session
 from ui.review.data import Case
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
@@ -243,17 +244,20 @@ def test_cleanlabs_ranking_orders_the_cards(tmp_path: Path) -> None:
     issues.loc[700, ["label_score", "is_label_issue"]] = [0.01, True]
     path = tmp_path / "issues.csv"
     issues.to_csv(path)
-    app = audited(part="export", import_kind="cleanlab", import_cleanlab_path=str(path))
+    app = audited(part="export", import_verdicts_path=str(path))
     app = press(app, "Review in this order")
     app.session_state["part"] = "review"
     app = ready(app.run())
-    first = app.session_state["_review_list"][0]
-    assert app.session_state["_review_case"].name(first) == ("train", int(data.train.ids[700]))
+    first = app.session_state["_review"].listed[0]
+    assert app.session_state["_review"].listed_case.name(first) == (
+        "train",
+        int(data.train.ids[700]),
+    )
     app.session_state["part"] = "export"
     app = press(ready(app.run()), "Back to our order")
     app.session_state["part"] = "review"
     app = ready(app.run())
-    assert app.session_state["_review_case"].found.score_name == "combined"
+    assert app.session_state["_review"].listed_case.found.score_name == "combined"
 
 
 # The list
@@ -299,11 +303,12 @@ def test_the_list_knows_verdicts(blobs: Case, session: dict[str, Any]) -> None:
 
 
 def test_pages_stay_within_the_list(session: dict[str, Any]) -> None:
-    session["_review_list"] = np.arange(45)
+    state = review_session.session()
+    state.listed = np.arange(45)
     seen = []
     for by in (-1, 1, 1, 1, -1):
         card_list.turn_page(by)
-        seen.append(session["_review_first"])
+        seen.append(state.first)
     assert seen == [0, 20, 40, 40, 20]
 
 
@@ -338,7 +343,7 @@ def test_an_event_counts_once_however_often_it_is_sent(
     deck.receive(blobs, {"client": "a", "events": events}, "ann")
     deck.receive(blobs, {"client": "a", "events": events}, "ann")
     assert blobs.ledger.version() == 2
-    assert session["_review_heard"] == ("a", 2)
+    assert session["_review"].heard == ("a", 2)
     # Another tab, or the same one after a reload, counts anew.
     deck.receive(blobs, {"client": "b", "events": events[:1]}, "ann")
     assert blobs.ledger.version() == 3
@@ -369,7 +374,7 @@ def test_what_cannot_be_a_verdict_is_told_and_not_written(
     blobs: Case, session: dict[str, Any], event: dict[str, Any]
 ) -> None:
     deck.receive(blobs, {"client": "a", "events": [event | {"sequence": 1}]}, "ann")
-    assert session["_review_error"]
+    assert session["_review"].error
     assert blobs.ledger.version() == 0
 
 
@@ -388,16 +393,16 @@ def test_undo_and_redo_point_to_the_card(blobs: Case, session: dict[str, Any]) -
         deck.receive(blobs, {"client": "a", "events": [event]}, who)
 
     step("undo", 3, who="bob")
-    assert session["_review_note"] == "Nothing of yours to undo."
+    assert session["_review"].note == "Nothing of yours to undo."
     step("undo", 4)
     assert set(blobs.states().places) == {3}
-    assert session["_review_focus"]["id"] in ("train-1004", "train-1005")
-    assert "and 1 more" in session["_review_note"]
+    assert session["_review"].focus_id in ("train-1004", "train-1005")
+    assert "and 1 more" in session["_review"].note
     step("undo", 5)
-    assert not blobs.states().places and session["_review_focus"]["id"] == "train-1003"
+    assert not blobs.states().places and session["_review"].focus_id == "train-1003"
     step("redo", 6)
     assert set(blobs.states().places) == {3}
-    assert session["_review_note"] == "Done again: train row 1003."
+    assert session["_review"].note == "Done again: train row 1003."
 
 
 def test_another_tab_is_seen_at_once(blobs: Case, session: dict[str, Any]) -> None:
@@ -488,8 +493,7 @@ def files_of(case: Case, monkeypatch: pytest.MonkeyPatch) -> dict[str, Callable[
 
     monkeypatch.setattr(st, "columns", lambda *args, **options: [Column(), Column()])
     states = case.states()
-    after = export.corrected(case.data, states.table)
-    export._files(case, states, after)
+    export._files(case, states)
     return found
 
 
@@ -503,6 +507,8 @@ def test_tables_and_ledger_go_out(
         "Table as CSV",
         "Table as Parquet",
         "Label Studio interface",
+        "Weights for training as CSV",
+        "Weights for training as .npz",
         "Ledger",
     }
     csv = pd.read_csv(io.BytesIO(files["Table as CSV"]()))

@@ -12,8 +12,9 @@ import plotly.io
 import streamlit as st
 
 from ui.shell import theme as look
-from wann_core.experiments.records import to_csv, with_scenario
+from wann_core.experiments.records import with_scenario
 from wann_core.experiments.scenario import Scenario
+from wann_core.storage.tables import to_csv
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]

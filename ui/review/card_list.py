@@ -6,6 +6,7 @@ import numpy as np
 import streamlit as st
 
 from ui.review.data import NO_VERDICT, SPLITS, Case
+from ui.review.session import session
 from wann_core.review.ledger import ACTIONS
 from wann_core.typing import Array
 
@@ -126,34 +127,25 @@ def controls(case: Case) -> Listing:
         help="Clear the filters",
     )
     asked = linked_row(case)
+    state = session()
     # The audit itself is part of the key: no list must outlive it.
-    key = (id(case), shown, of_given, of_suggested, split, sort, asked)
-    state = st.session_state
-    if state.get("_review_key") != key or state.get("_review_turn_seen") != _turn():
-        state["_review_key"], state["_review_turn_seen"] = key, _turn()
-        state["_review_list"] = _found(case, shown, of_given, of_suggested, split, sort, asked)
-        state["_review_case"] = case  # so that its id stays its own
-        state["_review_first"] = 0
-    positions: Array = state["_review_list"]
-    return Listing(
-        f"{_turn()} {hash(key)} {state['_review_first']}", positions, state["_review_first"]
-    )
-
-
-def _turn() -> int:
-    return int(st.session_state.get("_review_turn", 0))
+    key = (id(case), state.turn, shown, of_given, of_suggested, split, sort, asked)
+    if state.listed_key != key:
+        state.listed = _found(case, shown, of_given, of_suggested, split, sort, asked)
+        state.listed_key, state.listed_case, state.first = key, case, 0
+    return Listing(f"{state.turn} {hash(key)} {state.first}", state.listed, state.first)
 
 
 def refresh() -> None:
     """Make the list anew: verdicts given since then count."""
-    st.session_state["_review_turn"] = _turn() + 1
+    session().refresh()
 
 
 def turn_page(by: int) -> None:
     """Go on, or back, in the list."""
-    state = st.session_state
-    last = max(len(state.get("_review_list", ())) - 1, 0) // PAGE * PAGE
-    state["_review_first"] = min(max(state.get("_review_first", 0) + by * PAGE, 0), last)
+    state = session()
+    last = max(len(state.listed) - 1, 0) // PAGE * PAGE
+    state.first = min(max(state.first + by * PAGE, 0), last)
 
 
 def filter_pair(given: int | None, suggested: int | None) -> None:

@@ -15,6 +15,7 @@ from wann_core.audit.reasons import best_others
 from wann_core.audit.stopping import error_rates
 from wann_core.datasets import Dataset
 from wann_core.review.ledger import ACTIONS, Ledger
+from wann_core.review.rows import RowIndex
 from wann_core.typing import Array
 
 SPLITS = ("train", "val", "test")
@@ -105,20 +106,17 @@ class Case:
         return (table["predicted_label_id"] != table["given_label_id"]).to_numpy()
 
     @cached_property
-    def _positions(self) -> dict[tuple[str, int], int]:
-        rows = self.found.rows
-        names = [SPLITS[split] for split in rows.splits]
-        return {pair: i for i, pair in enumerate(zip(names, rows.rows.tolist(), strict=True))}
+    def _index(self) -> RowIndex:
+        return RowIndex(self.data)
 
-    @cached_property
-    def _in_split(self) -> Array:
-        """Place of each row in its split, where the images are counted."""
-        splits = [self.data.splits[name] for name in SPLITS if name in self.data.splits]
-        return np.concatenate([np.flatnonzero(split.y >= 0) for split in splits])
+    def positions(self, splits: Array, rows: Array) -> Array:
+        """Where rows stand in the audit's table; -1 for those that are not there."""
+        return self._index.find(splits, rows)
 
     def position(self, split: str, row: int) -> int | None:
         """Where a row stands in the audit's table; None if it is not there."""
-        return self._positions.get((split, row))
+        found = int(self._index.find([split], [row])[0])
+        return None if found < 0 else found
 
     def name(self, position: int) -> tuple[str, int]:
         """Split and row id."""
@@ -129,8 +127,7 @@ class Case:
     def _kept_pictures(self) -> Any:
         @lru_cache(maxsize=2 * _PICTURES)
         def picture(position: int, side: int) -> str:
-            split, _ = self.name(position)
-            return thumbnails.of_sample(self.data, split, int(self._in_split[position]), side=side)
+            return thumbnails.of_sample(self.data, *self._index.locate(position), side=side)
 
         return picture
 
@@ -158,10 +155,10 @@ class Case:
         table = self.ledger.verdicts()
         actions = np.full(len(self), NO_VERDICT, np.int8)
         places: dict[int, int] = {}
-        pairs = zip(table["split"].tolist(), table["row"].tolist(), strict=True)
-        for line, (pair, action) in enumerate(zip(pairs, table["action"].tolist(), strict=True)):
-            position = self._positions.get(pair)
-            if position is not None:
+        found = self.positions(table["split"].to_numpy(object), table["row"].to_numpy(np.int64))
+        known = zip(found.tolist(), table["action"].tolist(), strict=True)
+        for line, (position, action) in enumerate(known):
+            if position >= 0:
                 actions[position] = ACTIONS.index(action)
                 places[position] = line
         return States(version, table, actions, places)

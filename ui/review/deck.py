@@ -9,6 +9,7 @@ import streamlit as st
 from ui.review import card_list
 from ui.review import cards as review_cards
 from ui.review.data import Case, States
+from ui.review.session import session
 from ui.shell import theme
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
@@ -36,7 +37,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
             receive(case, log, who)
 
     _prepare_once(case, listing.shown)
-    answered = st.session_state.get("_review_heard", ("", 0))
+    state = session()
     last = listing.first + len(listing.shown)
     total = len(listing.positions)
     _component(
@@ -44,9 +45,9 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
         on_log_change=heard,
         data={
             "page": listing.token,
-            "client": answered[0],
-            "sequence": answered[1],
-            "focus": st.session_state.get("_review_focus", {"id": "", "turn": 0}),
+            "client": state.heard[0],
+            "sequence": state.heard[1],
+            "focus": {"id": state.focus_id, "turn": state.focus_turn},
             "classes": list(case.found.rows.class_names),
             "colors": COLORS,
             "cards": review_cards.page(case, listing, states),
@@ -60,7 +61,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
 
 
 def _prepare_once(case: Case, positions: Array) -> None:
-    known = st.session_state.setdefault("_review_prepared", {})
+    known = session().prepared
     page = (case.key, positions.tobytes())
     if page not in known:
         known[page] = None
@@ -72,12 +73,12 @@ def _prepare_once(case: Case, positions: Array) -> None:
 def receive(case: Case, log: Any, who: str) -> None:
     """Serve the events that the browser sends, each once, in their order.
 
-    What is not acknowledged comes again with later events; `_review_heard` remembers which were
+    What is not acknowledged comes again with later events; the session remembers which were
     served.
     """
     client, events = _checked(log)
-    state = st.session_state
-    known, served = state.get("_review_heard", ("", 0))
+    state = session()
+    known, served = state.heard
     if known != client:
         served = 0
     for event in events:
@@ -87,9 +88,9 @@ def receive(case: Case, log: Any, who: str) -> None:
             _serve(case, event, who)
         except WannError as error:
             # The card keeps the verdict that the ledger has.
-            state["_review_error"] = str(error)
+            state.error = str(error)
         served = event["sequence"]
-        state["_review_heard"] = (client, served)
+        state.heard = client, served
 
 
 def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -160,7 +161,7 @@ def _step(case: Case, kind: str, who: str) -> None:
     before = case.states()
     number = case.ledger.undo(who) if kind == "undo" else case.ledger.redo(who)
     if number is None:
-        st.session_state["_review_note"] = f"Nothing of yours to {kind}."
+        session().note = f"Nothing of yours to {kind}."
         return
     after = case.states()
     now, then = _times(after), _times(before)
@@ -168,10 +169,9 @@ def _step(case: Case, kind: str, who: str) -> None:
     first = min(changed, key=lambda p: case.ranks[p], default=None)
     what = "Undone" if kind == "undo" else "Done again"
     if first is None:
-        st.session_state["_review_note"] = f"{what}; a later verdict stays in force."
+        session().note = f"{what}; a later verdict stays in force."
         return
     place = review_cards.where(case, first)
     many = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
-    st.session_state["_review_note"] = f"{what}: {place}{many}."
-    turn = st.session_state.get("_review_focus", {"turn": 0})["turn"] + 1
-    st.session_state["_review_focus"] = {"id": review_cards.identity(case, first), "turn": turn}
+    session().note = f"{what}: {place}{many}."
+    session().focus(review_cards.identity(case, first))

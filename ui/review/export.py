@@ -1,22 +1,23 @@
-"""What a review leaves: tables, files for other programs, a cleaned database."""
+"""What a review leaves: tables, files for other programs, cleaned images, a cleaned database."""
 
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from ui.jobs import jobs
-from ui.review import imports
+from ui.review import cleaned_images, imports
 from ui.review.audit import Asked
 from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
 from wann_core.errors import WannError
-from wann_core.review import export_labels
-from wann_core.review.corrections import Corrected, corrected
-from wann_core.review.export_database import write_cleaned
+from wann_core.review.corrections import Corrected
+from wann_core.review.exports import FORMATS, Bundle, Format, Review
+from wann_core.review.exports.database import write_cleaned
+from wann_core.review.exports.label_studio import label_studio_recipe, too_many
 from wann_core.review.ledger_file import reading
+from wann_core.typing import Array
 
 _ROWS = {
     "all": "All rows",
@@ -28,8 +29,9 @@ _ROWS = {
 def show(case: Case, asked: Asked) -> None:
     """Draw the ways out, and the way in."""
     states = case.states()
+    review = Review(case.data, states.table, case.found)
     try:
-        after = corrected(case.data, states.table)
+        after = review.after
     except WannError as error:
         st.error(theme.plain(str(error)), icon=":material/error:")
         return
@@ -37,8 +39,10 @@ def show(case: Case, asked: Asked) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Files")
-        _files(case, states, after)
+        _files(case, states)
     with right:
+        st.subheader("Cleaned images")
+        cleaned_images.show(case, review, states.version)
         st.subheader("A cleaned database")
         _cleaned(case, states, after, asked)
         st.subheader("Verdicts from elsewhere")
@@ -54,7 +58,7 @@ def _what_is_there(after: Corrected) -> str:
     )
 
 
-def _files(case: Case, states: States, after: Corrected) -> None:
+def _files(case: Case, states: States) -> None:
     scope = st.selectbox(
         "Rows in tables and tasks",
         list(_ROWS),
@@ -62,85 +66,51 @@ def _files(case: Case, states: States, after: Corrected) -> None:
         format_func=_ROWS.__getitem__,
         persist_state="session",
     )
-    positions = _chosen(case, states, scope)
-
-    def table() -> pd.DataFrame:
-        ranked = case.found.table.iloc[positions]
-        return export_labels.review_table(ranked, states.table, case.found.score_name)
-
-    no_files = "" if _of_files(case) else "The images of this data set are not files in a folder."
-    no_images = "" if case.data.images is not None else "There are no images to show in tasks."
-    files: list[tuple[str, str, str, Callable[[], bytes], str]] = [
-        (
-            "Table as CSV",
-            "review.csv",
-            "One row a sample: labels, score, evidence, verdict.",
-            lambda: export_labels.csv_of(table()).content,
-            "",
-        ),
-        (
-            "Table as Parquet",
-            "review.parquet",
-            "The same, with types.",
-            lambda: export_labels.parquet_of(table()).content,
-            "",
-        ),
-        (
-            "ImageFolder metadata",
-            "metadata.csv",
-            "metadata.csv: corrected labels beside the image files, as Hugging Face's datasets "
-            "read it. All rows but the removed ones.",
-            lambda: export_labels.image_folder_metadata(after, states.table).content,
-            no_files,
-        ),
-        (
-            "FiftyOne labels",
-            "labels.json",
-            "labels.json for FiftyOneImageClassificationDataset. All rows but the removed ones.",
-            lambda: export_labels.fiftyone_labels(after).content,
-            no_files,
-        ),
-        (
-            "Label Studio tasks",
-            "label-studio.json",
-            "JSON: suggestions as predictions, verdicts as annotations.",
-            lambda: export_labels.label_studio_tasks(case.data, table()).content,
-            no_images or _too_many(case, len(positions)),
-        ),
-        (
-            "Label Studio interface",
-            "label-studio.xml",
-            "XML: the labeling interface for them.",
-            lambda: export_labels.label_studio_config(case.data.class_names).encode(),
-            "",
-        ),
-        (
-            "Ledger",
-            f"{case.ledger.path.name}",
-            "SQLite: every verdict and every undo, to go on elsewhere.",
-            lambda: _bytes_of(case.ledger.path),
-            "" if states.version else "There is no verdict yet.",
-        ),
-    ]
-    for label, name, what, content, reason in files:
-        button, text = st.columns([5, 6], vertical_alignment="center")
-        button.download_button(
-            label,
-            content if not reason else b"",
-            name,
-            key=f"export_{label}",
-            on_click="ignore",
-            icon=":material/download:",
-            width="stretch",
-            disabled=bool(reason),
-        )
-        text.caption(theme.plain(reason or what))
+    review = Review(case.data, states.table, case.found, _chosen(case, states, scope))
+    for name, form in FORMATS.items():
+        reason = form.missing(case.data)
+        if not reason and name == "labelstudio":
+            reason = too_many(case.data, review.table)
+        _download(form.title, form.file_name, form.what, _content(form, review), reason)
+    _download(
+        "Ledger",
+        case.ledger.path.name,
+        "SQLite: every verdict and every undo, to go on elsewhere.",
+        lambda: _bytes_of(case.ledger.path),
+        "" if states.version else "There is no verdict yet.",
+    )
     st.caption(
         "Files whose name is no plain path inside their folder are left out of the image formats."
     )
+    if recipe := label_studio_recipe(case.data):
+        with st.expander("How Label Studio finds the images"):
+            st.code(recipe, language=None, wrap_lines=True)
 
 
-def _chosen(case: Case, states: States, scope: str) -> pd.Index:
+def _content(form: Format, review: Review) -> Callable[[], bytes]:
+    def make() -> bytes:
+        made = form.write(review)
+        return made.zip() if isinstance(made, Bundle) else made.content
+
+    return make
+
+
+def _download(title: str, name: str, what: str, make: Callable[[], bytes], reason: str) -> None:
+    button, text = st.columns([5, 6], vertical_alignment="center")
+    button.download_button(
+        title,
+        make if not reason else b"",
+        name,
+        key=f"export_{title}",
+        on_click="ignore",
+        icon=":material/download:",
+        width="stretch",
+        disabled=bool(reason),
+    )
+    text.caption(theme.plain(reason[:1].upper() + reason[1:] if reason else what))
+
+
+def _chosen(case: Case, states: States, scope: str) -> Array:
     """Positions in the audit's table, most doubtful first."""
     order = case.order
     reviewed = states.actions[order] != NO_VERDICT
@@ -149,20 +119,6 @@ def _chosen(case: Case, states: States, scope: str) -> pd.Index:
     if scope == "doubtful":
         return order[reviewed | case.found.table["is_label_issue"].to_numpy()[order]]
     return order
-
-
-def _of_files(case: Case) -> bool:
-    images = case.data.images
-    return images is not None and any(split.files is not None for split in images.splits.values())
-
-
-def _too_many(case: Case, rows: int) -> str:
-    if _of_files(case) or rows <= export_labels.MOST_EMBEDDED:
-        return ""
-    return (
-        f"Images of an array travel inside the tasks: at most {export_labels.MOST_EMBEDDED:,} rows "
-        f"can, {rows:,} are chosen."
-    )
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -1,70 +1,79 @@
-"""Verdicts and rankings that were made elsewhere: another ledger, a table, cleanlab's issues."""
+"""Verdicts and rankings that were made elsewhere: ledgers, tables, other programs' exports."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 
 from ui.jobs import jobs
 from ui.review import card_list
 from ui.review.data import Case
+from ui.review.session import session
 from ui.shell import theme, uploads
 from ui.shell.controls import describe_error
 from wann_core.errors import WannError
-from wann_core.review.import_cleanlab import read_cleanlab
-from wann_core.review.imports import Incoming, import_verdicts, read_verdicts
+from wann_core.review.imports import Incoming, Kind, Ranking, import_verdicts, read_incoming
 
-_KINDS = {"verdicts": "Verdicts: a ledger or a table", "cleanlab": "cleanlab's label issues"}
-_SUFFIXES = {"verdicts": ("sqlite", "csv", "parquet"), "cleanlab": ("csv", "parquet")}
-_RANKING = "_review_ranking"
-_TAKEN = "_review_imported"
+_SUFFIXES = ("sqlite", "csv", "tsv", "txt", "parquet", "json", "xlsx")
+_UPLOAD = "import_verdicts"
+_GIVEN = {"": "what has as many rows", "all": "all labeled rows"}
 
 
 def show(case: Case) -> None:
     """Draw what to read, and what was found in it."""
-    kind = st.segmented_control(
-        "What to read",
-        list(_KINDS),
-        default="verdicts",
-        key="import_kind",
-        required=True,
-        format_func=_KINDS.__getitem__,
-        persist_state="session",
-        label_visibility="collapsed",
+    _show_taken(case)
+    st.caption(
+        "A ledger, a table of ours (also saved by Excel or LibreOffice), Label Studio's JSON, "
+        "JSON-MIN or CSV, FiftyOne's labels.json, or cleanlab's table of label issues. What a file "
+        "is, its content tells."
     )
-    _tell_taken(case)
-    file = uploads.choose("file", _SUFFIXES[kind], f"import_{kind}", "/path/to/verdicts.parquet")
-    if kind == "cleanlab" and _RANKING in st.session_state:
-        st.caption("The cards stand in cleanlab's order.")
+    file = uploads.choose("file", _SUFFIXES, _UPLOAD, "/path/to/verdicts.parquet")
+    if session().ranking is not None:
+        st.caption("The cards stand in the order of another program's table.")
         st.button("Back to our order", on_click=_drop_ranking, icon=":material/undo:")
     if file is not None:
-        _read(case, kind, file)
+        _read(case, file)
 
 
-def _read(case: Case, kind: str, file: uploads.File) -> None:
-    key = ("look", kind, file.token, case.key, case.ledger.version())
+def _read(case: Case, file: uploads.File) -> None:
+    split = st.session_state.get("import_split") or None
+    key = ("look", file.token, split, case.key, case.ledger.version())
 
-    def work(job: jobs.Job) -> Any:
+    def work(job: jobs.Job) -> tuple[Kind, Incoming | Ranking]:
         job.progress(0, 1, "reading the file")
-        if kind == "cleanlab":
-            return read_cleanlab(file.path, case.data)
-        return read_verdicts(file.path, case.data, case.ledger, source=file.name)
+        return read_incoming(file.path, case.data, case.ledger, split=split, source=file.name)
 
     job = jobs.registry().start(key, work)
     if not jobs.finished(job, "cancel_import"):
         return
-    if isinstance(job.error, WannError):
-        st.error(theme.plain(describe_error(job.error, {})), icon=":material/error:")
+    found = job.result[1] if job.error is None and job.result is not None else None
+    refused = job.error if isinstance(job.error, WannError) else None
+    asks = refused is not None and (refused.field == "split" or split is not None)
+    if asks or (isinstance(found, Ranking) and split is not None):
+        _choose_split(case)
+    if refused is not None:
+        st.error(theme.plain(describe_error(refused, {})), icon=":material/error:")
     elif job.error is not None:
         jobs.show_internal_error(job.error)
     elif job.state is jobs.State.CANCELLED:
         st.info("Reading was cancelled.", icon=":material/cancel:")
-    elif kind == "cleanlab":
-        _offer_ranking(case, *job.result)
     else:
-        _offer_verdicts(case, job.result)
+        st.caption(f"Recognized as {theme.plain(job.result[0].title)}.")
+        if isinstance(found, Ranking):
+            _offer_ranking(case, found)
+        elif found is not None:
+            _offer_verdicts(case, found)
+
+
+def _choose_split(case: Case) -> None:
+    splits = [name for name in ("train", "val", "test") if name in case.data.splits]
+    st.selectbox(
+        "Rows that cleanlab was given",
+        [*_GIVEN, *splits],
+        key="import_split",
+        format_func=lambda name: _GIVEN.get(name, name),
+        help="The table's index counts these rows.",
+    )
 
 
 def _offer_verdicts(case: Case, found: Incoming) -> None:
@@ -78,8 +87,8 @@ def _offer_verdicts(case: Case, found: Incoming) -> None:
     def take() -> None:
         number = import_verdicts(found, case.ledger, overrule=overrule)
         text = f"{count:,} verdicts taken from {found.source}."
-        st.session_state[_TAKEN] = (case.key, number, found.who, text)
-        uploads.forget("import_verdicts")
+        session().taken = case.key, number, found.who, text
+        uploads.forget(_UPLOAD)
         card_list.refresh()
 
     st.button(
@@ -90,60 +99,61 @@ def _offer_verdicts(case: Case, found: Incoming) -> None:
     )
 
 
-def _tell_taken(case: Case) -> None:
+def _show_taken(case: Case) -> None:
     """What was taken over last, with the way back as long as there is one."""
-    key, number, who, text = st.session_state.get(_TAKEN, (None, None, "", ""))
-    if key != case.key:
+    taken = session().taken
+    if taken is None or taken[0] != case.key:
         return
+    key, number, who, text = taken
     last = case.ledger.undoable(who)
     if number is not None and (last is None or last.number != number):
         return
 
     def undo() -> None:
         case.ledger.undo(who)
-        st.session_state[_TAKEN] = (key, None, who, f"Taken back: {text}")
+        session().taken = key, None, who, f"Taken back: {text}"
         card_list.refresh()
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.success(theme.plain(text), icon=":material/check_circle:")
         if number is None:
-            st.session_state.pop(_TAKEN)
+            session().taken = None
         else:
             st.button("Undo", on_click=undo, key="import_undo", icon=":material/undo:")
 
 
-def _offer_ranking(case: Case, table: pd.DataFrame, text: str) -> None:
-    st.markdown(theme.plain(text))
+def _offer_ranking(case: Case, found: Ranking) -> None:
+    st.markdown(theme.plain(found.text))
 
     def take() -> None:
-        st.session_state[_RANKING] = (case.key, table)
+        session().ranking = case.key, found.table
         card_list.refresh()
 
     st.button("Review in this order", on_click=take, icon=":material/sort:")
 
 
 def _drop_ranking() -> None:
-    st.session_state.pop(_RANKING, None)
+    session().ranking = None
     card_list.refresh()
 
 
 def reranked(case: Case) -> Case:
-    """The case in cleanlab's order, if somebody has asked for that; the evidence stays ours."""
-    key, ranking = st.session_state.get(_RANKING, (None, None))
-    if key != case.key:
+    """The case in another table's order, if that is asked for; the evidence stays ours."""
+    state = session()
+    if state.ranking is None or state.ranking[0] != case.key:
         return case
-    known = st.session_state.get("_review_reranked")
+    ranking = state.ranking[1]
+    known = state.reranked
     if known is not None and known[0] is case and known[1] is ranking:
         return known[2]
     table = case.found.table.copy()
-    pairs = zip(ranking["split"], ranking["row"].tolist(), strict=True)
-    places = np.array([case.position(split, row) for split, row in pairs])
-    # Rows that cleanlab was not given are doubted least.
+    places = case.positions(ranking["split"].to_numpy(object), ranking["row"].to_numpy(np.int64))
+    # Rows that the other program was not given are doubted least.
     score, issue = np.ones(len(table)), np.zeros(len(table), bool)
     score[places] = ranking["label_score"].to_numpy()
     issue[places] = ranking["is_label_issue"].to_numpy()
     table["label_score"], table["is_label_issue"] = score, issue
     found = dataclasses.replace(case.found, table=table, score_name="cleanlab")
     made = dataclasses.replace(case, found=found)
-    st.session_state["_review_reranked"] = (case, ranking, made)
+    state.reranked = case, ranking, made
     return made

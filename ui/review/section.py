@@ -8,6 +8,7 @@ from ui.review import cards as review_cards
 from ui.review import deck as review_deck
 from ui.review import progress as review_progress
 from ui.review.data import NO_VERDICT, SPLITS, Case
+from ui.review.session import session
 from ui.shell import theme
 from wann_core.errors import WannError
 
@@ -32,11 +33,10 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     with progress:
         review_progress.show(case, states)
     _tell_of_link(case)
-    error = st.session_state.pop("_review_error", "")
-    if error:
+    state = session()
+    if error := state.pop_error():
         st.error(theme.plain(error), icon=":material/error:")
-    note = st.session_state.pop("_review_note", "")
-    if note:
+    if note := state.pop_note():
         st.toast(theme.plain(note))
     if len(listing.positions):
         review_deck.show(case, listing, states, asked.who)

@@ -70,6 +70,9 @@ _CSS = """
 @media (max-width: 1150px) {
   [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
 }
+/* The toolbar of tables writes cells as they are, formulas included. */
+[data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {
+  display: none !important; }
 .wann-cards { display: grid; gap: 0.8rem;
   grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
 .wann-card { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);

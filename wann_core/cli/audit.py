@@ -12,9 +12,9 @@ from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import load
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
-from wann_core.experiments import records
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv, to_parquet
 
 
 def add_parser(commands: Any) -> None:
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
     )
     table = found.ranked().head(args.top if args.top is not None else len(found.table))
     csv = out.suffix.lower() == ".csv"
-    content = records.to_csv(table).encode() if csv else records.to_parquet(table)
+    content = to_csv(table).encode() if csv else to_parquet(table)
     write_atomically(out, partial(_write, content))
     noise = found.noise
     print(

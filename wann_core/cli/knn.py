@@ -23,6 +23,7 @@ from wann_core.methods import reduction
 from wann_core.neighbors.graph import describe
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv
 
 
 def add_parser(commands: Any) -> None:
@@ -84,8 +85,8 @@ def run(args: argparse.Namespace) -> None:
         runs = [(scenario, record)]
         use_store(lambda kept: kept.add(runs, roots, "knn"), _note)
         if wants_rows:
-            contents["predictions_csv"] = records.to_csv(records.predictions(report))
-            contents["train_csv"] = records.to_csv(records.training_rows(report.prepared))
+            contents["predictions_csv"] = to_csv(records.predictions(report))
+            contents["train_csv"] = to_csv(records.training_rows(report.prepared))
     _refuse_few_rows(scenario, record["train_rows"])
     contents["log"] = json.dumps(_log(args, scenario, record), indent=4) + "\n"
     for name, path in outputs.items():

@@ -18,11 +18,11 @@ from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones
 from wann_core.embedding.new_images import backbone_of, embed_images
 from wann_core.errors import WannError
-from wann_core.experiments import records
 from wann_core.experiments.predict import predict
 from wann_core.experiments.scenario import METHODS, Scenario
 from wann_core.methods.reduction import REDUCTIONS
 from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv
 
 
 def add_parser(commands: Any) -> None:
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         progress=terminal_progress(),
     )
     table = pd.concat([rows, predicted.assign(method=scenario.method_name)], axis=1)
-    text = records.to_csv(table)
+    text = to_csv(table)
     write_atomically(out, partial(_write, text))
     sure = float(predicted["confidence"].mean())
     print(

@@ -18,7 +18,6 @@ from wann_core.cli import flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
 from wann_core.experiments import plan_file
-from wann_core.experiments.records import to_csv
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.experiments.sweep import BACKENDS, Outcome, run_sweep
@@ -27,6 +26,7 @@ from wann_core.paths import Roots
 from wann_core.results import table
 from wann_core.results import text as results_text
 from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv
 
 _CONNECT_SECONDS = 20
 

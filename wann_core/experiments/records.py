@@ -1,7 +1,6 @@
 """Results as rows: every row carries the whole scenario, so that its number can be made again."""
 
 import dataclasses
-import io
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,9 +18,6 @@ from wann_core.neighbors.graph import NeighborGraph
 
 if TYPE_CHECKING:
     from wann_core.experiments.probe_runs import TrainedReport
-
-# A spreadsheet would run a text cell that begins with one of these.
-_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
@@ -185,39 +181,3 @@ def with_scenario(frame: pd.DataFrame, scenario: Scenario) -> pd.DataFrame:
     """The frame with the scenario's fields as further columns (its own columns win)."""
     record = {k: v for k, v in scenario_record(scenario).items() if k not in frame.columns}
     return frame.assign(**record)
-
-
-def to_csv(frame: pd.DataFrame) -> str:
-    """CSV text in which no text cell, nor a column's name, is a spreadsheet formula.
-
-    Examples
-    --------
-    >>> to_csv(pd.DataFrame({"name": ["=1+1", "cat"], "gain": [-1.5, 2.0]}))
-    "name,gain\\n'=1+1,-1.5\\ncat,2.0\\n"
-    """
-
-    def defuse(cell: Any) -> Any:
-        if not isinstance(cell, str):
-            return cell
-        # A lone carriage return would end the row for many readers, as it is not quoted.
-        text = cell.replace("\r\n", "\n").replace("\r", "\n")
-        return f"'{text}" if text.startswith(_FORMULA) else text
-
-    safe = frame.rename(columns=defuse)
-    text = [c for c in safe.columns if not pd.api.types.is_numeric_dtype(safe[c])]
-    safe = safe.assign(**{c: safe[c].map(defuse) for c in text})
-    return safe.to_csv(index=False, lineterminator="\n")
-
-
-def to_parquet(frame: pd.DataFrame) -> bytes:
-    """Parquet file of the frame, without its index.
-
-    Examples
-    --------
-    >>> content = to_parquet(pd.DataFrame({"name": ["=1+1"], "gain": [2.0]}))
-    >>> pd.read_parquet(io.BytesIO(content))["name"].tolist()
-    ['=1+1']
-    """
-    file = io.BytesIO()
-    frame.to_parquet(file, index=False)
-    return file.getvalue()

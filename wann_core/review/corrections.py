@@ -9,6 +9,7 @@ import pandas as pd
 
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.errors import WannError, check_choice
+from wann_core.review.rows import RowIndex
 from wann_core.review.verdict import ACTIONS, SPLITS
 from wann_core.typing import Array
 
@@ -83,7 +84,7 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     counts = dict.fromkeys(ACTIONS, 0)
     columns = ("split", "row", "given_label", "action", "new_label")
     values = [verdicts[name].tolist() for name in columns]
-    places = _positions(splits, verdicts)
+    places = _places(data, verdicts)
     for place, split, row, given, action, new in zip(places, *values, strict=True):
         check_choice("action", action, ACTIONS)
         now = data.class_names[labels[split][place]]
@@ -106,15 +107,12 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     return Corrected(data, labels, keep, {**counts, "unreviewed": labeled - sum(counts.values())})
 
 
-def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]:
+def _places(data: Dataset, verdicts: pd.DataFrame) -> list[int]:
     """Position in its split of each verdict's row."""
-    places = np.full(len(verdicts), -1)
-    named = verdicts["split"].to_numpy(object)
-    rows = verdicts["row"].to_numpy(np.int64)
-    for name, split in splits.items():
-        mine = np.flatnonzero(named == name)
-        places[mine] = positions_of(split, rows[mine])
-    lost = np.flatnonzero(places < 0)
+    index = RowIndex(data)
+    named, rows = verdicts["split"].to_numpy(object), verdicts["row"].to_numpy(np.int64)
+    found = index.find(named, rows)
+    lost = np.flatnonzero(found < 0)
     if len(lost):
         raise WannError(
             f"{len(lost)} verdicts are about rows that the data set has no label of; the first is "
@@ -123,13 +121,4 @@ def _positions(splits: Mapping[str, Split], verdicts: pd.DataFrame) -> list[int]
         )
     if verdicts.duplicated(["split", "row"]).any():
         raise WannError("a sample may have one verdict in force, one has two.", "verdicts")
-    return [int(place) for place in places]
-
-
-def positions_of(split: Split, rows: Array) -> Array:
-    """Positions of row ids among a split's labeled rows; -1 for those that are not there."""
-    order = np.argsort(split.ids, kind="stable")
-    found = np.minimum(np.searchsorted(split.ids, rows, sorter=order), len(order) - 1)
-    places = order[found]
-    there = (split.ids[places] == rows) & (split.y[places] >= 0)
-    return np.where(there, places, -1)
+    return [int(place) for place in index.place[found]]

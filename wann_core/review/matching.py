@@ -1,13 +1,44 @@
 """Which sample of a data set a row of somebody's file is about."""
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
-from wann_core.review.verdict import SPLITS, Verdict
+from wann_core.review.rows import RowIndex
+from wann_core.review.verdict import Verdict
+from wann_core.storage.tables import unescape_formula
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a file says about one sample.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        As far as the file goes: row -1 where the sample is told by its `id`, and given_label ''
+        where the file does not say which label was judged.
+    who : str
+        Who gave it; '' where the file does not say.
+    label : str or None
+        The label that the sample has in the file, where that is all it says: keep or relabel is
+        then told by the given label.
+    silent : bool
+        Whether a label as it is here already says nothing, as in a list of all rows.
+    """
+
+    verdict: Verdict
+    who: str = ""
+    label: str | None = None
+    silent: bool = False
 
 
 class Matcher:
@@ -15,50 +46,80 @@ class Matcher:
 
     def __init__(self, data: Dataset) -> None:
         self.data = data
+        self.index = RowIndex(data)
         self.classes = {name: i for i, name in enumerate(data.class_names)}
-        self.by_row: dict[tuple[str, int], int] = {}
-        self.by_name: dict[str, tuple[str, int] | None] = {}
-        for name in self._splits():
-            split = data.splits[name]
-            labeled = np.flatnonzero(split.y >= 0).tolist()
-            ids = split.ids.tolist()
-            self.by_row |= {(name, ids[place]): place for place in labeled}
-            for place in labeled if split.names is not None else ():
-                # A name of several rows tells none of them.
-                key = shown(split.names[place]) if split.names is not None else ""
-                self.by_name[key] = None if key in self.by_name else (name, place)
 
-    def fit(self, verdict: Verdict) -> Verdict | str:
+    @cached_property
+    def names(self) -> list[str]:
+        """Name of each labeled row as tables show it; '' where there is none."""
+        found = []
+        for position in range(len(self.index)):
+            split, place = self.index.locate(position)
+            own = self.data.splits[split].names
+            found.append("" if own is None else shown(own[place]))
+        return found
+
+    def fit(self, answer: Answer) -> Verdict | str:
         """The verdict under our own names, or why it fits no sample."""
-        at = self._place(verdict)
-        if at is None:
+        verdict = answer.verdict
+        position = self.position(verdict)
+        if position is None:
             return "no such sample"
-        split = self.data.splits[at[0]]
-        name = shown(split.names[at[1]]) if split.names is not None else ""
-        if (
-            verdict.id
-            and name
-            and _unbroken(name) not in map(_unbroken, unescape_formula(verdict.id))
-        ):
+        split, place = self.index.locate(position)
+        name = self.names[position]
+        if verdict.row >= 0 and verdict.id and name and not _same_name(name, verdict.id):
             return "another name"
-        given = self.data.class_names[split.y[at[1]]]
-        if given not in unescape_formula(verdict.given_label):
+        given = self.data.class_names[self.data.splits[split].y[place]]
+        if verdict.given_label and given not in unescape_formula(verdict.given_label):
             return "another given label"
-        new = verdict.new_label
-        if new is not None:
-            new = next((label for label in unescape_formula(new) if label in self.classes), None)
-            if new is None or new == given:
+        asked = verdict.new_label if answer.label is None else answer.label
+        new = None
+        if asked is not None:
+            new = next((label for label in unescape_formula(asked) if label in self.classes), None)
+            if new is None or (answer.label is None and new == given):
                 return "no class of the data set"
-        row = int(split.ids[at[1]])
-        return replace(verdict, split=at[0], row=row, id=name, given_label=given, new_label=new)
+        action = verdict.action
+        if answer.label is not None:
+            action, new = ("keep", None) if new == given else ("relabel", new)
+        row = int(self.index.ids[position])
+        return replace(
+            verdict, split=split, row=row, id=name, given_label=given, action=action, new_label=new
+        )
 
-    def _place(self, verdict: Verdict) -> tuple[str, int] | None:
+    def position(self, verdict: Verdict) -> int | None:
+        """Where the sample stands among the labeled rows; None if it is not there."""
         if verdict.row < 0:
-            return next(
-                (self.by_name[n] for n in unescape_formula(verdict.id) if n in self.by_name), None
-            )
-        place = self.by_row.get((verdict.split, verdict.row))
-        return None if place is None else (verdict.split, place)
+            return self.named(verdict.id)
+        found = int(self.index.find([verdict.split], [verdict.row])[0])
+        return None if found < 0 else found
+
+    def named(self, text: str) -> int | None:
+        """The sample of a name, of a path that ends in its name, or of either without a suffix.
+
+        A name of several samples tells none of them.
+        """
+        for name in unescape_formula(text):
+            parts = name.split("/")
+            for start in range(len(parts)):
+                tail = "/".join(parts[start:])
+                for known in (self._by_name, self._by_stem):
+                    if tail in known:
+                        return known[tail]
+            if len(parts) == 1 and name in self._by_base:
+                return self._by_base[name]
+        return None
+
+    @cached_property
+    def _by_name(self) -> dict[str, int | None]:
+        return _unique(self.names)
+
+    @cached_property
+    def _by_stem(self) -> dict[str, int | None]:
+        return _unique(str(PurePosixPath(n).with_suffix("")) if n else "" for n in self.names)
+
+    @cached_property
+    def _by_base(self) -> dict[str, int | None]:
+        return _unique(PurePosixPath(name).stem if name else "" for name in self.names)
 
     def class_id(self, text: str) -> int | None:
         """Class of a name, or of a class id where it is no name."""
@@ -78,7 +139,7 @@ class Matcher:
         Parameters
         ----------
         split : str or None
-            None for all of them, or the one split that has as many.
+            One split, or 'all' of them; None to take what has as many rows.
         count : int
 
         Returns
@@ -91,34 +152,47 @@ class Matcher:
         WannError
             If there is no such split, or not just one of as many rows.
         """
-        parts = {name: self._samples(name) for name in self._splits()}
-        if split is not None:
-            if split not in parts:
-                allowed = ", ".join(parts)
-                raise WannError(f"`split` must be one of {allowed}; got {split!r}.", "split")
-            return parts[split]
-        if sum(map(len, parts.values())) == count:
-            return pd.concat(parts.values(), ignore_index=True)
-        fitting = [part for part in parts.values() if len(part) == count]
-        if len(fitting) != 1:
-            sizes = ", ".join(f"{name} {len(part):,}" for name, part in parts.items())
+        everything = self._samples()
+        sizes = {name: int((everything["split"] == name).sum()) for name in self.index.splits}
+        if split is None:
+            fitting = [name for name, size in sizes.items() if size == count]
+            split = ALL if len(everything) == count else fitting[0] if len(fitting) == 1 else None
+        if split is None:
+            told = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
             raise WannError(
-                f"the table has {count:,} rows, the data set {sizes}: say which split it is.",
+                f"the table has {count:,} rows, the data set {told}: say which split it is.",
                 "split",
             )
-        return fitting[0]
+        if split == ALL:
+            return everything
+        if split not in sizes:
+            allowed = ", ".join((*sizes, ALL))
+            raise WannError(f"`split` must be one of {allowed}; got {split!r}.", "split")
+        return everything[everything["split"] == split].reset_index(drop=True)
 
-    def _samples(self, name: str) -> pd.DataFrame:
-        split = self.data.splits[name]
-        rows = np.flatnonzero(split.y >= 0)
-        names = [""] * len(rows)
-        if split.names is not None:
-            names = [shown(split.names[row]) for row in rows.tolist()]
-        columns = {"split": name, "row": split.ids[rows], "name": names}
-        return pd.DataFrame({**columns, "given_label_id": split.y[rows]})
+    def _samples(self) -> pd.DataFrame:
+        index = self.index
+        given = [self.data.splits[name].y for name in index.splits]
+        labels = np.concatenate([y[y >= 0] for y in given])
+        splits = np.asarray(index.splits, object)[index.split]
+        columns = {"split": splits, "row": index.ids, "name": self.names}
+        return pd.DataFrame({**columns, "given_label_id": labels})
 
-    def _splits(self) -> list[str]:
-        return [name for name in SPLITS if name in self.data.splits]
+
+def _unique(names: Iterable[str]) -> dict[str, int | None]:
+    """Position of each name; None for a name of several."""
+    found: dict[str, int | None] = {}
+    for position, name in enumerate(names):
+        if name:
+            found[name] = None if name in found else position
+    return found
+
+
+def _same_name(name: str, text: str) -> bool:
+    told = [_unbroken(part) for part in unescape_formula(text)]
+    # A spreadsheet that saves in Windows-1252 writes '?' for each character that this lacks.
+    lossy = name.encode("cp1252", "replace").decode("cp1252")
+    return _unbroken(name) in told or _unbroken(lossy) in told
 
 
 def _unbroken(text: str) -> str:
@@ -129,8 +203,3 @@ def _unbroken(text: str) -> str:
 def shown(name: str) -> str:
     """A name as tables show it."""
     return name.encode("utf-8", "backslashreplace").decode()
-
-
-def unescape_formula(text: str) -> tuple[str, ...]:
-    """A text and, where an apostrophe may only have kept it from being a formula, what follows."""
-    return (text, text[1:]) if text[:1] == "'" and text[1:2] in tuple("=+-@\t\n") else (text,)

@@ -12,11 +12,11 @@ from wann_core.experiments.records import (
     predictions,
     report_record,
     scenario_record,
-    to_csv,
     training_rows,
     transitions,
     with_scenario,
 )
+from wann_core.storage.tables import to_csv
 
 REPORT = run(Scenario(noise_pattern="asym", noise_ratio=0.4, draw="exact", imbalance_ratio=0.1))
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -16,15 +18,12 @@ from wann_core.datasets import database, image_sources
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.sources.image_folder import open_images
 from wann_core.review.corrections import Corrected, corrected
-from wann_core.review.export_database import write_cleaned
-from wann_core.review.export_labels import (
-    csv_of,
-    fiftyone_labels,
-    image_folder_metadata,
+from wann_core.review.exports import FORMATS, Bundle, Exported, Review, export
+from wann_core.review.exports.database import write_cleaned
+from wann_core.review.exports.label_studio import (
     label_studio_config,
-    label_studio_tasks,
-    parquet_of,
-    review_table,
+    label_studio_recipe,
+    too_many,
 )
 from wann_core.review.ledger import Ledger, Verdict, ledger_of
 
@@ -50,14 +49,14 @@ def photos(root: Path, files: list[str] = FILES, **manifest: object) -> Dataset:
     return datasets.load("photos", "tiny", root / "db", root)
 
 
-def review(data: Dataset, root: Path) -> Ledger:
+def review(data: Dataset, root: Path, new: str = "dog") -> Ledger:
     """Training row 0 is a dog, row 1 goes, row 2 stays, row 3 is open."""
     ledger = ledger_of(data, root)
     given = data.class_names
     rows = [
         Verdict("train", row, given[data.train.y[row]], action, new)
         for row, action, new in (
-            (0, "relabel", "dog"),
+            (0, "relabel", new),
             (1, "remove", None),
             (2, "keep", None),
             (3, "unsure", None),
@@ -73,18 +72,28 @@ def data(tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def after(data: Dataset, tmp_path: Path) -> Corrected:
-    return corrected(data, review(data, tmp_path / "reviews").verdicts())
+def reviewed(data: Dataset, tmp_path: Path) -> Review:
+    verdicts = review(data, tmp_path / "reviews").verdicts()
+    return Review(data, verdicts, audit(data, probe=False))
 
 
-def verdicts(tmp_path: Path) -> pd.DataFrame:
-    (path,) = (tmp_path / "reviews").glob("*.sqlite")
-    return Ledger(path).verdicts()
+@pytest.fixture
+def after(reviewed: Review) -> Corrected:
+    return reviewed.after
 
 
-def test_table_carries_the_verdicts(data: Dataset, after: Corrected, tmp_path: Path) -> None:
-    ranked = audit(data, probe=False).ranked()
-    table = review_table(ranked, verdicts(tmp_path), "neighbors")
+def unjudged(data: Dataset) -> Review:
+    return Review(data, Ledger("none.sqlite").verdicts())
+
+
+def made(form: str, review: Review) -> Exported:
+    found = export(form, review)
+    assert isinstance(found, Exported)
+    return found
+
+
+def test_table_carries_the_verdicts(reviewed: Review, tmp_path: Path) -> None:
+    ranked, table = reviewed.ranked_by.ranked(), reviewed.table
     pd.testing.assert_frame_equal(table[list(ranked)], ranked.reset_index(drop=True))
     assert {"is_label_issue", "label_score", "given_label", "predicted_label"} <= set(table)
     at = table.set_index(["split", "row"])
@@ -95,13 +104,48 @@ def test_table_carries_the_verdicts(data: Dataset, after: Corrected, tmp_path: P
     ]
     assert at.loc[("test", 0), ["action", "new_label", "who", "when"]].isna().all()
     assert table["action"].notna().sum() == 4
-    read = pd.read_csv(io.BytesIO(csv_of(table).content))
+    csv = made("csv", reviewed)
+    read = pd.read_csv(io.BytesIO(csv.content))
     pd.testing.assert_frame_equal(read["label_score"].to_frame(), table["label_score"].to_frame())
-    parquet = pd.read_parquet(io.BytesIO(parquet_of(table).content))
-    pd.testing.assert_frame_equal(parquet, table)
-    written = tmp_path / "out.csv"
-    csv_of(table).write(written)
-    assert written.read_bytes() == csv_of(table).content
+    csv.write(tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes() == csv.content
+
+
+def test_parquet_holds_all_that_is_known_of_a_row(reviewed: Review, tmp_path: Path) -> None:
+    table, data = reviewed.table, reviewed.data
+    read = pd.read_parquet(io.BytesIO(made("parquet", reviewed).content))
+    pd.testing.assert_frame_equal(
+        read[list(table.drop(columns="when"))], table.drop(columns="when")
+    )
+    assert str(read["when"].dtype).startswith("datetime64") and read["when"].notna().sum() == 4
+    assert (read["when"].dropna() <= pd.Timestamp.now("UTC")).all()
+    at = read.set_index(["split", "row"])
+    for split in ("train", "test"):
+        for row, vector in enumerate(data.splits[split].X.astype(np.float32)):
+            np.testing.assert_array_equal(at.loc[(split, row), "embedding"], vector)
+    assert at.loc[("train", 0), "image"] == str((tmp_path / "photos/cat/02.png").resolve())
+    labels = at["label"]
+    assert labels["train", 0] == "dog" and labels["train", 2] == "cat"
+    assert pd.isna(labels["train", 1])
+    weight = at["weight"]
+    assert (weight["train", 0], weight["train", 1], weight["train", 2]) == (1, 0, 1)
+    rest = at[at["action"].isna()]
+    np.testing.assert_allclose(rest["weight"], 1 - rest["chance_wrong"])
+    wrong = reviewed.ranked_by.noise.count
+    np.testing.assert_allclose(read["chance_wrong"].sum(), wrong, atol=1e-6)
+
+
+def test_weights_are_those_of_the_parquet_in_the_order_of_the_source(reviewed: Review) -> None:
+    csv = pd.read_csv(io.BytesIO(made("weights", reviewed).content))
+    parquet = pd.read_parquet(io.BytesIO(made("parquet", reviewed).content))
+    assert csv["split"].tolist() == ["train"] * 36 + ["test"] * 4
+    assert csv["row"].tolist() == [*range(36), *range(4)]
+    assert (csv["label"][0], csv["label_id"][0], csv["weight"][1]) == ("dog", 1, 0)
+    both = csv.merge(parquet, on=["split", "row"], suffixes=("", "_parquet"))
+    np.testing.assert_allclose(both["weight"], both["weight_parquet"], rtol=1e-12)
+    with np.load(io.BytesIO(made("weights-npz", reviewed).content)) as arrays:
+        assert arrays["label"].tolist() == csv["label"].tolist()
+        np.testing.assert_allclose(arrays["weight"], csv["weight"], rtol=1e-12)
 
 
 def test_cleaned_database_loads_and_finds_its_images(after: Corrected, tmp_path: Path) -> None:
@@ -191,19 +235,75 @@ def test_nothing_left_is_refused(data: Dataset, tmp_path: Path) -> None:
     assert not (tmp_path / "db" / "gone").exists()
 
 
-def test_image_folder_reads_back_under_new_labels(after: Corrected, tmp_path: Path) -> None:
-    exported = image_folder_metadata(after, verdicts(tmp_path))
-    assert (exported.rows, exported.left_out) == (39, 0)
-    table = pd.read_csv(io.BytesIO(exported.content), keep_default_na=False)
+def test_one_metadata_file_where_there_are_no_split_folders(
+    reviewed: Review, tmp_path: Path
+) -> None:
+    bundle = export("metadata", reviewed)
+    assert isinstance(bundle, Bundle) and list(bundle.files) == ["metadata.csv"]
+    assert (bundle.rows, bundle.left_out) == (39, 0)
+    table = pd.read_csv(io.BytesIO(bundle.files["metadata.csv"]), keep_default_na=False)
     assert list(table) == ["file_name", "label", "split", "original_label", "action"]
     assert table.iloc[0].tolist() == ["cat/02.png", "dog", "train", "cat", "relabel"]
     assert "cat/03.png" not in set(table["file_name"])
-    exported.write(tmp_path / "photos" / "metadata.csv")
+    bundle.write(tmp_path / "photos")
     images = open_images(tmp_path / "photos", "photos")
     train = images.splits["train"]
     found = dict(zip(train.files or (), train.labels.tolist(), strict=True))
     assert (found["cat/02.png"], found["cat/04.png"], len(found)) == (1, 0, 35)
     assert len(images.splits["test"]) == 4
+    with pytest.raises(WannError, match="is there already"):
+        bundle.write(tmp_path / "photos")
+
+
+def split_photos(root: Path, class_names: tuple[str, str] = ("cat", "dog")) -> Dataset:
+    """As `photos`, in folders of their splits; files are told apart by their one color."""
+    names: dict[str, list[str]] = {"train": [], "test": []}
+    for number in range(40):
+        split = "test" if number % 10 == 0 else "train"
+        file = f"{split}/{'cat' if number < 20 else 'dog'}/{number % 20:04}.png"
+        path = root / "photos" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (3, 2), number).save(path, "PNG")
+        names[split].append(file)
+    splits = {}
+    for split, files in names.items():
+        y = np.array([int("/dog/" in file) for file in files])
+        X = np.random.RandomState(0).randn(len(y), 4).astype(np.float32) + 4 * y[:, None]
+        splits[split] = Split(X, y, np.arange(len(y)), names=files)
+    details = {"images": {"source": "imagefolder", "root": str((root / "photos").resolve())}}
+    database.write(root / "db", "photos", "tiny", splits, class_names, details)
+    return datasets.load("photos", "tiny", root / "db", root)
+
+
+def test_each_split_folder_gets_its_own_metadata(tmp_path: Path) -> None:
+    data = split_photos(tmp_path, ("+1", "-1"))
+    reviewed = Review(data, review(data, tmp_path / "reviews", "-1").verdicts())
+    bundle = export("metadata", reviewed)
+    assert isinstance(bundle, Bundle)
+    assert sorted(bundle.files) == ["test/metadata.csv", "train/metadata.csv"]
+    table = pd.read_csv(io.BytesIO(bundle.files["train/metadata.csv"]), dtype=str)
+    assert table["file_name"][0] == "cat/0001.png"
+    # No apostrophe of a spreadsheet's guard.
+    assert set(table["label"]) == {"+1", "-1"} and table["label"][0] == "-1"
+    bundle.write(tmp_path / "photos")
+    images = open_images(tmp_path / "photos", "photos")
+    assert images.class_names == ("+1", "-1")
+    assert {name: len(split) for name, split in images.splits.items()} == {"train": 35, "test": 4}
+    with zipfile.ZipFile(io.BytesIO(bundle.zip())) as archive:
+        assert sorted(archive.namelist()) == sorted(bundle.files)
+
+
+@pytest.mark.parametrize("form", [name for name in FORMATS if name != "csv"])
+def test_no_label_is_changed_in_files_that_programs_read(tmp_path: Path, form: str) -> None:
+    data = split_photos(tmp_path, ("=cat", "-1"))
+    reviewed = Review(
+        data, review(data, tmp_path / "reviews", "-1").verdicts(), audit(data, probe=False)
+    )
+    found = export(form, reviewed)
+    contents = found.files.values() if isinstance(found, Bundle) else [found.content]
+    for content in contents:
+        assert b"'=cat" not in content and b"'-1" not in content
+    assert b"'=cat" in made("csv", reviewed).content
 
 
 ODD = ["=cat/05.png", "../cat/06.png", "cat/0\n7.png", "/cat/08.png", "cat\\09.png", "-dog/00.png"]
@@ -217,17 +317,16 @@ def test_unsafe_file_names_stay_behind(tmp_path: Path) -> None:
     details = {"images": {"source": "imagefolder", "root": str(tmp_path / "photos")}}
     database.write(tmp_path / "db", "odd", "tiny", {"train": split}, ("=cat", "dog"), details)
     data = datasets.load("odd", "tiny", tmp_path / "db", tmp_path)
-    nothing = Ledger(tmp_path / "none.sqlite").verdicts()
-    exported = image_folder_metadata(corrected(data, nothing), nothing)
-    assert (exported.rows, exported.left_out) == (3, 4)
-    lines = exported.content.decode().splitlines()
-    assert lines[1].startswith("./=cat/05.png,'=cat,train,") and lines[2].startswith("./-dog/")
-    labels = fiftyone_labels(corrected(data, nothing))
+    bundle = export("metadata", unjudged(data))
+    assert isinstance(bundle, Bundle) and (bundle.rows, bundle.left_out) == (3, 4)
+    lines = bundle.files["metadata.csv"].decode().splitlines()
+    assert lines[1].startswith("./=cat/05.png,=cat,train,") and lines[2].startswith("./-dog/")
+    labels = made("fiftyone", unjudged(data))
     assert (labels.rows, labels.left_out) == (3, 4)
 
 
-def test_fiftyone_labels_name_paths_without_suffix(after: Corrected, tmp_path: Path) -> None:
-    content = json.loads(fiftyone_labels(after).content)
+def test_fiftyone_labels_name_paths_without_suffix(reviewed: Review) -> None:
+    content = json.loads(made("fiftyone", reviewed).content)
     assert content["classes"] == ["cat", "dog"]
     assert len(content["labels"]) == 39
     assert content["labels"]["cat/02"] == 1 and content["labels"]["cat/04"] == 0
@@ -236,57 +335,68 @@ def test_fiftyone_labels_name_paths_without_suffix(after: Corrected, tmp_path: P
 
 def test_fiftyone_cannot_tell_suffixes_apart(tmp_path: Path) -> None:
     data = photos(tmp_path, [*FILES, "dog/19.gif"])
-    nothing = Ledger(tmp_path / "none.sqlite").verdicts()
-    exported = fiftyone_labels(corrected(data, nothing))
-    assert (exported.rows, exported.left_out) == (40, 1)
+    found = made("fiftyone", unjudged(data))
+    assert (found.rows, found.left_out) == (40, 1)
 
 
 def test_label_studio_tasks_bring_predictions_and_verdicts(
-    data: Dataset, after: Corrected, tmp_path: Path
+    reviewed: Review, tmp_path: Path
 ) -> None:
-    ranked = audit(data, probe=False).ranked()
-    table = review_table(ranked, verdicts(tmp_path), "neighbors")
-    exported = label_studio_tasks(data, table)
-    assert (exported.rows, exported.left_out) == (40, 0)
-    tasks = json.loads(exported.content)
+    found = made("labelstudio", reviewed)
+    assert (found.rows, found.left_out) == (40, 0)
+    tasks = json.loads(found.content)
+    ranked = reviewed.ranked_by.ranked()
     assert [t["data"]["row"] for t in tasks] == ranked["row"].tolist()
     by_row = {t["data"]["row"]: t for t in tasks if t["data"]["split"] == "train"}
     first = by_row[0]
-    assert first["data"]["image"] == "/data/local-files/?d=cat/02.png"
+    # Served from the folder above that of the images.
+    assert first["data"]["image"] == "/data/local-files/?d=photos/cat/02.png"
     (prediction,) = first["predictions"]
     (choice,) = prediction["result"]
     of_row = ranked[(ranked["split"] == "train") & (ranked["row"] == 0)].iloc[0]
     assert choice["value"] == {"choices": [of_row["predicted_label"]]}
     assert (choice["from_name"], choice["to_name"], choice["type"]) == ("label", "image", "choices")
-    assert prediction["model_version"] == "neighbors"
-    assert prediction["score"] == of_row["predicted_share"]
+    assert prediction["model_version"] == "combined"
+    # "Uncertainty sampling" asks for the lowest score first: the most doubtful label.
+    scores = [task["predictions"][0]["score"] for task in tasks]
+    assert scores == sorted(scores) and prediction["score"] == of_row["label_score"]
     assert first["annotations"][0]["result"][0]["value"] == {"choices": ["dog"]}
     assert by_row[1]["annotations"] == [{"result": [], "was_cancelled": True}]
     assert by_row[2]["annotations"][0]["result"][0]["value"] == {"choices": ["cat"]}
     assert "annotations" not in by_row[3] and "annotations" not in by_row[4]
-    config = label_studio_config(('a "b" <c>', "dog"))
-    assert "&lt;c&gt;" in config and config.count("<Choice ") == 2
+    above = str(tmp_path.resolve())
+    recipe = label_studio_recipe(reviewed.data)
+    assert f"LOCAL_FILES_DOCUMENT_ROOT={above} " in recipe and f"{above}/photos " in recipe
+
+
+def test_label_studio_s_interface_bounds_images_and_offers_to_remove() -> None:
+    config = ElementTree.fromstring(label_studio_config(('a "b" <c>', "dog")))
+    image = config.find("Image")
+    assert image is not None and image.get("maxWidth") == "480px"
+    choices = {c.get("name"): [x.get("value") for x in c] for c in config.iter("Choices")}
+    assert choices == {"label": ['a "b" <c>', "dog"], "decision": ["remove", "unsure"]}
 
 
 def test_label_studio_carries_rows_of_an_array() -> None:
     data = datasets.load("digits", "pixels")
-    ranked = audit(data, probe=False).ranked()
-    table = review_table(ranked.head(3), Ledger("none.sqlite").verdicts(), "neighbors")
-    tasks = json.loads(label_studio_tasks(data, table).content)
+    found = audit(data, probe=False)
+    few = Review(data, unjudged(data).verdicts, found, np.arange(3))
+    tasks = json.loads(made("labelstudio", few).content)
     assert [t["data"]["image"][:22] for t in tasks] == ["data:image/png;base64,"] * 3
-    many = review_table(
-        pd.concat([ranked] * 2).assign(row=range(2 * len(ranked))),
-        Ledger("none.sqlite").verdicts(),
-        "neighbors",
-    )
-    with pytest.raises(WannError, match="at most 2,000 can, got 3,594"):
-        label_studio_tasks(data, many)
+    many = pd.concat([few.table.head(1)] * 2001)
+    assert too_many(data, many.head(2000)) == ""
+    assert "at most 2,000 can, got 2,001" in too_many(data, many)
 
 
-def test_images_that_are_no_files_are_refused() -> None:
+@pytest.mark.parametrize("form", ["fiftyone", "metadata"])
+def test_images_that_are_no_files_are_refused(form: str) -> None:
     data = datasets.load("digits", "pixels")
-    nothing = Ledger("none.sqlite").verdicts()
-    after = corrected(data, nothing)
-    for export in (lambda: fiftyone_labels(after), lambda: image_folder_metadata(after, nothing)):
-        with pytest.raises(WannError, match="are no files"):
-            export()
+    with pytest.raises(WannError, match="are no files"):
+        export(form, unjudged(data))
+
+
+def test_ranked_formats_need_an_audit_and_unknown_ones_are_refused(data: Dataset) -> None:
+    with pytest.raises(WannError, match="needs an audit"):
+        export("csv", unjudged(data))
+    with pytest.raises(WannError, match="`format` must be one of csv, "):
+        export("xml", unjudged(data))

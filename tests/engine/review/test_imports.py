@@ -14,9 +14,8 @@ from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import Limits
 from wann_core.methods.voting import vote_shares
 from wann_core.neighbors.graph import NeighborGraph
-from wann_core.review.export_labels import csv_of, parquet_of, review_table
-from wann_core.review.import_cleanlab import read_cleanlab
-from wann_core.review.imports import import_verdicts, read_verdicts
+from wann_core.review.exports import Exported, Review, export, review_table
+from wann_core.review.imports import import_verdicts, read_cleanlab, read_verdicts
 from wann_core.review.ledger import Ledger, Verdict, ledger_of
 
 
@@ -60,9 +59,9 @@ def there(data: Dataset, tmp_path: Path) -> Ledger:
 
 
 def exported(data: Dataset, ledger: Ledger, path: Path) -> Path:
-    ranked = audit(data, probe=False).ranked()
-    table = review_table(ranked, ledger.verdicts(), "neighbors")
-    (csv_of if path.suffix == ".csv" else parquet_of)(table).write(path)
+    found = export(path.suffix[1:], Review(data, ledger.verdicts(), audit(data, probe=False)))
+    assert isinstance(found, Exported)
+    found.write(path)
     return path
 
 
@@ -318,12 +317,12 @@ def test_cleanlab_of_all_rows_or_a_named_split(data: Dataset, tmp_path: Path) ->
     ranked, text = read_cleanlab(path, data, split="train")
     assert ranked["row"].tolist() == some.index[1:].tolist()
     assert text.startswith("9 rows taken, 1 left out")
-    with pytest.raises(WannError, match="`split` must be one of train, test"):
+    with pytest.raises(WannError, match="`split` must be one of train, test, all"):
         read_cleanlab(path, data, split="val")
 
 
 WRONG_ISSUES = {
-    "column": (lambda t: t.drop(columns="predicted_label"), "needs the column predicted_label"),
+    "column": (lambda t: t.drop(columns="is_label_issue"), "needs the column is_label_issue"),
     "score": (lambda t: t.drop(columns="label_score"), "label_score or label_quality"),
     "numbers": (lambda t: t.assign(label_score="low"), "'label_score' must hold numbers"),
     "labels": (lambda t: t.assign(given_label="cow"), "no row has the label"),

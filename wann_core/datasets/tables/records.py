@@ -31,10 +31,25 @@ def read_columns(
     path = Path(path)
     form = format_of(path, limits)
     if form == "npz":
-        raise WannError("the file must be a CSV or Parquet file, this one is an .npz file.", "path")
+        raise _not_a_table()
     with readable(path, form):
         found = _parquet(path, names, limits) if form == "parquet" else _csv(path, names, limits)
         return {name: _texts(column) for name, column in found.items()}
+
+
+def column_names(path: Path, *, limits: Limits = LIMITS) -> list[str]:
+    """Names of the columns of a CSV or Parquet file."""
+    form = format_of(path, limits)
+    if form == "npz":
+        raise _not_a_table()
+    with readable(path, form):
+        if form == "parquet":
+            return [column.name for column in parquet.describe(path, limits)[0]]
+        return text._look(path, limits)[0].names
+
+
+def _not_a_table() -> WannError:
+    return WannError("the file must be a CSV or Parquet file, this one is an .npz file.", "path")
 
 
 def _csv(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:

@@ -9,12 +9,13 @@ from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import Limits
 from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
+from wann_core.review.imports import fiftyone, label_studio
+from wann_core.review.imports.kinds import LIMITS, Kind, as_utf8, recognize
 from wann_core.review.ledger import Ledger, rows_in_force
 from wann_core.review.ledger_file import open_untrusted
-from wann_core.review.matching import Matcher
+from wann_core.review.matching import Answer, Matcher
 from wann_core.review.verdict import Verdict, checked
 
-LIMITS = Limits(max_bytes=1 << 30, max_rows=2_000_000, max_columns=2000)
 _COLUMNS = (
     "split",
     "row",
@@ -29,7 +30,6 @@ _COLUMNS = (
     "predicted_label",
     "who",
 )
-_SQLITE = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +50,10 @@ class Incoming:
         Who made them, as far as the file says.
     source : str
         Name of the file.
+    kind : str
+        What the file is, in words.
+    unchanged : int
+        Labels as they are here, of a file that lists all rows.
     """
 
     new: list[Verdict]
@@ -58,6 +62,8 @@ class Incoming:
     unmatched: dict[str, int]
     people: tuple[str, ...]
     source: str
+    kind: str = ""
+    unchanged: int = 0
 
     @property
     def who(self) -> str:
@@ -75,6 +81,7 @@ class Incoming:
         parts = [f"{len(self.new):,} new", f"{self.same:,} as here"]
         parts.append(f"{len(self.conflicts):,} in conflict with the verdict here")
         parts += [f"{n:,} left out ({why})" for why, n in self.unmatched.items()]
+        parts += [f"{self.unchanged:,} labels as they are here"] if self.unchanged else []
         return f"{total:,} verdicts in {self.source!r}: {', '.join(parts)}."
 
 
@@ -89,14 +96,15 @@ def read_verdicts(
     """Read verdicts and hold them against the data set and its ledger; nothing is written.
 
     A sample is told by split and row, or by its id (or name) where the file has no rows, and must
-    have the given label that it was judged with.
+    have the given label that it was judged with, where the file says it.
 
     Parameters
     ----------
     path : path
-        A ledger (SQLite), or a CSV or Parquet table with the columns given_label, action,
-        new_label and either split and row, or id or name, as `review_table` has them. Rows without
-        an action are passed over.
+        Under any name, recognized by its content: a ledger (SQLite); a CSV or Parquet table with
+        the columns given_label, action, new_label and either split and row, or id or name, as
+        `review_table` has them, also as Excel or LibreOffice saves it (rows without an action are
+        passed over); Label Studio's JSON, JSON-MIN or CSV; FiftyOne's labels.json.
     data : Dataset
     ledger : Ledger
     source : str
@@ -106,24 +114,33 @@ def read_verdicts(
     Raises
     ------
     WannError
-        If the file is neither, damaged, too large, or a value is not allowed.
+        If the file is none of them, damaged, too large, or a value is not allowed.
     """
     path = Path(path)
-    found = _of_ledger(path, limits) if _is_sqlite(path) else _of_table(path, limits)
-    matcher = Matcher(data)
-    here = ledger.verdicts()
+    return of_kind(recognize(path, limits), path, data, ledger, source=source, limits=limits)
+
+
+def of_kind(
+    kind: Kind, path: Path, data: Dataset, ledger: Ledger, *, source: str = "", limits: Limits
+) -> Incoming:
+    """`read_verdicts` of a file that is recognized."""
+    name = Path(source or path).name
+    if kind.name == "cleanlab":
+        raise WannError(
+            f"{name!r} is a table of label issues: it ranks labels and holds no verdicts.", "path"
+        )
+    matcher, here = Matcher(data), ledger.verdicts()
+    columns = (here[column].tolist() for column in ("split", "row", "action"))
     known = {
         (split, row): (action, new)
-        for split, row, action, new in zip(
-            here["split"], here["row"], here["action"], here["new_label"].fillna(""), strict=True
-        )
+        for split, row, action, new in zip(*columns, here["new_label"].fillna(""), strict=True)
     }
-    new, conflicts, same = [], [], 0
+    new, conflicts, same, unchanged = [], [], 0, 0
     unmatched: Counter[str] = Counter()
     people: dict[str, None] = {}
     seen: set[tuple[str, int]] = set()
-    for verdict, who in found:
-        fitted = matcher.fit(verdict)
+    for answer in _answers(kind, path, limits):
+        fitted = matcher.fit(answer)
         if isinstance(fitted, str):
             unmatched[fitted] += 1
             continue
@@ -132,16 +149,33 @@ def read_verdicts(
             unmatched["the sample is there twice"] += 1
             continue
         seen.add(sample)
-        people |= {who: None} if who else {}
         judged = fitted.action, fitted.new_label or ""
-        if sample not in known:
+        in_force = known.get(sample)
+        if answer.silent and (judged[1] == (in_force[1] if in_force else "")):
+            unchanged += 1
+            continue
+        people |= {answer.who: None} if answer.who else {}
+        if in_force is None:
             new.append(fitted)
-        elif known[sample] == judged:
+        elif in_force == judged:
             same += 1
         else:
             conflicts.append(fitted)
-    name = Path(source or path).name
-    return Incoming(new, conflicts, same, dict(unmatched), tuple(people), name)
+    return Incoming(
+        new, conflicts, same, dict(unmatched), tuple(people), name, kind.title, unchanged
+    )
+
+
+def _answers(kind: Kind, path: Path, limits: Limits) -> list[Answer]:
+    if kind.name == "ledger":
+        return _of_ledger(path, limits)
+    if kind.name == "labelstudio":
+        return label_studio.of_json(kind.content, limits)
+    if kind.name == "labelstudio-table":
+        return label_studio.of_table(path, limits)
+    if kind.name == "fiftyone":
+        return fiftyone.of_labels(kind.content, limits)
+    return _of_table(path, limits)
 
 
 def import_verdicts(incoming: Incoming, ledger: Ledger, *, overrule: bool = False) -> int | None:
@@ -167,15 +201,7 @@ def import_verdicts(incoming: Incoming, ledger: Ledger, *, overrule: bool = Fals
     return ledger.record(rows, who=incoming.who, batch=batch[:1000])
 
 
-def _is_sqlite(path: Path) -> bool:
-    if not path.is_file():
-        raise WannError(f"the file {str(path)!r} does not exist.", "path")
-    with path.open("rb") as file:
-        return file.read(len(_SQLITE)) == _SQLITE
-
-
-def _of_ledger(path: Path, limits: Limits) -> list[tuple[Verdict, str]]:
-    limits.check(bytes=path.stat().st_size)
+def _of_ledger(path: Path, limits: Limits) -> list[Answer]:
     with open_untrusted(path) as database:
         count = database.execute("SELECT COUNT(*) FROM verdicts").fetchone()[0]
         limits.check(rows=count)
@@ -184,22 +210,23 @@ def _of_ledger(path: Path, limits: Limits) -> list[tuple[Verdict, str]]:
             split, number, name, given, action, new, who, _, score, score_name, predicted = row
             verdict = Verdict(split, number, given, action, new, name, score, score_name, predicted)
             checked(verdict)
-            found.append((verdict, who if isinstance(who, str) else ""))
+            found.append(Answer(verdict, who if isinstance(who, str) else ""))
     return found
 
 
-def _of_table(path: Path, limits: Limits) -> list[tuple[Verdict, str]]:
-    found = read_columns(path, _COLUMNS, limits=limits)
+def _of_table(path: Path, limits: Limits) -> list[Answer]:
+    with as_utf8(path) as (plain, _):
+        found = read_columns(plain, _COLUMNS, limits=limits)
     rows = "split" in found and "row" in found
     needed = ["given_label", "action", "new_label"]
     missing = [name for name in needed if name not in found]
     missing += [] if rows or "id" in found or "name" in found else ["split and row, or id"]
     if missing:
         raise WannError(f"a table of verdicts needs the column {missing[0]}.", "path")
-    return list(_verdicts(found, rows))
+    return list(_rows_of(found, rows))
 
 
-def _verdicts(found: dict[str, list[str]], rows: bool) -> Iterator[tuple[Verdict, str]]:
+def _rows_of(found: dict[str, list[str]], rows: bool) -> Iterator[Answer]:
     n = len(found["action"])
     blank = [""] * n
     names = found.get("id", found.get("name", blank))
@@ -216,7 +243,7 @@ def _verdicts(found: dict[str, list[str]], rows: bool) -> Iterator[tuple[Verdict
                 action=found["action"][i],
                 new_label=found["new_label"][i] or None,
                 id=names[i],
-                score=float(scores[i]) if scores[i] else None,
+                score=number_of(scores[i]) if scores[i] else None,
                 score_name=found.get("score_name", blank)[i],
                 predicted_label=found.get("predicted_label", blank)[i] or None,
             )
@@ -224,7 +251,12 @@ def _verdicts(found: dict[str, list[str]], rows: bool) -> Iterator[tuple[Verdict
         except ValueError as error:
             raise WannError(f"row {i} (counted from 0) of the table: {error}", "path") from error
         # Without a row, the sample is told by its name.
-        yield verdict if rows else replace(verdict, row=-1), found.get("who", blank)[i]
+        yield Answer(verdict if rows else replace(verdict, row=-1), found.get("who", blank)[i])
+
+
+def number_of(text: str) -> float:
+    """A number with decimal point, or decimal comma as spreadsheets save it in many countries."""
+    return float(text.replace(",", ".") if "." not in text else text)
 
 
 def _whole(text: str) -> int:

@@ -1,0 +1,42 @@
+"""Verdicts out of FiftyOne's labels.json."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from wann_core.datasets.tables import Limits
+from wann_core.errors import WannError
+from wann_core.review.imports.kinds import LIMITS
+from wann_core.review.matching import Answer
+from wann_core.review.verdict import Verdict
+
+
+def of_labels(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
+    """What the labels of a FiftyOneImageClassificationDataset say.
+
+    Every image is listed, so a label as it is here says nothing. Images are told by their path, or
+    by their name where that is one of its kind; images that are not listed stay as they are.
+
+    Raises
+    ------
+    WannError
+        If a label is no class of the file.
+    """
+    classes, labels = content["classes"], content["labels"]
+    limits.check(rows=len(labels))
+    if classes is not None and not isinstance(classes, list):
+        raise WannError("`classes` of FiftyOne's labels.json must be a list.", "path")
+    found = []
+    for name, value in labels.items():
+        if isinstance(value, dict):
+            value = value.get("label")
+        if value is None:
+            continue
+        if isinstance(value, int) and classes is not None and 0 <= value < len(classes):
+            value = classes[value]
+        if not isinstance(value, str):
+            raise WannError(
+                f"the label of {name[:200]!r} must be a class of the file, got {value!r}.", "path"
+            )
+        verdict = Verdict("train", -1, "", "keep", id=name)
+        found.append(Answer(verdict, label=value, silent=True))
+    return found

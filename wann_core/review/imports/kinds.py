@@ -1,0 +1,184 @@
+"""What somebody's file of verdicts really is, recognized by its content."""
+
+import contextlib
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from wann_core.datasets.tables import Limits
+from wann_core.datasets.tables.records import column_names
+from wann_core.errors import WannError
+
+LIMITS = Limits(max_bytes=1 << 30, max_rows=2_000_000, max_columns=2000)
+_JSON_BYTES = 1 << 28
+_EXPORT_FIFTYONE = (
+    "dataset.export(labels_path='labels.json', "
+    "dataset_type=fiftyone.types.FiftyOneImageClassificationDataset, "
+    "label_field='ground_truth', rel_dir=FOLDER_OF_THE_IMAGES)"
+)
+# What a file begins with, what it then is, and the line that makes something readable of it.
+_BINARY: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x1f\x8b", "a gzip file", "gunzip FILE"),
+    (b"\x93NUMPY", "a NumPy array", "an array holds no verdicts: save a table as CSV"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "pandas.read_hdf(FILE).to_csv('review.csv')"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as “CSV UTF-8” in Excel"),
+    (b"ARROW1", "an Arrow (Feather) file", "pandas.read_feather(FILE).to_csv('review.csv')"),
+    (b"%PDF", "a PDF file", "export the table as CSV"),
+)
+_EXCEL = "pandas.read_excel(FILE).to_csv('review.csv', index=False), or “CSV UTF-8” in Excel"
+
+
+class Kind(NamedTuple):
+    """What a file is.
+
+    Attributes
+    ----------
+    name : str
+        'ledger', 'table', 'labelstudio', 'labelstudio-table', 'fiftyone' or 'cleanlab'.
+    title : str
+        For people.
+    content : object
+        The parsed JSON where it is that, else None.
+    """
+
+    name: str
+    title: str
+    content: Any = None
+
+
+def recognize(path: Path, limits: Limits) -> Kind:
+    """What a file of verdicts is.
+
+    Raises
+    ------
+    WannError
+        If it is nothing that can be read here: by what it really is, with the way out.
+    """
+    if not path.is_file():
+        raise WannError(f"the file {str(path)!r} does not exist.", "path")
+    limits.check(bytes=path.stat().st_size)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(b"SQLite format 3\0"):
+        return Kind("ledger", "a ledger of verdicts")
+    for magic, what, way in _BINARY:
+        if head.startswith(magic):
+            raise _refused(what, way)
+    if head.startswith(b"PK\3\4"):
+        raise _refused(*_zipped(path))
+    if head.startswith(b"\x80") and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
+        raise _refused("a Python pickle", "pickles are never opened: save a table as CSV")
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+        return _json(path)
+    return _table(path, limits)
+
+
+@contextlib.contextmanager
+def as_utf8(path: Path) -> Iterator[tuple[Path, str]]:
+    """A text file as UTF-8: itself, or a temporary copy; and the encoding if it is another.
+
+    Excel saves "CSV" in Windows-1252 and "Unicode text" in UTF-16.
+
+    Raises
+    ------
+    WannError
+        If it is text in none of the three.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+    if head in (b"PAR1", b"SQLi") or _decodes(path, "utf-8"):
+        yield path, ""
+        return
+    utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    encoding, title = ("utf-16", "UTF-16") if utf16 else ("cp1252", "Windows-1252")
+    if not _decodes(path, encoding):
+        raise WannError(
+            f"{path.name!r} is text in an encoding that is not known here; save it as “CSV UTF-8”.",
+            "path",
+        )
+    with tempfile.TemporaryDirectory(prefix="wann-import-") as folder:
+        copy = Path(folder) / path.name
+        with (
+            path.open(encoding=encoding, newline="") as old,
+            copy.open("w", encoding="utf-8", newline="") as new,
+        ):
+            while block := old.read(1 << 20):
+                new.write(block)
+        yield copy, title
+
+
+def _decodes(path: Path, encoding: str) -> bool:
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            while file.read(1 << 20):
+                pass
+    except UnicodeError:
+        return False
+    return True
+
+
+def _table(path: Path, limits: Limits) -> Kind:
+    with as_utf8(path) as (plain, encoding):
+        names = {*column_names(plain, limits=limits)}
+    told = f", in {encoding}" if encoding else ""
+    if {"annotation_id", "annotator"} <= names:
+        return Kind("labelstudio-table", f"a CSV export of Label Studio{told}")
+    if "is_label_issue" in names and "action" not in names:
+        return Kind("cleanlab", f"a table of label issues, as cleanlab makes it{told}")
+    return Kind("table", f"a table of verdicts{told}")
+
+
+def _json(path: Path) -> Kind:
+    if path.stat().st_size > _JSON_BYTES:
+        raise WannError(f"a JSON file may have at most {_JSON_BYTES >> 20} MiB.", "path")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        lines = path.read_text(encoding="utf-8", errors="replace").lstrip()[:100_000].splitlines()
+        if len(lines) > 1 and lines[0].rstrip().endswith("}"):
+            raise _refused(
+                "a file of JSON lines",
+                "pandas.read_json(FILE, lines=True).to_csv('review.csv', index=False)",
+            ) from error
+        reason = f"{path.name!r} looks like JSON but cannot be read: {error}."
+        raise WannError(reason, "path") from error
+    if isinstance(content, list):
+        first = content[0] if content else None
+        if isinstance(first, dict) and isinstance(first.get("data"), dict):
+            return Kind("labelstudio", "a JSON export of Label Studio", content)
+        if isinstance(first, dict) and "annotation_id" in first:
+            return Kind("labelstudio", "a JSON-MIN export of Label Studio", content)
+    elif isinstance(content.get("labels"), dict) and "classes" in content:
+        return Kind("fiftyone", "labels.json of FiftyOne", content)
+    elif "samples" in content or "sample_fields" in content:
+        raise _refused("a FiftyOneDataset", _EXPORT_FIFTYONE)
+    elif {"images", "annotations"} <= content.keys():
+        raise _refused("a COCO file", f"load it in FiftyOne, then {_EXPORT_FIFTYONE}")
+    raise WannError(
+        f"{path.name!r} is JSON, but neither an export of Label Studio nor FiftyOne's labels.json.",
+        "path",
+    )
+
+
+def _zipped(path: Path) -> tuple[str, str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist()[:10_000])
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return "a damaged zip file", "save it again"
+    if "xl/workbook.xml" in names:
+        return "an Excel workbook (.xlsx)", _EXCEL
+    if "content.xml" in names:
+        return "an OpenDocument table (.ods)", "soffice --headless --convert-to csv FILE"
+    if any(name.endswith("data.pkl") for name in names):
+        return "a PyTorch file", "pickles are never opened: save a table as CSV"
+    if names and all(name.endswith(".npy") for name in names):
+        return "an .npz file of arrays", "save a table as CSV"
+    return "a zip file", "unzip FILE, and choose the file in it"
+
+
+def _refused(what: str, way: str) -> WannError:
+    return WannError(f"this is {what}, which cannot be read here. Way out: {way}.", "path")
