@@ -1,6 +1,7 @@
 """The ledger's labels by the command line, in every format."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,7 +40,14 @@ COUNTS = "1 keep, 1 relabel, 1 remove, 1 unsure, 36 unreviewed"
 
 @pytest.mark.parametrize(
     ("form", "rows"),
-    [("csv", 40), ("parquet", 40), ("imagefolder", 39), ("fiftyone", 39), ("labelstudio", 40)],
+    [
+        ("csv", 40),
+        ("parquet", 40),
+        ("fiftyone", 39),
+        ("labelstudio", 40),
+        ("weights", 40),
+        ("metadata", 39),
+    ],
 )
 def test_every_format_is_written(
     command: Command, base: list[str], tmp_path: Path, form: str, rows: int
@@ -47,13 +55,51 @@ def test_every_format_is_written(
     out = tmp_path / "out"
     result = command(*base, "--format", form, "--out", out)
     assert (result.status, result.err) == (0, "")
-    assert result.out == f"[{form}] {COUNTS}; {rows} rows -> {out}\n"
+    line, *more = result.out.splitlines()
+    assert line == f"[{form}] {COUNTS}; {rows} rows -> {out}"
+    assert bool(more) == (form == "labelstudio")  # how Label Studio is set up
+    if form == "metadata":
+        out /= "metadata.csv"
     if form in ("fiftyone", "labelstudio"):
         content = json.loads(out.read_text())
         assert len(content["labels"] if form == "fiftyone" else content) == rows
     else:
         table = pd.read_parquet(out) if form == "parquet" else pd.read_csv(out)
-        assert len(table) == rows and (table["action"] == "relabel").sum() == 1
+        assert len(table) == rows
+        assert form == "weights" or (table["action"] == "relabel").sum() == 1
+
+
+def test_images_are_written_as_a_folder(command: Command, base: list[str], tmp_path: Path) -> None:
+    flags = [*base, "--format", "imagefolder", "--out", tmp_path / "clean"]
+    what = "39 images in 2 class folders; 1 of them under a corrected label; 1 removed; 0.0 MB"
+    result = command(*flags, "--dry-run")
+    assert result.out == f"[imagefolder] {COUNTS}; dry run, nothing is written: {what}.\n"
+    assert not (tmp_path / "clean").exists()
+    result = command(*flags, "--images", "link")
+    assert result.out == (
+        f"[imagefolder] {COUNTS}; {what}; 39 linked, 0 copied. -> {tmp_path / 'clean'}\n"
+    )
+    assert len(list((tmp_path / "clean").glob("*/*.png"))) == 39
+    again = command(*flags)
+    assert again.status == 2 and "a new or an empty folder" in again.err
+    command(*base, "--format", "imagefolder", "--out", tmp_path / "clean.zip")
+    with zipfile.ZipFile(tmp_path / "clean.zip") as archive:
+        assert len(archive.namelist()) == 40
+
+
+def test_a_file_as_out_is_the_metadata_alone(
+    command: Command, base: list[str], tmp_path: Path
+) -> None:
+    result = command(*base, "--format", "imagefolder", "--out", tmp_path / "metadata.csv")
+    assert len(pd.read_csv(tmp_path / "metadata.csv")) == 39 and result.err == ""
+
+
+def test_label_studio_s_interface_is_written(
+    command: Command, base: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "label-studio.xml"
+    command(*base, "--format", "labelstudio-interface", "--out", out)
+    assert '<Choice value="cat"/>' in out.read_text()
 
 
 def test_database_is_written_under_its_new_name(

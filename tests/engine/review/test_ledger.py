@@ -342,7 +342,10 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> No
         for who in "ab"
     ]
     chance, acknowledged = random.Random(0), dict[int, int]()
-    for _ in range(8):
+    # A busy machine acknowledges little before the kill: as many rounds as say something.
+    for done in range(60):
+        if done >= 8 and len(acknowledged) > 20:
+            break
         for writer in writers:
             assert writer.stdin is not None
             print("go", file=writer.stdin, flush=True)
