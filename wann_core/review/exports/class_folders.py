@@ -14,7 +14,6 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from wann_core.datasets.dataset import Dataset
-from wann_core.datasets.images import UNREADABLE
 from wann_core.errors import WannError, check_choice
 from wann_core.progress import Progress
 from wann_core.review.exports.content import (
@@ -284,10 +283,7 @@ def _size(data: Dataset, row: ImageRow) -> int | None:
 def _put(data: Dataset, source: Path | None, row: ImageRow, place: Path, way: str) -> bool:
     """Bring one image to its place; whether it was copied."""
     if source is None:
-        try:
-            image = data.image(row.split, row.place)
-        except UNREADABLE as error:
-            raise WannError(f"row {row.row} of {row.split} cannot be read: {error}.") from error
+        image = data.image(row.split, row.place)
         assert isinstance(image, Image.Image)
         image.save(place, "png")
         return True

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
-from wann_core.datasets.images import UNREADABLE
 from wann_core.errors import WannError
 from wann_core.review.exports.content import (
     Exported,
@@ -145,7 +144,7 @@ def _url(data: Dataset, split: str, place: int) -> str:
         return LOCAL_FILES + quote(inside) if safe_path(file) else ""
     try:
         image = data.image(split, place)
-    except UNREADABLE:
+    except WannError:
         return ""
     if image is None:
         return ""
