@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
@@ -32,6 +32,31 @@ def in_slices(kernel: Callable[..., None], n: int, *args: Any, rows: int = 4096)
     starts = range(0, n, rows)
     for task in [_pool.submit(kernel, start, min(start + rows, n), *args) for start in starts]:
         task.result()
+
+
+def in_blocks(
+    work: Callable[[slice], None], n: int, rows: int, tell: Callable[[int], None]
+) -> None:
+    """Call `work` in threads with slices of `rows` until [0, n) is covered.
+
+    Parameters
+    ----------
+    work : callable
+        Must not use these threads itself.
+    n, rows : int
+    tell : callable
+        Called in this thread with how many rows are done; may raise to stop.
+    """
+    parts = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
+    tasks = [_pool.submit(work, part) for part in parts]
+    try:
+        for part, task in zip(parts, tasks, strict=True):
+            task.result()
+            tell(part.stop)
+    finally:
+        for task in tasks:
+            task.cancel()
+        wait(tasks)
 
 
 class _Blas:

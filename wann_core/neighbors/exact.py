@@ -1,39 +1,36 @@
 """Exact search: every distance by one matrix product, then the nearest ranked by true distance."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-import faiss
-import numba
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.parallel import in_slices
+from wann_core.neighbors import codes, scan
+from wann_core.neighbors.ranking import EPSILON, SPARE, Candidates, rank_slice
+from wann_core.parallel import blas, in_blocks
 from wann_core.typing import Array
 
 # Ids and Euclidean distances, each of shape (m, k).
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
-# Told how many queries of a search are done; may raise to stop it.
+# Called with how many queries of a search are done; may raise to stop it.
 Tell = Callable[[int], None]
 
-# One call to faiss takes about this many multiplications, and so many queries that its matrix
-# product stays efficient: progress is reported, and a search can be stopped, within a second.
-_CALL_COST = 4e10
-_CALL_ROWS = (256, 4096)
-# Below this many query values faiss 1.15 leaves the matrix product for slower loops.
-_BLAS_VALUES = 128_000
-# faiss finds neighbors by ‖x‖² + ‖y‖² - 2xy in float32, which can swap near ties. A few candidates
-# more than asked are fetched and ranked again by their true distance; where even the last candidate
-# could hide a nearer row, more are fetched, up to `_MOST_SPARE`.
-SPARE = 8
+# Candidates are found by ‖x‖² + ‖y‖² - 2xy in float32, which can swap near ties. A few more than
+# asked are fetched and ranked again by their true distance; where even the last candidate could
+# hide a nearer row, more are fetched, up to `_MOST_SPARE`.
 _MOST_SPARE = 4096
-_EPSILON = float(np.finfo(np.float32).eps)
-_ROUNDING = 32 * _EPSILON
-_CANDIDATES_AT_ONCE = 1 << 23
+_FEW_ROUNDINGS = 8 * EPSILON
+_CANDIDATES_AT_ONCE = 1 << 19
 _BLOCK = 8192
+# Rows and multiplications from which on codes may pay, and the share of a search that finding
+# principal directions may cost.
+_CODED_ROWS, _CODED_COST, _CODING = 4096, 5e10, 0.03
+_SAMPLED = (400, 16, 96)
 
 
 class Flat:
-    """Training rows made ready for faiss, and beside them the same rows as they were given.
+    """Training rows made ready for exact search, and beside them the same rows as they were given.
 
     Parameters
     ----------
@@ -49,9 +46,11 @@ class Flat:
         # change when it is taken away.
         far = float(self.mean @ self.mean) > float(sample.var(axis=0).sum())
         self.offset = self.mean if far else None
-        self.searched = self._searchable(self.train)
+        self.searched = self.searchable(self.train)
+        self.half = scan.half_norms(self.searched)
 
-    def _searchable(self, rows: Array) -> Array:
+    def searchable(self, rows: Array) -> Array:
+        """Rows as their products are computed: float32, without an offset."""
         if self.offset is None:
             return np.ascontiguousarray(rows, np.float32)
         moved = np.empty(rows.shape, np.float32)
@@ -72,17 +71,20 @@ class Flat:
         own : ndarray of shape (m,), optional
             The training row that each query is, and must not find.
         tell : callable, optional
-            Told how many queries are done.
+            Called with how many queries are done.
         """
         found = empty(len(queries), k)
-        step = rows_at_once(self.train.size, self.train.shape[1])
-        for start in range(0, len(queries), step):
-            part = slice(start, min(start + step, len(queries)))
-            batch = floats(queries[part])
-            found[0][part], squares = self.ranked(batch, own_ids(own, part), k)
-            found[1][part] = np.sqrt(squares)
-            if tell is not None:
-                tell(part.stop)
+
+        def put(rows: Array, ids: Array, squares: Array) -> None:
+            found[0][rows], found[1][rows] = ids, np.sqrt(squares)
+
+        own = own_ids(own, slice(0, len(queries)))
+        search = _Search(self, queries, own, k, put, tell)
+        coded = self._coded(queries, own, k)
+        if coded is not None:
+            with blas.bounded(1):
+                search.by_codes(*coded)
+        search.by_products()
         return found
 
     def ranked(self, batch: Array, own: Array, k: int) -> tuple[Array, Array]:
@@ -101,40 +103,111 @@ class Flat:
         ids : ndarray of shape (b, k), int32
         squares : ndarray of shape (b, k), float64
         """
-        ids, squares = np.empty((len(batch), k), np.int32), np.empty((len(batch), k))
-        searched = self._searchable(batch)
-        complete = np.zeros(len(batch), np.bool_)
-        excluded = bool((own >= 0).any())
-        spare, rows = SPARE, np.arange(len(batch))
-        while len(rows):
-            wanted = min(k + excluded + spare, len(self.train))
-            at_once = max(1, _CANDIDATES_AT_ONCE // wanted)
-            for part in (rows[i : i + at_once] for i in range(0, len(rows), at_once)):
-                rough, candidates = faiss.knn(searched[part], self.searched, wanted)
-                rank(
-                    part,
-                    batch,
-                    self.train,
-                    own,
-                    searched,
-                    rough,
-                    candidates,
-                    ids,
-                    squares,
-                    complete,
-                )
+        found = np.empty((len(batch), k), np.int32), np.empty((len(batch), k))
+
+        def put(rows: Array, ids: Array, squares: Array) -> None:
+            found[0][rows], found[1][rows] = ids, squares
+
+        _Search(self, batch, own, k, put, None).by_products()
+        return found
+
+    def _coded(self, queries: Array, own: Array, k: int) -> tuple[codes.CodedRows, int] | None:
+        """Rows as bytes and how many of them to keep for a query, where that is cheaper."""
+        n, d = self.train.shape
+        cost = float(len(queries)) * n * d
+        if not scan.BYTES or n < _CODED_ROWS or d > codes.WIDEST or cost < _CODED_COST:
+            return None
+        part, fewest, most = _SAMPLED
+        size = int(np.clip(len(queries) // part, fewest, most))
+        drawn = np.random.default_rng(0).choice(len(queries), size, replace=False)
+        sample = floats(queries[drawn])
+        _, squares = self.ranked(sample, own[drawn], k)
+        # Finding the principal directions takes as long as so many rows times rows.
+        rotated = codes.ROTATION_COST * d * d < _CODING * len(queries) * n
+        chosen = codes.choose(self.train, self.mean, sample, np.sqrt(squares[:, -1]), k, rotated)
+        if chosen is None:
+            return None
+        with blas.bounded(1):
+            return codes.CodedRows(self.train, chosen[0]), chosen[1]
+
+
+@dataclass(eq=False)
+class _Search:
+    """A search under way: which of its queries are done."""
+
+    flat: Flat
+    queries: Array
+    own: Array
+    k: int
+    put: Callable[[Array, Array, Array], None]  # takes positions, ids and squared distances
+    tell: Tell | None
+
+    def __post_init__(self) -> None:
+        self.complete = np.zeros(len(self.queries), np.bool_)
+        self.excluded = bool((self.own >= 0).any())
+
+    def by_codes(self, coded: codes.CodedRows, wanted: int) -> None:
+        """Answer the queries whose neighbors bytes can prove."""
+
+        def candidates(batch: Array, own: Array) -> Candidates:
+            asked = coded.quantized(batch, own)
+            bounds, ids, outside, slack = coded.nearest(asked, wanted)
+            return Candidates(bounds, ids, outside, asked.squares, slack, _FEW_ROUNDINGS)
+
+        self._block_by_block(coded.order(self.queries), candidates, scan.QUERIES, False)
+
+    def by_products(self) -> None:
+        """Answer all others by products in float32, with more and more candidates."""
+        flat, spare = self.flat, SPARE
+        n, d = flat.train.shape
+        while not self.complete.all():
+            wanted = min(self.k + self.excluded + spare, n)
             # Beyond the limit thousands of rows tie to within rounding: any of them will do.
-            last_round = wanted == len(self.train) or spare >= _MOST_SPARE
-            rows = rows[:0] if last_round else rows[~complete[rows]]
+            last = wanted == n or spare >= _MOST_SPARE
+            # Where one round was not enough, a threshold from a part of the rows may be too high.
+            sampled = spare == SPARE
+
+            def candidates(
+                batch: Array, own: Array, wanted: int = wanted, sampled: bool = sampled
+            ) -> Candidates:
+                searched = flat.searchable(batch)
+                found = scan.scan(searched, flat.searched, flat.half, wanted, sampled)
+                norms = np.einsum("ij,ij->i", searched, searched, dtype=np.float64)
+                return Candidates(*found, norms, np.zeros(len(batch)), (d + 8) * EPSILON)
+
+            rows = np.flatnonzero(~self.complete)
+            size = int(np.clip(_CANDIDATES_AT_ONCE // wanted, 1, scan.QUERIES))
+            self._block_by_block(rows, candidates, size, last)
             spare *= 8
-        return ids, squares
 
+    def _block_by_block(
+        self,
+        rows: Array,
+        candidates: Callable[[Array, Array], Candidates],
+        size: int,
+        last: bool,
+    ) -> None:
+        def work(part: slice) -> None:
+            chosen = rows[part]
+            batch, own = floats(self.queries[chosen]), self.own[chosen]
+            ids, squares = (
+                np.empty((len(chosen), self.k), np.int32),
+                np.empty((len(chosen), self.k)),
+            )
+            certain = np.empty(len(chosen), np.bool_)
+            found = candidates(batch, own)
+            rank_slice(0, len(chosen), batch, self.flat.train, own, found, ids, squares, certain)
+            done = certain | last
+            self.put(chosen[done], ids[done], squares[done])
+            self.complete[chosen] = done
 
-def rows_at_once(size: int, columns: int) -> int:
-    """Queries of one call to faiss that searches `size` values in rows of `columns`."""
-    fewest, most = _CALL_ROWS
-    fewest = max(fewest, min(1024, _BLAS_VALUES // columns + 1))
-    return int(np.clip(_CALL_COST / size, fewest, most))
+        before = len(self.complete) - len(rows)
+
+        def told(stop: int) -> None:
+            if self.tell is not None:
+                self.tell(before + int(self.complete[rows[:stop]].sum()))
+
+        in_blocks(work, len(rows), size, told)
 
 
 def empty(rows: int, k: int) -> Found:
@@ -151,127 +224,3 @@ def floats(rows: Array) -> Array:
     """The same values as float32 where that is exact, else float64, copied only if need be."""
     exact = np.float32 if rows.dtype in (np.float16, np.float32, np.bool_) else np.float64
     return np.ascontiguousarray(rows, exact)
-
-
-def rank(
-    rows: Array,
-    batch: Array,
-    train: Array,
-    own: Array,
-    searched: Array,
-    bounds: Array,
-    candidates: Array,
-    ids: Array,
-    squares: Array,
-    complete: Array,
-) -> None:
-    """Fill in the nearest candidates of each row by their true distance, accumulated in float64.
-
-    Distances in float32 tell first for which of the candidates that is worth its while.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (r,), int64
-        Positions in `batch` that the candidates belong to.
-    batch, train : ndarray of shape (b, d) and (n, d), float32 or float64
-        Queries and training rows as they were given.
-    own : ndarray of shape (b,), integer
-        See `own_ids`.
-    searched : ndarray of shape (b, p), float32
-        The queries as faiss saw them.
-    bounds, candidates : ndarray of shape (r, c)
-        What faiss answered, nearest first: squared distances, which but for rounding are not above
-        the true ones, and ids (-1 where there is none). At least k of them must count.
-    ids, squares, complete : ndarray of shape (b, k), (b, k), float64, and (b,)
-        The answers, distances squared. A row is complete if no row that faiss left out can be
-        among its nearest.
-    """
-    in_slices(
-        _rank,
-        len(rows),
-        rows,
-        batch,
-        train,
-        own,
-        searched,
-        bounds,
-        candidates,
-        ids,
-        squares,
-        complete,
-        rows=128,
-    )
-
-
-@numba.njit(nogil=True, cache=True)
-def _rank(  # type: ignore[no-untyped-def]
-    start, stop, rows, batch, train, own, searched, bounds, candidates, ids, squares, complete
-):
-    k, n_columns, n_candidates = ids.shape[1], train.shape[1], candidates.shape[1]
-    # A difference, its square and sums of squares are each rounded once, all in one direction at
-    # worst.
-    surely = 1 - (n_columns + 4) * _EPSILON
-    rough, keys = np.empty(n_candidates, np.float32), np.empty(n_candidates, np.int64)
-    bits = rough.view(np.int32)
-    order_d = np.empty(n_candidates)
-    order_i = np.empty(n_candidates, np.int64)
-    for q in range(start, stop):
-        row, n = rows[q], 0
-        for c in range(n_candidates):
-            i = candidates[q, c]
-            if i >= 0 and i != own[row]:
-                rough[c] = _rough_square(batch, row, train, i)
-                # Bits of numbers that are not negative are in the order of the numbers.
-                keys[n] = (np.int64(bits[c]) << 32) | c
-                n += 1
-        keys[:n].sort()
-        for found, key in enumerate(keys[:n]):
-            c = key & 0xFFFFFFFF
-            if found >= k and order_d[k - 1] < surely * rough[c] < np.inf:
-                break
-            i, d = candidates[q, c], _square(batch, row, train, candidates[q, c])
-            # Insertion: the order is nearly right already.
-            at = found
-            while at > 0 and order_d[at - 1] >= d:
-                if order_d[at - 1] == d and order_i[at - 1] < i:
-                    break
-                order_d[at], order_i[at] = order_d[at - 1], order_i[at - 1]
-                at -= 1
-            order_d[at], order_i[at] = d, i
-        for j in range(k):
-            ids[row, j] = order_i[j]
-            squares[row, j] = order_d[j]
-        norm = 0.0
-        for f in range(searched.shape[1]):
-            norm += np.float64(searched[row, f]) ** 2
-        complete[row] = _beyond(bounds[q, n_candidates - 1], norm, order_d[k - 1])
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _rough_square(batch, row, train, i):  # type: ignore[no-untyped-def]
-    """Squared distance accumulated in float32."""
-    square = np.float32(0)
-    for f in range(train.shape[1]):
-        difference = np.float32(batch[row, f] - train[i, f])
-        square += difference * difference
-    return square
-
-
-@numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
-def _square(batch, row, train, i):  # type: ignore[no-untyped-def]
-    """Squared distance accumulated in float64."""
-    square = 0.0
-    for f in range(train.shape[1]):
-        difference = np.float64(batch[row, f]) - np.float64(train[i, f])
-        square += difference * difference
-    return square
-
-
-@numba.njit(nogil=True, cache=True)
-def _beyond(bound, norm, farthest):  # type: ignore[no-untyped-def]
-    """Whether rows from this bound on are farther than the k-th of a query, whatever the rounding.
-
-    A row nearer than the k-th has a norm of at most ‖x‖ + d_k, which bounds the rounding.
-    """
-    reach = np.sqrt(norm) + np.sqrt(farthest)
-    return bound - _ROUNDING * (norm + reach * reach) > farthest

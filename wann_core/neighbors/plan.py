@@ -7,7 +7,8 @@ import numpy as np
 
 from wann_core.neighbors import candidates
 from wann_core.neighbors.cells import Cells
-from wann_core.neighbors.exact import SPARE, Flat, Found, Tell, floats
+from wann_core.neighbors.exact import Flat, Found, Tell, floats
+from wann_core.neighbors.ranking import SPARE
 from wann_core.neighbors.two_stage import TINY, Rotation, TwoStage, narrow
 from wann_core.typing import Array
 

@@ -9,13 +9,14 @@ lies beyond its k-th neighbor: nothing nearer can have been left out.
 import math
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from scipy.linalg import eigh
 
 from wann_core.neighbors import candidates
 from wann_core.neighbors.cells import Cells, CellTiles
-from wann_core.neighbors.exact import Flat, Found, Tell, empty, floats, own_ids, rank, rows_at_once
+from wann_core.neighbors.codes import by_nearness
+from wann_core.neighbors.exact import Flat, Found, Tell, empty, floats, own_ids
+from wann_core.neighbors.ranking import Candidates, rank
 from wann_core.typing import Array
 
 _FIT_ROWS = 10_000
@@ -23,13 +24,12 @@ _BLOCK = 8192
 # Uncertified rows are searched flat if they are no more than this share of all; else only the most
 # doubtful ones are. Neighbors are missed in bulk by odd rows, and these can be told.
 _FEW, _DOUBTFUL = 0.02, 0.005
-# Queries near each other share candidates, which are then still in the cache: queries are searched
-# in groups of about so many, no more groups than so many.
-_GROUP, _GROUPS = 128, 1000
 # Dimensions that tell who is near: all of them, of all queries, would take too much room.
 _ORDERING = 16
-# Queries looked through cells at once: enough for many cores to share, few enough to be told of.
-_IN_CELLS = 4096
+# Queries searched at once: enough for many cores to share, few enough to report progress.
+_AT_ONCE = 4096
+# Of distances in the leading dimensions, as a share of squared norms.
+_ROUNDING = 32 * float(np.finfo(np.float32).eps)
 # Instead of squared distances of 0, by which nothing can be divided.
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -140,28 +140,19 @@ class TwoStage:
         found, certified = empty(len(queries), k), np.zeros(len(queries), np.bool_)
         reach = np.empty(len(queries))
         own = own_ids(own, slice(0, len(queries)))
-        order = _by_nearness(self.rotation.project(queries, min(self.size, _ORDERING)))
+        order = by_nearness(self.rotation.project(queries, min(self.size, _ORDERING)))
         n = len(self.flat.train)
         wanted = min(max(self.candidates, k + 1), n)
-        step = rows_at_once(n * self.size, self.size) if self.cells is None else _IN_CELLS
+        step = _AT_ONCE
         for start in range(0, len(queries), step):
             part = order[start : start + step]
             batch = floats(queries[part])
             searched, bounds, among = self._nearest(batch, wanted)
             ids, squares = np.empty((len(part), k), np.int32), np.empty((len(part), k))
             certain = np.empty(len(part), np.bool_)
-            rank(
-                np.arange(len(part)),
-                batch,
-                self.flat.train,
-                own[part],
-                searched,
-                bounds,
-                among,
-                ids,
-                squares,
-                certain,
-            )
+            norms = np.einsum("ij,ij->i", searched, searched, dtype=np.float64)
+            near = Candidates(bounds, among, bounds[:, -1], norms, np.zeros(len(part)), _ROUNDING)
+            rank(batch, self.flat.train, own[part], near, ids, squares, certain)
             found[0][part], found[1][part], certified[part] = ids, np.sqrt(squares), certain
             reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], TINY)
             if tell is not None:
@@ -182,13 +173,6 @@ class TwoStage:
                 tell(len(queries))
 
         found[0][rows], found[1][rows] = self.flat.search(queries[rows], k, own[rows], still)
-
-
-def _by_nearness(rows: Array) -> Array:
-    """An order in which rows near each other follow each other."""
-    groups = int(np.clip(len(rows) // _GROUP, 1, _GROUPS))
-    _, nearest = faiss.knn(rows, np.ascontiguousarray(rows[:: -(-len(rows) // groups)]), 1)
-    return np.argsort(nearest[:, 0], kind="stable")
 
 
 def _doubtful(reach: Array, certified: Array) -> Array:
