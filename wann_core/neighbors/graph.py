@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.neighbors import candidates
+from wann_core.neighbors import candidates, codes, scan
 from wann_core.neighbors.exact import Flat, Found, floats
 from wann_core.neighbors.plan import SEARCHES, Plan, Queries, carry_out, plan
 from wann_core.typing import Array
@@ -229,3 +229,6 @@ def _load_kernel(dtype: np.dtype[Any]) -> None:
     Flat(rows).search(rows, 1, np.arange(2))
     few = np.zeros((2, 1), np.float32)
     candidates.nearest(few, candidates.tiles(few), 1)
+    if scan.BYTES:
+        coded = codes.CodedRows(few, codes.Projection(np.zeros(1), None, np.empty((0, 0))))
+        coded.nearest(coded.quantized(few, np.arange(2)), 1)
