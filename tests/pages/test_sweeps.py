@@ -158,7 +158,7 @@ def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) ->
     assert 0 < level.sum() < len(level)
     for (method, noise), close in level.items():
         assert shown.loc[method, noise].endswith("≈") == close
-    assert shown.loc["WANN", "sym 0.4"].removesuffix(" ≈") == expected
+    assert shown.loc["WANN", "sym 0.4"].removesuffix(" ≈") == f"{expected} (n=3)"
     assert r"\toprule" in app.code[0].value
     assert expected.replace("±", r"\pm") in app.code[0].value
 
@@ -173,13 +173,33 @@ def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) ->
     gain = 100 * (pairs["WANN"] - pairs["kNN-11"]).mean()
     assert metrics(app)["Mean difference, points"] == f"{gain:+.2f}"
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "wann_core.experiments.store.table.pair", None
-        )  # what is known is not paired again
+        patch.setattr("wann_core.results.table.pair", None)  # what is known is not paired again
         assert metrics(app.run())["Pairs"] == "15" and not app.error
 
     app = opened("results", view="runs", f_noise=["sym 0.4"])
     assert len(app.dataframe[0].value) == 9
+
+
+def test_methods_of_unequal_seeds_are_compared_on_the_common_ones() -> None:
+    noise = {"noise_pattern": "sym", "noise_ratio": 0.4}
+    scores = {("WANN", 1): 0.9414, ("WANN", 2): 0.93, ("WANN", 3): 0.92, ("ce", 1): 0.9363}
+    store = ResultsStore()
+    for (method, seed), accuracy in scores.items():
+        case = Scenario(seed=seed, method=method, **noise)  # type: ignore[arg-type]
+        row = {**scenario_record(case), "method_name": method, "accuracy": accuracy}
+        store.add([(case, row)], "assets/database", "sweep")
+    app = opened("results")
+    shown = app.dataframe[0].value["sym 0.4"]
+    assert dict(shown) == {"WANN": "94.14 (n=1)", "ce": "93.63 (n=1)"}
+    assert r"\mathbf{94.14}$ {\scriptsize ($n=1$)}" in app.code[0].value
+    assert any("1 cells have more seeds" in info.value for info in app.info)
+    app = opened("results", average="all")
+    shown = app.dataframe[0].value["sym 0.4"]
+    assert dict(shown) == {"WANN": "93.05 ± 1.07 (n=3)", "ce": "93.63 (n=1)"}
+    assert r"\mathbf{93.05" in app.code[0].value
+    assert any("over seeds that others lack" in warning.value for warning in app.warning)
+    app = opened("results", view="chart", along="noise_ratio")
+    assert any("different numbers of seeds" in caption.value for caption in app.caption)
 
 
 @pytest.mark.usefixtures("_measured")
@@ -218,6 +238,7 @@ def test_other_runs_are_never_averaged_in() -> None:
     )
     app = opened("results")
     assert "nothing but seeds is averaged" in app.info[0].value
+    assert "Choose one in the sidebar, under “How noise is drawn”" in app.info[0].value
     # A table for each draw, and one for what was imported; the first is what it was.
     assert len(app.dataframe) == 3
     assert any(frame.value.equals(before) for frame in app.dataframe)

@@ -147,6 +147,19 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
     first = linked(
         right.number_input, "First seed", key="first_seed", min_value=0, max_value=2**31, value=1
     )
+    draw = linked(
+        st.segmented_control,
+        "How noise is drawn",
+        key="draws",
+        options=list(DRAWS),
+        default="exact",
+        format_func=DRAWS.__getitem__,
+        required=True,
+        disabled=not set(patterns) - {"none"},
+        help="Exact, as on the other pages: each class pair gets the number of wrong labels that "
+        "the pattern asks for. As published: the draws of the paper's code, the default of "
+        "commands and plan files. Runs drawn in different ways stand in different tables.",
+    )
     with st.expander("Rows, reductions and settings of the methods"):
         more = _more(methods)
     order = {name: i for i, name in enumerate((*BASELINES, *TRAINED))}
@@ -161,7 +174,8 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
     noisy = tuple(p for p in patterns if p != "none")
     noises: list[dict[str, tuple[Any, ...]]] = [{"noise_pattern": (None,)}] * ("none" in patterns)
     if noisy and ratios:
-        noises.append({"noise_pattern": noisy, "noise_ratio": tuple(sorted(ratios))})
+        noise = {"noise_pattern": noisy, "noise_ratio": tuple(sorted(ratios))}
+        noises.append(noise if draw == Scenario().draw else {**noise, "draw": (draw,)})
     if not (backbones and noises and methods):
         st.info("Choose at least one data set, one noise and one method.", icon=":material/tune:")
         return None
@@ -192,15 +206,6 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         options=IMBALANCES,
         default=[1.0],
         format_func=lambda rho: "none" if rho == 1 else f"{rho:g}",
-    )
-    draw = linked(
-        left.segmented_control,
-        "How noise is drawn",
-        key="draws",
-        options=list(DRAWS),
-        default="reference",
-        format_func=DRAWS.__getitem__,
-        required=True,
     )
     reductions = linked(
         middle.pills,
@@ -241,7 +246,6 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         "imbalance_ratio": tuple(None if one == 1 else one for one in sorted(tails, reverse=True)),
         "reduction": tuple(None if one == NONE else one for one in reductions),
         "reduction_size": tuple(sorted(sizes)) or (None,),
-        "draw": (draw,),
         "normalization": (norm,),
         "k_min": (bounds[0],),
         "k_max": (bounds[1],),

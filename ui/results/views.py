@@ -1,7 +1,7 @@
 """The Results page: tables of means, charts along an axis, and all runs."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from wann_core.results.paired_tests import LEAST_SEEDS
 from wann_core.results.table import FIELDS, Pivot
 
 _MOST_TABLES = 20
+_SEEDS = {"common": "Common seeds", "all": "All seeds of each cell"}
 _MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
 # Axes of a chart: title, column of the number ('' for names), field that it stands in for.
 _AXES = {
@@ -50,7 +51,7 @@ _SHOWN = (
 
 def table(chosen: Chosen) -> None:
     """Two fields across, as in a paper: mean ± standard deviation over the seeds."""
-    left, middle, right = st.columns(3)
+    left, middle, right, last = st.columns(4)
     fields = [field for field in FIELDS if field != "origin"]
     rows = linked(
         left.selectbox,
@@ -69,10 +70,20 @@ def table(chosen: Chosen) -> None:
         format_func=FIELDS.__getitem__,
     )
     score = metric(right)
+    seeds = linked(
+        last.selectbox,
+        "Average over",
+        key="average",
+        options=list(_SEEDS),
+        format_func=_SEEDS.__getitem__,
+        help="Methods that were run on different seeds are compared on those that all of them "
+        "have. “All seeds of each cell” shows every mean over all that was measured; what is best "
+        "is decided on the common seeds all the same.",
+    )
     if rows == columns:
         st.info("Choose two different fields for rows and columns.", icon=":material/tune:")
         return
-    made = _pivots(chosen.token, rows, columns, score, chosen.table)
+    made = _pivots(chosen.token, rows, columns, score, seeds == "common", chosen.table)
     if not made:
         st.info("None of these runs has this score. Choose another one.")
         return
@@ -83,21 +94,48 @@ def table(chosen: Chosen) -> None:
         st.dataframe(_styled(one), width="stretch")
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
-    seeds = pd.concat([one.cells["seeds"] for one in made])
     st.caption(
-        f"{METRICS[score]}, %: mean ± standard deviation (n − 1) over "
-        f"{_span(int(seeds.min()), int(seeds.max()))}; a single seed has no ±. Bold: the best "
-        "mean; ≈: what a paired t-test over at least "
-        f"{LEAST_SEEDS} common seeds does not tell from it (5 %, two-sided, not "
-        "corrected for many comparisons). With few seeds that test finds little; with fewer, and "
-        "where only one of the two draws anything, there is none, and no mark."
+        f"{METRICS[score]}, %: mean ± standard deviation (of n − 1); n: seeds. Bold: the best "
+        "mean over the seeds that all compared cells have; ≈: what a paired t-test over at least "
+        f"{LEAST_SEEDS} of these seeds does not tell from it (5 %, two-sided, not corrected for "
+        "many comparisons). With few seeds that test finds little; with fewer, and where only one "
+        "of the two draws anything, there is none, and no mark."
     )
+    _explain_seeds(pd.concat([one.cells for one in made]))
     _downloads(made, METRICS[score])
 
 
 @st.cache_resource(max_entries=8, show_spinner="Averaging over the seeds …")
-def _pivots(token: str, rows: str, columns: str, score: str, _runs: pd.DataFrame) -> list[Pivot]:
-    return results_table.pivots(_runs, rows, columns, score)
+def _pivots(
+    token: str, rows: str, columns: str, score: str, common: bool, _runs: pd.DataFrame
+) -> list[Pivot]:
+    return results_table.pivots(_runs, rows, columns, score, common=common)
+
+
+def _explain_seeds(cells: pd.DataFrame) -> None:
+    """Say where cells were run on different seeds, and what that does to the tables."""
+    left_out = int((cells["seeds"] < cells["all_seeds"]).sum())
+    if left_out:
+        st.info(
+            f"{left_out:,} cells have more seeds than those that they are compared with, and are "
+            "averaged over the common ones. Run the missing seeds, filter out the methods that "
+            "lack them, or choose “All seeds of each cell”.",
+            icon=":material/balance:",
+        )
+    unlike = cells[(cells["common_seeds"] > 0) & (cells["common_seeds"] < cells["seeds"])]
+    if len(unlike):
+        st.warning(
+            f"{len(unlike):,} cells show means over seeds that others lack: compare their numbers "
+            "with care. Bold is decided on the common seeds, so it may stand on a lower number.",
+            icon=":material/balance:",
+        )
+    apart = int((cells["common_seeds"] == 0).sum())
+    if apart:
+        st.warning(
+            f"{apart:,} cells have no seed in common with all those beside them: these are shown, "
+            "not compared.",
+            icon=":material/balance:",
+        )
 
 
 def _downloads(made: Sequence[Pivot], title: str) -> None:
@@ -129,7 +167,8 @@ def _styled(one: Pivot) -> Any:
         at = cell[one.rows], cell[one.columns]
         # A mark, as the table draws no underline.
         mark = " ≈" if cell["level"] else ""
-        shown.loc[at] = f"{results_text.number(cell['mean'], cell['std'])}{mark}"
+        number = results_text.number(cell["mean"], cell["std"])
+        shown.loc[at] = f"{number} (n={cell['seeds']}){mark}"
         style.loc[at] = "font-weight: bold" if cell["best"] else ""
     return shown.style.apply(lambda _: style, axis=None)
 
@@ -142,20 +181,24 @@ def _explain_parts(parts: Sequence[dict[str, str]], what: str) -> None:
         names = f"{', '.join(most)} and {last}" if most else last
         st.info(
             f"These runs differ in {names}, which the {what} does not show: each has a {what} of "
-            "its own, so that nothing but seeds is averaged.",
+            f"its own, so that nothing but seeds is averaged.{_draws(fields)}",
             icon=":material/call_split:",
         )
+
+
+def _draws(fields: Iterable[str]) -> str:
+    """Where runs with either way to draw noise come from, and how to keep one."""
+    if "draw" not in fields:
+        return ""
+    return (
+        " Noise is drawn “exact” by the pages unless told otherwise, “reference” (as published) by "
+        "commands and plan files. Choose one in the sidebar, under “How noise is drawn”."
+    )
 
 
 def _title(part: dict[str, str]) -> str:
     text = in_words(part)
     return theme.plain(text[:1].upper() + text[1:])
-
-
-def _span(low: int, high: int) -> str:
-    if low == high:
-        return "1 seed" if low == 1 else f"{low} seeds"
-    return f"{low} to {high} seeds"
 
 
 def chart(chosen: Chosen) -> None:
@@ -199,10 +242,21 @@ def chart(chosen: Chosen) -> None:
     charts.show(
         figure,
         "Line: mean over the seeds. Band: one standard deviation between seeds. Where there is no "
-        "band there is one seed.",
+        f"band there is one seed.{_unequal(summed)}",
         "results-chart",
         summed.rename(columns={"place": axis}).assign(score=score, **part),
         None,
+    )
+
+
+def _unequal(summed: pd.DataFrame) -> str:
+    """A sentence where methods were run on different numbers of seeds."""
+    seeds = summed.groupby("place")["seeds"]
+    if (seeds.min() == seeds.max()).all():
+        return ""
+    return (
+        " Methods have different numbers of seeds here (point at a mark to read them): the table "
+        "compares them on common ones."
     )
 
 

@@ -18,6 +18,7 @@ from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import IMPORTED
 from wann_core.methods.probes import LOGISTIC, LOSSES
 from wann_core.results.paired_tests import is_level
+from wann_core.typing import Array
 
 # What, with the seed, identifies a run; texts, '' where a field does not matter to it.
 FIELDS = {
@@ -178,8 +179,11 @@ class Pivot:
     part : dict of str to str
         What the runs of this table have in common that others do not.
     cells : DataFrame
-        One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds, best,
-        level (whether a paired t-test over at least three seeds does not tell it from the best).
+        One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds (averaged
+        here), all_seeds (measured), common_seeds (that all cells it is compared with have, 0 if
+        they share none; its own where nothing is compared), best (by the means over the common
+        seeds), level (whether a paired t-test over at least three common seeds does not tell it
+        from the best).
     """
 
     rows: str
@@ -220,8 +224,22 @@ def method_order(names: Iterable[str]) -> list[str]:
     return sorted(dict.fromkeys(names), key=rank)
 
 
-def pivots(table: pd.DataFrame, rows: str, columns: str, metric: str) -> list[Pivot]:
+def pivots(
+    table: pd.DataFrame, rows: str, columns: str, metric: str, *, common: bool = True
+) -> list[Pivot]:
     """Tables of means, one for each combination of what else differs; see `divide`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `Runs`.
+    rows, columns : str
+        Two of `FIELDS`.
+    metric : str
+        Column of the score.
+    common : bool
+        Average over the seeds that all compared cells have (where they have some), or each cell
+        over all of its own. What is best is decided on common seeds either way.
 
     Raises
     ------
@@ -232,31 +250,70 @@ def pivots(table: pd.DataFrame, rows: str, columns: str, metric: str) -> list[Pi
         raise WannError(f"rows and columns must be two fields, got {rows!r} twice.", "columns")
     scored = table[table[metric].notna()] if metric in table else table[:0]
     return [
-        Pivot(rows, columns, metric, part, _cells(runs, rows, columns, metric))
+        Pivot(rows, columns, metric, part, _cells(runs, rows, columns, metric, common))
         for part, runs in divide(scored, (rows, columns))
         if len(runs)
     ]
 
 
-def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str) -> pd.DataFrame:
-    grouped = runs.groupby([rows, columns], sort=False)[metric]
-    cells = grouped.agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "seeds"})
-    cells["best"] = cells["level"] = False
+def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: bool) -> pd.DataFrame:
+    by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
+    order = runs[[rows, columns]].drop_duplicates(ignore_index=True)
+    by_seed = by_seed[list(order.itertuples(index=False, name=None))]
+    drawn = by_seed.drop(index="", errors="ignore").to_numpy(np.float64)
+    fixed = np.isnan(drawn).all(axis=0)
+    if not len(drawn):
+        drawn = np.full((1, len(order)), np.nan)
+    scores = drawn.copy()
+    if fixed.any():
+        # Where nothing is drawn, every seed would give the same score.
+        scores[:, fixed] = by_seed.loc[""].to_numpy(np.float64)[fixed]
+    there = ~np.isnan(scores)
+    shared = there
     rival = next((field for field in _RIVALS if field in (rows, columns)), None)
+    if rival is not None:
+        across = order.groupby(rows if rival == columns else columns, sort=False).ngroup()
+        lines = [np.flatnonzero(across == line) for line in range(across.max() + 1)]
+        shared = np.zeros_like(there)
+        for line in lines:
+            shared[:, line] = there[:, line].all(axis=1, keepdims=True)
+    compared = np.where(shared, scores, np.nan)
+    some = shared.any(axis=0)
+    mean, std, seeds = _moments(np.where(some, compared, scores) if common else scores)
+    own = there.sum(axis=0)
+    cells = order.assign(
+        mean=mean,
+        std=np.where(fixed, np.nan, std),
+        seeds=np.where(fixed, 1, seeds),
+        all_seeds=np.where(fixed, 1, own),
+        common_seeds=np.where(fixed & some, 1, shared.sum(axis=0)),
+        best=False,
+        level=False,
+    )
     if rival is None:
         return cells
-    across = rows if rival == columns else columns
-    cells["best"] = cells["mean"] == cells.groupby(across)["mean"].transform("max")
-    by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
-    place: dict[Any, int] = {key: i for i, key in enumerate(by_seed.columns)}
-    where = [place[key] for key in zip(cells[rows], cells[columns], strict=True)]
-    scores = by_seed.to_numpy(np.float64)[:, where]
-    best_of = {cells.at[i, across]: i for i in reversed(cells.index[cells["best"]])}
-    rest = cells.index[~cells["best"]]
-    cells.loc[rest, "level"] = [
-        is_level(scores[:, best_of[cells.at[i, across]]] - scores[:, i]) for i in rest
-    ]
+    # No test of what is drawn against what is not: the seeds pair nothing.
+    tested = np.where(fixed, np.nan, compared)
+    ranked = _moments(compared)[0]
+    for line in lines:
+        if some[line[0]]:
+            best = ranked[line] == ranked[line].max()
+            first = tested[:, line[best.argmax()]]
+            cells.loc[line, "best"] = best
+            cells.loc[line, "level"] = [
+                not wins and is_level(first - tested[:, i])
+                for i, wins in zip(line, best, strict=True)
+            ]
     return cells
+
+
+def _moments(scores: Array) -> tuple[Array, Array, Array]:
+    """Mean, standard deviation (of n - 1) and number of the values in each column; NaN aside."""
+    n = (~np.isnan(scores)).sum(axis=0)
+    mean = np.divide(np.nansum(scores, axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    squares = np.nansum((scores - mean) ** 2, axis=0)
+    std = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
+    return mean, std, n
 
 
 def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) -> pd.DataFrame:

@@ -52,15 +52,18 @@ def number(mean: float, std: float, sign: str = " ± ") -> str:
 def to_latex(made: Sequence[Pivot], title: str) -> str:
     """One table (booktabs) a pivot: the best of each comparison bold, those level underlined."""
 
-    def cell(text: str, best: bool, level: bool) -> str:
+    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
         if best:
-            return rf"$\mathbf{{{text}}}$"
-        return rf"\underline{{${text}$}}" if level else f"${text}$"
+            text = rf"$\mathbf{{{text}}}$"
+        else:
+            text = rf"\underline{{${text}$}}" if level else f"${text}$"
+        return rf"{text} {{\scriptsize ($n={seeds}$)}}"
 
     blocks = [
-        "% needs \\usepackage{booktabs}; bold: the best mean; underlined: a paired t-test over at "
-        f"least {LEAST_SEEDS} common seeds\n% does not tell it from the best (5 %, two-sided, "
-        "uncorrected); ±: standard deviation (n - 1)"
+        "% needs \\usepackage{booktabs}; n: seeds; bold: the best mean over the seeds that all "
+        "compared cells have;\n% underlined: a paired t-test over at least "
+        f"{LEAST_SEEDS} of these does not tell it from the best (5 %, two-sided, uncorrected);\n"
+        "% ±: standard deviation (n - 1)"
     ]
     for one in made:
         names = [latex_escape(name) for name in one.column_names]
@@ -91,10 +94,10 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
 def to_markdown(made: Sequence[Pivot], title: str) -> str:
     """One table a pivot: the best bold, those level in italics."""
 
-    def cell(text: str, best: bool, level: bool) -> str:
+    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
         if best:
-            return f"**{text}**"
-        return f"*{text}*" if level else text
+            text = f"**{text}**"
+        return f"{f'*{text}*' if level else text} (n={seeds})"
 
     blocks = []
     for one in made:
@@ -108,9 +111,13 @@ def to_markdown(made: Sequence[Pivot], title: str) -> str:
 
 def to_text(made: Sequence[Pivot], title: str) -> str:
     """The same for a terminal: columns in line, the best with a star."""
+
+    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
+        return f"{text} (n={seeds}) {'*' if best else ' '}"
+
     blocks = []
     for one in made:
-        body = _grid(one, " ± ", lambda text, best, level: f"{text} *" if best else f"{text}  ", "")
+        body = _grid(one, " ± ", cell, "")
         lines = [[FIELDS[one.rows], *(f"{name}  " for name in one.column_names)]]
         lines += [[row, *cells] for row, cells in body]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -132,12 +139,16 @@ def caption(one: Pivot, title: str) -> str:
     low, high = int(one.cells["seeds"].min()), int(one.cells["seeds"].max())
     seeds = f"{low}" if low == high else f"{low} to {high}"
     spread = "one seed" if high == 1 else f"mean ± standard deviation over {seeds} seeds"
+    if (one.cells["seeds"] < one.cells["all_seeds"]).any():
+        spread += " that all compared cells have"
+    if (one.cells["common_seeds"] < one.cells["seeds"]).any() and one.cells["best"].any():
+        spread += ", the best by those that all compared cells have"
     part = "".join(f", {FIELDS[f].lower()} {value or 'none'}" for f, value in one.part.items())
     return f"{title}, %, {spread}{part}"
 
 
 def _grid(
-    one: Pivot, sign: str, cell: Callable[[str, bool, bool], str], empty: str
+    one: Pivot, sign: str, cell: Callable[[str, int, bool, bool], str], empty: str
 ) -> list[tuple[str, list[str]]]:
     found = {(c[one.rows], c[one.columns]): c for c in one.cells.to_dict("records")}
     lines = []
@@ -145,7 +156,10 @@ def _grid(
         cells = []
         for column in one.column_names:
             c = found.get((row, column))
-            text = "" if c is None else number(c["mean"], c["std"], sign)
-            cells.append(empty if c is None else cell(text, bool(c["best"]), bool(c["level"])))
+            if c is None:
+                cells.append(empty)
+                continue
+            text = number(c["mean"], c["std"], sign)
+            cells.append(cell(text, int(c["seeds"]), bool(c["best"]), bool(c["level"])))
         lines.append((row, cells))
     return lines

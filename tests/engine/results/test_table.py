@@ -109,6 +109,78 @@ def test_best_is_bold_and_level_is_what_the_paired_test_says() -> None:
     )
 
 
+def unequal() -> pd.DataFrame:
+    """WANN under four seeds of noise, kNN-11 under two of them, kNN-51 under another one."""
+    rng = np.random.default_rng(1)
+    seeds = {"WANN": (1, 2, 3, 4), "kNN-11": (2, 3), "kNN-51": (4,)}
+    base = Scenario(noise_pattern="sym", noise_ratio=0.2)
+    return describe(
+        record(dataclasses.replace(base, seed=seed).with_method(method), rng.random())
+        for method, some in seeds.items()
+        for seed in some
+    ).table
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_only_common_seeds_are_compared(common: bool) -> None:
+    runs = unequal()
+    some = runs[runs["method"] != "kNN-51"]
+    scores = some.pivot(index="seed", columns="method", values="accuracy")
+    (table,) = pivots(some, "method", "noise", "accuracy", common=common)
+    shared = scores.loc[["2", "3"]]
+    shown = shared if common else scores
+    for cell in table.cells.itertuples():
+        values = shown[str(cell.method)].dropna()
+        assert cell.mean == pytest.approx(values.mean())
+        assert cell.std == pytest.approx(values.std())
+        assert cell.seeds == len(values)
+        assert cell.common_seeds == 2
+        assert cell.all_seeds == len(scores[str(cell.method)].dropna())
+        assert cell.best == (cell.method == shared.mean().idxmax())
+        assert not cell.level  # two seeds are no test
+    # Without any common seed nothing is best, and each cell shows its own.
+    (table,) = pivots(runs, "method", "noise", "accuracy", common=common)
+    assert not table.cells[["best", "level"]].any(axis=None)
+    assert list(table.cells["seeds"]) == [4, 2, 1]
+    assert list(table.cells["common_seeds"]) == [0, 0, 0]
+
+
+def test_one_seed_does_not_beat_the_mean_of_three() -> None:
+    base = Scenario(noise_pattern="sym", noise_ratio=0.4)
+    scores = {"WANN": (0.9414, 0.93, 0.92), "ce": (0.9363,)}
+    runs = describe(
+        record(dataclasses.replace(base, seed=seed, method=method), score)
+        for method, some in scores.items()
+        for seed, score in enumerate(some)
+    ).table
+    for common in (True, False):
+        made = pivots(runs, "method", "noise", "accuracy", common=common)
+        best = made[0].cells.set_index("method")["best"]
+        assert dict(best) == {"WANN": True, "ce": False}
+        shown = "94.14" if common else r"93.05 \pm 1.07"
+        assert rf"$\mathbf{{{shown}}}$ {{\scriptsize ($n={1 if common else 3}$)}}" in to_latex(
+            made, "A"
+        )
+        assert "**93.63**" not in to_markdown(made, "A")
+        assert "93.63 (n=1)" in to_text(made, "A")
+
+
+def test_what_draws_nothing_is_compared_under_every_seed() -> None:
+    base = Scenario(method="ce")
+    runs = describe(
+        [
+            record(Scenario(), 0.9),
+            *(record(dataclasses.replace(base, seed=s), a) for s, a in enumerate((0.8, 0.95, 0.9))),
+        ]
+    ).table
+    (table,) = pivots(runs, "method", "noise", "accuracy")
+    cells = table.cells.set_index("method")
+    assert dict(cells["seeds"]) == {"WANN": 1, "ce": 3}
+    assert dict(cells["best"]) == {"WANN": True, "ce": False}
+    assert not cells["level"].any()
+    assert math.isnan(cells.at["WANN", "std"])
+
+
 def test_where_no_rivals_are_shown_nothing_is_best() -> None:
     (table,) = pivots(
         describe([r for r in grid() if r["method_name"] == "WANN"]).table,
