@@ -23,6 +23,7 @@ from ui.review.data import Case
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
 from wann_core.datasets import database
+from wann_core.noise.known_errors import flip_for_practice
 from wann_core.review.ledger import ledger_of
 
 PAGE = ROOT / "pages" / "label_audit.py"
@@ -525,6 +526,26 @@ def test_tables_and_ledger_go_out(
 def test_an_unknown_verdict_kind_is_no_verdict(blobs: Case, session: dict[str, Any]) -> None:
     with pytest.raises(WannError, match="unknown row"):
         deck._verdict(blobs, "keep", {"id": "train--5"})
+
+
+def test_labels_flipped_on_purpose_are_exported_marked_or_not_at_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = flip_for_practice(datasets.load("digits", "pixels"), "sym", 0.2)
+    case = Case(data, audit(data, probe=False), ledger_of(data), "flipped")
+    files = files_of(case, monkeypatch)
+    assert set(files) == {"Table as CSV", "Table as Parquet", "Label Studio interface"}
+    table = pd.read_csv(io.BytesIO(files["Table as CSV"]()), dtype=str)
+    assert set(table["injected_errors"]) == {"20 % sym"}
+    wrong = table["given_label"] != table["label_before_injection"]
+    assert wrong.sum() == 359
+
+
+def test_no_database_is_written_of_labels_flipped_on_purpose() -> None:
+    app = audited(practice="sym", flip=0.2, part="export")
+    assert "20 % sym of these labels were made wrong on purpose" in texts(app)
+    (write,) = (button for button in app.button if button.label == "Write the database")
+    assert write.disabled
 
 
 def test_under_practice_verdicts_are_held_against_the_truth(

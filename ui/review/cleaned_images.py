@@ -13,6 +13,7 @@ from ui.review.data import Case
 from ui.shell import theme
 from ui.shell.controls import describe_error, typed_path
 from wann_core.errors import WannError
+from wann_core.review.corrections import injected_reason
 from wann_core.review.exports import Review
 from wann_core.review.exports.class_folders import ClassFolders, class_folders
 
@@ -34,6 +35,9 @@ def show(case: Case, review: Review, version: int) -> None:
     """Draw what would be written, and both ways to get it."""
     if case.data.images is None:
         st.caption(theme.plain(f"There are no images here. {case.data.images_missing}".strip()))
+        return
+    if case.data.injected:
+        st.info(injected_reason(case.data), icon=":material/school:")
         return
     plan = _plan(case, review, version)
     if plan is None:

@@ -12,8 +12,8 @@ from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
 from wann_core.errors import WannError
-from wann_core.review.corrections import Corrected
-from wann_core.review.exports import FORMATS, Bundle, Format, Review
+from wann_core.review.corrections import Corrected, injected_reason
+from wann_core.review.exports import FORMATS, Bundle, Review, export
 from wann_core.review.exports.database import write_cleaned
 from wann_core.review.exports.label_studio import label_studio_recipe, too_many
 from wann_core.review.ledger_file import reading
@@ -36,6 +36,13 @@ def show(case: Case, asked: Asked) -> None:
         st.error(theme.plain(str(error)), icon=":material/error:")
         return
     st.markdown(_what_is_there(after))
+    if case.data.injected:
+        st.warning(
+            f"{case.data.injected} of these labels were made wrong on purpose. Tables are marked "
+            "as such and name the label before; nothing else is exported. Set “Inject known errors "
+            "(training)” in the sidebar to “None” to export your own labels.",
+            icon=":material/school:",
+        )
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader("Files")
@@ -68,10 +75,11 @@ def _files(case: Case, states: States) -> None:
     )
     review = Review(case.data, states.table, case.found, _chosen(case, states, scope))
     for name, form in FORMATS.items():
-        reason = form.missing(case.data)
+        reason = form.refusal(case.data)
         if not reason and name == "labelstudio":
             reason = too_many(case.data, review.table)
-        _download(form.title, form.file_name, form.what, _content(form, review), reason)
+        marked = f"training-{form.file_name}" if case.data.injected else form.file_name
+        _download(form.title, marked, form.what, _content(name, review), reason)
     _download(
         "Ledger",
         case.ledger.path.name,
@@ -87,9 +95,9 @@ def _files(case: Case, states: States) -> None:
             st.code(recipe, language=None, wrap_lines=True)
 
 
-def _content(form: Format, review: Review) -> Callable[[], bytes]:
+def _content(name: str, review: Review) -> Callable[[], bytes]:
     def make() -> bytes:
-        made = form.write(review)
+        made = export(name, review)
         return made.zip() if isinstance(made, Bundle) else made.content
 
     return make
@@ -153,8 +161,11 @@ def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None
         icon=":material/database:",
         on_click=jobs.registry().restart,
         args=(key, work),
-        disabled=not name.strip() or (job is not None and not ended),
+        disabled=bool(case.data.injected) or not name.strip() or (job is not None and not ended),
     )
+    if case.data.injected:
+        place.info(injected_reason(case.data), icon=":material/school:")
+        return
     if job is None or not ended:
         return
     if job.state is jobs.State.CANCELLED:

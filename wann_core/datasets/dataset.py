@@ -76,6 +76,9 @@ class Dataset:
     open_images : callable, optional
         Finds the images, or raises `WannError`; called once, when they are first wanted. Its splits
         hold files in the order of the rows, or arrays that `Split.ids` counts in.
+    injected : str
+        Errors that were put into its labels to practice on, as in '40 % sym'; '' where none were.
+        Such labels are never exported as data.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Dataset:
     val: Split | None = None
     unlabeled: Split | None = None
     open_images: Callable[[], ImageDataset | None] | None = None
+    injected: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", distinct(self.class_names))

@@ -66,5 +66,6 @@ def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) 
         y[rows] = flipped[first : first + len(rows)]
         first += len(rows)
         changed[name] = dataclasses.replace(splits[name], y=y, clean=splits[name].true)
-    name = f"{data.name}, {100 * ratio:g} % {pattern} for practice"
-    return dataclasses.replace(data, name=name, **changed)
+    injected = f"{100 * ratio:g} % {pattern}"
+    name = f"{data.name}, {injected} for practice"
+    return dataclasses.replace(data, name=name, injected=injected, **changed)

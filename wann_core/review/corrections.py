@@ -107,6 +107,28 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     return Corrected(data, labels, keep, {**counts, "unreviewed": labeled - sum(counts.values())})
 
 
+def refuse_injected(data: Dataset) -> None:
+    """Refuse to export labels that were made wrong on purpose as if they were the data's own.
+
+    Raises
+    ------
+    WannError
+        If errors were injected into the data set.
+    """
+    if data.injected:
+        raise WannError(injected_reason(data), "injected")
+
+
+def injected_reason(data: Dataset) -> str:
+    """Why labels are not exported as data: they were made wrong on purpose; '' if they were not."""
+    if not data.injected:
+        return ""
+    return (
+        f"{data.injected} of these labels were made wrong on purpose, for training: they are not "
+        "exported as data. Take the errors out to export the labels as they are."
+    )
+
+
 def _places(data: Dataset, verdicts: pd.DataFrame) -> list[int]:
     """Position in its split of each verdict's row."""
     index = RowIndex(data)

@@ -17,8 +17,10 @@ from wann_core.audit.label_audit import audit
 from wann_core.datasets import database, image_sources
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.sources.image_folder import open_images
+from wann_core.noise.known_errors import flip_for_practice
 from wann_core.review.corrections import Corrected, corrected
 from wann_core.review.exports import FORMATS, Bundle, Exported, Review, export
+from wann_core.review.exports.class_folders import class_folders
 from wann_core.review.exports.database import write_cleaned
 from wann_core.review.exports.label_studio import (
     label_studio_config,
@@ -80,6 +82,35 @@ def reviewed(data: Dataset, tmp_path: Path) -> Review:
 @pytest.fixture
 def after(reviewed: Review) -> Corrected:
     return reviewed.after
+
+
+def test_labels_flipped_on_purpose_never_go_out_as_data(data: Dataset, tmp_path: Path) -> None:
+    flipped = flip_for_practice(data, "sym", 0.2)
+    verdicts = ledger_of(flipped, tmp_path / "reviews").verdicts()
+    found = Review(flipped, verdicts, audit(flipped, probe=False))
+    refused = set()
+    for name, form in FORMATS.items():
+        try:
+            export(name, found)
+        except WannError as error:
+            assert "20 % sym of these labels were made wrong on purpose" in str(error)
+            refused.add(name)
+            assert form.refusal(flipped) == str(error)
+    assert set(FORMATS) - refused == {"csv", "parquet", "labelstudio-interface"}
+    for way in (
+        lambda: write_cleaned(found.after, tmp_path / "db", "photos-cleaned"),
+        lambda: class_folders(found),
+    ):
+        with pytest.raises(WannError, match="20 % sym of these labels were made wrong on purpose"):
+            way()
+    assert datasets.available(tmp_path / "db", tmp_path) == [
+        ("digits", "pixels"),
+        ("photos", "tiny"),
+    ]
+    table = pd.read_csv(io.BytesIO(made("csv", found).content))
+    assert set(table["injected_errors"]) == {"20 % sym"}
+    wrong = table["given_label"] != table["label_before_injection"]
+    assert wrong.sum() == sum(int((s.y != s.clean).sum()) for s in flipped.splits.values()) == 8
 
 
 def unjudged(data: Dataset) -> Review:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import check_choice
+from wann_core.review.corrections import injected_reason, refuse_injected
 from wann_core.review.exports.content import (
     Bundle,
     Exported,
@@ -41,6 +42,9 @@ class Format:
         Whether it lists rows by doubt and so needs an audit.
     missing : callable
         From a data set to the reason why the format cannot serve it; '' if it can.
+    practice : bool
+        Whether it may be written of labels that were made wrong on purpose: it marks them, or
+        holds none.
     """
 
     title: str
@@ -49,6 +53,11 @@ class Format:
     write: Callable[[Review], Exported | Bundle]
     ranked: bool = False
     missing: Callable[[Dataset], str] = lambda data: ""
+    practice: bool = False
+
+    def refusal(self, data: Dataset) -> str:
+        """Return why the format cannot be written of a data set; '' if it can."""
+        return ("" if self.practice else injected_reason(data)) or self.missing(data)
 
 
 def _interface(review: Review) -> Exported:
@@ -62,6 +71,7 @@ FORMATS: dict[str, Format] = {
         "One row a sample: labels, score, evidence, verdict.",
         ranking_csv,
         ranked=True,
+        practice=True,
     ),
     "parquet": Format(
         "Table as Parquet",
@@ -70,6 +80,7 @@ FORMATS: dict[str, Format] = {
         "weight.",
         full_parquet,
         ranked=True,
+        practice=True,
     ),
     "metadata": Format(
         "ImageFolder metadata",
@@ -99,6 +110,7 @@ FORMATS: dict[str, Format] = {
         "label-studio.xml",
         "XML: the labeling interface for the tasks.",
         _interface,
+        practice=True,
     ),
     "weights": Format(
         "Weights for training as CSV",
@@ -132,4 +144,7 @@ def export(name: str, review: Review) -> Exported | Bundle:
         If there is no such format, or it cannot serve this data set.
     """
     check_choice("format", name, tuple(FORMATS))
-    return FORMATS[name].write(review)
+    form = FORMATS[name]
+    if review.data.injected and not form.practice:
+        refuse_injected(review.data)
+    return form.write(review)

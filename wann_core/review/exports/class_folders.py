@@ -16,6 +16,7 @@ from PIL import Image
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError, check_choice
 from wann_core.progress import Progress
+from wann_core.review.corrections import refuse_injected
 from wann_core.review.exports.content import (
     ImageRow,
     Review,
@@ -179,9 +180,10 @@ def class_folders(review: Review) -> ClassFolders:
     Raises
     ------
     WannError
-        If there are no images.
+        If there are no images, or errors were injected into the labels.
     """
     data = review.data
+    refuse_injected(data)
     reason = missing_images(data)
     if reason:
         raise WannError(reason, "format")

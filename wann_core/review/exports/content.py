@@ -54,10 +54,23 @@ class Review:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The ranking with the verdict in force beside each row, see `review_table`."""
+        """The ranking with the verdict in force beside each row, see `review_table`.
+
+        Labels that were made wrong on purpose are marked: `injected_errors` says how they were, and
+        `label_before_injection` what each was.
+        """
         audit = self.ranked_by
         ranked = audit.ranked() if self.positions is None else audit.table.iloc[self.positions]
-        return review_table(ranked, self.verdicts, audit.score_name)
+        table = review_table(ranked, self.verdicts, audit.score_name)
+        if not self.data.injected:
+            return table
+        at = self.index.find(table["split"].to_numpy(object), table["row"].to_numpy())
+        splits = [self.data.splits[name] for name in self.index.splits]
+        before = np.concatenate([split.true[split.y >= 0] for split in splits])[at]
+        names = np.array(self.data.class_names, dtype=object)
+        return table.assign(
+            injected_errors=self.data.injected, label_before_injection=names[before]
+        )
 
     @property
     def ranked_by(self) -> Audit:

@@ -9,7 +9,7 @@ from wann_core.datasets.images import labels_digest
 from wann_core.datasets.sources import human_labels
 from wann_core.errors import WannError
 from wann_core.progress import Progress
-from wann_core.review.corrections import Corrected
+from wann_core.review.corrections import Corrected, refuse_injected
 
 # What the new database says of itself.
 _OWN = ("format", "dataset", "backbone", "class_names", "rows", "images", "review")
@@ -48,9 +48,11 @@ def write_cleaned(
     Raises
     ------
     WannError
-        If no training row is left, a name is not allowed, or there is a database already.
+        If no training row is left, a name is not allowed, there is a database already, or errors
+        were injected into the labels.
     """
     data, splits = after.data, after.splits
+    refuse_injected(data)
     if "train" not in splits:
         raise WannError("every training row was removed; none is left to write.", "verdicts")
     base = human_labels.base(data.name) or data.name
