@@ -1,14 +1,20 @@
 """Every page opens on its own, and errors stand beside the control that caused them."""
 
+import io
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from tests.engine.experiments.test_leave_one_out import write
 from tests.helpers.apps import plain, press
 from tests.helpers.roots import ROOT
+from ui.shell import settings
 
 PAGES = sorted(ROOT.glob("pages/*.py"))
 PAGE = {page.stem: page for page in PAGES}
@@ -128,3 +134,102 @@ def test_every_pattern_and_reduction_opens() -> None:
         app = ready(opened(PAGE["overview"], **state))
         assert not app.exception, state
         assert not app.error, state
+
+
+@pytest.mark.parametrize(
+    ("page", "asked", "key", "value"),
+    [
+        ("overview", {"noise": "asym"}, "noise", "asym"),
+        ("overview", {"noise": "Asymmetric"}, "noise", "asym"),
+        ("overview", {"noise": "symmetric"}, "noise", "sym"),
+        ("overview", {"draw": "reference"}, "draw", "reference"),
+        ("overview", {"norm": "l2"}, "norm", "l2"),
+        ("overview", {"imbalance": "1"}, "imbalance", 1.0),
+        ("overview", {"imbalance": "0.10"}, "imbalance", 0.1),
+        ("compare", {"axis": "imbalance_ratio"}, "axis", "imbalance_ratio"),
+        ("sweeps", {"patterns": "asym"}, "patterns", ["asym"]),
+        ("sweeps", {"noise_ratios": "0.30"}, "noise_ratios", [0.3]),
+        ("label_audit", {"practice": "sym"}, "practice", "sym"),
+    ],
+)
+def test_a_link_names_options_or_their_titles(
+    page: str, asked: dict[str, str], key: str, value: object
+) -> None:
+    app = AppTest.from_file(PAGE[page], default_timeout=120)
+    app.query_params.update(asked)
+    app.run()
+    assert not app.exception
+    assert app.session_state[key] == value
+    assert not any("does not exist here" in warning.value for warning in app.warning)
+
+
+def test_a_link_that_asks_for_some_of_what_there_is_names_the_rest() -> None:
+    app = AppTest.from_file(PAGE["sweeps"], default_timeout=120)
+    app.query_params["patterns"] = ["Symmetric", "pairs"]
+    app.run()
+    assert app.session_state["patterns"] == ["sym"]
+    (warning,) = app.warning
+    assert warning.value == "The link asks for “pairs”, which does not exist here."
+
+
+def test_a_link_asks_for_noise_whatever_the_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path)
+    monkeypatch.setenv("WANN_DATABASE_ROOT", str(tmp_path))
+    for noise, key in (("noise", "added_noise"), ("added_noise", "noise")):
+        app = AppTest.from_file(PAGE["overview"], default_timeout=120)
+        app.query_params[noise] = "asym"
+        app.query_params["dataset"] = "lone" if key == "added_noise" else "digits"
+        app.run()
+        assert app.session_state[key] == "asym"
+        assert noise not in app.query_params
+    # On the way from one data set to another, noise is not taken along.
+    app.selectbox(key="dataset").set_value("lone").run()
+    assert app.session_state["added_noise"] == "none"
+
+
+def test_controls_stay_while_a_matrix_is_missing_and_the_link_holds_it() -> None:
+    app = AppTest.from_file(PAGE["overview"], default_timeout=120)
+    app.query_params["noise"] = "matrix"
+    app.run()
+    assert any("“Transition matrix” is needed" in error.value for error in app.error)
+    keys = {
+        widget.key for kind in ("slider", "selectbox", "number_input") for widget in app.get(kind)
+    }
+    assert {"ratio", "seed", "bounds", "k", "reduction", "norm", "search"} <= keys
+    rows = "\n".join(",".join("0.91" if i == j else "0.01" for j in range(10)) for i in range(10))
+    app.text_area(key="matrix").set_value(rows).run()
+    assert not app.error
+    app.text_area(key="matrix").set_value("1,2").run()
+    assert any("Transition matrix" in error.value for error in app.error)
+    again = AppTest.from_file(PAGE["overview"], default_timeout=120)
+    again.query_params.update({"noise": "matrix", "matrix": rows.replace("\n", ";")})
+    again.run()
+    assert not again.error
+    assert any("Realized noise: **9." in caption.value for caption in again.caption)
+
+
+def test_an_uploaded_matrix_goes_into_the_link_or_is_kept_and_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state: dict[str, Any] = {}
+    monkeypatch.setattr(st, "session_state", state)
+
+    def upload(content: bytes) -> None:
+        file = io.BytesIO(content)
+        state[settings._MATRIX_FILE] = SimpleNamespace(size=len(content), getvalue=file.getvalue)
+        settings._take_matrix()
+
+    upload(b"0.9,0.1\r\n0,1\r\n")
+    assert state["matrix"] == "0.9,0.1\n0,1"
+    large = np.full((60, 60), 1 / 60)
+    np.savetxt(buffer := io.BytesIO(), large, delimiter=",")
+    upload(buffer.getvalue())
+    assert state["matrix"] == ""
+    np.testing.assert_allclose(state["_matrix"], large)
+    upload(b"\xff\xfe\x00")
+    assert "_matrix" not in state and "not text" in state["_matrix_refused"]
+    state[settings._MATRIX_FILE] = None  # taken away
+    settings._take_matrix()
+    assert "_matrix_refused" not in state

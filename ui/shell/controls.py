@@ -10,23 +10,82 @@ from ui.shell import theme
 from wann_core.errors import WannError
 
 
-def linked(widget: Callable[..., Any], label: str, *, key: str, **options: Any) -> Any:
+def linked(
+    widget: Callable[..., Any], label: str, *, key: str, alias: str | None = None, **options: Any
+) -> Any:
     """Draw a widget bound to the query parameter `key`.
 
-    A link that asks for a value which does not exist here gets the default, and a line below the
-    control says so until the control is used.
+    A link may ask for an option by its title, as addresses have it, or by its name, as commands and
+    plans have it. If it asks for a value that does not exist here, the widget keeps its default,
+    and a line below says so until it is used.
+
+    Parameters
+    ----------
+    widget : callable
+        One of Streamlit's, such as `st.selectbox`.
+    label, key : str
+    alias : str, optional
+        Another query parameter that a link may ask by: that of a like control which is not drawn.
+    **options
+        Of the widget.
     """
-    asked = st.query_params.get_all(key)
+    asked = _asked(key, alias)
+    named = _by_name(widget.__name__, asked, key, options)
+    if named is not None:
+        st.session_state[key] = named
     value = widget(label, key=key, bind="query-params", persist_state="session", **options)
     memory = f"_link_{key}"
     if asked and asked != st.query_params.get_all(key) and not _same(asked, value, options):
-        st.session_state[memory] = (", ".join(asked)[:80], value)
+        st.session_state[memory] = (", ".join(_unknown(asked, value, options))[:80], value)
     refused, fallback = st.session_state.get(memory, ("", None))
     if refused and fallback == value:
         # Beside the control: in its own column where it has one.
         place = getattr(widget, "__self__", st)
         place.warning(f"The link asks for “{theme.plain(refused)}”, which does not exist here.")
     return value
+
+
+def _asked(key: str, alias: str | None) -> list[str]:
+    """What the link asks for."""
+    asked = st.query_params.get_all(key)
+    if asked or alias is None or {key, alias} & st.session_state.keys():
+        return asked
+    # Neither control was drawn before: the parameter has come with the link.
+    asked = st.query_params.get_all(alias)
+    st.query_params.pop(alias, None)
+    return asked
+
+
+def _by_name(name: str, asked: list[str], key: str, options: dict[str, Any]) -> Any:
+    """What a widget is to hold for a link that names options; None if it names none."""
+    if not asked or key in st.session_state or "options" not in options:
+        return None
+    found = [_option(text, options) for text in asked]
+    if any(option is None for option in found):
+        return None
+    several = options.get("selection_mode") == "multi" or name == "multiselect"
+    return found if several else found[0]
+
+
+def _option(text: str, options: dict[str, Any]) -> Any:
+    """The option of this title or name; None where there is none."""
+    shown = options.get("format_func", str)
+    known = [(option, (shown(option), str(option))) for option in options["options"]]
+    plain, number = text.casefold(), _number(text)
+    tests: tuple[Callable[[Any, tuple[str, str]], bool], ...] = (
+        lambda option, names: text in names,
+        lambda option, names: plain in map(str.casefold, names),
+        lambda option, names: number is not None and option == number,
+    )
+    # An exact match anywhere counts more than a like one before it.
+    return next((o for test in tests for o, names in known if test(o, names)), None)
+
+
+def _unknown(asked: list[str], value: Any, options: dict[str, Any]) -> list[str]:
+    """Those of the values that no option has; all of them where that cannot be told."""
+    if "options" not in options:
+        return asked
+    return [text for text in asked if _option(text, options) is None] or asked
 
 
 def typed_path(text: str) -> Path:
@@ -51,10 +110,11 @@ def _same(asked: list[str], value: Any, options: dict[str, Any]) -> bool:
     """Whether the parameter only vanished because it names the default value."""
     if value is None:
         return False  # nothing is chosen, whatever was asked for
-    shown = options.get("format_func", str)
     values = list(value) if isinstance(value, list | tuple) else [value]
     return len(asked) == len(values) and all(
-        text in (str(one), shown(one)) or _number(text) == one
+        text == str(one)
+        or _number(text) == one
+        or ("options" in options and _option(text, options) == one)
         for text, one in zip(asked, values, strict=True)
     )
 

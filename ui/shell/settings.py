@@ -51,6 +51,9 @@ LABELS = {
     "search": "Neighbor search",
 }
 _MATRIX_BYTES = 1 << 24
+_MATRIX, _MATRIX_FILE, _MATRIX_REFUSED = "_matrix", "matrix_file", "_matrix_refused"
+# Browsers and servers take links of a few thousand characters for granted.
+_LINK_CHARS = 4_000
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,10 @@ class _Form:
     def __init__(self) -> None:
         self.places: dict[str, DeltaGenerator] = {}
 
-    def __call__(self, widget: Any, field: str, key: str, **options: Any) -> Any:
-        value = linked(widget, LABELS[field], key=key, **options)
+    def __call__(
+        self, widget: Any, field: str, key: str, alias: str | None = None, **options: Any
+    ) -> Any:
+        value = linked(widget, LABELS[field], key=key, alias=alias, **options)
         self.places[field] = st.empty()
         return value
 
@@ -175,7 +180,7 @@ def sidebar() -> Settings:
             format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
             help="Long tail: rows of the last class over rows of the first.",
         )
-        pattern, ratio, draw, matrix, realized = _noise(form, dataset)
+        noise, error, realized = _noise(form, dataset)
         seed = form(
             st.number_input,
             "seed",
@@ -233,6 +238,8 @@ def sidebar() -> Settings:
             help="Automatic: on many rows a faster search, if it finds 99.99 % of the exact "
             "neighbors of a sample; how many is shown.",
         )
+    if error is not None:
+        _refuse(error, form.places)
     try:
         scenario = Scenario(
             dataset=dataset,
@@ -240,10 +247,7 @@ def sidebar() -> Settings:
             seed=seed,
             imbalance_ratio=None if imbalance == _BALANCED else imbalance,
             num_subsamples=rows,
-            noise_pattern=pattern,
-            noise_ratio=ratio,
-            draw=draw,
-            transition_matrix=matrix,
+            **noise,
             normalization=normalization,
             search=search,
             reduction=None if reduce_by == "none" else reduce_by,
@@ -300,23 +304,22 @@ def _source(form: _Form, roots: Roots) -> tuple[str, str]:
     return dataset, backbone
 
 
-def _noise(
-    form: _Form, dataset: str
-) -> tuple[str | None, float, str, tuple[tuple[float, ...], ...] | None, DeltaGenerator]:
+def _noise(form: _Form, dataset: str) -> tuple[dict[str, Any], WannError | None, DeltaGenerator]:
+    """The scenario's fields of the noise, what is wrong with them, and where to say what it is."""
     # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
     # a control of its own, since a link leaves out what is a control's default.
     doubtful = catalog.is_noisy(dataset) or dataset not in catalog.ENTRIES
     pattern = form(
         st.selectbox,
         "noise_pattern",
-        "added_noise" if doubtful else "noise",
+        *(("added_noise", "noise") if doubtful else ("noise", "added_noise")),
         options=list(PATTERNS),
         index=list(PATTERNS).index("none") if doubtful else 0,
         format_func=PATTERNS.__getitem__,
         help="Asymmetric: the published class pairs, for any other data set each class to the "
         "next. Own matrix: a CSV of clean class × given label.",
     )
-    matrix = _matrix(form) if pattern == "matrix" else None
+    matrix, error = _matrix(form) if pattern == "matrix" else (None, None)
     ratio = form(
         st.slider,
         "noise_ratio",
@@ -340,34 +343,79 @@ def _noise(
         help="Exact: each class pair gets the number of wrong labels that the pattern asks for, to "
         "within one row. As published: the draws of the paper's code, number for number.",
     )
-    return None if pattern == "none" else pattern, ratio, draw, matrix, st.empty()
+    fields = {
+        "noise_pattern": None if pattern == "none" else pattern,
+        "noise_ratio": ratio,
+        "draw": draw,
+        "transition_matrix": matrix,
+    }
+    return fields, error, st.empty()
 
 
-def _matrix(form: _Form) -> tuple[tuple[float, ...], ...] | None:
-    upload = st.file_uploader("Transition matrix", type="csv", key="matrix_file")
-    form.places["transition_matrix"] = st.empty()
-    if upload is None:
-        # The file is gone after a page switch; what was read of it is kept.
-        kept: tuple[tuple[float, ...], ...] | None = st.session_state.get("_matrix")
-        if kept is not None:
-            st.caption(f"The {len(kept)} × {len(kept)} matrix uploaded before is in use.")
-            return kept
-        text = (
+def _matrix(form: _Form) -> tuple[tuple[tuple[float, ...], ...] | None, WannError | None]:
+    """The transition matrix, or what is wrong with it; small ones live in the link."""
+    st.file_uploader(
+        "Upload a transition matrix", type="csv", key=_MATRIX_FILE, on_change=_take_matrix
+    )
+    text = form(
+        st.text_area,
+        "transition_matrix",
+        "matrix",
+        placeholder="0.9, 0.1\n0, 1",
+        help="C lines of C numbers: line = clean class, column = given label, each line sums to 1. "
+        "What stands here is in the link; a file that is larger than a link can be is kept until "
+        "you drop it.",
+    )
+    refused: str = st.session_state.get(_MATRIX_REFUSED, "")
+    if refused:
+        return None, WannError(refused, "transition_matrix")
+    if text and text.strip():
+        try:
+            return patterns.parse_matrix(text.replace(";", "\n")), None
+        except WannError as error:
+            return None, error
+    kept: tuple[tuple[float, ...], ...] | None = st.session_state.get(_MATRIX)
+    if kept is None:
+        sentence = (
             "`transition_matrix` is needed: a CSV of C rows and C columns, row = clean class, "
             "column = given label, each row summing to 1."
         )
-        _refuse(WannError(text, "transition_matrix"), form.places)
+        return None, WannError(sentence, "transition_matrix")
+    st.caption(
+        f"The uploaded {len(kept)} × {len(kept)} matrix is in use. It is too large for the link, "
+        "which opens without it."
+    )
+    st.button("Drop the matrix", key="matrix_drop", on_click=_drop_matrix)
+    return kept, None
+
+
+def _take_matrix() -> None:
+    """Read an upload: into the text if it is short enough for a link; what was before goes."""
+    _drop_matrix()
+    upload = st.session_state[_MATRIX_FILE]
+    if upload is None:
+        return
     try:
         if upload.size > _MATRIX_BYTES:
             text = f"`transition_matrix` is larger than {_MATRIX_BYTES >> 20} MiB."
             raise WannError(text, "transition_matrix")
         matrix = patterns.parse_matrix(upload.getvalue().decode("utf-8-sig"))
     except UnicodeDecodeError:
-        _refuse(WannError("`transition_matrix` is not text.", "transition_matrix"), form.places)
+        st.session_state[_MATRIX_REFUSED] = "`transition_matrix` is not text."
     except WannError as error:
-        _refuse(error, form.places)
-    st.session_state["_matrix"] = matrix
-    return matrix
+        st.session_state[_MATRIX_REFUSED] = str(error)
+    else:
+        text = "\n".join(",".join(f"{value:.12g}" for value in row) for row in matrix)
+        if len(text) <= _LINK_CHARS and patterns.parse_matrix(text) == matrix:
+            st.session_state["matrix"] = text
+        else:
+            st.session_state[_MATRIX] = matrix
+
+
+def _drop_matrix() -> None:
+    st.session_state["matrix"] = ""
+    for key in (_MATRIX, _MATRIX_REFUSED):
+        st.session_state.pop(key, None)
 
 
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
