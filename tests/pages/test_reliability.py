@@ -177,8 +177,7 @@ def test_what_a_link_asks_for_in_vain_is_told(page: Path, asked: dict[str, str])
     app = AppTest.from_file(page, default_timeout=120)
     for key, value in asked.items():
         app.query_params[key] = value
-    app.run()
-    assert not app.exception
+    ready(app.run())
     (text,) = asked.values()
     warnings = [warning.value for warning in app.warning]
     assert f"The link asks for “{theme.plain(text)}”, which does not exist here." in warnings

@@ -18,6 +18,7 @@ from wann_core.experiments.plan_file import SweepPlan, parse
 from wann_core.experiments.records import scenario_record
 from wann_core.experiments.store import ResultsStore
 from wann_core.experiments.sweep import run_sweep
+from wann_core.paths import DEFAULT_ROOTS
 from wann_core.results.table import describe, pivots
 
 PAGES = ROOT / "pages"
@@ -187,7 +188,7 @@ def test_methods_of_unequal_seeds_are_compared_on_the_common_ones() -> None:
     for (method, seed), accuracy in scores.items():
         case = Scenario(seed=seed, method=method, **noise)  # type: ignore[arg-type]
         row = {**scenario_record(case), "method_name": method, "accuracy": accuracy}
-        store.add([(case, row)], "assets/database", "sweep")
+        store.add([(case, row)], DEFAULT_ROOTS, "sweep")
     app = opened("results")
     shown = app.dataframe[0].value["sym 0.4"]
     assert dict(shown) == {"WANN": "94.14 (n=1)", "ce": "93.63 (n=1)"}

@@ -110,6 +110,8 @@ def _same(asked: list[str], value: Any, options: dict[str, Any]) -> bool:
     """Whether the parameter only vanished because it names the default value."""
     if value is None:
         return False  # nothing is chosen, whatever was asked for
+    if value is None:
+        return False  # nothing is chosen, whatever was asked for
     values = list(value) if isinstance(value, list | tuple) else [value]
     return len(asked) == len(values) and all(
         text == str(one)

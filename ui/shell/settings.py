@@ -180,7 +180,7 @@ def sidebar() -> Settings:
             format_func=lambda ratio: "none" if ratio == _BALANCED else f"{ratio:g}",
             help="Long tail: rows of the last class over rows of the first.",
         )
-        noise, error, realized = _noise(form, dataset)
+        noise, unusable, realized = _noise(form, dataset)
         seed = form(
             st.number_input,
             "seed",
@@ -238,8 +238,8 @@ def sidebar() -> Settings:
             help="Automatic: on many rows a faster search, if it finds 99.99 % of the exact "
             "neighbors of a sample; how many is shown.",
         )
-    if error is not None:
-        _refuse(error, form.places)
+    if unusable is not None:
+        _refuse(unusable, form.places)
     try:
         scenario = Scenario(
             dataset=dataset,
