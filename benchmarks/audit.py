@@ -23,7 +23,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, SCORES, Evidence
-from wann_core.audit.label_audit import LabeledRows, judge, labeled_rows
+from wann_core.audit.label_audit import judge
+from wann_core.audit.rows import LabeledRows, labeled_rows
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.voting import vote_shares

@@ -24,7 +24,8 @@ from scipy.sparse import csr_array, csr_matrix
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.label_audit import LabeledRows, judge, labeled_rows
+from wann_core.audit.label_audit import judge
+from wann_core.audit.rows import LabeledRows, labeled_rows
 from wann_core.methods.voting import vote_shares
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph

@@ -21,7 +21,8 @@ FLOORS = (
     ("audit", "experiments"),
     ("explore", "results", "review"),
     ("cli",),
-    ("__init__", "__main__", "probing"),
+    ("__init__", "probing"),
+    ("__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SCREENS = {"streamlit", "plotly"}

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ui.pictures import thumbnails
-from wann_core.audit.label_audit import Audit, doubt_order
 from wann_core.audit.reasons import best_others
+from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.stopping import error_rates
 from wann_core.datasets import Dataset
 from wann_core.review.ledger import ACTIONS, Ledger

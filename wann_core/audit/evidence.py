@@ -12,7 +12,7 @@ import numpy as np
 
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.errors import WannError
-from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.methods.probes.out_of_fold import Witness
 from wann_core.methods.voting import adaptive_k
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.rate import (
@@ -51,7 +51,7 @@ class Evidence:
         Given class ids.
     n_classes : int
         C.
-    probe : OutOfFold or None
+    probe : Witness or None
         None where no probe is wanted.
     bounds : tuple of int
         k_min and k_max of the adaptive k; cut to the neighbors that there are, see `k_bounds`.
@@ -60,7 +60,7 @@ class Evidence:
     graph: NeighborGraph
     labels: Array
     n_classes: int
-    probe: OutOfFold | None = None
+    probe: Witness | None = None
     bounds: tuple[int, int] = (_K_MIN, NEIGHBORS)
 
     @property

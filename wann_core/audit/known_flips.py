@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.evidence import Evidence
-from wann_core.audit.label_audit import Audit, doubt_order
+from wann_core.audit.result import Audit, doubt_order
 from wann_core.errors import WannError, check_number
 from wann_core.noise.patterns import add_noise
 from wann_core.progress import Progress

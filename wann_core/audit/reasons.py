@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from wann_core.audit.evidence import Evidence
-from wann_core.audit.label_audit import Audit
+from wann_core.audit.result import Audit
 from wann_core.typing import Array
 
 

@@ -12,7 +12,7 @@ from scipy.stats import gamma
 from sklearn.isotonic import IsotonicRegression
 
 from wann_core.audit.known_flips import KnownFlips
-from wann_core.audit.label_audit import Audit
+from wann_core.audit.result import Audit
 from wann_core.errors import check_number
 from wann_core.methods.metrics import wilson_interval
 from wann_core.typing import Array

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import wann_core
 from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.terminal import terminal_progress
@@ -24,6 +23,7 @@ from wann_core.neighbors.graph import describe
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv
+from wann_core.version import __version__
 
 
 def add_parser(commands: Any) -> None:
@@ -225,7 +225,7 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
         "test_rows": record["test_rows"],
         **{name: value for name, value in record.items() if name.startswith("graph_")},
         "scenario": records.scenario_record(scenario),
-        "version": wann_core.__version__,
+        "version": __version__,
     }
 
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import wann_core
 from wann_core import datasets
 from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
@@ -30,6 +29,7 @@ from wann_core.methods.probes.fits import Fit
 from wann_core.methods.probes.probe import Probe, digest_of
 from wann_core.methods.probes.recipes import recipe
 from wann_core.storage.files import write_atomically
+from wann_core.version import __version__
 
 
 def add_parsers(commands: Any) -> None:
@@ -107,7 +107,7 @@ def run_train(args: argparse.Namespace) -> None:
             "best_epoch": fit.best_epoch,
             "epochs": len(fit.epochs),
             "seconds": fit.seconds,
-            "version": wann_core.__version__,
+            "version": __version__,
         }
         Probe(fit.weight, fit.bias, data.mean, data.scale, {**facts, **measured}).save(path)
         print(
@@ -303,7 +303,7 @@ def _log(args: argparse.Namespace, probe: Probe, metrics: Metrics) -> dict[str, 
                 "epochs",
             )
         },
-        "version": wann_core.__version__,
+        "version": __version__,
     }
 
 

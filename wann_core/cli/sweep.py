@@ -13,7 +13,6 @@ from typing import Any, BinaryIO
 import joblib
 import pandas as pd
 
-from wann_core import __version__
 from wann_core.cli import flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
@@ -27,6 +26,7 @@ from wann_core.results import table
 from wann_core.results import text as results_text
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv
+from wann_core.version import __version__
 
 _CONNECT_SECONDS = 20
 

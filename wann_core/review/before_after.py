@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.evidence import Evidence
-from wann_core.audit.label_audit import LabeledRows, labeled_rows
+from wann_core.audit.rows import LabeledRows, labeled_rows
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval

@@ -6,7 +6,9 @@ import pytest
 from tests.helpers.blobs import N_CLASSES, blobs, evidence, noisy_blobs
 from wann_core import WannError
 from wann_core.audit.evidence import SCORES
-from wann_core.audit.label_audit import Audit, audit, labeled_rows
+from wann_core.audit.label_audit import audit
+from wann_core.audit.result import Audit
+from wann_core.audit.rows import labeled_rows
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.typing import Array
 

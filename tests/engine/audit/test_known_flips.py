@@ -9,7 +9,8 @@ from tests.helpers.blobs import N_CLASSES, noisy_blobs
 from wann_core import WannError
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.known_flips import known_flips
-from wann_core.audit.label_audit import Audit, audit
+from wann_core.audit.label_audit import audit
+from wann_core.audit.result import Audit
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.typing import Array
 

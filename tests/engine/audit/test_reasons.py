@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from wann_core.audit.label_audit import Audit, audit
+from wann_core.audit.label_audit import audit
 from wann_core.audit.reasons import best_others, reasons
+from wann_core.audit.result import Audit
 from wann_core.datasets.dataset import Dataset, Split
 
 

@@ -1,6 +1,7 @@
 """Class probabilities of every row by a logistic regression that was not fitted to it."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -22,6 +23,20 @@ _FIT_VERSION = 2
 _WORTH_KEEPING = 3e7
 _SPANNED = 5000  # beyond so many rows their products take too much room
 _COLUMNS = 4096  # at once, as float64
+
+
+class Witness(Protocol):
+    """Out-of-fold class probabilities, and the folds that they come of."""
+
+    @property
+    def folds(self) -> Array:
+        """Fold of each row, shape (n,), int64."""
+
+    def probabilities(self, weights: Array | None = None) -> Array:
+        """Return the probability of each class, shape (n, C), float32, rows weighted as asked."""
+
+    def relabeled(self, labels: Array, progress: Progress | None = None) -> "Witness":
+        """Return the same witness under other labels."""
 
 
 class OutOfFold:
@@ -64,7 +79,7 @@ class OutOfFold:
             )
         self.labels, self.n_classes = labels, n_classes
         self.progress = progress
-        self.folds = _deal(labels) if folds is None else folds
+        self.folds = deal_folds(labels) if folds is None else folds
         # Names what is fitted to these rows; empty where it costs less than to keep it.
         large = X.size * n_classes > _WORTH_KEEPING
         self._rows = (
@@ -133,12 +148,12 @@ def _in_their_span(X: Array) -> Array:
     return spanned
 
 
-def _deal(labels: Array) -> Array:
+def deal_folds(labels: Array, seed: int = _SEED) -> Array:
     """The fold of each row: the rows of each class, shuffled, go round the folds in turn.
 
     Unlike scikit-learn's stratified folds this serves classes with fewer rows than folds too.
     """
-    rng = np.random.RandomState(_SEED)
+    rng = np.random.RandomState(seed)
     order = rng.permutation(len(labels))
     order = order[np.argsort(labels[order], kind="stable")]
     folds = np.empty(len(labels), np.int64)

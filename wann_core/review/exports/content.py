@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.label_audit import Audit
+from wann_core.audit.result import Audit
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.label_audit import Audit
+from wann_core.audit.result import Audit
 from wann_core.audit.stopping import error_rates
 from wann_core.review.exports.content import Exported, Review
 from wann_core.review.verdict import ACTIONS

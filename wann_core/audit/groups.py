@@ -1,0 +1,142 @@
+"""Rows that belong together and must not judge each other: patients, videos, near-copies."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+
+from wann_core.errors import WannError
+from wann_core.methods.probes.out_of_fold import FOLDS
+from wann_core.neighbors.cache import neighbor_graph
+from wann_core.neighbors.graph import NeighborGraph, nearest
+from wann_core.progress import Progress
+from wann_core.typing import Array
+
+# Rows of groups up to this size are searched among all rows with so many spare neighbors; larger
+# groups are searched against the other rows, one exact search each.
+_SPARE = 64
+
+
+def group_codes(groups: Any, rows: int) -> Array:
+    """Number the groups from 0; a missing value is a group of its own.
+
+    Raises
+    ------
+    WannError
+        If there is not one value a row, or all rows are of one group.
+
+    Examples
+    --------
+    >>> group_codes(["p1", None, "p1", None], 4).tolist()
+    [0, 1, 0, 2]
+    """
+    if hasattr(groups, "detach"):  # a torch tensor
+        groups = groups.detach().cpu().numpy()
+    values = pd.Series(groups).reset_index(drop=True)
+    if len(values) != rows:
+        raise WannError(
+            f"`groups` must have one value a row ({rows:,}), got {len(values):,}.", "groups"
+        )
+    codes, uniques = pd.factorize(values)
+    alone = np.flatnonzero(codes < 0)
+    codes[alone] = len(uniques) + np.arange(len(alone))
+    # Numbered by first appearance, as the docstring's example shows.
+    _, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    found: Array = rank[codes]
+    if rows and found.max() == 0 and rows > 1:
+        raise WannError(
+            "`groups` must name at least 2 groups: rows of one group do not judge each other, and "
+            "here all rows are of one.",
+            "groups",
+        )
+    return found
+
+
+def graph_without_groups(
+    X: Array, codes: Array, k: int, progress: Progress | None = None
+) -> NeighborGraph:
+    """Search the k nearest rows of each row among those of other groups.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, d), float32
+    codes : ndarray of shape (n,), int64
+        Group of each row.
+    k : int
+    progress : callable, optional
+
+    Returns
+    -------
+    NeighborGraph
+        Of as many neighbors as the row with the fewest rows outside its group has, at most k.
+    """
+    sizes = np.bincount(codes)
+    others = len(X) - int(sizes.max())
+    k = min(k, others)
+    spare = min(_SPARE, int(sizes.max()) - 1)
+    graph = neighbor_graph(X, None, k + spare, progress)
+    ids, distances = _outside(graph, codes, k)
+    large = np.flatnonzero(sizes > spare + 1)
+    for done, group in enumerate(large.tolist()):
+        own = np.flatnonzero(codes == group)
+        rest = np.flatnonzero(codes != group)
+        if progress is not None:
+            progress(done, len(large), "searching neighbors outside large groups")
+        found, apart = nearest(X[own], X[rest], k)
+        ids[own], distances[own] = rest[found], apart
+    return NeighborGraph(
+        ids,
+        distances,
+        seconds=graph.seconds,
+        method=graph.method,
+        recall=graph.recall,
+        recall_rows=graph.recall_rows,
+        certified=graph.certified,
+    )
+
+
+def _outside(graph: NeighborGraph, codes: Array, k: int) -> tuple[Array, Array]:
+    """The first k neighbors of other groups; rows that have fewer are filled in by the caller."""
+    same = codes[graph.train_ids] == codes[:, None]
+    # A stable sort moves the rows of the own group behind all others, which stay in their order.
+    order = np.argsort(same, axis=1, kind="stable")[:, :k]
+    ids = np.take_along_axis(graph.train_ids, order, axis=1)
+    return ids, np.take_along_axis(graph.train_distances, order, axis=1)
+
+
+def deal_by_group(codes: Array, labels: Array, seed: int = 0) -> Array:
+    """Deal whole groups to folds, so that each fold has its share of every class.
+
+    Large groups are dealt first, each to the fold that lacks most of its commonest class.
+
+    Parameters
+    ----------
+    codes, labels : ndarray of shape (n,), int64
+    seed : int
+        Order of groups of equal size.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        Fold of each row, from 0 to `FOLDS` - 1.
+    """
+    sizes = np.bincount(codes)
+    shape = len(sizes), int(labels.max()) + 1
+    joint = csr_matrix((np.ones(len(codes), np.int64), (codes, labels)), shape=shape)
+    common = np.asarray(joint.argmax(axis=1)).ravel()
+    shuffled = np.random.RandomState(seed).permutation(len(sizes))
+    order = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    held = np.zeros((FOLDS, shape[1]), np.int64)
+    totals = np.zeros(FOLDS, np.int64)
+    fold_of = np.empty(len(sizes), np.int64)
+    for group in order.tolist():
+        fold = int(np.lexsort((totals, held[:, common[group]]))[0])
+        fold_of[group] = fold
+        start, stop = joint.indptr[group], joint.indptr[group + 1]
+        held[fold, joint.indices[start:stop]] += joint.data[start:stop]
+        totals[fold] += sizes[group]
+    dealt: Array = fold_of[codes]
+    return dealt

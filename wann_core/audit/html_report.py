@@ -1,0 +1,212 @@
+"""An audit as one HTML file that needs no network and runs no script."""
+
+import base64
+import html
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wann_core.noise.rate import NoiseEstimate
+from wann_core.typing import Array
+from wann_core.version import __version__
+
+# Pictures are left out beyond this, so that a report can be mailed.
+_PICTURE_BYTES = 3_000_000
+_SHOWN_ROWS = 200
+_SHOWN_CLASSES = 20
+_LONGEST = 120
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
+# Controls, and what turns the direction of a line or is not seen at all.
+_INVISIBLE = {
+    code: f"\\u{code:04x}"
+    for codes in (
+        range(0x20),
+        range(0x7F, 0xA0),
+        range(0x200B, 0x2010),
+        range(0x202A, 0x202F),
+        range(0x2066, 0x206A),
+        range(0xD800, 0xE000),
+        (0xFEFF,),
+    )
+    for code in codes
+}
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; } th, td { padding: .3rem .6rem; text-align: left;
+  border-bottom: 1px solid #8884; } .n { text-align: right; font-variant-numeric: tabular-nums; }
+.cards { display: flex; flex-wrap: wrap; gap: 1rem; }
+.card { border: 1px solid #8886; border-radius: .5rem; padding: .6rem 1rem; min-width: 9rem; }
+.card b { display: block; font-size: 1.5rem; } .small { font-size: .85rem; opacity: .75; }
+img { display: block; max-width: 96px; max-height: 96px; } .wide { overflow-x: auto; }
+"""
+
+
+def audit_html(
+    table: pd.DataFrame,
+    noise: NoiseEstimate,
+    class_names: tuple[str, ...],
+    *,
+    title: str,
+    notes: tuple[str, ...] = (),
+    picture: Callable[[int], bytes | None] | None = None,
+) -> str:
+    """Write an audit as HTML.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The audit's table, most doubtful label first.
+    noise : NoiseEstimate
+    class_names : tuple of str
+    title : str
+    notes : tuple of str
+        Sentences on how far to trust the numbers, and on the settings.
+    picture : callable, optional
+        `picture(label)` returns a JPEG of at most some kilobytes for a label of the table's index,
+        or None.
+
+    Returns
+    -------
+    str
+        At most 5 MB; every text of the user is escaped, and no script is allowed to run.
+    """
+    parts = [
+        f"<h1>{_text(title)}</h1>",
+        _numbers(noise),
+        "<h2>How far to trust this</h2>",
+        "".join(f"<p>{_text(note, 1000)}</p>" for note in notes),
+        "<p>The range says how much the estimate hangs on what is taken for sure. Labels of rows "
+        "that lie between classes are doubted, too, although they may be right: a person decides."
+        "</p>",
+        "<h2>Which class is mistaken for which</h2>",
+        _transitions(noise.transition_matrix, class_names),
+        "<h2>Most doubtful labels</h2>",
+        _rows(table.head(_SHOWN_ROWS), picture),
+        _groups(table),
+        _versions(),
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>"
+        f"{''.join(parts)}</body></html>"
+    )
+
+
+def first_rows_html(table: pd.DataFrame, noise: NoiseEstimate) -> str:
+    """Numbers and first rows for a notebook."""
+    return f"<p>{_sentence(noise)}</p>{_rows(table, None)}"
+
+
+def _text(value: object, longest: int = _LONGEST) -> str:
+    text = str(value).translate(_INVISIBLE)
+    return html.escape(text if len(text) <= longest else f"{text[: longest - 1]}…")
+
+
+def _sentence(noise: NoiseEstimate) -> str:
+    return (
+        f"About {noise.count:,} of {noise.rows:,} labels look wrong ({noise.low:,} to "
+        f"{noise.high:,}; {100 * noise.rate:.1f} %)."
+    )
+
+
+def _numbers(noise: NoiseEstimate) -> str:
+    cards = [
+        (f"{noise.count:,}", "labels look wrong"),
+        (f"{noise.low:,} to {noise.high:,}", "range of that number"),
+        (f"{100 * noise.rate:.1f} %", "of the labels"),
+        (f"{noise.rows:,}", "labels judged"),
+    ]
+    made = "".join(f'<div class="card"><b>{number}</b>{what}</div>' for number, what in cards)
+    return f'<p>{_sentence(noise)}</p><div class="cards">{made}</div>'
+
+
+def _transitions(matrix: Array, class_names: tuple[str, ...]) -> str:
+    wrong = np.array(matrix, np.float64)
+    np.fill_diagonal(wrong, 0)
+    shown = np.sort(
+        np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:_SHOWN_CLASSES]
+    )
+    head = "".join(f'<th class="n">{_text(class_names[c], 24)}</th>' for c in shown)
+    body = ""
+    for true in shown:
+        cells = ""
+        for given in shown:
+            share = float(matrix[true, given])
+            alpha = 0 if true == given else min(share * 3, 0.9)
+            cells += (
+                f'<td class="n" style="background: rgba(213, 94, 0, {alpha:.2f})">'
+                f"{100 * share:.1f}</td>"
+            )
+        body += f"<tr><th>{_text(class_names[true], 24)}</th>{cells}</tr>"
+    left = len(class_names) - len(shown)
+    more = f" The {left} classes with the fewest wrong labels are left out." if left else ""
+    return (
+        f'<p class="small">Row: likely true class; column: given label; percent of the row.{more}'
+        f'</p><div class="wide"><table><tr><th></th>{head}</tr>{body}</table></div>'
+    )
+
+
+def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) -> str:
+    body, size = "", 0
+    for index, row in zip(table.index, table.to_dict("records"), strict=True):
+        image = None if picture is None or size > _PICTURE_BYTES else picture(index)
+        shown = ""
+        if image is not None:
+            size += len(image)
+            shown = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(image).decode()}">'
+        body += (
+            f"<tr><td>{shown}</td><td>{_text(row['split'])} {_text(row['row'])}<br>"
+            f'<span class="small">{_text(row["name"])}</span></td>'
+            f"<td>{_text(row['given_label'])}</td><td>{_text(row['predicted_label'])}</td>"
+            f'<td class="n">{row["label_score"]:.3f}</td><td>{_reason(row)}</td></tr>'
+        )
+    return (
+        '<div class="wide"><table><tr><th></th><th>Row</th><th>Given label</th>'
+        '<th>Looks like</th><th class="n">Score</th><th>Why</th></tr>'
+        f"{body}</table></div>"
+        '<p class="small">Score: 0 is doubtful, 1 is sure.</p>'
+    )
+
+
+def _reason(row: dict[Any, Any]) -> str:
+    said = []
+    share = row["given_share"]
+    if isinstance(share, float) and np.isfinite(share):
+        said.append(f"{100 * share:.0f} % of the votes are for the given label")
+    if row["near_duplicate_conflict"]:
+        said.append("a near-duplicate has another label")
+    if row["in_train_and_test"]:
+        said.append("a near-duplicate lies in another split")
+    return "; ".join(said)
+
+
+def _groups(table: pd.DataFrame) -> str:
+    grouped = table[table["near_duplicate_group"] >= 0]
+    groups = grouped["near_duplicate_group"]
+    conflicts = int(groups[grouped["near_duplicate_conflict"]].nunique())
+    leaks = int(groups[grouped["in_train_and_test"]].nunique())
+    return (
+        "<h2>Near-duplicates and leaks</h2>"
+        f"<p>{len(grouped):,} rows stand in {groups.nunique():,} groups of near-duplicates; "
+        f"{conflicts:,} of these groups hold different labels, {leaks:,} lie in different splits."
+        "</p>"
+    )
+
+
+def _versions() -> str:
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    return (
+        f'<p class="small">Made {made} by WANN Explorer {__version__} (Python '
+        f"{platform.python_version()}, {libraries}).</p>"
+    )
