@@ -125,7 +125,7 @@ def _cells(
     Not markers: those within the radius of a mark count as equally near, and each costs the
     browser an element, be it seen or not.
     """
-    at, across = (i.ravel() for i in np.indices(values.shape))
+    at, across = (i.ravel().tolist() for i in np.indices(values.shape))
     form = re.search(r"%{z:?([^}]*)}", hover)
     shown = [
         format(value, form[1] if form else "") if np.isfinite(value) else "–"
@@ -141,7 +141,7 @@ def _cells(
         "text": [""] * len(at) if text is None else text.ravel().tolist(),
         "selected": same,
         "unselected": same,
-        "customdata": list(zip(at.tolist(), across.tolist(), shown, strict=True)),
+        "customdata": list(zip(at, across, shown, strict=True)),
         "hovertemplate": f"{re.sub(r'%{z[^}]*}', '%{customdata[2]}', hover)}<extra></extra>",
         "showlegend": False,
     }

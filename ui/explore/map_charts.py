@@ -35,6 +35,7 @@ def figure(
     turn : int
         A figure of another turn has no selection of its own left in the browser.
     """
+    axis: dict[str, Any] | None
     if is_image(points):
         traces, axis = _image(points, color, prepared)
     else:

@@ -34,7 +34,9 @@ def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
     """
     methods = list(dict.fromkeys(data["method_name"]))
     traces = []
-    for class_id, rows in data[data["share"] > 0].groupby("class_id"):
+    voted = data[data["share"] > 0]
+    for class_id in sorted(voted["class_id"].unique().tolist()):
+        rows = voted[voted["class_id"] == class_id]
         name, fill = theme.charted(rows["class_name"].iloc[0]), colors[class_id]
         label = f"class {name}:" if name.isdigit() else f"{name}:"
         traces.append(

@@ -124,22 +124,22 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
             key=f"shown_{sample.split}_{sample.row_id}",
         )
     items: list[picture_grid.Item] = []
-    for i, row in enumerate(table.head(count).itertuples()):
-        given, true = names[row.label], names[row.clean_label]
-        flipped = row.label != row.clean_label
+    for i, row in enumerate(table.head(count).to_dict("records")):
+        given, true = names[row["label"]], names[row["clean_label"]]
+        flipped = row["label"] != row["clean_label"]
         lines = [
             given,
             *([f"true: {true}"] if flipped else []),
-            f"d {row.distance:.3g}",
-            f"η 1/{row.adaptive_k}",
-            f"vote {100 * row.vote_weight:.1f} %",
+            f"d {row['distance']:.3g}",
+            f"η 1/{row['adaptive_k']}",
+            f"vote {100 * row['vote_weight']:.1f} %",
         ]
         items.append(
             {
-                "id": _identity("train", row.row),
+                "id": _identity("train", row["row"]),
                 "picture": thumbnails.of_sample(p.dataset, "train", int(p.rows[sample.ids[i]])),
                 "lines": lines,
-                "title": f"Go to training row {row.row}",
+                "title": f"Go to training row {row['row']}",
                 "mark": theme.FLIPPED if flipped else theme.CLEAN,
             }
         )
@@ -149,8 +149,10 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
         "flipped. d: Euclidean distance; η: reliability; vote: its share of WANN's votes, 0 beyond "
         f"the {sample.adaptive_k} rows that vote."
     )
-    given, true = (np.array(names)[table[column]] for column in ("label", "clean_label"))
-    return table.assign(label_name=given, clean_label_name=true)
+    label_names = np.array(names)
+    return table.assign(
+        label_name=label_names[table["label"]], clean_label_name=label_names[table["clean_label"]]
+    )
 
 
 def vote_table(sample: Neighborhood, methods: tuple[str, ...]) -> pd.DataFrame:

@@ -181,7 +181,7 @@ def _by_score(found: Detection) -> list[tuple[str, pd.DataFrame]]:
 
 def _line(found: Detection, name: str, column: str, short: str) -> dict[str, Any]:
     fill, dash = _LINES[name]
-    area = found.areas.set_index("score").loc[name, column]
+    area = float(found.areas.set_index("score")[column][name])
     few = (found.curves["score"] == name).sum() <= _FEW
     return {
         "type": "scatter",

@@ -211,7 +211,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "All runs, CSV",
         )
     with right:
-        against = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
+        against: list[str] = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
         if len(plan.methods) > 1 and against:
             _show_gain(plan, records, metric, against)
         else:

@@ -60,7 +60,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         if not shown.empty:
             st.info("This score needs at least three classes. Choose another one.")
         return
-    axis = {
+    axis: dict[str, Any] = {
         "columns": plan.columns,
         "bytes_a_column": 4 * int(records["train_rows"].iloc[0]),
         "smaller": SMALLER,
@@ -163,8 +163,8 @@ def in_words(plan: Plan, table: pd.DataFrame, method: str, score: str, bytes_a_c
             continue
         largest = fit.loc[fit.groupby("reduction", sort=False)["dimensions"].idxmax()]
         each = ", ".join(
-            f"{row.reduction} **{theme.percent(row.mean)}** at {row.dimensions}"
-            for row in largest.itertuples()
+            f"{row['reduction']} **{theme.percent(row['mean'])}** at {row['dimensions']}"
+            for row in largest.to_dict("records")
         )
         size = theme.nbytes(most * bytes_a_column)
         lines.append(f"{times}× smaller (at most {most} dimensions, {size}): {each}.")
@@ -184,13 +184,13 @@ def _show_table(plan: Plan, records: pd.DataFrame, metric: str) -> None:
             for name in methods
         }
     )
-    best = means[methods].eq(means[methods].max(axis=1), axis=0)
+    best = means[methods].eq(means[methods].max(axis=1), axis=0).to_dict("index")
 
     def bold(row: "pd.Series[Any]") -> list[str]:
-        won = best.loc[row.name]
+        won = best[row.name]
         return ["font-weight: bold" if won.get(name, False) else "" for name in row.index]
 
-    formats = {
+    formats: dict[Any, Any] = {
         "times smaller": "{:.3g}",
         "MB": "{:.3g}",
         "mean adaptive k": "{:.1f}",
@@ -210,7 +210,7 @@ def table_of(plan: Plan, records: pd.DataFrame, metric: str) -> tuple[pd.DataFra
     """One row a reduction and size: space, time and each method's mean in percent; deviations."""
     keys = ["reduction", "dimensions"]
     by_method = records.groupby([*keys, "method_name"], sort=False)[metric]
-    scores = 100 * by_method.agg(["mean", "std"]).unstack()
+    scores = {name: 100 * by_method.agg(name).unstack() for name in ("mean", "std")}
     by_size = records.groupby(keys, sort=False)
     costs = by_size[["reduce_seconds", "search_seconds"]].median()
     size = by_size["embedding_bytes"].first()

@@ -118,7 +118,7 @@ def show_knn(prepared: PreparedData, grid: KGrid) -> None:
     fill = theme.CLEAN
     percent = 100 * grid.knn[["accuracy", "accuracy_low", "accuracy_high"]]
     k = grid.knn["k"].to_list()
-    traces = [
+    traces: list[charts.Trace] = [
         {
             "type": "scatter",
             "x": [*k, *k[::-1]],

@@ -69,8 +69,8 @@ def recalls(names: Sequence[str], methods: Sequence[str], recall: np.ndarray) ->
         traces.append(
             {
                 "type": "scatter",
-                "x": [names[c] for c in columns],
-                "y": [methods[r] for r in rows],
+                "x": [names[c] for c in columns.tolist()],
+                "y": [methods[r] for r in rows.tolist()],
                 "mode": "text",
                 "text": [f"{share:.0f}" for share in shares[rows, columns]],
                 "hoverinfo": "skip",

@@ -129,14 +129,12 @@ def show_results(
     ]
     shown.insert(2, "95 % interval", intervals)
     st.subheader("All methods on these rows")
-    formats = dict.fromkeys(_COLUMNS.values(), "{:.2f}")
-    styled = shown.style.format(formats | {"training, s": "{:.2f}"}).apply(
-        _bold_best, subset=list(_COLUMNS.values())
-    )
-    right = st.column_config.TextColumn(alignment="right")
+    formats: dict[Any, Any] = dict.fromkeys([*_COLUMNS.values(), "training, s"], "{:.2f}")
+    styled = shown.style.format(formats).apply(_bold_best, subset=list(_COLUMNS.values()))
+    aligned = st.column_config.TextColumn(alignment="right")
     columns = {
         "method": st.column_config.TextColumn(width=140, pinned=True),
-        **dict.fromkeys(("95 % interval", "epochs", "C"), right),
+        **dict.fromkeys(("95 % interval", "epochs", "C"), aligned),
     }
     st.dataframe(
         styled,

@@ -179,7 +179,8 @@ def stored(plan: Plan, settings: Settings) -> dict[Scenario, dict[str, Any]]:
 def outcome(plan: Plan, settings: Settings, job: jobs.Job | None) -> Outcome:
     """What is there to show: the job's, or where none has begun, what the results store has."""
     if job is not None:
-        return job.about
+        made: Outcome = job.about
+        return made
     found = stored(plan, settings)
     return Outcome({scenario.method: record for scenario, record in found.items()})
 

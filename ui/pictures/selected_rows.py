@@ -81,7 +81,7 @@ def show(
     **settings : str
         Query parameters of the sidebar in which `prepared` differs from it, for the links.
     """
-    pictures(prepared, split, positions, name, **settings)
+    pictures(prepared, split, positions, name, _PICTURES, **settings)
     listing(prepared, split, positions, name, **settings)
 
 

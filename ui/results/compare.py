@@ -157,7 +157,7 @@ def _conditions(pairs: pd.DataFrame) -> pd.DataFrame:
         lines.append(
             {
                 **dict(zip(keys, values, strict=True)),
-                "condition": ", ".join(value for value in values if value) or "all",
+                "condition": ", ".join(str(value) for value in values if value) or "all",
                 "pairs": test.n,
                 "first": some["first"].mean(),
                 "second": some["second"].mean(),
