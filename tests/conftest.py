@@ -6,9 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 from hypothesis import settings
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.helpers.browser import PATIENCE, launch, server
 from tests.helpers.reference import write_small_database
 from wann_core.__main__ import main
 from wann_core.neighbors.graph import NeighborGraph
@@ -37,40 +35,6 @@ def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 def _main_module_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     """A page under test becomes `__main__`; a process that is spawned later would run it again."""
     monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-
-
-# One a module: Playwright's event loop must not run beside the tests of other modules.
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A real browser; the test is skipped where there is none."""
-    with sync_playwright() as playwright:
-        chromium = launch(playwright)
-        expect.set_options(timeout=PATIENCE)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """What one person's tabs share."""
-    fresh = browser.new_context(viewport={"width": 1440, "height": 1300})
-    fresh.set_default_timeout(PATIENCE)
-    yield fresh
-    fresh.close()
-
-
-@pytest.fixture
-def page(context: BrowserContext) -> Page:
-    """An empty tab."""
-    return context.new_page()
-
-
-# Asks for the browser first: without one there is no use in starting a server.
-@pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the app runs, without a database."""
-    with server(tmp_path_factory.mktemp("app")) as url:
-        yield url
 
 
 @pytest.fixture

@@ -2,30 +2,22 @@
 
 import re
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from sklearn.datasets import load_digits
 
-from tests.helpers.browser import opened, press, server, settle
+from tests.helpers.browser import opened, press, settle
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The parent of the app's folders `database` (missing at first) and `data`."""
-    return tmp_path_factory.mktemp("app")
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, folder: Path) -> Iterator[str]:
-    (folder / "data").mkdir()
-    with server(folder, folder / "database", folder / "data") as url:
-        yield url
+@pytest.fixture
+def folder(app_folder: Path) -> Path:
+    """The parent of the app's folders `database` and `data`."""
+    return app_folder
 
 
 @pytest.fixture

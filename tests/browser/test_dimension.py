@@ -1,31 +1,13 @@
 """The Dimensions page in a real browser, as a person would use it."""
 
 import re
-from collections.abc import Iterator
 
-import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import BrowserContext, expect
 
-from tests.helpers.browser import download, legend, opened, press, server
+from tests.helpers.browser import download, legend, opened, press
 
-ROWS, COLUMNS = 3_000, 120
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app over a database whose searches take long enough to be cancelled."""
-    folder = tmp_path_factory.mktemp("dimension")
-    place = folder / "database" / "blobs" / "gauss"
-    place.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for split, rows in (("train", ROWS), ("test", 1_000)):
-        labels = rng.integers(0, 6, rows)
-        X = rng.standard_normal((rows, COLUMNS)).astype(np.float32)
-        X[:, :6] += 4 * np.eye(6, dtype=np.float32)[labels]
-        np.savez(place / f"{split}.npz", embeddings=X, labels=labels)
-    with server(folder, folder / "database") as url:
-        yield url
+COLUMNS = 120
 
 
 def test_run_cancel_go_on_and_come_back(context: BrowserContext, address: str) -> None:

@@ -1,30 +1,12 @@
 """The pages in a real browser, used as a person would."""
 
 import re
-from collections.abc import Iterator
 from xml.etree import ElementTree
 
-import numpy as np
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.helpers.browser import download, legend, opened, press, saved, server, settle
-
-
-@pytest.fixture(scope="module")
-def large_address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An app over a database whose searches take seconds."""
-    folder = tmp_path_factory.mktemp("large")
-    place = folder / "database" / "large" / "gauss"
-    place.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for split, rows in (("train", 20_000), ("test", 1_000)):
-        labels = rng.integers(0, 5, rows)
-        X = rng.standard_normal((rows, 384)).astype(np.float16)
-        X[:, :5] += 3 * np.eye(5, dtype=np.float16)[labels]
-        np.savez(place / f"{split}.npz", embeddings=X, labels=labels)
-    with server(folder, folder / "database") as url:
-        yield url
+from tests.helpers.browser import download, legend, opened, press, saved, settle
 
 
 @pytest.fixture
@@ -147,9 +129,9 @@ def test_click_steps_to_a_neighbor(page: Page) -> None:
 
 
 def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
-    context: BrowserContext, large_address: str
+    context: BrowserContext, address: str
 ) -> None:
-    url = f"{large_address}/compare?dataset=large&axis=Imbalance&seeds=10"
+    url = f"{address}/compare?dataset=large&axis=Imbalance&seeds=10"
     tab = opened(context, url)
     press(tab, "Run")
     expect(tab.get_by_text(re.compile(r"\d+ of \d+ runs have ended.*left"))).to_be_visible()

@@ -2,15 +2,12 @@
 
 import random
 import re
-from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.engine.experiments.test_leave_one_out import write
-from tests.helpers.browser import download, legend, press, server, settle
-from tests.pages.test_reliability import many_classes
+from tests.helpers.browser import download, legend, press, settle
 from wann_core import Scenario, prepare
 
 # Where a cell lies in the window, in pixels: from Plotly's own axes.
@@ -22,15 +19,6 @@ _CELL = """([name, row, column]) => {
   const y = [row - 0.5, row + 0.5].map((place) => edge(yaxis, frame.top, place));
   return [x[0], x[1], y[0], y[1]];
 }"""
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("app")
-    many_classes(folder / "database", 100)
-    write(folder / "database", n=90)
-    with server(folder, folder / "database") as url:
-        yield url
 
 
 def opened(page: Page, address: str, chart: str) -> None:

@@ -2,18 +2,26 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.helpers.browser import download, legend, press, saved
+from tests.helpers.browser import download, legend, press, saved, server
 
 # Logistic regression takes long enough to be cancelled in the middle.
 ASKED = (
     "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=4"
     "&sweep_methods=kNN-11&sweep_methods=WANN&sweep_methods=logreg&sweep_methods=logreg_reliability"
 )
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with a results store of its own: what is counted are the runs of these tests."""
+    with server(tmp_path_factory.mktemp("app")) as url:
+        yield url
 
 
 def metric(page: Page, name: str) -> Locator:

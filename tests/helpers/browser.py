@@ -80,7 +80,6 @@ def process(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    _share_compiled(folder / "cache")
     environment = os.environ | {
         "WANN_CACHE": str(folder / "cache"),
         "WANN_REVIEW_ROOT": str(folder / "reviews"),
@@ -102,15 +101,6 @@ def process(
         finally:
             running.terminate()
             running.wait(20)
-
-
-def _share_compiled(cache: Path) -> None:
-    """What UMAP compiles is compiled once for all servers; layouts are not shared."""
-    shared, own = Path(os.environ["WANN_CACHE"], "compiled"), cache / "compiled"
-    if not own.exists():
-        shared.mkdir(exist_ok=True)
-        cache.mkdir(exist_ok=True)
-        own.symlink_to(shared)
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -149,7 +139,8 @@ def press(page: Page, name: str, follows: Locator | None = None) -> None:
     """
     button = page.get_by_role("button", name=name, exact=True).first
     button.wait_for()
-    for _ in range(4):
+    deadline = time.monotonic() + PATIENCE / 1000
+    while time.monotonic() < deadline:
         with contextlib.suppress(TimeoutError):  # a table that follows a job is never at rest
             settle(page, 5_000)
         with contextlib.suppress(TimeoutError):
@@ -160,7 +151,7 @@ def press(page: Page, name: str, follows: Locator | None = None) -> None:
             else:
                 follows.first.wait_for(timeout=15_000)
             return
-    pytest.fail(f"{name} was pressed four times and nothing followed")
+    pytest.fail(f"{name} was pressed again and again, and nothing followed")
 
 
 def saved(page: Page, button: Locator) -> Download:

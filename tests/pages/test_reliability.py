@@ -174,6 +174,7 @@ def test_a_class_that_another_data_set_lacks_is_dropped(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_link_asks_for_in_vain_is_told(page: Path, asked: dict[str, str]) -> None:
+    opened(page)  # what follows must not wait for a search of neighbors
     app = AppTest.from_file(page, default_timeout=120)
     for key, value in asked.items():
         app.query_params[key] = value
