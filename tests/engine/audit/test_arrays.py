@@ -149,19 +149,19 @@ def test_a_graph_of_ones_own() -> None:
 
 
 WRONG = {
-    "rows": (dict(labels=[0, 1] * 10), "`embeddings` must have one row a label"),
-    "nothing": (dict(embeddings=None), "needs `embeddings`, `pred_probs` or a `graph`"),
-    "nan": (dict(embeddings=np.full((30, 2), np.nan)), "finite"),
-    "one class": (dict(labels=[1] * 30), "of 1"),
-    "two columns": (dict(labels=np.zeros((30, 2))), "one column"),
-    "probabilities": (dict(pred_probs=np.ones((30, 3))), "30 × 2"),
-    "negative": (dict(pred_probs=np.full((30, 2), -0.5)), "from 0"),
-    "groups": (dict(groups=["a"] * 30), "at least 2 groups"),
-    "few groups": (dict(groups=["a", "b"]), "one value a row"),
-    "graph": (dict(graph=(np.zeros((30, 3), int), np.zeros((30, 3)))), "no row itself"),
-    "ids": (dict(ids=["a"]), "one entry a label"),
-    "names": (dict(class_names=["a"]), "among the 1 `class_names`"),
-    "score": (dict(score="best"), "score"),
+    "rows": ({"labels": [0, 1] * 10}, "`embeddings` must have one row a label"),
+    "nothing": ({"embeddings": None}, "needs `embeddings`, `pred_probs` or a `graph`"),
+    "nan": ({"embeddings": np.full((30, 2), np.nan)}, "finite"),
+    "one class": ({"labels": [1] * 30}, "of 1"),
+    "two columns": ({"labels": np.zeros((30, 2))}, "one column"),
+    "probabilities": ({"pred_probs": np.ones((30, 3))}, "30 × 2"),
+    "negative": ({"pred_probs": np.full((30, 2), -0.5)}, "from 0"),
+    "groups": ({"groups": ["a"] * 30}, "at least 2 groups"),
+    "few groups": ({"groups": ["a", "b"]}, "one value a row"),
+    "graph": ({"graph": (np.zeros((30, 3), int), np.zeros((30, 3)))}, "no row itself"),
+    "ids": ({"ids": ["a"]}, "one entry a label"),
+    "names": ({"class_names": ["a"]}, "among the 1 `class_names`"),
+    "score": ({"score": "best"}, "score"),
 }
 
 
