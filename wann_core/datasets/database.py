@@ -53,7 +53,8 @@ def is_name(name: str) -> bool:
 def available(root: str | Path) -> list[tuple[str, str]]:
     """The (dataset, backbone) pairs below a root that are complete.
 
-    A database is complete if it has a train.npz, and a test.npz unless its manifest knows of none.
+    A database is complete if it has a train.npz: without test rows, each training row is judged
+    by the others.
 
     Raises
     ------
@@ -66,11 +67,10 @@ def available(root: str | Path) -> list[tuple[str, str]]:
     pairs = []
     for pattern in ("*/*/train.npz", "*/*/*/train.npz"):
         for train in root.glob(pattern):
-            if train.with_name("test.npz").is_file() or train.with_name(MANIFEST).is_file():
-                place = train.parent.relative_to(root)
-                pair = place.parent.as_posix(), place.name
-                if all(map(is_name, pair)):
-                    pairs.append(pair)
+            place = train.parent.relative_to(root)
+            pair = place.parent.as_posix(), place.name
+            if all(map(is_name, pair)):
+                pairs.append(pair)
     return sorted(pairs)
 
 
@@ -85,7 +85,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
     """
     place = folder(root, dataset, backbone)
     made = manifest(place)
-    for needed in _needed(place, made):
+    for needed in _needed(made):
         if not (place / f"{needed}.npz").is_file():
             raise WannError(
                 f"no embedding database of data set {dataset!r} under backbone {backbone!r}: "
@@ -118,10 +118,8 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
     )
 
 
-def _needed(place: Path, made: Mapping[str, Any]) -> tuple[str, ...]:
-    """Splits without which a database is not whole: those that its manifest counts the rows of."""
-    if not (place / MANIFEST).is_file():
-        return "train", "test"
+def _needed(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Splits without which a database is not whole: 'train', and those its manifest counts."""
     rows = made.get("rows")
     return ("train", *(s for s in SPLITS[1:] if isinstance(rows, dict) and s in rows))
 

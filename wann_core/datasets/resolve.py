@@ -125,14 +125,24 @@ def _read(dataset: str, backbone: str, roots: Roots) -> Dataset:
     made = database.manifest(place)
     images = made.get("images")
     origin = images if isinstance(images, dict) else None
-    # Without a manifest, a database that is called like a known data set is taken to be it.
+    # Without a manifest, a database may be a known data set, if its name and its classes are.
     entry = None if made else catalog.ENTRIES.get(data.name)
-    if entry is not None and len(entry.class_names) >= data.n_classes:
+    if entry is not None and not _may_be(entry, data):
+        entry = None
+    if entry is not None:
         data = dataclasses.replace(data, class_names=entry.class_names)
     if origin is not None or entry is not None:
         find = partial(_find_images, data, origin, roots.data)
         data = dataclasses.replace(data, open_images=find)
     return human_labels.relabel(data, dataset, roots.data) if base else data
+
+
+def _may_be(entry: catalog.Entry, data: Dataset) -> bool:
+    """Whether a database has the classes of a known data set, and no more rows than it."""
+    same = data.n_classes == len(entry.class_names)
+    return same and all(
+        name in entry.rows and len(split) <= entry.rows[name] for name, split in data.splits.items()
+    )
 
 
 def _find_images(

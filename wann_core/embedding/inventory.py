@@ -94,7 +94,9 @@ def _stored(root: Path, state: str, dataset: str, backbone: str) -> Stored:
             rows = {name: shape[0] for name, shape in shapes.items()}
             made = database.manifest(place)
             known = catalog.ENTRIES.get(dataset)
-            names = known.class_names if known and not made else made.get("class_names", ())
+            # Labels are not read here: only what has all rows of a known data set is taken for it.
+            whole = known is not None and not made and rows == known.rows
+            names = known.class_names if known and whole else made.get("class_names", ())
             return Stored(dataset, backbone, state, *about, rows, shapes["train"][1], len(names))
         if partial.is_locked(place):
             state = "being written"

@@ -12,7 +12,7 @@ from wann_core.experiments.preparation import Preparation
 from wann_core.experiments.run import cast_votes
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.voting import vote_shares
-from wann_core.neighbors.graph import as_matrix, nearest
+from wann_core.neighbors.graph import nearest
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 
@@ -48,7 +48,14 @@ def predict(
     WannError
         As `prepare` does, or if the columns are not those of the training rows.
     """
-    new = as_matrix(X, "X")
+    new = np.asarray(X)
+    if new.ndim != 2 or new.dtype.kind not in "fiub" or not np.isfinite(new).all():
+        raise WannError(
+            "`X` must be a table of finite numbers (rows, columns), got "
+            f"{new.dtype} of shape {new.shape}"
+            f"{', of which some are NaN or infinite' if new.dtype.kind == 'f' else ''}.",
+            "X",
+        )
     preparation = Preparation.of(scenario, roots.replaced(**folders), progress)
     labeling = scenario.labeling()
     known = preparation.labeled(labeling)

@@ -3,7 +3,7 @@
 import copy
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ REDUCTIONS = ("PCA", "LDA", "fLDA")
 PCA_SIZE = 200
 # fLDA keeps rows that a neighborhood within these bounds explains, whatever bounds the votes use.
 FLDA_K = (11, 51)
+# Beyond these, squares overflow or vanish: of float64 in sums, of float32.
+_LARGE = 2.0**450
+_SMALL_SQUARE = 2.0**-60
 _PCA_SEED = 4524234  # of the published system
 
 
@@ -41,7 +44,7 @@ def normalize(X_train: Array, X_test: Array, how: str) -> tuple[Array, Array]:
     Raises
     ------
     WannError
-        If `how` is unknown.
+        If `how` is unknown, or the values are too large or too small for it.
     """
     check_choice("normalization", how, NORMALIZATIONS)
     if how == "zscore":
@@ -49,6 +52,7 @@ def normalize(X_train: Array, X_test: Array, how: str) -> tuple[Array, Array]:
         return _scaled(X_train, mean, scale), _scaled(X_test, mean, scale)
     if how == "l2":
         return _unit(X_train), _unit(X_test)
+    _check_scale(X_train)
     return X_train.astype(np.float32), X_test.astype(np.float32)
 
 
@@ -56,12 +60,38 @@ def statistics(X: Array) -> tuple[Array, Array]:
     """What a z-score x → (x - mean) · scale needs, each of shape (d,), float64.
 
     `scale` is 1 / standard deviation, and 0 for a feature that is constant.
+
+    Raises
+    ------
+    WannError
+        If a feature's values lie so far apart, or so close together, that float64 cannot hold it.
     """
-    mean = X.mean(axis=0, dtype=np.float64)
-    std = np.sqrt(sum(((b - mean) ** 2).sum(axis=0) for b in _blocks(X)) / len(X))
-    constant = X.min(axis=0) == X.max(axis=0)
+    low, high = X.min(axis=0).astype(np.float64), X.max(axis=0).astype(np.float64)
+    constant = low == high
+    largest = np.maximum(np.abs(low), np.abs(high))
+    odd = ~constant & ((largest > _LARGE) | (largest < 1 / _LARGE))
+    # Squares would overflow or vanish; to scale by powers of two is exact.
+    shift = np.ldexp(1.0, np.where(odd, -np.frexp(largest)[1], 0).clip(-1000, 1000))
+    if odd.any():
+        blocks: Iterable[Array] = [block * shift for block in _blocks(X)]
+        mean = np.sum([block.sum(axis=0) for block in blocks], axis=0) / len(X)
+    else:
+        blocks = _blocks(X)
+        mean = X.mean(axis=0, dtype=np.float64)
+    std = np.sqrt(sum(((block - mean) ** 2).sum(axis=0) for block in blocks) / len(X))
     # One factor a feature: rounding would leave a constant feature a tiny spread to divide by.
-    return mean, np.divide(1.0, std, out=np.zeros_like(std), where=~constant & (std > 0))
+    scale = np.divide(1.0, std, out=np.zeros_like(std), where=~constant & (std > 0))
+    with np.errstate(over="ignore"):
+        mean, scale = mean / shift, scale * shift
+        lost = odd & ~(np.isfinite(high - low) & np.isfinite(scale) & (scale > 0))
+    if lost.any():
+        j = int(np.flatnonzero(lost)[0])
+        raise WannError(
+            f"dimension {j} of the embeddings holds values from {low[j]:.4g} to {high[j]:.4g}, "
+            "too large or too small for a z-score; rescale them.",
+            "normalization",
+        )
+    return mean, scale
 
 
 def _blocks(X: Array) -> Iterator[Array]:
@@ -76,8 +106,24 @@ def _scaled(X: Array, mean: Array, scale: Array) -> Array:
     return out
 
 
+def _check_scale(X: Array) -> None:
+    """Refuse values whose squares float32 cannot tell from zero."""
+    largest = max(abs(float(X.min(initial=0))), abs(float(X.max(initial=0))))
+    if 0 < largest < _SMALL_SQUARE:
+        raise WannError(
+            f"the embeddings hold no value above {largest:.4g}: distances between them are zero in "
+            "float32; take the z-score or l2 as normalization.",
+            "normalization",
+        )
+
+
 def _unit(X: Array) -> Array:
-    out = X.astype(np.float32)
+    out = np.empty(X.shape, np.float32)
+    for source, target in zip(_blocks(X), _blocks(out), strict=True):
+        largest = np.abs(source).max(axis=1, keepdims=True, initial=0).astype(np.float64)
+        odd = ((largest > 1 / _SMALL_SQUARE) | (largest < _SMALL_SQUARE)) & (largest > 0)
+        # By powers of two, and only where squares would overflow or vanish.
+        target[:] = np.ldexp(source, -np.frexp(largest)[1] * odd) if odd.any() else source
     norms = np.linalg.norm(out, axis=1, keepdims=True)
     out /= np.where(norms > 0, norms, 1)
     return out

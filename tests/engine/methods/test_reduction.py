@@ -42,6 +42,46 @@ def test_zscore_spans_all_blocks_of_rows() -> None:
     np.testing.assert_allclose(a, StandardScaler().fit_transform(train), rtol=1e-6)
 
 
+@pytest.mark.parametrize("exponent", [-660, -200, 200, 1000])
+def test_scale_of_finite_values_does_not_matter(exponent: int) -> None:
+    """By powers of two the result is even the same to the last bit."""
+    factor = 2.0**exponent
+    for how in ("zscore", "l2"):
+        expected = normalize(X_TRAIN, X_TEST, how)
+        scaled = normalize(X_TRAIN * factor, X_TEST * factor, how)
+        for a, b in zip(expected, scaled, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-6)
+    one = X_TRAIN.copy()
+    one[:, 3] *= factor
+    np.testing.assert_array_equal(
+        normalize(one, one, "zscore")[0], normalize(X_TRAIN, X_TEST, "zscore")[0]
+    )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_l2_of_large_float32(dtype: type) -> None:
+    expected = normalize(X_TRAIN, X_TEST, "l2")[0]
+    for factor in (1e30, 1e-30):
+        scaled = (X_TRAIN * factor).astype(dtype)
+        np.testing.assert_allclose(normalize(scaled, scaled, "l2")[0], expected, rtol=1e-5)
+
+
+def test_an_offset_of_float64_is_taken_off_first() -> None:
+    near = normalize(X_TRAIN, X_TEST, "zscore")[0]
+    far = normalize(X_TRAIN + 1e9, X_TEST + 1e9, "zscore")[0]
+    np.testing.assert_allclose(far, near, atol=1e-5)
+
+
+def test_values_that_cannot_be_scaled_are_refused() -> None:
+    for low, high in ((-1.7e308, 1.7e308), (0, 1e-310)):
+        X = np.linspace(low / 2, high / 2, 9)[:, None] * 2
+        with pytest.raises(WannError, match="dimension 0 of the embeddings holds values from"):
+            normalize(X, X, "zscore")
+    tiny = X_TRAIN * 1e-200
+    with pytest.raises(WannError, match="distances between them are zero"):
+        normalize(tiny, tiny, "none")
+
+
 def test_l2_makes_unit_rows_and_keeps_zero_rows() -> None:
     train = X_TRAIN.astype(np.float16)
     train[3] = 0
