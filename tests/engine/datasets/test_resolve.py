@@ -13,6 +13,7 @@ from sklearn.model_selection import train_test_split
 
 from tests.helpers import reference
 from wann_core import datasets
+from wann_core.datasets import catalog
 from wann_core.errors import WannError
 
 
@@ -187,9 +188,21 @@ def assert_refused(root: Path, sentence: str) -> None:
     assert caught.value.field == "dataset"
 
 
-def test_test_split_is_needed_too(root: Path) -> None:
+def test_without_test_rows_each_row_is_judged_by_the_others(root: Path) -> None:
     (root / "small" / "tiny" / "test.npz").unlink()
-    assert_refused(root, "test.npz does not exist")
+    assert ("small", "tiny") in datasets.available(root)
+    data = datasets.load("small", "tiny", root)
+    assert data.test is None and len(data.train) == 6
+
+
+def test_a_namesake_of_a_known_data_set_keeps_its_own_classes(tmp_path: Path) -> None:
+    for classes, names in ((3, ("0", "1", "2")), (10, catalog.CIFAR10)):
+        X = np.arange(60, dtype=np.float32).reshape(20, 3)
+        for split in ("train", "test"):
+            save(tmp_path, split, "cifar10/tiny", embeddings=X, labels=np.arange(20) % classes)
+        assert datasets.load("cifar10", "tiny", tmp_path).class_names == names
+    save(tmp_path, "val", "cifar10/tiny", embeddings=X, labels=np.arange(20) % 10)
+    assert datasets.load("cifar10", "tiny", tmp_path).class_names == tuple("0123456789")
 
 
 NAN, INF = np.ones((6, 3), np.float16), np.ones((6, 3), np.float32)
@@ -291,6 +304,7 @@ def test_available_lists_what_can_be_loaded(root: Path) -> None:
         ("digits", "pixels"),
         ("cifar10-n/worse", "tiny"),
         ("digits", "other"),
+        ("no-test-split", "tiny"),
         ("small", "tiny"),
     ]
     for dataset, backbone in pairs:

@@ -1,6 +1,11 @@
 """A user's own embeddings: .npz, Parquet or CSV, inspected, read, checked and imported."""
 
-from wann_core.datasets.tables.checks import Problem, drop_bad_rows, problems
+from wann_core.datasets.tables.checks import (
+    Problem,
+    drop_bad_rows,
+    merge_look_alikes,
+    problems,
+)
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.importing import SPLIT_RULES, import_table, to_splits, write_table
 from wann_core.datasets.tables.reading import Table, TableInfo, inspect, read
@@ -17,6 +22,7 @@ __all__ = [
     "drop_bad_rows",
     "import_table",
     "inspect",
+    "merge_look_alikes",
     "problems",
     "read",
     "to_splits",

@@ -1,6 +1,7 @@
 """What is wrong with a user's table, told before anything is written."""
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.tables.image_files import unfit_images
 from wann_core.datasets.tables.reading import Table
+from wann_core.datasets.tables.values import look_alike, spelling
 from wann_core.typing import Array
 
 # Below this the default neighborhoods, of up to 51 rows, hold much of the table.
@@ -76,6 +78,28 @@ def drop_bad_rows(table: Table) -> Table:
         split=None if table.split is None else table.split[keep],
         images=None if table.images is None else tuple(compress(table.images, keep)),
         ids=None if table.ids is None else tuple(compress(table.ids, keep)),
+    )
+
+
+def merge_look_alikes(table: Table) -> Table:
+    """The table with classes that differ only in their spelling as one, by the commonest name."""
+    counts = np.bincount(table.y[table.y >= 0], minlength=len(table.class_names))
+    groups: dict[str, list[int]] = defaultdict(list)
+    for c in np.argsort(-counts, kind="stable").tolist():
+        groups[spelling(table.class_names[c])].append(c)
+    kept = sorted(group[0] for group in groups.values())
+    if len(kept) == len(table.class_names):
+        return table
+    names = tuple(table.class_names[c] for c in kept)
+    target = np.full(len(table.class_names) + 1, -1)  # class -1 finds the last
+    for group in groups.values():
+        target[group] = kept.index(group[0])
+    return replace(
+        table,
+        y=target[table.y],
+        clean=None if table.clean is None else target[table.clean],
+        class_names=names,
+        remarks=tuple(r for r in table.remarks if r not in look_alike(table.class_names)),
     )
 
 
@@ -191,8 +215,9 @@ def _groups_with_several(group: Array, value: Array) -> int:
 def _label_problems(table: Table) -> list[Problem]:
     labeled = table.y[table.y >= 0]
     if len(labeled) == 0:
-        return [_error("no row has a label.")]
-    found = []
+        why = f": {'; '.join(table.remarks)}" if table.remarks else ""
+        return [_error(f"no row has a label{why}.")]
+    found = [_warning(f"{remark}.") for remark in table.remarks]
     without = len(table) - len(labeled)
     if without:
         found.append(

@@ -22,7 +22,8 @@ SPLIT_WORDS: Mapping[str, str] = {
 # Likely names in lower case, the likeliest first.
 _LIST_NAMES = "embedding embeddings emb vector vectors feature features x".split()
 _NAMES: Mapping[str, Sequence[str]] = {
-    "label": "label labels y target class category class_name class_id noisy_label".split(),
+    "label": "label labels y target targets class classes category class_name class_id noisy_label "
+    "fine_label given_label".split(),
     "split": "split subset set partition".split(),
     "clean_label": "clean_label clean_labels true_label true_labels clean y_true".split(),
     "image": "image image_path path paths file file_name filename file_path filepath img".split(),
@@ -92,28 +93,53 @@ def guess(columns: Sequence[Column]) -> Columns:
 
 
 def _guess_embeddings(columns: Sequence[Column]) -> tuple[str, ...]:
+    """A list by its name; else the widest of lists and families of numbers, if by far."""
     lists = [column for column in columns if column.kind == "list"]
-    if lists:
-
-        def unlikely(column: Column) -> tuple[int, int, str]:
-            name = column.name.strip().casefold()
-            rank = _LIST_NAMES.index(name) if name in _LIST_NAMES else len(_LIST_NAMES)
-            return rank, -column.width, column.name
-
-        return (min(lists, key=unlikely).name,)
+    named = [c for c in lists if _plain(c) in _LIST_NAMES]
+    if named:
+        best = min(named, key=lambda c: (_LIST_NAMES.index(_plain(c)), -c.width, c.name))
+        return (best.name,)
     families: dict[str, list[Column]] = defaultdict(list)
     for column in columns:
         found = re.fullmatch(r"(.*?)[0-9]{1,9}", column.name, re.DOTALL)
         if found and column.kind in ("number", "empty"):
             families[found[1]].append(column)
-    sizes = {
-        prefix: sum(column.kind == "number" for column in family)
-        for prefix, family in families.items()
-    }
-    largest = min(sizes, key=lambda prefix: (-sizes[prefix], prefix), default="")
-    if sizes.get(largest, 0) < 2:
+    uses = {name for likely in _NAMES.values() for name in likely}
+    choices: list[tuple[int, tuple[str, ...]]] = [
+        (column.width, (column.name,)) for column in lists if _plain(column) not in uses
+    ]
+    for family in families.values():
+        width = sum(column.kind == "number" for column in family)
+        if width > 1:
+            choices.append((width, _ordered(column.name for column in family)))
+    choices.sort(key=lambda choice: (-choice[0], choice[1]))
+    # Where two are of a size, nobody knows.
+    if not choices or any(2 * width > choices[0][0] for width, _ in choices[1:]):
         return ()
-    return _ordered(column.name for column in families[largest])
+    return choices[0][1]
+
+
+def _plain(column: Column) -> str:
+    return column.name.strip().casefold()
+
+
+def why_no_label(columns: Sequence[Column], embeddings: Sequence[str]) -> str:
+    """Why the column that is called like labels cannot hold them; '' where none is called so."""
+    likely = _NAMES["label"]
+    named = [column for column in columns if _plain(column) in likely]
+    unfit = [c for c in named if c.kind not in SCALARS or c.name in embeddings]
+    if not unfit:
+        return ""
+    column = min(unfit, key=lambda c: likely.index(_plain(c)))
+    told = f"column {column.name!r} holds {column.dtype}, and labels must be text or whole numbers"
+    if "not one row for each" in column.dtype:
+        told = (
+            f"array {column.name!r} is an {column.dtype}; are the embeddings transposed? Rows must "
+            "be samples (embeddings=X.T)"
+        )
+    elif column.kind == "list":
+        told += "; one number or text a row (for one-hot labels, their argmax)"
+    return told
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:

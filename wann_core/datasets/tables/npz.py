@@ -1,11 +1,12 @@
 """User's tables as .npz: one array a column."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from wann_core.datasets.tables.columns import SPLIT_WORDS
 from wann_core.datasets.tables.source import (
     EXAMPLES,
     Coded,
@@ -13,17 +14,26 @@ from wann_core.datasets.tables.source import (
     Contents,
     Limits,
     Tick,
+    narrow,
     shorten,
 )
 from wann_core.errors import WannError
 from wann_core.storage.npz import Header, Npz
 from wann_core.typing import Array
 
+_USES = {
+    **dict.fromkeys(("x", "embeddings", "embedding", "features", "emb"), "X"),
+    **dict.fromkeys(("y", "labels", "label", "targets", "target"), "y"),
+}
+
 
 def describe(path: Path, limits: Limits) -> tuple[tuple[Column, ...], int]:
     """The arrays of the file, and the rows of its largest array of two dimensions."""
     with _opened(path, limits) as arrays:
         headers = {name: arrays.header(name) for name in arrays.names}
+        parts = _parts(headers)
+        if parts:
+            return _columns_of_parts(arrays, headers, parts, limits)
         tables = [h.shape for h in headers.values() if _is_table(h)]
         rows = max(tables, key=math.prod, default=(0,))[0]
         limits.check(rows=rows, columns=max((shape[1] for shape in tables), default=0))
@@ -41,19 +51,68 @@ def load(
     """Read the named arrays."""
     with _opened(path, limits) as file:
         arrays = []
+        given = _parts({name: file.header(name) for name in file.names})
         for done, column in enumerate([*embeddings, *others]):
             tick(done, len(embeddings) + len(others))
-            array = file.read(column.name)
+            array = _read_parts(file, given, column.name) if given else file.read(column.name)
             arrays.append(array.ravel() if array.ndim == 2 and array.shape[1] == 1 else array)
     parts, rest = arrays[: len(embeddings)], arrays[len(embeddings) :]
     X = parts[0] if embeddings[0].kind == "list" else np.column_stack(parts)
-    with np.errstate(over="ignore"):  # too large for float32: infinite, and reported as such
-        X = X.astype(np.float32, copy=False)
+    small = (X.dtype.kind == "f" and X.dtype.itemsize <= 4) or X.dtype.itemsize <= 2
+    X = narrow(X.astype(np.float32 if small else np.float64, copy=False))
     coded = {
         column.name: Coded.of_numpy(_decoded(array, column.name))
         for column, array in zip(others, rest, strict=True)
     }
     return Contents(np.ascontiguousarray(X), coded)
+
+
+def _parts(headers: Mapping[str, Header]) -> dict[str, dict[str, str]]:
+    """The arrays of each use and split, where they are called as in scikit-learn's examples.
+
+    As in {'X': {'train': 'X_train', 'test': 'X_test'}, 'y': {…}}; empty where they are not.
+    """
+    found: dict[str, dict[str, str]] = {"X": {}, "y": {}}
+    for name in headers:
+        first, _, split = name.rpartition("_")
+        use = _USES.get(first.lower())
+        word = SPLIT_WORDS.get(split.lower())
+        if use and word:
+            found[use].setdefault(word, name)
+    X, y = found["X"], found["y"]
+    shapes = [headers[name].shape for name in X.values()]
+    fits = all(_is_table(headers[name]) for name in X.values())
+    if not fits or len({shape[1:] for shape in shapes}) != 1 or len(X) < 2 or X.keys() != y.keys():
+        return {}
+    one_each = all(math.prod(headers[y[s]].shape) == headers[X[s]].shape[0] for s in X)
+    return {use: {s: found[use][s] for s in X} for use in found} if one_each else {}
+
+
+def _columns_of_parts(
+    arrays: Npz,
+    headers: Mapping[str, Header],
+    parts: Mapping[str, Mapping[str, str]],
+    limits: Limits,
+) -> tuple[tuple[Column, ...], int]:
+    X, y = parts["X"], parts["y"]
+    rows = sum(headers[name].shape[0] for name in X.values())
+    first = headers[next(iter(X.values()))]
+    limits.check(rows=rows, columns=first.shape[1])
+    label = next(iter(y.values()))
+    kind = _column(arrays, label, headers[label], headers[label].shape[0])
+    return (
+        Column("X", f"{first.dtype.name}: {', '.join(X.values())}", "list", (), first.shape[1]),
+        Column("y", f"{kind.dtype}: {', '.join(y.values())}", kind.kind, kind.examples),
+        Column("split", "by the names of the arrays", "text", tuple(X)),
+    ), rows
+
+
+def _read_parts(file: Npz, parts: Mapping[str, Mapping[str, str]], column: str) -> Array:
+    if column == "split":
+        names = parts["X"].items()
+        return np.concatenate([np.full(file.header(n).shape[0], split) for split, n in names])
+    found = [file.read(name) for name in parts[column].values()]
+    return np.concatenate(found if column == "X" else [array.ravel() for array in found])
 
 
 def _opened(path: Path, limits: Limits) -> Npz:

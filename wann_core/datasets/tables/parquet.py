@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from wann_core.datasets.tables.source import (
     Limits,
     Tick,
     lists_to_rows,
+    narrow,
     shorten,
-    to_float32,
+    to_floats,
 )
 from wann_core.errors import WannError
 
@@ -41,10 +43,12 @@ def describe(path: Path, limits: Limits) -> tuple[tuple[Column, ...], int]:
     if len(set(schema.names)) < len(schema.names):
         raise WannError("a table's columns must have different names.", "path")
     limits.check(bytes=_unpacked_bytes(path, useful))
-    with _open(path, useful) as file:
+    with opened(path, useful) as file:
         batch = next(file.iter_batches(_FIRST_ROWS, columns=useful), None)
         rows = file.metadata.num_rows
-    return tuple(_column(field, batch) for field in schema), rows
+    classes = _class_labels(schema)
+    found = (_column(field, batch) for field in schema)
+    return tuple(replace(c, classes=classes.get(c.name, ())) for c in found), rows
 
 
 def load(
@@ -58,20 +62,21 @@ def load(
     names = [column.name for column in embeddings]
     rest = [column.name for column in others]
     width = sum(column.width for column in embeddings)
-    with _open(path, [*names, *rest]) as file:
+    with opened(path, [*names, *rest]) as file:
         rows = file.metadata.num_rows
-        limits.check(rows=rows, columns=width, bytes=rows * width * 4)
-        X = np.empty((rows, width), dtype=np.float32)
+        dtype = np.dtype(np.float64 if _is_wide(file.schema_arrow, names) else np.float32)
+        limits.check(rows=rows, columns=width, bytes=rows * width * dtype.itemsize)
+        X = np.empty((rows, width), dtype)
         done = 0
         for batch in file.iter_batches(max(1, _BATCH_BYTES // (8 * width)), columns=names):
             if done + len(batch) > rows:
                 raise ValueError("there are more rows than the footer declares")
             part = X[done : done + len(batch)]
             if embeddings[0].kind == "list":
-                part[:] = lists_to_rows(batch.column(names[0]), width, done, names[0])
+                lists_to_rows(batch.column(names[0]), part, done, names[0])
             else:
                 for position, name in enumerate(names):
-                    part[:, position] = to_float32(batch.column(name))
+                    part[:, position] = to_floats(batch.column(name))
             done += len(batch)
             tick(done, rows)
         if done < rows:
@@ -79,10 +84,42 @@ def load(
         # `columns` also selects 'a.b' where 'a' is asked for; so pick by name.
         table = file.read(columns=rest)
         coded = {name: Coded.of_arrow(table.column(name)) for name in rest}
-    return Contents(X, coded)
+    return Contents(narrow(X), coded)
 
 
-def _open(path: Path, names: Sequence[str]) -> pq.ParquetFile:
+def _class_labels(schema: Any) -> dict[str, tuple[str, ...]]:
+    """Names of the classes of columns, as Hugging Face's library writes them into a schema."""
+    try:
+        about = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = about.get("info", {}).get("features", {})
+        named = {
+            name: feature["names"]
+            for name, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+        return {
+            name: tuple(names)
+            for name, names in named.items()
+            if isinstance(names, list) and all(isinstance(n, str) and n.strip() for n in names)
+        }
+    except (ValueError, AttributeError, KeyError, RecursionError):
+        return {}  # somebody else's note, without which the table is whole
+
+
+def _is_wide(schema: Any, names: Sequence[str]) -> bool:
+    """Whether some of the columns hold numbers that float32 may not hold."""
+
+    def wide(kind: Any) -> bool:
+        kind = _storage(kind)
+        kind = kind.value_type if types.is_list(kind) or hasattr(kind, "value_type") else kind
+        return not (types.is_floating(kind) or types.is_integer(kind)) or kind.bit_width > (
+            32 if types.is_floating(kind) else 16
+        )
+
+    return any(wide(schema.field(name).type) for name in names)
+
+
+def opened(path: Path, names: Sequence[str]) -> pq.ParquetFile:
     """The file, its text as dictionaries: a small file may repeat a long text without end."""
     with pq.ParquetFile(path, memory_map=True) as file:
         schema = file.schema_arrow

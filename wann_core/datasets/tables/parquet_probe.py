@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 
 def unpacked_bytes(path: str, names: list[str]) -> int:
     """The larger of what is packed and what four bytes a value make, summed over columns."""
-    size = 0
+    size, prefixes = 0, tuple(f"{name}." for name in names)
     with pq.ParquetFile(path, memory_map=True) as file:
         for group in range(file.metadata.num_row_groups):
             chunks = file.metadata.row_group(group)
             for position in range(chunks.num_columns):
                 chunk = chunks.column(position)
                 # The leaves of list column 'a' are called 'a.list.element' or the like.
-                if chunk.path_in_schema.startswith(tuple(names)):
+                if chunk.path_in_schema.startswith(prefixes) or chunk.path_in_schema in names:
                     size += max(chunk.total_uncompressed_size, 4 * chunk.num_values)
     return size
 

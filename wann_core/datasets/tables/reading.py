@@ -5,16 +5,22 @@ import hashlib
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from wann_core.datasets.tables import npz, parquet, text
-from wann_core.datasets.tables.columns import SPLIT_WORDS, Columns, check, guess
-from wann_core.datasets.tables.source import LIMITS, Coded, Column, Limits
+from wann_core.datasets.tables import foreign, npz, parquet, text
+from wann_core.datasets.tables.columns import (
+    SPLIT_WORDS,
+    Columns,
+    check,
+    guess,
+    why_no_label,
+)
+from wann_core.datasets.tables.source import LIMITS, Coded, Column, Limits, shorten
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
 from wann_core.progress import Progress
@@ -50,6 +56,8 @@ class TableInfo:
         Whether `rows` is what the file declares or holds, or an estimate (large CSV files).
     guess : Columns
         The likeliest choice of columns; its `embeddings` are empty if there is none.
+    notes : tuple of str
+        How the file was understood where that is not as usual.
     """
 
     format: str
@@ -57,6 +65,7 @@ class TableInfo:
     rows: int
     exact: bool
     guess: Columns
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +74,7 @@ class Table:
 
     Attributes
     ----------
-    X : ndarray of shape (n, d), float32
+    X : ndarray of shape (n, d), float32, or float64 where float32 would lose what tells rows apart
         Embeddings; perhaps NaN or infinite, which `problems` reports.
     y : ndarray of shape (n,), int64
         Class ids; -1 where there is no label.
@@ -83,6 +92,8 @@ class Table:
         What was read; the embeddings in their natural order.
     format, source, sha256 : str
         Format, name and digest of the file.
+    remarks : tuple of str
+        What was understood in one of several ways, and why there are no labels.
     """
 
     X: Array
@@ -97,6 +108,7 @@ class Table:
     format: str
     source: str
     sha256: str
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.y)
@@ -123,17 +135,18 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
     path = Path(path)
     form = format_of(path, limits)
     with readable(path, form):
-        exact = True
+        exact, notes = True, tuple[str, ...]()
         if form == "npz":
             columns, rows = npz.describe(path, limits)
         elif form == "parquet":
             columns, rows = parquet.describe(path, limits)
         else:
-            columns, rows, exact = text.describe(path, limits)
+            columns, rows, exact, notes = text.describe(path, limits)
         guessed = guess(columns)
+        _refuse_thousands(columns, guessed)
         if form == "csv" and not guessed.embeddings and path.suffix.lower() in _BINARY:
             raise _misnamed(path)
-    return TableInfo(form, columns, rows, exact, guessed)
+    return TableInfo(form, columns, rows, exact, guessed, notes)
 
 
 def read(
@@ -192,7 +205,13 @@ def read(
                 f"column {columns.others[what]!r} has {len(coded.codes)} rows, the embeddings {n}.",
                 what,
             )
-    y, clean, class_names = class_ids(n, given.get("label"), given.get("clean_label"))
+    named = {column.name: column.classes for column in info.columns if column.classes}
+    for what in ("label", "clean_label"):
+        if what in given and columns.others[what] in named:
+            given[what] = _named(given[what], named[columns.others[what]], what)
+    y, clean, class_names, remarks = class_ids(n, given.get("label"), given.get("clean_label"))
+    if columns.label is None and (why := why_no_label(info.columns, columns.embeddings)):
+        remarks = (*remarks, why)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Table(
@@ -208,6 +227,7 @@ def read(
         format=info.format,
         source=Path(source or path).name,
         sha256=sha256,
+        remarks=remarks,
     )
 
 
@@ -218,6 +238,9 @@ def format_of(path: Path, limits: Limits) -> str:
     limits.check(bytes=path.stat().st_size)
     with path.open("rb") as file:
         head = file.read(1 << 16)
+    what = foreign.kind(path, head)
+    if what:
+        raise foreign.refusal(path, what)
     if head.startswith(b"PK\3\4"):
         return "npz"
     if head.startswith(b"PAR1"):
@@ -257,6 +280,36 @@ def _misnamed(path: Path) -> WannError:
         "embeddings either.",
         "path",
     )
+
+
+def _refuse_thousands(columns: Sequence[Column], guessed: Columns) -> None:
+    """Refuse numbers with thousands marks among the embeddings, which would be left out."""
+    families = {name.rstrip("0123456789") for name in guessed.embeddings}
+    for column in columns:
+        alike = column.name.rstrip("0123456789")
+        if column.dtype == text.THOUSANDS and (not families or alike in families):
+            raise WannError(
+                f"column {column.name!r} holds {text.THOUSANDS}, such as {column.examples[0]!r}; "
+                "write them without.",
+                "path",
+            )
+
+
+def _named(coded: Coded, classes: Sequence[str], what: str) -> Coded:
+    """Class ids as the names that the file gives them; -1 stays none."""
+    names: list[str | None] = []
+    for value in coded.values:
+        if value is None or value == -1:
+            names.append(None)
+        elif isinstance(value, int) and 0 <= value < len(classes):
+            names.append(classes[value])
+        else:
+            raise WannError(
+                f"the {what} column must hold class ids below {len(classes)}, as the file names so "
+                f"many classes, got {shorten(value)!r}.",
+                what,
+            )
+    return Coded(coded.codes, names)
 
 
 def _splits(coded: Coded) -> Array:

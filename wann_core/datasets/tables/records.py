@@ -45,7 +45,7 @@ def column_names(path: Path, *, limits: Limits = LIMITS) -> list[str]:
     with readable(path, form):
         if form == "parquet":
             return [column.name for column in parquet.describe(path, limits)[0]]
-        return text._look(path, limits)[0].names
+        return text.look(path, limits)[0].names
 
 
 def _not_a_table() -> WannError:
@@ -53,12 +53,11 @@ def _not_a_table() -> WannError:
 
 
 def _csv(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:
-    text._check_quotes(path)
-    dialect, _, _ = text._look(path, limits)
+    dialect = text.dialect_of(path, limits)
     kept = [name for name in names if name in dialect.names]
     types = {name: pa.dictionary(pa.int32(), pa.string()) for name in kept}
     parts, rows = [], 0
-    for batch in text._batches(path, dialect, types) if kept else ():
+    for batch in text.batches(path, dialect, types) if kept else ():
         rows += len(batch)
         limits.check(rows=rows)
         parts.append(batch)
@@ -70,7 +69,7 @@ def _parquet(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.C
     columns, _ = parquet.describe(path, limits)
     useful = {column.name for column in columns if column.kind in ("number", "text", "empty")}
     kept = [name for name in names if name in useful]
-    with parquet._open(path, kept) as file:
+    with parquet.opened(path, kept) as file:
         table = file.read(columns=kept)
     return {name: table.column(name) for name in kept}
 

@@ -16,6 +16,9 @@ Tick = Callable[[float, float], None]
 SCALARS = ("number", "text", "empty")
 EXAMPLES = 3
 _EXAMPLE_LENGTH = 60
+# Halves of the spread that a column may be away from zero: float32 keeps 16 bits of the spread.
+_MOST_OFFSET = 256
+_BLOCK_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Limits:
     Attributes
     ----------
     max_bytes : int
-        Of the file, of what it unpacks to, and of the embeddings as float32, each.
+        Of the file, of what it unpacks to, and of the embeddings as they are read, each.
     max_rows, max_columns : int
         Of the table; a list column counts as many columns as its lists are long.
     """
@@ -63,6 +66,8 @@ class Column:
         The first values, shortened.
     width : int
         Numbers in a list; 1 in other kinds.
+    classes : tuple of str
+        Names of the classes that numbers 0, 1, … stand for, where the file says so.
     """
 
     name: str
@@ -70,6 +75,7 @@ class Column:
     kind: str
     examples: tuple[str, ...]
     width: int = 1
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +110,7 @@ class Coded:
 
 @dataclass(frozen=True, eq=False)
 class Contents:
-    """What was read: embeddings of shape (n, d), float32, and other columns by their name."""
+    """What was read: embeddings of shape (n, d), float32 or float64, and others by their name."""
 
     X: Array
     others: dict[str, Coded]
@@ -120,8 +126,8 @@ def shorten(value: Any) -> str:
     return text if len(text) <= _EXAMPLE_LENGTH else text[: _EXAMPLE_LENGTH - 1] + "…"
 
 
-def lists_to_rows(array: pa.Array, width: int, first: int, name: str) -> Array:
-    """Lists of numbers as an array (n, width) of float32; NaN where a list or number is missing.
+def lists_to_rows(array: pa.Array, out: Array, first: int, name: str) -> None:
+    """Write lists of numbers into an array (n, width); NaN where a list or number is missing.
 
     Raises
     ------
@@ -130,6 +136,7 @@ def lists_to_rows(array: pa.Array, width: int, first: int, name: str) -> Array:
     """
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    width = out.shape[1]
     lengths = pc.list_value_length(array).fill_null(0).to_numpy()
     wrong = np.flatnonzero((lengths != width) & (lengths != 0))
     if len(wrong):
@@ -138,15 +145,38 @@ def lists_to_rows(array: pa.Array, width: int, first: int, name: str) -> Array:
             f"{lengths[wrong[0]]} in row {first + wrong[0]} (counted from 0).",
             "embeddings",
         )
-    rows = np.full((len(array), width), np.nan, dtype=np.float32)
+    out[:] = np.nan
     # Missing lists are left out of the flat numbers.
-    rows[lengths == width] = to_float32(array.flatten()).reshape(-1, width)
-    return rows
+    out[lengths == width] = to_floats(array.flatten()).reshape(-1, width)
 
 
-def to_float32(array: pa.Array) -> Array:
-    """Numbers as float32; NaN where missing, infinite where too large."""
-    if not pa.types.is_float16(array.type):
-        array = array.cast(pa.float32(), safe=False)
+def to_floats(array: pa.Array) -> Array:
+    """Numbers as floats; NaN where missing."""
+    kind = array.type
+    if not pa.types.is_floating(kind):
+        small = pa.types.is_integer(kind) and kind.bit_width <= 16
+        array = array.cast(pa.float32() if small else pa.float64(), safe=False)
     numbers: Array = array.to_numpy(zero_copy_only=False)
-    return numbers.astype(np.float32, copy=False)
+    return numbers
+
+
+def narrow(X: Array) -> Array:
+    """Embeddings as float32 where that keeps what tells rows apart, else as they are.
+
+    Kept as float64 are columns far from zero for their spread, and values beyond float32; they
+    lose both when they are normalized.
+    """
+    if X.dtype != np.float64:
+        return X.astype(np.float32, copy=False)
+    low, high = np.full(X.shape[1], np.inf), np.full(X.shape[1], -np.inf)
+    for start in range(0, len(X), _BLOCK_ROWS):
+        block = X[start : start + _BLOCK_ROWS]
+        finite = np.isfinite(block)
+        np.minimum(low, np.where(finite, block, np.inf).min(axis=0), out=low)
+        np.maximum(high, np.where(finite, block, -np.inf).max(axis=0), out=high)
+    largest, spread, varies = np.maximum(np.abs(low), np.abs(high)), high / 2 - low / 2, high > low
+    far = varies & (largest > _MOST_OFFSET * spread)
+    lost = varies & (spread < np.finfo(np.float32).tiny)
+    if (far | lost | (np.isfinite(largest) & (largest > np.finfo(np.float32).max))).any():
+        return X
+    return X.astype(np.float32)

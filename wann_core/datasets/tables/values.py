@@ -2,6 +2,9 @@
 
 import math
 import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,6 +14,9 @@ from wann_core.errors import WannError
 from wann_core.typing import Array
 
 _LONGEST = {"label": 200, "clean_label": 200, "split": 200, "image": 4096, "id": 4096}
+# Words that stand for a missing value, in lower case.
+_MARKS = frozenset(("na", "n/a", "#n/a", "<na>", "null", "none", "nat", "-"))
+_LISTS = ",;|"
 _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
@@ -55,7 +61,7 @@ def texts(coded: Coded, what: str) -> dict[int, str]:
 
 def class_ids(
     n: int, label: Coded | None, clean: Coded | None
-) -> tuple[Array, Array | None, tuple[str, ...]]:
+) -> tuple[Array, Array | None, tuple[str, ...], tuple[str, ...]]:
     """Labels and clean labels as ids of one list of classes.
 
     Returns
@@ -64,6 +70,8 @@ def class_ids(
         -1 where there is no label.
     clean : ndarray of shape (n,), int64, or None
     class_names : tuple of str, length C
+    remarks : tuple of str
+        What of the labels was understood in one of several ways, as sentences.
 
     Raises
     ------
@@ -73,7 +81,7 @@ def class_ids(
     given = {} if label is None else texts(label, "label")
     true = {} if clean is None else texts(clean, "clean_label")
     # Text to class name; not one to one: '3.0' in one column is '3' in the other.
-    names = _names({*given.values(), *true.values()})
+    names, remarks = class_of({*given.values(), *true.values()})
     classes = list(dict.fromkeys(name for name in names.values() if name is not None))
     if len(classes) > MAX_CLASSES:
         raise WannError(
@@ -90,25 +98,95 @@ def class_ids(
         return table[coded.codes]
 
     y = np.full(n, -1, dtype=np.int64) if label is None else lookup(label, given)
-    return y, None if clean is None else lookup(clean, true), tuple(classes)
+    y_clean = None if clean is None else lookup(clean, true)
+    return y, y_clean, tuple(classes), (*remarks, *look_alike(classes), *several_a_row(classes))
 
 
-def _names(labels: set[str]) -> dict[str, str | None]:
-    """The class of each label, in the order of classes; None where it means none."""
-    if not labels or not all(map(_NUMBER.fullmatch, labels)):
-        return {label: label for label in sorted(labels)}
-    broken = sorted(label for label in labels if not float(label).is_integer())
+def class_of(labels: Iterable[str]) -> tuple[dict[str, str | None], tuple[str, ...]]:
+    """The class that each label means, in the order of classes; None where it means none.
+
+    Whole numbers are classes by value, whatever their decimals, and -1 among others means that
+    there is no label (unless -1 and 1 are all). Words for a missing value, as 'NA' or 'None', mean
+    it among numbers; among other words each is a class like any other.
+
+    Returns
+    -------
+    classes : dict of str to str or None
+    remarks : tuple of str
+        Sentences on what else somebody may have meant.
+
+    Raises
+    ------
+    WannError
+        If all are numbers, but not whole.
+    """
+    labels = {*labels}
+    marks = {label for label in labels if label.casefold() in _MARKS}
+    others = labels - marks
+    if not others or not all(map(_NUMBER.fullmatch, others)):
+        remarks = [
+            f"the label {mark!r} is taken for a class; leave the cell empty where there is no label"
+            for mark in sorted(marks)
+        ]
+        return {label: label for label in sorted(others | marks)}, tuple(remarks)
+    remarks = [f"the label {mark!r} among numbers is read as no label" for mark in sorted(marks)]
+    nothing: dict[str, str | None] = dict.fromkeys(sorted(marks))
+    broken = sorted(label for label in others if not float(label).is_integer())
     if broken:
         raise WannError(
             f"labels must be text or whole numbers, got {broken[0]!r} (is this the label column?).",
             "label",
         )
     # '007' is a code, not a number: it must stay different from '7'.
-    if not all(map(_WHOLE.fullmatch, labels)):
-        return {label: label for label in sorted(labels)}
-    numbers = {label: int(label.partition(".")[0]) for label in labels}
+    if not all(map(_WHOLE.fullmatch, others)):
+        return nothing | {label: label for label in sorted(others)}, tuple(remarks)
+    numbers = {label: int(label.partition(".")[0]) for label in others}
     unlabeled = -1 in numbers.values() and {*numbers.values()} != {-1, 1}
-    return {
+    if unlabeled:
+        remarks.append(
+            "the label -1 among other numbers is read as no label; if it is a class, call it "
+            "otherwise"
+        )
+    classes = {
         label: None if unlabeled and number == -1 else str(number)
         for label, number in sorted(numbers.items(), key=lambda pair: (pair[1], pair[0]))
     }
+    return nothing | classes, tuple(remarks)
+
+
+def spelling(name: str) -> str:
+    """What is left of a class name without case, blanks, Unicode form and invisible characters."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    kept = (c for c in plain if unicodedata.category(c) not in ("Cf", "Cc", "Zs"))
+    return unicodedata.normalize("NFKC", "".join(kept))
+
+
+def look_alike(classes: Sequence[str]) -> tuple[str, ...]:
+    """A sentence on each group of classes that differ in their spelling only."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in classes:
+        groups[spelling(name)].append(name)
+    return tuple(
+        f"the classes {', '.join(map(ascii, names[:5]))} differ only in case, blanks, Unicode form "
+        "or invisible characters; they can be merged"
+        for names in groups.values()
+        if len(names) > 1
+    )
+
+
+def several_a_row(classes: Sequence[str]) -> tuple[str, ...]:
+    """A sentence if labels look like lists of labels."""
+    known = set(classes)
+    for separator in _LISTS:
+        parts = {c: frozenset(p.strip() for p in c.split(separator)) for c in classes}
+        lists = [c for c, found in parts.items() if len(found) > 1]
+        joined = [c for c in lists if parts[c] <= known]
+        if not joined and len({parts[c] for c in lists}) < len(lists):
+            joined = lists
+        if joined:
+            return (
+                f"labels such as {joined[0]!r} look like several labels a row, which are not "
+                f"understood; each combination is a class of its own ({len(joined)} of "
+                f"{len(classes)} classes)",
+            )
+    return ()

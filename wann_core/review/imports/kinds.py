@@ -3,12 +3,11 @@
 import contextlib
 import json
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wann_core.datasets.tables import Limits
+from wann_core.datasets.tables import Limits, foreign
 from wann_core.datasets.tables.records import column_names
 from wann_core.errors import WannError
 
@@ -19,16 +18,22 @@ _EXPORT_FIFTYONE = (
     "dataset_type=fiftyone.types.FiftyOneImageClassificationDataset, "
     "label_field='ground_truth', rel_dir=FOLDER_OF_THE_IMAGES)"
 )
-# What a file begins with, what it then is, and the line that makes something readable of it.
-_BINARY: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x1f\x8b", "a gzip file", "gunzip FILE"),
-    (b"\x93NUMPY", "a NumPy array", "an array holds no verdicts: save a table as CSV"),
-    (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "pandas.read_hdf(FILE).to_csv('review.csv')"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as “CSV UTF-8” in Excel"),
-    (b"ARROW1", "an Arrow (Feather) file", "pandas.read_feather(FILE).to_csv('review.csv')"),
-    (b"%PDF", "a PDF file", "export the table as CSV"),
-)
 _EXCEL = "pandas.read_excel(FILE).to_csv('review.csv', index=False), or “CSV UTF-8” in Excel"
+_NO_PICKLES = "pickles are never opened: save a table as CSV"
+# What a file may be, and the line that makes something readable of it.
+_WAYS = {
+    foreign.GZIP: "gunzip FILE",
+    foreign.NPY: "an array holds no verdicts: save a table as CSV",
+    foreign.HDF5: "pandas.read_hdf(FILE).to_csv('review.csv')",
+    foreign.XLS: "save it as “CSV UTF-8” in Excel",
+    foreign.XLSX: _EXCEL,
+    foreign.ODS: "soffice --headless --convert-to csv FILE",
+    foreign.FEATHER: "pandas.read_feather(FILE).to_csv('review.csv')",
+    foreign.PDF: "export the table as CSV",
+    foreign.TORCH: _NO_PICKLES,
+    foreign.PICKLE: _NO_PICKLES,
+    foreign.ZIP: "unzip FILE, and choose the file in it",
+}
 
 
 class Kind(NamedTuple):
@@ -62,17 +67,15 @@ def recognize(path: Path, limits: Limits) -> Kind:
     limits.check(bytes=path.stat().st_size)
     with path.open("rb") as file:
         head = file.read(4096)
-    if head.startswith(b"SQLite format 3\0"):
+    what = foreign.kind(path, head)
+    if what == foreign.SQLITE:
         return Kind("ledger", "a ledger of verdicts")
-    for magic, what, way in _BINARY:
-        if head.startswith(magic):
-            raise _refused(what, way)
-    if head.startswith(b"PK\3\4"):
-        raise _refused(*_zipped(path))
-    if head.startswith(b"\x80") and head[1:2] in (b"\2", b"\3", b"\4", b"\5"):
-        raise _refused("a Python pickle", "pickles are never opened: save a table as CSV")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
+    if what == foreign.JSON:
         return _json(path)
+    if not what and head.startswith(b"PK\3\4"):
+        raise _refused("an .npz file of arrays, or damaged", "save a table as CSV")
+    if what:
+        raise _refused(what, _WAYS.get(what, "save a table as CSV"))
     return _table(path, limits)
 
 
@@ -161,23 +164,6 @@ def _json(path: Path) -> Kind:
         f"{path.name!r} is JSON, but neither an export of Label Studio nor FiftyOne's labels.json.",
         "path",
     )
-
-
-def _zipped(path: Path) -> tuple[str, str]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist()[:10_000])
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return "a damaged zip file", "save it again"
-    if "xl/workbook.xml" in names:
-        return "an Excel workbook (.xlsx)", _EXCEL
-    if "content.xml" in names:
-        return "an OpenDocument table (.ods)", "soffice --headless --convert-to csv FILE"
-    if any(name.endswith("data.pkl") for name in names):
-        return "a PyTorch file", "pickles are never opened: save a table as CSV"
-    if names and all(name.endswith(".npy") for name in names):
-        return "an .npz file of arrays", "save a table as CSV"
-    return "a zip file", "unzip FILE, and choose the file in it"
 
 
 def _refused(what: str, way: str) -> WannError:

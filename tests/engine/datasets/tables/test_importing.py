@@ -30,7 +30,7 @@ def test_a_healthy_table_has_no_problem(tmp_path: Path) -> None:
 
 def test_bad_rows_are_told_and_dropped_on_request(tmp_path: Path) -> None:
     X = healthy()["embedding"].astype(np.float64)
-    X[3, 0], X[5, 1], X[[7, 8, 9, 119], 2] = np.nan, np.inf, 1e300
+    X[3, 0], X[5, 1], X[[7, 8, 9, 119], 2] = np.nan, np.inf, -np.inf
     table = table_of(tmp_path, embedding=X, id=np.arange(120), path=np.arange(120).astype(str))
     text = found(table, "error")
     assert "6 rows hold NaN, infinity or nothing in the embeddings (rows 3, 5, 7, 8, 9" in text
