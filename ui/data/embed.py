@@ -196,6 +196,8 @@ def _preview(images: ImageDataset) -> None:
     st.markdown(
         f"Understood: {counts} images of {_classes(len(images.class_names))}: {classes}{more}."
     )
+    for remark in images.remarks:
+        st.warning(theme.plain(f"{remark[:1].upper()}{remark[1:]}."), icon=":material/warning:")
     if len(images.class_names) == 1:
         st.warning(
             "One class alone: no label can be told from another. Name the folder above, which "

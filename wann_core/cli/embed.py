@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> None:
     images = open_images(
         args.dataset, args.dataset_root, size=args.size, download=True, progress=progress
     )
+    for remark in images.remarks:
+        _note(f"note: {remark}.")
     embedding.refuse_finished(args.database_root, images.name, args.backbone)
     backbone = backbones.load_backbone(
         args.backbone,

@@ -88,12 +88,15 @@ class ImageDataset:
     origin : mapping
         JSON values from which the source can be opened again, as in
         ``{"source": "imagefolder", "root": "/data/birds"}``.
+    remarks : tuple of str
+        What was left out, or understood in one of several ways: sentences without a full stop.
     """
 
     name: str
     splits: Mapping[str, ImageSplit]
     class_names: tuple[str, ...]
     origin: Mapping[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Images of all splits."""

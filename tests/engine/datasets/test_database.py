@@ -71,7 +71,8 @@ def test_own_class_names_win_over_the_catalogs(tmp_path: Path) -> None:
     place = write(tmp_path, "cifar10")
     assert datasets.load("cifar10", "tiny", tmp_path).class_names == ("a", "b", "c")
     (place / database.MANIFEST).unlink()
-    assert datasets.load("cifar10", "tiny", tmp_path).class_names[2] == "bird"
+    # Three classes are not those of CIFAR-10, whatever the folder is called.
+    assert datasets.load("cifar10", "tiny", tmp_path).class_names == ("0", "1", "2")
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def class_of(labels: Iterable[str]) -> tuple[dict[str, str | None], tuple[str, .
     labels = {*labels}
     marks = {label for label in labels if label.casefold() in _MARKS}
     others = labels - marks
-    if not others or not all(map(_NUMBER.fullmatch, others)):
+    if not others or not all(len(o) <= _LONGEST["label"] and _NUMBER.fullmatch(o) for o in others):
         remarks = [
             f"the label {mark!r} is taken for a class; leave the cell empty where there is no label"
             for mark in sorted(marks)

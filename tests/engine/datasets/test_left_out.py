@@ -1,0 +1,113 @@
+"""What is left out of a folder of images is counted and named; nothing is guessed in silence."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.datasets.test_image_folder import refused, rows, write
+from wann_core.datasets.sources.image_folder import open_images
+
+
+def remarks(root: Path) -> str:
+    return " | ".join(open_images(root, "photos", split="none").remarks)
+
+
+def test_other_files_and_empty_folders_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "a/0.jpg", "b/0.jpg", "loose.png")
+    for name in ("c/0.heic", "c/1.HEIC", "a/notes.txt", "d/.keep", "a/README"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    text = remarks(tmp_path)
+    assert "2 .heic, 1 .txt, 1 no suffix" in text or "2 .heic, 1 no suffix, 1 .txt" in text
+    assert "folders without an image, left out: 'c', 'd'" in text
+    assert "images outside the folders of classes, left out: 1 (first 'loose.png')" in text
+    assert remarks(write(tmp_path / "plain", "a/0.jpg", "b/1.jpg")) == ""
+
+
+def test_look_alike_folders_are_named(tmp_path: Path) -> None:
+    write(tmp_path, "caf\xe9/0.jpg", "cafe\u0301/0.jpg", "tea/0.jpg")
+    assert "'cafe\\u0301', 'caf\\xe9' differ only" in remarks(tmp_path)
+
+
+def test_images_that_no_table_names_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, "0.jpg", "1.jpg", "2.jpg")
+    (tmp_path / "metadata.csv").write_text("file_name,label\n0.jpg,a\n1.jpg,b\n")
+    assert "no table names, left out: 1 (first '2.jpg')" in remarks(tmp_path)
+
+
+@pytest.mark.parametrize(("line", "fields"), [("1.jpg,a,b", 3), ("1.jpg", 1)])
+def test_a_row_of_other_length_is_refused_with_its_line(
+    tmp_path: Path, line: str, fields: int
+) -> None:
+    (tmp_path / "metadata.csv").write_text(f"file_name,label\n0.jpg,a\n\n{line}\n2.jpg,b\n")
+    refused(tmp_path, f"line 4: {fields} fields, where the header names 2 columns")
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["3.0", "1", "2"], ["3", "1", "2"]),
+        (["-1", "0", "1"], ["", "0", "1"]),
+        (["nan", "a", "b"], ["", "a", "b"]),
+        (["NA", "0", "1"], ["", "0", "1"]),
+        (["NA", "a", "b"], ["NA", "a", "b"]),
+        (["007", "7", "8"], ["007", "7", "8"]),
+    ],
+)
+def test_labels_mean_what_they_mean_in_tables(
+    tmp_path: Path, form: str, labels: list[str], expected: list[str]
+) -> None:
+    if form == "csv":
+        text = "\n".join(["file_name;label", *(f"{i}.jpg;{x}" for i, x in enumerate(labels))])
+    else:
+        values: list[Any] = [float(x) if x == "nan" or "." in x else x for x in labels]
+        text = "\n".join(
+            json.dumps({"file_name": f"{i}.jpg", "label": x}) for i, x in enumerate(values)
+        )
+    (tmp_path / f"metadata.{form}").write_text(text)
+    found = rows(open_images(tmp_path, "photos", split="none"))
+    by_file = {file: name for part in found.values() for file, name in part.items()}
+    assert [by_file[f"{i}.jpg"] for i in range(3)] == expected
+
+
+@pytest.mark.parametrize("by_index", [False, True])
+def test_labels_of_fiftyone(tmp_path: Path, by_index: bool) -> None:
+    write(tmp_path, "data/a.jpg", "data/b.c.png", "data/d.jpg")
+    labels: dict[str, Any] = {"a": "cat", "b.c": "dog", "gone": "cat"}
+    if by_index:
+        labels = {name: ["cat", "dog"].index(label) for name, label in labels.items()}
+    content = {"classes": ["cat", "dog"] if by_index else None, "labels": labels}
+    (tmp_path / "labels.json").write_text(json.dumps(content))
+    images = open_images(tmp_path, "photos", split="none")
+    assert rows(images) == {
+        "train": {"data/a.jpg": "cat", "data/b.c.png": "dog"},
+        "unlabelled": {"data/d.jpg": ""},
+    }
+    assert "labels of images that are not there: 1 (first 'gone')" in " ".join(images.remarks)
+    write(tmp_path, "data/a.png")
+    refused(tmp_path, "'a' means both")
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        ({"metadata.json": "{}", "samples.json": "{}"}, "a FiftyOneDataset"),
+        ({"labels.csv": "filepath,label\n"}, "a FiftyOne CSVDataset"),
+        ({"labels.json": '{"images": [], "annotations": []}'}, "COCO"),
+        ({"annotations/train.json": '{"images": [], "annotations": []}'}, "COCO"),
+        ({"dataset.yaml": "train: images", "images/train/0.txt": ""}, "YOLO"),
+        ({"obj.names": "cat"}, "YOLO"),
+        ({"Annotations/0.xml": "", "JPEGImages/0.txt": ""}, "Pascal VOC"),
+    ],
+)
+def test_data_sets_of_other_programs_are_refused_by_name(
+    tmp_path: Path, files: dict[str, str], what: str
+) -> None:
+    write(tmp_path, "data/0.jpg", "data/1.jpg")
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    refused(tmp_path, what)
