@@ -1,12 +1,28 @@
-"""Default folders: embedding databases, raw data, caches and reviews."""
+"""Default folders: embedding databases, raw data, caches and reviews.
+
+In a checkout they lie in the project, installed as a package in the user's own folders.
+"""
 
 import os
 from pathlib import Path
 from typing import NamedTuple
 
-DATABASE_ROOT = "assets/database"
-DATASET_ROOT = "assets/data"
-REVIEW_ROOT = "assets/reviews"
+_PROJECT = Path(__file__).resolve().parents[1]
+
+
+def _folder(kind: str, in_checkout: Path) -> Path:
+    """A folder of the project in a checkout, else one of the user's, as the platform has it."""
+    if (_PROJECT / "app.py").is_file():
+        return in_checkout
+    import platformdirs
+
+    return Path(getattr(platformdirs, f"user_{kind}_dir")("wann-explorer", appauthor=False))
+
+
+_ASSETS = _folder("data", Path("assets"))
+DATABASE_ROOT = str(_ASSETS / "database")
+DATASET_ROOT = str(_ASSETS / "data")
+REVIEW_ROOT = str(_ASSETS / "reviews")
 
 
 class Roots(NamedTuple):
@@ -37,9 +53,12 @@ DEFAULT_ROOTS = Roots(Path(DATABASE_ROOT), Path(DATASET_ROOT))
 
 
 def cache_folder() -> Path:
-    """Folder for files that can be made again: `WANN_CACHE`, else `cache/` of the project."""
+    """Folder for files that can be made again: `WANN_CACHE`, else `cache/` of the project.
+
+    Installed as a package it is the user's cache folder.
+    """
     named = os.environ.get("WANN_CACHE")
-    return Path(named) if named else Path(__file__).resolve().parents[1] / "cache"
+    return Path(named) if named else _folder("cache", _PROJECT / "cache")
 
 
 def review_folder() -> Path:

@@ -1,36 +1,45 @@
-"""`python -m wann_core audit`: which labels of a data set look wrong, as a table."""
+"""`wann audit`: which labels look wrong, as a table, a report, or a gate of a pipeline."""
 
 import argparse
-from functools import partial
+import json
+import sys
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
-from wann_core.audit.label_audit import audit
-from wann_core.cli import flags
+from wann_core.cli import columns, flags
+from wann_core.cli.audit_sources import Audited, audit_data, audit_path, pictures
 from wann_core.cli.terminal import terminal_progress
-from wann_core.datasets import load
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
 
+_ENDINGS = (".csv", ".parquet", ".html")
+
 
 def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "audit",
-        help="rank the labels of a data set by how wrong they look",
-        description="Judge every label of train, val and test by the other rows and write a table, "
-        "most doubtful label first.",
+        help="rank labels by how wrong they look",
+        description="Judge every label by the other rows and write a table, most doubtful label "
+        "first. PATH is a folder of class folders (its images are embedded first), a table of "
+        "embeddings (.npz, Parquet, CSV), an embedding database, or a data set that Hugging Face's "
+        "datasets saved to disk.",
+        epilog="examples: wann audit photos/ --backbone pixels --out report.html; "
+        "wann audit vectors.parquet --label breed --group patient --out issues.csv "
+        "--fail-above 0.05",
         formatter_class=flags.HelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
-    flags.add_data(add)
+    add("path", nargs="?", metavar="PATH", help="a folder or a table; or name a --dataset")
+    add("--dataset", help="'digits' (with --backbone pixels) or a database's name")
+    flags.add_roots(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
-    add("--out", required=True, metavar="FILE", help="where the table goes, .csv or .parquet")
+    add("--out", metavar="FILE", help="where the result goes, .csv, .parquet or .html")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")
     add(
@@ -40,49 +49,95 @@ def add_parser(commands: Any) -> None:
         help="fastest search of enough measured recall, or exact",
     )
     add("--top", type=int, metavar="N", help="write the N most doubtful rows only")
+    add(
+        "--fail_above",
+        type=float,
+        metavar="SHARE",
+        help="exit with 1 if the low end of the estimated share of wrong labels lies above this",
+    )
+    add("--json", action="store_true", help="print one line of JSON instead of a sentence")
+    named = columns.add_columns(parser)
+    named("--group", metavar="COLUMN", help="rows of one group do not judge each other")
     parser.set_defaults(run=run)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Audit, write the table and print one line.
+def run(args: argparse.Namespace) -> int:
+    """Audit, write the result and print one line.
+
+    Returns
+    -------
+    int
+        1 if more labels look wrong than `--fail_above` allows, else 0.
 
     Raises
     ------
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = Path(args.out)
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise WannError(f"`out` must end in .csv or .parquet, got {args.out!r}.", "out")
-    if out.is_dir() or not out.absolute().parent.is_dir():
+    out = None if args.out is None else Path(args.out)
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    if out is None and not args.json and args.fail_above is None:
+        raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
+    if out is not None and out.suffix.lower() not in _ENDINGS:
+        raise WannError(f"`out` must end in .csv, .parquet or .html, got {args.out!r}.", "out")
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
         raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
-    data = load(args.dataset, args.backbone, *flags.roots(args))
-    found = audit(
-        data,
-        score=args.score,
-        probe=not args.no_probe,
-        search=args.search,
-        progress=terminal_progress(),
-    )
-    table = found.ranked().head(args.top if args.top is not None else len(found.table))
+    if args.fail_above is not None:
+        check_number("fail_above", args.fail_above, 0, 1)
+    progress = terminal_progress()
+    if args.path is None:
+        audited = audit_data(args, flags.roots(args), progress)
+    else:
+        audited = audit_path(Path(args.path), args, progress)
+    rows = len(audited.found.table) if args.top is None else args.top
+    if out is not None:
+        _write(audited, out, rows)
+    noise = audited.found.noise
+    low = noise.low / noise.rows if noise.rows else 0.0
+    failed = args.fail_above is not None and low > args.fail_above
+    facts = {
+        "labels": noise.rows,
+        "wrong": noise.count,
+        "wrong_low": noise.low,
+        "wrong_high": noise.high,
+        "rate": noise.rate,
+        "rate_low": low,
+        "tells_classes_apart": bool(audited.found.evidence.tells_apart),
+        "fail_above": args.fail_above,
+        "failed": failed,
+        "out": args.out,
+    }
+    print(json.dumps(facts) if args.json else _sentence(audited, args, out, rows))
+    if not facts["tells_classes_apart"]:
+        print(
+            f"warning: {audited.backbone} can hardly tell these classes apart (neighbors agree "
+            f"with kappa {audited.found.evidence.agreement:.2f}): the number says more of it than "
+            "of the labels",
+            file=sys.stderr if args.json else sys.stdout,
+        )
+    if failed and not args.json:
+        print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
+    return int(failed)
+
+
+def _write(audited: Audited, out: Path, rows: int) -> None:
+    if out.suffix.lower() == ".html":
+        audited.found.to_html(out, title=f"Label audit: {out.stem}", picture=pictures(audited))
+        return
+    table = audited.found.ranked().head(rows)
     csv = out.suffix.lower() == ".csv"
     content = to_csv(table).encode() if csv else to_parquet(table)
-    write_atomically(out, partial(_write, content))
-    noise = found.noise
-    print(
+    write_atomically(out, lambda file: file.write(content))
+
+
+def _sentence(audited: Audited, args: argparse.Namespace, out: Path | None, rows: int) -> str:
+    noise = audited.found.noise
+    written = "" if out is None else f", {min(rows, noise.rows):,} rows -> {out}"
+    return (
         f"[{args.score}] about {noise.count:,} of {noise.rows:,} labels look wrong "
         f"({noise.low:,} to {noise.high:,}; noise rate {100 * noise.rate:.1f} %; "
-        f"{found.evidence.graph.description}), "
-        f"{len(table):,} rows -> {out}"
+        f"{audited.found.evidence.graph.description}){written}"
     )
-    if not found.evidence.tells_apart:
-        print(
-            f"warning: {data.backbone} can hardly tell these classes apart (neighbors agree with "
-            f"kappa {found.evidence.agreement:.2f}): the number says more of it than of the labels"
-        )
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)

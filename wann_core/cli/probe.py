@@ -32,7 +32,7 @@ from wann_core.storage.files import write_atomically
 from wann_core.version import __version__
 
 
-def add_parsers(commands: Any) -> None:
+def add_parser(commands: Any) -> None:
     """Add both commands and their flags: the published ones, and ours below them."""
     train, ours = _parser(commands, "probe-train", "train a linear probe under a robust loss")
     add = train.add_argument

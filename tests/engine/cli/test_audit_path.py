@@ -1,0 +1,163 @@
+"""`wann audit PATH`, `wann import`, `wann compare`: one command on what people have."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from tests.conftest import CommandResult
+from tests.helpers.pictures import write_photos
+from tests.helpers.roots import ROOT
+from wann_core import datasets
+from wann_core.cli.app import app_file
+from wann_core.cli.main import main
+
+Command = Callable[..., CommandResult]
+
+
+def table(rows: int = 300) -> tuple[pd.DataFrame, np.ndarray]:
+    """Digits as a table of embeddings with a tenth of its labels flipped, and which."""
+    data = datasets.load("digits", "pixels")
+    rng = np.random.default_rng(1)
+    y = data.train.y[:rows].copy()
+    wrong = np.zeros(rows, bool)
+    wrong[rng.choice(rows, rows // 10, replace=False)] = True
+    y[wrong] = (y[wrong] + 3) % 10
+    frame = pd.DataFrame({"file": [f"{i}.png" for i in range(rows)]})
+    frame["digit"] = [f"d{label}" for label in y]
+    frame["patient"] = np.arange(rows) // 2
+    frame["vector"] = list(data.train.X[:rows].astype(np.float32))
+    return frame, wrong
+
+
+@pytest.fixture(scope="module")
+def parquet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tables") / "vectors.parquet"
+    table()[0].to_parquet(path)
+    return path
+
+
+def test_table_to_ranked_csv(command: Command, parquet: Path, tmp_path: Path) -> None:
+    out = tmp_path / "issues.csv"
+    ran = command("audit", parquet, "--label", "digit", "--id", "file", "--out", out, "--no-probe")
+    assert (ran.status, "300 rows ->" in ran.out) == (0, True)
+    assert "embeddings vector" in ran.err
+    found = pd.read_csv(out)
+    _, wrong = table()
+    assert wrong[found["row"][:30]].mean() > 0.8
+    assert found["name"][0] == f"{found['row'][0]}.png"
+
+
+def test_groups_and_gate(command: Command, parquet: Path) -> None:
+    flags = ("--label", "digit", "--group", "patient", "--no_probe", "--json")
+    ran = command("audit", parquet, *flags, "--fail-above", "0.01")
+    facts = json.loads(ran.out)
+    assert ran.status == 1 and facts["failed"] and facts["labels"] == 300
+    allowed = command("audit", parquet, *flags, "--fail-above", "0.9")
+    assert allowed.status == 0 and not json.loads(allowed.out)["failed"]
+    wrong = command("audit", parquet, "--label", "digit", "--group", "nobody", "--json")
+    assert wrong.status == 2 and "--group 'nobody'" in wrong.err
+
+
+def test_folder_of_class_folders_is_embedded_once(command: Command, tmp_path: Path) -> None:
+    write_photos(tmp_path / "made")
+    photos = tmp_path / "photos"
+    for i, file in enumerate(sorted((tmp_path / "made").rglob("*.jpg"))):
+        folder = photos / ("even", "odd")[i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        file.rename(folder / f"{i}.jpg")
+    out = tmp_path / "report.html"
+    flags = ("--backbone", "pixels", "--database-root", tmp_path / "db", "--no-probe")
+    first = command("audit", photos, *flags, "--out", out)
+    assert first.status == 0, first.err
+    assert "embedding" in first.err
+    assert "data:image/jpeg;base64," in out.read_text(encoding="utf-8")
+    again = command("audit", photos, *flags, "--out", tmp_path / "issues.parquet")
+    assert again.status == 0 and "are taken" in again.err
+
+
+def test_database_folder(command: Command, tmp_path: Path, parquet: Path) -> None:
+    made = command(
+        *("import", parquet, "--dataset", "mine", "--label", "digit"),
+        *("--database_root", tmp_path / "db"),
+    )
+    assert made.status == 0, made.err
+    place = tmp_path / "db" / "mine" / "table"
+    ran = command("audit", place, "--no_probe", "--json")
+    assert json.loads(ran.out)["labels"] == 300
+
+
+def test_data_set_saved_by_hugging_face(command: Command, tmp_path: Path) -> None:
+    frame = table(120)[0]
+    for name, part in {"train": frame[:80], "test": frame[80:]}.items():
+        folder = tmp_path / "saved" / name
+        folder.mkdir(parents=True)
+        (folder / "dataset_info.json").write_text("{}")
+        arrow = pa.Table.from_pandas(part, preserve_index=False)
+        with pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file:
+            with pa.ipc.new_stream(file, arrow.schema) as stream:
+                stream.write_table(arrow)
+    (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    ran = command("audit", tmp_path / "saved", "--label", "digit", "--no_probe", "--json")
+    assert json.loads(ran.out)["labels"] == 120, ran.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ([], "name either a PATH or a --dataset"),
+        (["nowhere", "--json"], "does not exist"),
+        (["x", "--dataset", "digits"], "name either"),
+        (["--dataset", "digits", "--backbone", "pixels"], "--out names the file"),
+        (["--dataset", "digits", "--json", "--fail_above", "2"], "--fail_above must be"),
+    ],
+)
+def test_mistakes_are_one_sentence(command: Command, flags: list[str], sentence: str) -> None:
+    ran = command("audit", *flags)
+    assert ran.status == 2 and sentence in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_compare_prints_a_table(command: Command, tmp_path: Path) -> None:
+    flags = ("--methods", "kNN-11", "WANN", "--noise-ratios", "0", "0.4", "--seeds", "1", "2")
+    out = tmp_path / "runs.csv"
+    ran = command("compare", "--dataset", "digits", "--backbone", "pixels", *flags, "--out", out)
+    assert ran.status == 0 and "WANN" in ran.out
+    assert len(pd.read_csv(out)) >= 6
+
+
+def test_flags_are_named_in_messages(command: Command) -> None:
+    wrong = ("--kmin", "51", "--kmax", "11")
+    ran = command("compare", "--dataset", "digits", "--backbone", "pixels", *wrong)
+    assert "--kmin" in ran.err and "`" not in ran.err
+
+
+def test_help_lists_every_command_and_two_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    listed = capsys.readouterr().out
+    for name in ("app", "audit", "compare", "import", "probe-train", "sweep"):
+        assert f"\n    {name} " in listed
+    with pytest.raises(SystemExit):
+        main(["audit", "--help"])
+    assert capsys.readouterr().out.count("wann audit ") == 2
+
+
+def test_help_imports_no_engine() -> None:
+    code = (
+        "import sys; from wann_core.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'sklearn', 'torch', 'faiss', 'numba'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_dashboard_is_found() -> None:
+    assert app_file() == ROOT / "app.py"

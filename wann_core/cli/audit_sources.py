@@ -1,0 +1,193 @@
+"""What `wann audit PATH` is pointed at: told by its content, and audited."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from wann_core.audit import Audit, audit, audit_labels
+from wann_core.cli import columns
+from wann_core.datasets import Dataset, database, load
+from wann_core.datasets.image_sources import open_images
+from wann_core.datasets.tables import read
+from wann_core.datasets.tables.records import read_columns
+from wann_core.embedding import backbones
+from wann_core.embedding import embed as embedding
+from wann_core.errors import WannError
+from wann_core.paths import Roots
+from wann_core.progress import Progress
+
+_ARROW_BYTES = 4 << 30
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """An audit, and what it was made of.
+
+    Attributes
+    ----------
+    found : Audit
+    backbone : str
+        What made the embeddings, as far as that is known.
+    data : Dataset or None
+        None where a table was audited.
+    """
+
+    found: Audit
+    backbone: str
+    data: Dataset | None = None
+
+
+def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    """Audit a table, an embedding database, a data set of Hugging Face, or a folder of images.
+
+    Raises
+    ------
+    WannError
+        If it is none of these, or cannot be audited.
+    """
+    if not path.exists():
+        raise WannError(f"`path` {str(path)!r} does not exist.", "path")
+    if path.is_file():
+        return _table(path, args, progress)
+    if (path / "train.npz").is_file():
+        data = database.load(path.resolve().parents[1], path.resolve().parent.name, path.name)
+        return _data(data, args, progress)
+    if any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+        with _saved_to_disk(path) as table:
+            return _table(table, args, progress)
+    if args.group is not None:
+        raise WannError("`group` names a column; a folder of images has none.", "group")
+    return _images(path, args, progress)
+
+
+def audit_data(args: argparse.Namespace, roots: Roots, progress: Progress | None) -> Audited:
+    """Audit a data set by its name."""
+    return _data(load(args.dataset, args.backbone, *roots), args, progress)
+
+
+def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    found = audit(
+        data, score=args.score, probe=not args.no_probe, search=args.search, progress=progress
+    )
+    return Audited(found, data.backbone, data)
+
+
+def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    chosen = columns.chosen(path, args)
+    table = read(path, chosen, progress=progress)
+    finite = np.isfinite(table.X).all(axis=1)
+    if not finite.all():
+        left = np.flatnonzero(~finite)
+        rows = ", ".join(str(row) for row in table.rows[left[:5]])
+        more = ", …" if len(left) > 5 else ""
+        _note(f"{len(left):,} rows hold NaN or infinity and are left out: {rows}{more}")
+    kept = np.flatnonzero(finite)
+    names = table.ids or table.images or [str(row) for row in table.rows]
+    groups = None
+    if args.group is not None:
+        read_groups = read_columns(path, [args.group])
+        if args.group not in read_groups:
+            raise WannError(f"`group` {args.group!r} is not a column of {path.name!r}.", "group")
+        values = np.asarray(read_groups[args.group], object)[table.rows][kept]
+        groups = [value or None for value in values]
+    y = table.y[kept]
+    found = audit_labels(
+        table.X[kept],
+        [None if label < 0 else table.class_names[label] for label in y.tolist()],
+        class_names=table.class_names,
+        ids=[names[row] for row in kept.tolist()],
+        groups=groups,
+        score=args.score,
+        probe=not args.no_probe,
+        progress=progress,
+    )
+    return Audited(found, "these embeddings")
+
+
+def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    """Embed the images, unless that was done before, and audit the database."""
+    place = path.resolve()
+    images = open_images(place.name, place.parent, download=False, progress=progress)
+    folder = database.folder(args.database_root, images.name, args.backbone)
+    if not (folder / "train.npz").is_file():
+        backbone = backbones.load_backbone(args.backbone, progress=progress)
+        _note(f"embedding {len(images):,} images by {args.backbone} -> {folder}")
+        made = embedding.embed(images, backbone, args.database_root, progress=progress)
+        for image in made.skipped[:5]:
+            _note(f"left out of {image.split}: {image.file} ({image.reason})")
+        if len(made.skipped) > 5:
+            _note(f"{len(made.skipped) - 5:,} more are left out")
+    else:
+        _note(f"embeddings of {folder} are taken; delete that folder to embed again")
+    return _data(load(images.name, args.backbone, args.database_root, place.parent), args, progress)
+
+
+@contextmanager
+def _saved_to_disk(path: Path) -> Iterator[Path]:
+    """A data set that `datasets` saved with `save_to_disk`, as one Parquet file."""
+    if (path / "dataset_dict.json").is_file():
+        folders = [one for one in sorted(path.iterdir()) if (one / "dataset_info.json").is_file()]
+    else:
+        folders = [path]
+    parts = []
+    for folder in folders:
+        for file in sorted(folder.glob("*.arrow")):
+            if file.stat().st_size > _ARROW_BYTES:
+                raise WannError(f"{file.name!r} must be at most 4 GiB.", "path")
+            try:
+                with pa.memory_map(str(file)) as source:
+                    part = pa.ipc.open_stream(source).read_all()
+            except (pa.ArrowException, OSError) as error:
+                raise WannError(
+                    f"{file.name!r} cannot be read as Arrow: {error}.", "path"
+                ) from error
+            if len(folders) > 1 and "split" not in part.column_names:
+                part = part.append_column("split", pa.array([folder.name] * len(part)))
+            parts.append(part)
+    if not parts:
+        raise WannError(f"{str(path)!r} holds no .arrow files of a saved data set.", "path")
+    with tempfile.TemporaryDirectory(prefix="wann-") as folder_name:
+        table = Path(folder_name) / f"{path.name}.parquet"
+        pq.write_table(pa.concat_tables(parts, promote_options="default"), table)
+        yield table
+
+
+def pictures(audited: Audited, side: int = 96) -> Callable[[int], bytes | None] | None:
+    """Return what draws a small JPEG of a row of the audit's table; None without images."""
+    data = audited.data
+    if data is None or data.images is None:
+        return None
+    table = audited.found.table
+    splits = table["split"].to_numpy()
+    position = np.empty(len(table), np.int64)
+    for name, split in data.splits.items():
+        position[splits == name] = np.flatnonzero(split.y >= 0)[: (splits == name).sum()]
+
+    def draw(row: int) -> bytes | None:
+        import io
+
+        try:
+            image: Any = data.image(splits[row], int(position[row]))
+        except (WannError, OSError):
+            return None  # an image that cannot be read has no picture, but its label is listed
+        if image is None:
+            return None
+        image.thumbnail((side, side))
+        file = io.BytesIO()
+        image.convert("RGB").save(file, "JPEG", quality=75)
+        return file.getvalue()
+
+    return draw
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)

@@ -1,0 +1,96 @@
+"""`wann compare`: several methods over noise ratios and seeds, as one table."""
+
+import argparse
+import itertools
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wann_core.cli import flags
+from wann_core.cli.terminal import terminal_progress
+from wann_core.embedding.backbones import DEFAULT as BACKBONE
+from wann_core.errors import WannError
+from wann_core.experiments.grid import grid
+from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.sweep import run_sweep
+from wann_core.methods import reduction
+from wann_core.noise import patterns
+from wann_core.results import table, text
+from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "compare",
+        help="accuracy of several methods over noise ratios and seeds",
+        description="Run every method under every noise ratio and seed, and print the mean "
+        "accuracies. Runs that are stored are not repeated.",
+        epilog="examples: wann compare --dataset digits --backbone pixels; wann compare --dataset "
+        "cifar10 --backbone mine --noise_pattern asym --noise_ratios 0 0.2 0.4 --out runs.csv",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    flags.add_data(add)
+    add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
+    add("--methods", nargs="+", default=list(BASELINES), help="as in kNN-11 ANN WANN ce logreg")
+    add("--noise_pattern", choices=patterns.PATTERNS[:4], default="sym", help="how labels err")
+    add("--noise_ratios", nargs="+", type=float, default=[0.0, 0.2, 0.4, 0.6], help="0 to 1")
+    add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of the noise")
+    add("--draw", choices=patterns.DRAWS, default="exact", help="published or exact noise draws")
+    add("--reduction", choices=reduction.REDUCTIONS, help="of the embeddings")
+    add("--kmin", type=int, default=11, help="lower bound of the adaptive k")
+    add("--kmax", type=int, default=51, help="upper bound of the adaptive k")
+    add("--out", metavar="TABLE.csv", help="write every run as a row")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Run the grid and print its table.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve, or no run could be made.
+    """
+    out = None if args.out is None else Path(args.out)
+    if out is not None and (out.suffix.lower() != ".csv" or not out.absolute().parent.is_dir()):
+        raise WannError(
+            f"`out` must be a .csv file in an existing folder, got {args.out!r}.", "out"
+        )
+    base = Scenario(
+        dataset=args.dataset,
+        backbone=args.backbone,
+        noise_pattern=args.noise_pattern,
+        draw=args.draw,
+        reduction=args.reduction,
+        k_min=args.kmin,
+        k_max=args.kmax,
+    )
+    asked = grid(base, "noise_ratio", args.noise_ratios, args.methods, args.seeds)
+    outcomes = list(
+        run_sweep(
+            asked,
+            flags.roots(args),
+            source="compare",
+            progress=terminal_progress(),
+            warn=lambda line: print(f"note: {line}", file=sys.stderr),
+        )
+    )
+    refused = [str(one.refused) for one in outcomes if one.refused is not None]
+    for sentence, same in itertools.groupby(sorted(refused)):
+        print(f"note: {len(list(same)):,} runs refused: {sentence}", file=sys.stderr)
+    runs = [one.record for one in outcomes if one.record]
+    if not runs:
+        raise WannError("no run could be made.")
+    if out is not None:
+        content = to_csv(pd.DataFrame(runs)).encode()
+        write_atomically(out, lambda file: file.write(content))
+    made = table.pivots(table.describe(runs).table, "method", "noise", "accuracy")
+    print(text.to_text(made, "Accuracy"))
+    if out is not None:
+        print(f"\n{len(runs):,} runs -> {out}")

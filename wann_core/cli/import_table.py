@@ -1,0 +1,63 @@
+"""`wann import`: a table of embeddings as a database that every command and page reads."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wann_core.cli import columns, flags
+from wann_core.cli.terminal import terminal_progress
+from wann_core.datasets.tables import SPLIT_RULES, import_table
+from wann_core.errors import WannError
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "import",
+        help="make a database of a table of embeddings",
+        description="Read an .npz, Parquet or CSV file of embeddings and labels, check it, and "
+        "write it as an embedding database.",
+        epilog="examples: wann import vectors.parquet --dataset mine; "
+        "wann import table.csv --dataset mine --label breed --rule column",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("table", help="the file")
+    add("--dataset", required=True, help="name of the new data set")
+    add("--backbone", default="table", help="name of what made the embeddings")
+    flags.add_roots(add)
+    columns.add_columns(parser)
+    add("--rule", choices=SPLIT_RULES, default="none", help="how rows become train and test")
+    add("--test_share", type=float, default=0.2, help="of the test rows where they are drawn")
+    add("--seed", type=int, default=0, help="of that draw")
+    add("--drop_bad", action="store_true", help="leave out rows that hold NaN or infinity")
+    add("--image_root", metavar="FOLDER", help="folder of the images that the table names")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the database and print where it is.
+
+    Raises
+    ------
+    WannError
+        If the file or a flag cannot serve; nothing has been written then.
+    """
+    path = Path(args.table)
+    if not path.is_file():
+        raise WannError(f"`table` must be a file, got {args.table!r}.", "table")
+    place = import_table(
+        path,
+        columns.chosen(path, args),
+        dataset=args.dataset,
+        backbone=args.backbone,
+        database_root=args.database_root,
+        split=args.rule,
+        test_share=args.test_share,
+        seed=args.seed,
+        drop_bad=args.drop_bad,
+        image_root=args.image_root,
+        progress=terminal_progress(),
+    )
+    print(f"{path.name} -> {place}; audit it: wann audit {place}")

@@ -1,0 +1,106 @@
+"""The command line: `wann COMMAND …`, the same as `python -m wann_core COMMAND …`."""
+
+import argparse
+import importlib
+import re
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from wann_core.errors import WannError
+from wann_core.version import __version__
+
+_ABOUT = "WANN Explorer: classify and audit data with noisy labels by weighted adaptive nearest neighbors."
+# Name, file, line of the overview. A command's file is imported when it is asked for: some of them
+# need seconds for that.
+_COMMANDS = (
+    ("app", "app", "open the dashboard in a browser"),
+    ("audit", "audit", "rank labels by how wrong they look: a folder, a table, a data set"),
+    ("compare", "compare", "accuracy of several methods over noise ratios and seeds"),
+    ("embed", "embed", "embed images by a timm model, or as bare pixels"),
+    ("import", "import_table", "make a database of a table of embeddings"),
+    ("knn", "knn", "classify test rows by kNN, ANN or WANN"),
+    ("predict", "predict", "label unlabeled rows or images"),
+    ("probe-test", "probe", "test a linear probe"),
+    ("probe-train", "probe", "train linear probes under robust losses"),
+    ("review-export", "review_export", "write the labels after review for other programs"),
+    ("review-import", "review_import", "take over verdicts that were given in other programs"),
+    ("sweep", "sweep", "run all scenarios of a plan and print their table"),
+)
+_EPILOG = "examples: wann app; wann audit photos/ --backbone pixels --out issues.csv"
+
+
+class Parser(argparse.ArgumentParser):
+    """Flags are taken with dashes or underscores; a mistake is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one sentence instead of the whole usage."""
+        self.exit(2, f"{self.prog}: {message}\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Spell flags as they were added: `--noise-ratio` for `--noise_ratio`."""
+        given = sys.argv[1:] if args is None else list(args)
+        return super().parse_known_args([self._spelled(one) for one in given], namespace)
+
+    def _spelled(self, argument: str) -> str:
+        name, equals, value = argument.partition("=")
+        if not name.startswith("--") or name in self._option_string_actions:
+            return argument
+        for other in (name[2:].replace("-", "_"), name[2:].replace("_", "-")):
+            if f"--{other}" in self._option_string_actions:
+                return f"--{other}{equals}{value}"
+        return argument
+
+    def flag_of(self, field: str) -> str | None:
+        """Return the flag that sets a field of the engine, as in '--kmin' of 'k_min'."""
+        for wanted in (field, field.replace("_", "")):
+            for flag, action in self._option_string_actions.items():
+                if action.dest == wanted and flag.startswith("--"):
+                    return flag
+        return None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Returns
+    -------
+    int
+        0; 1 where a command says so (`audit --fail-above`); 2 where the request cannot be served.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser = Parser(prog="wann", description=_ABOUT, epilog=_EPILOG)
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    asked = next((one for one in given if not one.startswith("-")), "")
+    added: set[str] = set()
+    for name, file, line in _COMMANDS:
+        if asked in [other for other, f, _ in _COMMANDS if f == file]:
+            if file not in added:
+                importlib.import_module(f"wann_core.cli.{file}").add_parser(commands)
+            added.add(file)
+        else:
+            commands.add_parser(name, help=line, add_help=False)
+    if not given:
+        parser.print_help(sys.stderr)
+        return 2
+    args = parser.parse_args(given)
+    try:
+        return int(args.run(args) or 0)
+    except (WannError, OSError) as error:
+        chosen = commands.choices[args.command]
+        print(f"{parser.prog} {args.command}: {_sentence(error, chosen)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _sentence(error: Exception, parser: Any) -> str:
+    """Say what is wrong in the words of the command: its flags instead of the engine's fields."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{str(error.filename)!r} cannot be read or written: {error.strerror}."
+
+    def flag(match: re.Match[str]) -> str:
+        return parser.flag_of(match.group(1)) or match.group(0)
+
+    return re.sub(r"`([a-z_]+)`", flag, str(error))
