@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 
 from tests.helpers.reference import write_small_database
-from wann_core.cli.main import main
+from wann_core.__main__ import main
 from wann_core.neighbors.graph import NeighborGraph
 
 # The same examples in every run, and no complaint about the first call of a kernel compiling it.

@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
         return None
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     """Run a command.
 
     Returns
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0; 1 where a command says so (`audit --fail-above`); 2 where the request cannot be served.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    parser = Parser(prog="wann", description=_ABOUT, epilog=_EPILOG)
+    parser = Parser(prog=prog, description=_ABOUT, epilog=_EPILOG)
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((one for one in given if not one.startswith("-")), "")

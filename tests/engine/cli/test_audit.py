@@ -76,10 +76,13 @@ def test_built_in_digits_need_no_files(command: Command, tmp_path: Path) -> None
 
 
 WRONG = {
-    "suffix": (["--out", "issues.txt"], "`out` must end in .csv or .parquet, got 'issues.txt'"),
-    "folder": (["--out", "nowhere/issues.csv"], "`out` must be a file in an existing folder"),
+    "suffix": (
+        ["--out", "issues.txt"],
+        "--out must end in .csv, .parquet or .html, got 'issues.txt'",
+    ),
+    "folder": (["--out", "nowhere/issues.csv"], "--out must be a file in an existing folder"),
     "score": (["--score", "best"], "--score: invalid choice: 'best'"),
-    "top": (["--top", "0"], "`top` must be a whole number of at least 1, got 0"),
+    "top": (["--top", "0"], "--top must be a whole number of at least 1, got 0"),
     "probe": (["--score", "probe", "--no_probe"], "cannot be had without a probe"),
     "data set": (["--dataset", "large"], "no embedding database of data set 'large'"),
 }

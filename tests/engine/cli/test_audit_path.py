@@ -15,8 +15,8 @@ from tests.conftest import CommandResult
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core import datasets
+from wann_core.__main__ import main
 from wann_core.cli.app import app_file
-from wann_core.cli.main import main
 
 Command = Callable[..., CommandResult]
 
@@ -151,7 +151,7 @@ def test_help_lists_every_command_and_two_examples(capsys: pytest.CaptureFixture
 
 def test_help_imports_no_engine() -> None:
     code = (
-        "import sys; from wann_core.cli.main import main\n"
+        "import sys; from wann_core.__main__ import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
         "heavy = {'numpy', 'pandas', 'sklearn', 'torch', 'faiss', 'numba'} & set(sys.modules)\n"
         "sys.exit(str(heavy) if heavy else 0)"

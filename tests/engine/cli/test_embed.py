@@ -212,7 +212,7 @@ def test_progress_is_drawn_on_a_terminal_only(flags: list[object], tmp_path: Pat
         "original = Pixels.embed\n"
         "def slow(self, batch): time.sleep(0.3); return original(self, batch)\n"
         "Pixels.embed = slow\n"
-        "from wann_core.cli.main import main; sys.exit(main(sys.argv[1:]))"
+        "from wann_core.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     arguments = [*map(str, flags), "--backbone", "pixels", "--batch_size", "4"]
     subprocess.run(

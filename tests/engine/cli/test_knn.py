@@ -304,22 +304,22 @@ WRONG = {
     "abbreviated flag": (["--see", "3"], "unrecognized arguments: --see 3"),
     "method": (["--method", "SVM"], "--method: invalid choice: 'SVM'"),
     "k text": (["--k", "many"], "--k: invalid int value: 'many'"),
-    "k": (["--k", "0"], "`k` must be a whole number"),
-    "kmin": (["--kmin", "0"], "`k_min` must be"),
-    "kmin above kmax": (["--kmin", "23", "--kmax", "21"], "`k_min` must be"),
-    "ratio": (["--noise_ratio", "1.5"], "`noise_ratio` must be a number between 0 and 1, got 1.5"),
-    "ratio nan": (["--noise_ratio", "nan"], "`noise_ratio` must be"),
+    "k": (["--k", "0"], "--k must be a whole number"),
+    "kmin": (["--kmin", "0"], "--kmin must be"),
+    "kmin above kmax": (["--kmin", "23", "--kmax", "21"], "--kmin must be"),
+    "ratio": (["--noise_ratio", "1.5"], "--noise_ratio must be a number between 0 and 1, got 1.5"),
+    "ratio nan": (["--noise_ratio", "nan"], "--noise_ratio must be"),
     "pattern": (["--noise_pattern", "pair"], "--noise_pattern: invalid choice"),
-    "subsamples": (["--num_subsamples", "0"], "`num_subsamples` must be"),
-    "too few": (["--num_subsamples", "3"], "`num_subsamples` = 3 of 400 rows"),
-    "too many": (["--num_subsamples", "401"], "`num_subsamples` = 401 of 400 rows"),
-    "imbalance": (["--imbalance_ratio", "2"], "`imbalance_ratio` must be"),
-    "imbalance 0": (["--imbalance_ratio", "0"], "`imbalance_ratio` must be above 0"),
-    "seed": (["--seed", "-1"], "`seed` must be"),
+    "subsamples": (["--num_subsamples", "0"], "--num_subsamples must be"),
+    "too few": (["--num_subsamples", "3"], "--num_subsamples = 3 of 400 rows"),
+    "too many": (["--num_subsamples", "401"], "--num_subsamples = 401 of 400 rows"),
+    "imbalance": (["--imbalance_ratio", "2"], "--imbalance_ratio must be"),
+    "imbalance 0": (["--imbalance_ratio", "0"], "--imbalance_ratio must be above 0"),
+    "seed": (["--seed", "-1"], "--seed must be"),
     "reduction": (["--dimensionality_reduction", "UMAP"], "invalid choice: 'UMAP'"),
     "data set": (["--dataset", "mnist"], "no embedding database of data set 'mnist'"),
     "backbone": (["--backbone", "huge"], "under backbone 'huge'"),
-    "data set outside": (["--dataset", "../small"], "`dataset` must be made of letters"),
+    "data set outside": (["--dataset", "../small"], "--dataset must be made of letters"),
     "digits": (["--dataset", "digits"], "has backbone 'pixels'"),
     "root": (["--database_root", "nowhere"], "does not exist"),
     "no matrix": (["--noise_pattern", "matrix"], "needs --transition_matrix"),
@@ -335,11 +335,11 @@ WRONG = {
         ["--predictions_csv", "{new}", "--train_csv", "{new}"],
         "must be different files",
     ),
-    "folder as file": (["--predictions_csv", "{folder}"], "`predictions_csv` must be the path of"),
-    "file as folder": (["--train_csv", "{T}/x.csv"], "`train_csv` must be the path of a file"),
+    "folder as file": (["--predictions_csv", "{folder}"], "--predictions_csv must be the path of"),
+    "file as folder": (["--train_csv", "{T}/x.csv"], "--train_csv must be the path of a file"),
     "log in a file": (["--output_root", "{T}"], "`log` must be the path of a file"),
     "name too long": (["--experiment_name", "x" * 300], "File name too long"),
-    "huge k": (["--k", "9" * 400], "`k` must be"),
+    "huge k": (["--k", "9" * 400], "--k must be"),
 }
 
 
@@ -378,7 +378,7 @@ def check_refusal(result: CommandResult, sentence: str) -> None:
         ("1,0,0,0\n0,1,0,0\n0,0,1,0\n0,0,0,0.9\n", "row 3 sums to 0.9"),
         ("1,0,0,0\n0,1,0,0\n0,0,1,0\n0,0,-1,2\n", "probabilities between 0 and 1"),
         ("1,0,0,0\n0,1,0,0\n0,0,1,0\n0,0,0,nan\n", "probabilities between 0 and 1"),
-        ("", "`transition_matrix` is empty"),
+        ("", "--transition_matrix is empty"),
     ],
 )
 def test_unusable_matrix_file_is_one_line_and_no_file(
@@ -501,7 +501,7 @@ def test_as_a_program_it_is_silent_but_for_its_line(base: list[str], tmp_path: P
 
 def test_as_a_program_it_refuses_with_status_2(base: list[str], tmp_path: Path) -> None:
     result = in_a_process(*base, "--k", "0")
-    check_refusal(CommandResult(result.returncode, result.stdout, result.stderr), "`k` must be")
+    check_refusal(CommandResult(result.returncode, result.stdout, result.stderr), "--k must be")
     assert not (tmp_path / "logs").exists()
 
 

@@ -94,7 +94,7 @@ def test_images_of_a_folder(command: Command, tmp_path: Path) -> None:
         ((), "has no unlabeled rows"),
         (("--input", "missing.csv"), "does not exist"),
         (("--images", "missing"), "does not exist"),
-        (("--kmin", "0"), "`k_min` must be"),
+        (("--kmin", "0"), "--kmin must be"),
     ],
 )
 def test_refusals_are_one_line_and_write_nothing(
@@ -112,4 +112,4 @@ def test_refusals_are_one_line_and_write_nothing(
 def test_result_needs_a_folder(command: Command, tmp_path: Path) -> None:
     result = command("predict", "--dataset", "digits", "--out", tmp_path / "no" / "labels.csv")
     assert result.status != 0
-    assert "`out` must be a file in an existing folder" in result.err
+    assert "--out must be a file in an existing folder" in result.err

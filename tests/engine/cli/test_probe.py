@@ -160,15 +160,15 @@ def test_parameters_can_be_replaced(command: Command, base: list[str], tmp_path:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--loss_function", "hinge"), "`loss_function` must be one of all, ce, fl,"),
+        (("--loss_function", "hinge"), "--loss_function must be one of all, ce, fl,"),
         (("--loss_function", "gce", "--loss_parameters", '{"p": 1}'), "has the parameters q, not"),
         (("--loss_function", "gce", "--loss_parameters", "0.5"), "must be a JSON object such as"),
         (("--loss_function", "all", "--loss_parameters", "{}"), "goes with a single"),
-        (("--learning_rate", "0"), "`learning_rate` must be"),
-        (("--num_subsamples", "350"), "`num_subsamples` of a linear probe must leave 100 of 400"),
+        (("--learning_rate", "0"), "--learning_rate must be"),
+        (("--num_subsamples", "350"), "--num_subsamples of a linear probe must leave 100 of 400"),
         (("--noise_pattern", "matrix"), "needs --transition_matrix"),
         (("--transition_matrix", "x.csv"), "goes with --noise_pattern matrix only"),
-        (("--device", "abacus"), "`device` 'abacus' cannot be used"),
+        (("--device", "abacus"), "--device 'abacus' cannot be used"),
         (("--dataset", "nowhere"), "no embedding database"),
     ],
 )
@@ -207,7 +207,7 @@ def test_test_refuses_a_checkpoint_made_for_something_else(
     moved = checkpoint(tmp_path)
     moved.parent.mkdir(parents=True)
     moved.write_bytes(path.read_bytes())
-    check_refusal(command("probe-test", *base, *NOISY), "with `noise_pattern` = None, not 'sym'")
+    check_refusal(command("probe-test", *base, *NOISY), "with --noise_pattern = None, not 'sym'")
     (X, labels), (X_test, y_test) = small_database().values()
     for split, array, y in (("train", X, labels), ("test", X_test, y_test)):
         np.savez(root / f"small/tiny/{split}.npz", embeddings=array[:, :12], labels=y)
