@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.data import database_jobs, embed, import_table, installed, predict
-from ui.jobs import jobs
+from ui.jobs import panel
 from ui.shell import settings
 from ui.shell.controls import linked
 
@@ -36,8 +36,8 @@ asked = None
 try:
     asked = _TASKS[task][1](folders)
 except OSError as error:
-    database_jobs.fail(error, {})
+    panel.show_error(error)
 except Exception as error:
-    jobs.show_internal_error(error, logged=False)
+    panel.show_internal_error(error, logged=False)
 with in_the_making:
     database_jobs.watch(folders, before, asked)

@@ -1,8 +1,11 @@
 """Linear probes under robust losses and logistic regression, beside the votes of neighbors."""
 
+from functools import partial
+
 import streamlit as st
 
-from ui.jobs import engine, jobs
+from ui.jobs import engine, jobs, panel
+from ui.jobs.plan import Plan
 from ui.measure import probe_results, probes
 from ui.shell import settings
 
@@ -41,19 +44,16 @@ with st.container():
     probes.tell(plan, chosen, job, ended)
 
 
-@st.fragment(run_every=1.0 if live else None)
-def training() -> None:
-    if live and job.state is jobs.State.RUNNING:
-        jobs.bar(job, "cancel_probes")
-    if live and (job.state is not jobs.State.RUNNING or len(outcome.records) > ended):
-        st.rerun()  # the whole page: its button, table and this clock depend on the job
-    probe_results.show_training(plan, outcome)
+def training(asked: Plan) -> None:
+    if job is not None and live:
+        panel.bar(job, "probes")
+    probe_results.show_training(asked, outcome)
 
 
-training()
+panel.follow(job, partial(training, plan), every=1.0, changed=lambda: len(outcome.records) > ended)
 if ended:
     votes = engine.reports(chosen, prepared, chosen.methods)
     probe_results.show_results(plan, outcome, votes, prepared)
     probe_results.show_fitted_last(outcome, prepared, plan)
 if job is not None and job.error is not None:
-    engine.fail(chosen, job.error)
+    panel.show_error(job.error, chosen.refuse)

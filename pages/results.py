@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.jobs import jobs
+from ui.jobs import panel
 from ui.results import compare, import_logs, results, views
 from ui.shell.controls import linked
 
@@ -31,4 +31,4 @@ results.tell(found, chosen, empty=view != "import")
 try:
     _VIEWS[view][1](chosen)
 except Exception as error:
-    jobs.show_internal_error(error, logged=False)
+    panel.show_internal_error(error, logged=False)

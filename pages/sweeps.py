@@ -1,8 +1,10 @@
 """Many runs at once: a plan by controls or from a file, its job, and where its results are."""
 
+from functools import partial
+
 import streamlit as st
 
-from ui.jobs import jobs
+from ui.jobs import jobs, panel
 from ui.measure import sweeps
 from ui.shell import navigation, settings
 
@@ -40,17 +42,7 @@ if not live:
     )
 
 
-@st.fragment(run_every=0.5 if live else None)
-def watch() -> None:
-    if job is None:
-        return
-    if job.state is jobs.State.RUNNING:
-        jobs.bar(job, "cancel_sweep")
-    elif live:
-        st.rerun()  # the whole page: its button and this clock depend on the job
-    sweeps.say(job)
-
-
-watch()
+if job is not None:
+    panel.follow(job, partial(sweeps.say, job))
 if job is not None or planned.stored:
     navigation.link("results", "See the results", ":material/table_chart:")

@@ -15,9 +15,10 @@ from streamlit.testing.v1 import AppTest
 from tests.helpers import apps
 from tests.helpers.apps import labels, plain, ready
 from tests.helpers.roots import ROOT
+from ui.jobs.plan import REDUCTION, Plan
 from ui.measure import dimension_charts
 from ui.measure.dimension_results import in_words, table_of
-from ui.measure.dimensions import Plan
+from ui.measure.dimensions import records_of
 from ui.shell import theme
 from wann_core import Scenario
 from wann_core.experiments import grid
@@ -150,7 +151,14 @@ def test_error_of_the_rows_stands_beside_its_control() -> None:
 
 
 def records() -> tuple[Plan, pd.DataFrame]:
-    plan = Plan(Scenario(), 640, ((None, (None,)), ("PCA", (6, 64, 128))), ("ANN", "WANN"), (1, 2))
+    plan = Plan(
+        Scenario(),
+        ("ANN", "WANN"),
+        (1, 2),
+        REDUCTION,
+        ((None, (None,)), ("PCA", (6, 64, 128))),
+        columns=640,
+    )
     rows = [
         {
             "reduction": name,
@@ -168,7 +176,7 @@ def records() -> tuple[Plan, pd.DataFrame]:
         for seed in (1, 2)
         for method in ("WANN", "ANN")
     ]
-    return plan, plan.records(rows)
+    return plan, records_of(plan, rows)
 
 
 def test_records_are_in_the_plans_order() -> None:

@@ -16,9 +16,9 @@ from tests.helpers import apps
 from tests.helpers.apps import labels, press, ready
 from tests.helpers.roots import ROOT
 from ui.jobs import jobs
+from ui.jobs.plan import Plan
 from ui.measure import probes
-from ui.measure.probe_results import Outcome, Plan, _epochs, _text
-from ui.shell.settings import Folders
+from ui.measure.probe_results import Outcome, _epochs, _text
 from wann_core import Scenario
 from wann_core.datasets import Split, database
 from wann_core.experiments.sweep import run_sweep
@@ -119,15 +119,16 @@ def test_one_training_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 
     monkeypatch.setattr("wann_core.experiments.probe_runs.run_trained", endless)
     plan = Plan(Scenario(), ("ce", "logreg"))
-    folders: Any = Folders(Roots(tmp_path / "db", tmp_path / "data"))
-    probes.start(plan, folders)
-    job = probes.find(plan, folders)
+    roots = Roots(tmp_path / "db", tmp_path / "data")
+    settings: Any = SimpleNamespace(roots=roots, fingerprint=())
+    probes.start(plan, settings)
+    job = probes.find(plan, settings)
     assert job is not None
-    probes.start(plan, folders, fresh=True)
-    assert probes.find(plan, folders) is job
+    probes.start(plan, settings, fresh=True)
+    assert probes.find(plan, settings) is job
     # The k of kNN is nothing that these methods know of.
-    assert probes.find(Plan(Scenario().with_method("kNN-21"), plan.methods), folders) is job
-    assert probes.find(Plan(Scenario(seed=7), plan.methods), folders) is None
+    assert probes.find(Plan(Scenario().with_method("kNN-21"), plan.methods), settings) is job
+    assert probes.find(Plan(Scenario(seed=7), plan.methods), settings) is None
     job.cancel()
     assert job.wait(60)
     assert job.state is jobs.State.CANCELLED

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.jobs import jobs
+from ui.jobs import jobs, panel
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
 from ui.shell.settings import Folders
@@ -134,16 +134,15 @@ def import_table(request: Import, table: tables.Table, folders: Folders) -> None
 
 
 def _start(request: Request, folders: Folders, work: Callable[[jobs.Job], Made]) -> None:
-    found = find(request, folders)
-    if found is not None and found.state is jobs.State.RUNNING:
-        return
     # A refusal has served its turn once the same person asks again.
     last = st.session_state.get("_last_asked")
     before = jobs.registry().find(last) if last else None
     if before is not None and isinstance(before.error, WannError):
         jobs.registry().forget(last)
     key = st.session_state["_last_asked"] = _key(request, folders)
-    jobs.registry().restart(key, work, request)
+    doing = "Importing" if isinstance(request, Import) else "Embedding"
+    title = f"{doing} {request.dataset} by {request.backbone}"
+    jobs.registry().restart(key, work, request, title)
 
 
 def _key(request: Request, folders: Folders) -> tuple[str, str, str, str]:
@@ -156,11 +155,20 @@ def find(request: Request, folders: Folders) -> jobs.Job | None:
     return jobs.registry().find(_key(request, folders))
 
 
-def refused(request: Request, folders: Folders, places: Mapping[str, DeltaGenerator]) -> None:
-    """Show beside its control why exactly this request was refused, if it was."""
-    job = find(request, folders)
-    if job is not None and job.about == request and isinstance(job.error, WannError):
+def show(request: Request, folders: Folders, places: Mapping[str, DeltaGenerator]) -> None:
+    """Draw what has become of a request below its button, also after a reload of the page."""
+    key, job = _key(request, folders), find(request, folders)
+    if job is None:
+        return
+
+    if job.about == request and isinstance(job.error, WannError) and job.error.field in places:
         refuse(job.error, places)
+        return
+
+    def draw() -> None:
+        _show_job(key, job)
+
+    panel.follow(job, draw)
 
 
 States = dict[tuple[str, ...], jobs.State]
@@ -177,7 +185,7 @@ def _found(folders: Folders) -> list[tuple[tuple[str, ...], jobs.Job]]:
 
 
 def watch(folders: Folders, before: States, shown: Request | None) -> None:
-    """Every database that is being made or has been, whichever tab has asked for it.
+    """Every other database that is being made or has been, whichever tab has asked for it.
 
     Parameters
     ----------
@@ -185,45 +193,51 @@ def watch(folders: Folders, before: States, shown: Request | None) -> None:
     before : dict
         `states` as the rest of the page has seen them; it is drawn again when they change.
     shown : Request or None
-        What the page asks for below: the reason it was refused stands there, not here.
+        What the page asks for below: what has become of it stands there, not here.
     """
+    beside = None if shown is None else _key(shown, folders)
 
     @st.fragment(run_every=0.5 if jobs.State.RUNNING in before.values() else None)
     def draw() -> None:
         if states(folders) != before:
             st.rerun()
         for key, job in reversed(_found(folders)):
-            if not (isinstance(job.error, WannError) and job.about == shown):
+            if key != beside:
                 _show_job(key, job)
 
     draw()
 
 
-def estimate(request: Embedding) -> None:
-    """Start to measure on a few images how long it will take."""
+def estimating(
+    request: Embedding, places: Mapping[str, DeltaGenerator]
+) -> panel.Panel[tuple[int, float]]:
+    """The job that measures on a few images how long a request will take."""
 
     def work(job: jobs.Job) -> tuple[int, float]:
         images = request.open(job.progress)
         backbone = request.load(job.progress)
-        job.progress(0, 1, "embedding a few images")
         return len(images), embedding.estimate(images, backbone)
 
-    jobs.registry().restart(("estimate", request), work)
+    return panel.Panel(
+        "estimate",
+        ("estimate", request),
+        work,
+        f"Estimating the time for {request.dataset}",
+        cancelled="The estimate was cancelled.",
+        again="",
+        refuse=lambda error: refuse(error, places),
+    )
 
 
-def show_estimate(request: Embedding, places: Mapping[str, DeltaGenerator]) -> None:
+def show_estimate(measured: panel.Panel[tuple[int, float]]) -> None:
     """How long it will take, once that is measured."""
-    job = jobs.registry().find(("estimate", request))
-    if job is None or not jobs.finished(job, "cancel_estimate"):
-        return
-    if job.state is jobs.State.DONE:
-        images, rate = job.result
+    answer = measured.answer()
+    if answer is not None:
+        images, rate = answer
         told_rate = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
         st.caption(
             f"{images:,} images at about {told_rate} a second: {jobs.duration(images / rate)}."
         )
-    elif job.error is not None:
-        fail(job.error, places)
 
 
 def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
@@ -234,7 +248,7 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
     if job.state is jobs.State.RUNNING:
         with st.container(border=True):
             st.markdown(f"{'Importing' if imported else 'Embedding'} {what}")
-            jobs.bar(job, f"cancel_{name}")
+            panel.bar(job, name)
         return
     done = job.state is jobs.State.DONE
     text, *buttons = st.columns([7, 2, 1.4] if done else [8.6, 1.4], vertical_alignment="center")
@@ -252,7 +266,13 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
 
 
 def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
-    if job.state is jobs.State.DONE:
+    kept = "Nothing was written." if imported else "Press Embed again to go on from there."
+
+    def tell(error: WannError) -> None:
+        text = theme.plain(describe_error(error, _LABELS))
+        st.error(f"{what}: {text}", icon=":material/error:")
+
+    if panel.outcome(job, what, f"{what} was cancelled. {kept}", tell):
         made: Made = job.result
         took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
         rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())
@@ -261,15 +281,6 @@ def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
             f"{made.columns:,} dimensions{took}.",
             icon=":material/check_circle:",
         )
-    elif job.state is jobs.State.CANCELLED:
-        kept = "Nothing was written." if imported else "Press Embed again to go on from there."
-        st.info(f"{what} was cancelled. {kept}", icon=":material/pause_circle:")
-    elif isinstance(job.error, WannError):
-        st.error(
-            f"{what}: {theme.plain(describe_error(job.error, _LABELS))}", icon=":material/error:"
-        )
-    elif job.error is not None:
-        fail(job.error, {})
 
 
 def _skipped(made: Made) -> None:
@@ -287,13 +298,3 @@ def refuse(error: WannError, places: Mapping[str, Any]) -> None:
     """Show an error beside its control."""
     show = places[error.field].error if error.field in places else st.error
     show(theme.plain(describe_error(error, _LABELS)), icon=":material/error:")
-
-
-def fail(error: Exception, places: Mapping[str, Any]) -> None:
-    """Show what ended a job: a request that cannot be served, a disk, or our own mistake."""
-    if isinstance(error, WannError):
-        refuse(error, places)
-    elif isinstance(error, OSError):
-        st.error(theme.plain(f"{error.strerror}: {error.filename}."), icon=":material/error:")
-    else:
-        jobs.show_internal_error(error)

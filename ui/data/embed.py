@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui.data import database_jobs, zip_upload
 from ui.data.database_jobs import Embedding, refuse
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
 from ui.shell import navigation, theme
 from ui.shell.controls import typed_path
@@ -73,13 +74,15 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
     job = database_jobs.find(request, folders)
     busy = job is not None and job.state is jobs.State.RUNNING
     if made is not None and made.state == "ready":
+        database_jobs.show(request, folders, places)
         st.info(
             "These images are embedded by this backbone already. To embed them anew, delete that "
             "database first, under “Installed data”.",
             icon=":material/check:",
         )
-        navigation.link_to_overview(request.dataset, request.backbone)
-        navigation.link_to_audit(request.dataset, request.backbone)
+        if job is None:
+            navigation.link_to_overview(request.dataset, request.backbone)
+            navigation.link_to_audit(request.dataset, request.backbone)
         return
     with st.container(horizontal=True):
         st.button(
@@ -89,14 +92,15 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             on_click=database_jobs.embed,
             args=(request, folders),
         )
-        st.button("Estimate the time", on_click=database_jobs.estimate, args=(request,))
+        measured = database_jobs.estimating(request, places)
+        st.button("Estimate the time", on_click=measured.start, disabled=busy or measured.busy)
+    database_jobs.show(request, folders, places)
     if made is not None and made.state == "unfinished":
         st.caption(
             f"An earlier attempt has embedded {sum(made.rows.values()):,} of the images; Embed "
             "goes on from there."
         )
-    database_jobs.show_estimate(request, places)
-    database_jobs.refused(request, folders, places)
+    database_jobs.show_estimate(measured)
 
 
 def _known(folders: Folders) -> Images | None:
@@ -172,20 +176,19 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
         return image_folder.open_images(root, root.name, split=split)
 
     key = ("look", root, split)
-    job = jobs.registry().start(key, work)
-    if not jobs.finished(job, "cancel_look"):
-        return None
-    if job.error is not None or job.result is None:
-        # Asked again at the next run: somebody may have put it right meanwhile.
-        jobs.registry().forget(key)
-        if job.error is not None:
-            database_jobs.fail(job.error, places)
-        return None
-    images: ImageDataset = job.result
-    _preview(images)
-    st.button(
-        "Rescan folder", icon=":material/refresh:", on_click=jobs.registry().forget, args=(key,)
+    looking = Panel(
+        "look",
+        key,
+        work,
+        f"Looking into {root.name}",
+        cancelled="Looking into the folder was cancelled.",
+        refuse=lambda error: refuse(error, places),
     )
+    looking.begin()
+    images = looking.answer()
+    if images is not None:
+        _preview(images)
+        st.button("Rescan folder", icon=":material/refresh:", on_click=looking.forget)
     return images
 
 

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from ui.data import database_jobs
 from ui.data.database_jobs import Import, refuse
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.shell import theme, uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
@@ -89,19 +90,17 @@ def _read(
         job.progress(0, 1, "checking the table")
         return table, tables.problems(table)
 
-    job = jobs.registry().start(key, work)
-    if not jobs.finished(job, "cancel_table"):
-        return None
-    if job.state is jobs.State.CANCELLED:
-        st.info("Reading was cancelled.", icon=":material/cancel:")
-        st.button("Read again", on_click=jobs.registry().forget, args=(key,))
-        return None
-    if job.error is not None:
-        jobs.registry().forget(key)
-        database_jobs.fail(job.error, places)
-        return None
-    found: Found = job.result
-    return found
+    reading = Panel(
+        "table",
+        key,
+        work,
+        f"Reading {file.name}",
+        cancelled="Reading was cancelled.",
+        again="Read again",
+        refuse=lambda error: refuse(error, places),
+    )
+    reading.begin()
+    return reading.answer()
 
 
 def _columns_table(info: tables.TableInfo) -> None:
@@ -234,7 +233,7 @@ def _finish(
     st.button(
         "Import", type="primary", disabled=busy, on_click=_start, args=(request, table, folders)
     )
-    database_jobs.refused(request, folders, places)
+    database_jobs.show(request, folders, places)
     return request
 
 

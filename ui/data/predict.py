@@ -9,6 +9,7 @@ from ui.charts import charts
 from ui.data import database_jobs
 from ui.data.import_table import FORMATS
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.shell import uploads
 from ui.shell.settings import Folders
 from wann_core import datasets
@@ -76,20 +77,19 @@ def show(folders: Folders) -> None:
         about = pd.DataFrame({"row": numbers, "name": names or [""] * len(numbers)})
         return pd.concat([about, found], axis=1)
 
-    def start() -> None:
-        jobs.registry().restart(key, work)
-
-    job = jobs.registry().find(key)
-    top = st.container()
-    ended = job is not None and jobs.finished(job, "cancel_predict")
-    top.button(
-        "Label them",
-        type="primary",
-        on_click=start,
-        disabled=job is not None and not ended,
+    labeling = Panel(
+        "predict",
+        key,
+        work,
+        f"Labeling rows by {pair[0]}",
+        cancelled="Labeling was cancelled.",
+        again="",
+        refuse=lambda error: database_jobs.refuse(error, places),
     )
-    if job is not None and ended:
-        _show(job, scenario, places)
+    st.button("Label them", type="primary", on_click=labeling.start, disabled=labeling.busy)
+    found = labeling.answer()
+    if found is not None:
+        _show(found, scenario)
 
 
 def _pairs(folders: Folders) -> list[tuple[str, str]]:
@@ -119,14 +119,7 @@ def _rows(
     return rows.ids, rows.names, rows.X
 
 
-def _show(job: jobs.Job, scenario: Scenario, places: dict[str, Any]) -> None:
-    if job.state is jobs.State.CANCELLED:
-        st.info("Labeling was cancelled.", icon=":material/cancel:")
-        return
-    if job.error is not None:
-        database_jobs.fail(job.error, places)
-        return
-    found: pd.DataFrame = job.result
+def _show(found: pd.DataFrame, scenario: Scenario) -> None:
     shown = found.head(_SHOWN)
     if not shown["name"].any():
         shown = shown.drop(columns="name")

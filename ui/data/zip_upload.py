@@ -6,9 +6,9 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.data import database_jobs
 from ui.data.database_jobs import refuse
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.shell import uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database
@@ -40,35 +40,36 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     except WannError as error:
         refuse(error, places)
         return
-    key = ("unzip", place, file.token)
-    job = jobs.registry().find(key)
-    if job is None:
-        st.button("Unpack", type="primary", on_click=_unpack, args=(file, place, key))
-        return
-    if not jobs.finished(job, "cancel_unzip"):
-        return
-    if job.state is jobs.State.DONE:
+
+    def work(job: jobs.Job) -> archive.Report:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        return archive.unpack_images(file.path, place, progress=job.progress)
+
+    unpacking = Panel(
+        "unzip",
+        ("unzip", place, file.token),
+        work,
+        f"Unpacking {file.name}",
+        cancelled="Unpacking was cancelled; nothing is left of it.",
+        again="",
+        refuse=lambda error: refuse(error, places),
+    )
+
+    def unpack() -> None:
+        unpacking.start()
+        st.session_state["_unzipping"] = unpacking.key
+
+    label = "Unpack" if unpacking.job is None else "Unpack again"
+    if not unpacking.busy and (unpacking.job is None or unpacking.job.state is not jobs.State.DONE):
+        st.button(label, type="primary", on_click=unpack)
+    if unpacking.answer() is not None:
         st.rerun()  # to the folder
-    if job.error is not None:
-        database_jobs.fail(job.error, places)
-    else:
-        st.info("Unpacking was cancelled; nothing is left of it.", icon=":material/cancel:")
-    st.button("Unpack again", on_click=_unpack, args=(file, place, key))
 
 
 def _place(folders: Folders, name: str) -> Path:
     if name in catalog.ENTRIES:
         raise WannError(f"{name!r} is the name of a known data set; choose another.", "dataset")
     return database.folder(folders.roots.data, name, "images").parent
-
-
-def _unpack(file: uploads.File, place: Path, key: tuple[str, Path, str]) -> None:
-    def work(job: jobs.Job) -> archive.Report:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        return archive.unpack_images(file.path, place, progress=job.progress)
-
-    jobs.registry().restart(key, work)
-    st.session_state["_unzipping"] = key
 
 
 def take_unpacked() -> None:

@@ -14,7 +14,6 @@ from ui.shell import sentences, theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core.experiments.prepared import PreparedData
-from wann_core.experiments.run import prepare
 from wann_core.explore import reliability
 from wann_core.explore.detection import Detection, detection
 
@@ -40,7 +39,7 @@ def find_flips(chosen: Settings, prepared: PreparedData) -> None:
         return detection(prepared)
 
     key = ("detection", prepared.scenario.labeling(), prepared.k_bounds)
-    found = engine.in_background(chosen, key, work)
+    found = engine.in_background(chosen, key, work, "Scoring the labels")
     if found is None:
         return
     with st.container(key="stacking_curves"):
@@ -161,7 +160,8 @@ def of_ratios(chosen: Settings, prepared: PreparedData) -> None:
         mark=scenario.noise_ratio,
     )
     ratio = scenario.noise_ratio if column is None else column
-    there = prepare(dataclasses.replace(scenario, noise_ratio=ratio), chosen.roots)
+    # Beside the sidebar's own, this is prepared in the background, too.
+    there = engine.prepared(chosen, dataclasses.replace(scenario, noise_ratio=ratio))
     rows = reliability.of_kind(there, kind)
     if row is not None:
         rows = rows & (there.labels == row)
@@ -185,7 +185,9 @@ def _sweep(chosen: Settings, prepared: PreparedData) -> pd.DataFrame | None:
     ):
         return None
     every = dataclasses.replace(scenario.labeling(), noise_ratio=0.0)
-    return engine.in_background(chosen, ("by ratio", every, prepared.k_bounds), work)
+    return engine.in_background(
+        chosen, ("by ratio", every, prepared.k_bounds), work, "Measuring reliability by noise ratio"
+    )
 
 
 def _heatmap(

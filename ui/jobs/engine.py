@@ -1,82 +1,106 @@
 """Engine calls as the pages need them: in the background, with errors beside their control."""
 
+import dataclasses
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.shell.settings import Settings
 from wann_core import datasets
-from wann_core.errors import WannError
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.run import classify, prepare
-from wann_core.experiments.scenario import graph_neighbors
+from wann_core.experiments.scenario import Scenario, graph_neighbors
 
 T = TypeVar("T")
 
 
 def dataset(settings: Settings) -> datasets.Dataset:
-    """The scenario's data set, read in the background."""
+    """The scenario's data set, read in the background; the page ends here until it is there."""
     place = (settings.scenario.dataset, settings.scenario.backbone)
-    key = ("load", *place, _source(settings))
-    registry = jobs.registry()
 
-    def work(job: jobs.Job) -> None:
+    def work(job: jobs.Job) -> datasets.Dataset:
         job.progress(0, 1, "reading the data set")
-        datasets.load(*place, *settings.roots)
+        return datasets.load(*place, *settings.roots)
 
-    job = registry.start(key, work)
-    if not jobs.finished(job, "cancel_load"):
-        st.stop()
-    registry.forget(key)  # the engine's own bounded cache holds it
-    if job.error is not None:
-        fail(settings, job.error)
-    return datasets.load(*place, *settings.roots)
+    key = ("load", *place, settings.fingerprint)
+    return _needed(
+        Panel("load", key, work, f"Reading {_name(settings.scenario)}", refuse=settings.refuse)
+    )
 
 
-def _source(settings: Settings) -> tuple[tuple[str, int, int], ...]:
-    scenario = settings.scenario
-    try:
-        return datasets.fingerprint(scenario.dataset, scenario.backbone, *settings.roots)
-    except WannError as error:
-        settings.refuse(error)
-    except OSError as error:
-        settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
-
-
-def prepared(settings: Settings) -> PreparedData:
-    """The scenario's rows, labels and neighbors.
+def prepared(settings: Settings, scenario: Scenario | None = None) -> PreparedData:
+    """Rows, labels and neighbors of the sidebar's scenario, or of another one on the same data.
 
     What takes longer runs as a job: the page shows progress and Cancel, ends here, and runs again
-    when the job is done.
+    when the job is done. The neighbors are a job of their own, which outlives a change of noise,
+    method or k; a change that asks for other neighbors cancels it.
     """
-    scenario, roots = settings.scenario, settings.roots
-    key = ("prepare", _source(settings), scenario.labeling(), graph_neighbors(scenario))
-    registry = jobs.registry()
+    chosen = settings.scenario if scenario is None else scenario
+    name = "prepare" if scenario is None else "prepare_other"
+    by_labels = chosen.reduction in ("LDA", "fLDA")
+    rows = chosen.labeling() if by_labels else chosen.geometry()
+    _needed(_preparation(settings, rows, graph_neighbors(chosen), f"{name}_rows", _there), _HINT)
+    panel = _preparation(settings, chosen.labeling(), graph_neighbors(chosen), name, _itself)
+    made = dataclasses.replace(_needed(panel, _HINT), scenario=chosen)
+    # The engine's own bounded caches hold it.
+    panel.forget()
+    return made
 
-    def work(job: jobs.Job) -> None:
-        made = prepare(scenario, roots, progress=job.progress)
+
+_HINT = (
+    "Neighbors are searched once; later changes of noise, method or k only vote again. The first "
+    "time after installation the program is also compiled, which may take half a minute."
+)
+
+
+def _there(made: PreparedData) -> bool:
+    """The neighbors lie in the engine's cache, which is bounded: the job must not hold them."""
+    return True
+
+
+def _itself(made: PreparedData) -> PreparedData:
+    return made
+
+
+def _preparation(
+    settings: Settings,
+    scenario: Scenario,
+    graph_k: int,
+    name: str,
+    answer: Callable[[PreparedData], T],
+) -> Panel[T]:
+    def work(job: jobs.Job) -> T:
+        made = prepare(scenario, settings.roots, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = made.dataset.images
+        return answer(made)
 
-    job = registry.start(key, work)
-    if not jobs.finished(job, "cancel_prepare"):
-        st.caption(
-            "Neighbors are searched once; later changes of noise, method or k only vote again. "
-            "The first time after installation the program is also compiled, which may take half "
-            "a minute."
-        )
+    return Panel(
+        name,
+        ("prepare" if answer is _itself else "rows", settings.fingerprint, scenario, graph_k),
+        work,
+        f"Preparing {_name(scenario)}",
+        cancelled="The preparation of this scenario was cancelled.",
+        refuse=settings.refuse,
+    )
+
+
+def _needed(panel: Panel[T], hint: str = "") -> T:
+    """What a job has made; the page ends here until it has."""
+    panel.begin()
+    made = panel.answer()
+    if made is None:
+        if hint and panel.busy:
+            st.caption(hint)
         st.stop()
-    if job.state is jobs.State.CANCELLED:
-        st.info("The preparation of this scenario was cancelled.", icon=":material/cancel:")
-        st.button("Start again", on_click=registry.forget, args=(key,))
-        st.stop()
-    # The engine's own bounded cache holds the result; the job must not keep it alive.
-    registry.forget(key)
-    if job.error is not None:
-        fail(settings, job.error)
-    return prepare(scenario, roots)
+    return made
+
+
+def _name(scenario: Scenario) -> str:
+    return f"{scenario.dataset} / {scenario.backbone}"
 
 
 def reports(settings: Settings, prepared: PreparedData, methods: tuple[str, ...]) -> list[Report]:
@@ -85,7 +109,7 @@ def reports(settings: Settings, prepared: PreparedData, methods: tuple[str, ...]
 
 
 def in_background(
-    settings: Settings, key: tuple[Any, ...], work: Callable[[jobs.Job], T]
+    settings: Settings, key: tuple[Any, ...], work: Callable[[jobs.Job], T], title: str
 ) -> T | None:
     """What a job answers; None, and its progress or a button to start it again, until it has.
 
@@ -95,27 +119,15 @@ def in_background(
     key : tuple
         Names the job: a word for its kind, then what the answer depends on beside the data.
     work : callable
+    title : str
+        What it does, for the list of running jobs.
     """
-    scenario, registry = settings.scenario, jobs.registry()
-    source = datasets.fingerprint(scenario.dataset, scenario.backbone, *settings.roots)
-    key, cancel = (key[0], source, *key[1:]), f"cancel_{key[0]}"
-    job = registry.start(key, work)
-    if not jobs.finished(job, cancel):
-        return None
-    if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled.", icon=":material/cancel:")
-        st.button("Start again", key=f"again_{key[0]}", on_click=registry.forget, args=(key,))
-        return None
-    if job.error is not None:
-        registry.forget(key)
-        fail(settings, job.error)
-    answer: T = job.result
-    return answer
-
-
-def fail(settings: Settings, error: Exception) -> NoReturn:
-    """Show an error and end the page: a request that cannot be served beside its control."""
-    if isinstance(error, WannError):
-        settings.refuse(error)
-    jobs.show_internal_error(error)
-    st.stop()
+    panel = Panel(
+        key[0].replace(" ", "_"),
+        (key[0], settings.fingerprint, *key[1:]),
+        work,
+        title,
+        refuse=settings.refuse,
+    )
+    panel.begin()
+    return panel.answer()

@@ -1,7 +1,7 @@
-"""Long work in the background: started once, watched and cancelled from any tab.
+"""Long work in the background: started once, found again from any tab, cancelled for good.
 
 A worker thread never calls Streamlit. It reports through `Job.progress`, which raises `Cancelled`
-once somebody has asked the job to stop; the pages draw what the job holds.
+once somebody has asked the job to stop; `ui.jobs.panel` draws what the job holds.
 """
 
 import logging
@@ -13,15 +13,17 @@ from enum import Enum
 from typing import Any
 
 import streamlit as st
+from streamlit import runtime
 
 from wann_core.errors import WannError
 
 _KEPT = 32  # finished jobs, so that a reload finds them
 # Those whose results may be large, as the first word of their key: few are kept, and not for long.
-_LARGE = ("table", "look", "predict", "audit")
+_LARGE = ("table", "look", "predict", "audit", "prepare", "load")
 _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
-_AT_ONCE = 0.8  # seconds that a page waits before it shows a progress bar
+_CANCEL_SECONDS = 0.8  # that the page waits for a cancelled job to end
+_POLL_SECONDS = 0.2
 
 
 class Cancelled(Exception):
@@ -46,20 +48,39 @@ class Job:
         Called as `work(job)`; what it returns becomes `result`.
     about : object, optional
         What was asked, or where the work writes, for the page that shows the answer.
+    title : str, optional
+        What it does, for the list of running jobs.
+    after : Job, optional
+        A job under the same key that was asked to stop: this one begins when that has ended.
 
     Attributes
     ----------
     about : object
+    title : str
     state : State
+    dropped : bool
+        Whether nobody asks for it any more, so that its key is free for another.
+    waiting : set of str
+        Sessions whose page waits for it.
     result : object
     error : Exception or None
     partial : list
         Results so far; the worker appends, pages read.
     """
 
-    def __init__(self, work: Callable[["Job"], Any], about: Any = None) -> None:
+    def __init__(
+        self,
+        work: Callable[["Job"], Any],
+        about: Any = None,
+        title: str = "",
+        after: "Job | None" = None,
+    ) -> None:
         self.about = about
+        self.title = title
         self.state = State.RUNNING
+        self.dropped = False
+        self.waiting: set[str] = set()
+        self._after = after
         self.result: Any = None
         self.error: Exception | None = None
         self.partial: list[Any] = []
@@ -74,6 +95,9 @@ class Job:
 
     def _run(self, work: Callable[["Job"], Any]) -> None:
         try:
+            while self._after is not None and not self._after.gone(_POLL_SECONDS):
+                self.progress(0, 1, "waiting for the cancelled attempt to end")
+            self._after = None
             self.result = work(self)
             self.state = State.DONE
         except Cancelled:
@@ -105,11 +129,30 @@ class Job:
     def cancel(self) -> None:
         """Ask the job to stop at its next report, and give it a moment to do so."""
         self._stop.set()
-        self.wait(0.8)
+        self.wait(_CANCEL_SECONDS)
+
+    def drop(self) -> None:
+        """Ask the job to stop and give up its key, without a wait."""
+        self.dropped = True
+        self._stop.set()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._stop.is_set()
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was started."""
+        return time.monotonic() - self._started
 
     def wait(self, seconds: float) -> bool:
         """Wait for the end; whether it came."""
         return self._finished.wait(seconds)
+
+    def gone(self, seconds: float = 0) -> bool:
+        """Wait for the end of this job and of those it was to follow; whether it came."""
+        return self.wait(seconds) and (self._after is None or self._after.gone())
 
     def status(self) -> tuple[float, str]:
         """Share done (0 to 1) and a line for the progress bar, with the time left."""
@@ -120,7 +163,8 @@ class Job:
         text = text[:1].upper() + text[1:]
         since, first = self._phase
         if done <= first:
-            return share, f"{text} …"
+            waited = f", {duration(self.age)} so far" if self.age >= 2 else ""
+            return share, f"{text} …{waited}"
         left = (time.monotonic() - since) * (total - done) / (done - first)
         return share, f"{text}, about {duration(left)} left"
 
@@ -140,25 +184,35 @@ class Registry:
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         self._lock = threading.Lock()
 
-    def start(self, key: Hashable, work: Callable[[Job], Any], about: Any = None) -> Job:
+    def start(
+        self, key: Hashable, work: Callable[[Job], Any], about: Any = None, title: str = ""
+    ) -> Job:
         """The job under `key`, started if there is none."""
         with self._lock:
-            if key not in self._jobs:
-                self._jobs[key] = Job(work, about)
-            self._jobs.move_to_end(key)
-            self._jobs[key].used = time.monotonic()
-            self._tidy()
-            return self._jobs[key]
+            job = self._known(key)
+            if job is None:
+                self._jobs[key] = job = Job(work, about, title, after=self._ending(key))
+            self._touch(key, job)
+            return job
 
-    def restart(self, key: Hashable, work: Callable[[Job], Any], about: Any = None) -> Job:
-        """A new job under `key`, whatever became of an earlier one."""
-        self.forget(key)
-        return self.start(key, work, about)
+    def restart(
+        self, key: Hashable, work: Callable[[Job], Any], about: Any = None, title: str = ""
+    ) -> Job:
+        """A new job under `key` in the place of one that has ended; one that runs goes on.
+
+        One that was asked to stop and has not yet done so ends first.
+        """
+        with self._lock:
+            job = self._known(key)
+            if job is None or job.state is not State.RUNNING or job.stopping:
+                self._jobs[key] = job = Job(work, about, title, after=self._ending(key))
+            self._touch(key, job)
+            return job
 
     def find(self, key: Hashable) -> Job | None:
         """The job under `key`, if it was ever started."""
         with self._lock:
-            job = self._jobs.get(key)
+            job = self._known(key)
             if job is not None:
                 job.used = time.monotonic()
             self._tidy()
@@ -168,20 +222,55 @@ class Registry:
         """Keys and jobs whose key is a tuple that begins with `kind`, oldest first."""
         with self._lock:
             found = list(self._jobs.items())
-        return [(k, job) for k, job in found if _kind(k) == kind]
+        return [(key, job) for key, job in found if _kind(key) == kind and not job.dropped]
+
+    def running(self) -> list[Job]:
+        """The jobs that run, oldest first, also those that nobody waits for."""
+        with self._lock:
+            return [job for job in self._jobs.values() if job.state is State.RUNNING]
 
     def forget(self, key: Hashable) -> None:
-        """Drop a job, so that the next start begins anew."""
+        """Drop a job, so that the next start begins anew; one that runs is asked to stop."""
         with self._lock:
-            self._jobs.pop(key, None)
+            job = self._jobs.get(key)
+            if job is not None and not job.gone():
+                job.drop()
+            else:
+                self._jobs.pop(key, None)
+
+    def leave(self, key: Hashable, session: str) -> None:
+        """Drop a running job that this session no longer waits for, unless another one does."""
+        with self._lock:
+            job = self._known(key)
+            if job is None or job.gone() or session not in job.waiting:
+                return
+            job.waiting.discard(session)
+            if not any(_alive(other) for other in job.waiting):
+                job.drop()
+
+    def _known(self, key: Hashable) -> Job | None:
+        job = self._jobs.get(key)
+        return None if job is None or job.dropped else job
+
+    def _ending(self, key: Hashable) -> Job | None:
+        job = self._jobs.get(key)
+        return None if job is None or job.gone() else job
+
+    def _touch(self, key: Hashable, job: Job) -> None:
+        self._jobs.move_to_end(key)
+        job.used = time.monotonic()
+        self._tidy()
 
     def _tidy(self) -> None:
         """Drop finished jobs beyond what is kept, and large results that nobody looks at."""
-        finished = [k for k, job in self._jobs.items() if job.state is not State.RUNNING]
+        ended = {key: job for key, job in self._jobs.items() if job.gone()}
+        dropped = [key for key, job in ended.items() if job.dropped]
+        finished = [key for key, job in ended.items() if not job.dropped]
+        finished.sort(key=lambda key: ended[key].used)
         large = [k for k in finished if _kind(k) in _LARGE]
         since = time.monotonic() - _LARGE_SECONDS
         unused = [k for k in large if self._jobs[k].used < since]
-        for key in {*finished[:-_KEPT], *large[:-_LARGE_KEPT], *unused}:
+        for key in {*dropped, *finished[:-_KEPT], *large[:-_LARGE_KEPT], *unused}:
             del self._jobs[key]
 
 
@@ -189,41 +278,12 @@ def _kind(key: Hashable) -> str:
     return str(key[0]) if isinstance(key, tuple) and key else ""
 
 
+def _alive(session: str) -> bool:
+    """Whether the tab of a session is still open."""
+    return runtime.exists() and runtime.get_instance().is_active_session(session)
+
+
 @st.cache_resource
 def registry() -> Registry:
     """The one registry, shared by all sessions."""
     return Registry()
-
-
-def bar(job: Job, key: str) -> None:
-    """Progress and a Cancel button; draw it in a fragment that runs every half second."""
-    share, text = job.status()
-    line, button = st.columns([6, 1], vertical_alignment="center")
-    line.progress(share, text)
-    button.button("Cancel", on_click=job.cancel, key=key, width="stretch")
-
-
-def finished(job: Job, key: str) -> bool:
-    """Whether a job has ended; if not, draw its bar, and run the page again when it has."""
-    if job.wait(_AT_ONCE):
-        return True
-
-    @st.fragment(run_every=0.25)
-    def draw() -> None:
-        if job.state is not State.RUNNING:
-            st.rerun()
-        bar(job, key)
-
-    draw()
-    return False
-
-
-def show_internal_error(error: Exception, *, logged: bool = True) -> None:
-    """Tell of an error that is the program's own; its details go to the log alone."""
-    if not logged:
-        logging.getLogger(__name__).error("a page failed", exc_info=error)
-    st.error(
-        f"This went wrong inside the program ({type(error).__name__}). The server's log has the "
-        "details; your settings are kept.",
-        icon=":material/error:",
-    )

@@ -1,7 +1,6 @@
 """The comparison of methods along one axis: its controls, charts and tables."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
+from ui.jobs import engine
+from ui.jobs.plan import Plan
 from ui.measure import probes
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
-from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.experiments import grid
 from wann_core.experiments.scenario import BASELINES, Scenario
@@ -33,60 +33,20 @@ _AXES = {
     "num_subsamples": "Training rows",
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
+_AXIS_TITLES = {
+    "noise_ratio": "noise ratio asked for",
+    "imbalance_ratio": "imbalance, last class over first (1: none)",
+    "num_subsamples": "training rows",
+}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is to be compared; hashable, so that it names its job.
-
-    Attributes
-    ----------
-    base : Scenario
-    axis : str
-        One of `grid.AXES`.
-    values : tuple
-        Points on the axis, as shown: an imbalance of 1 is none.
-    methods : tuple of str
-    seeds : tuple of int
-    """
-
-    base: Scenario
-    axis: str
-    values: tuple[float, ...]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-
-    @property
-    def axis_title(self) -> str:
-        """The axis as charts name it, with what it means."""
-        return {
-            "noise_ratio": "noise ratio asked for",
-            "imbalance_ratio": "imbalance, last class over first (1: none)",
-            "num_subsamples": "training rows",
-        }[self.axis]
-
-    def in_words(self) -> str:
-        """How many runs, and of what."""
-        runs = len(self.values) * len(self.methods) * len(self.seeds)
-        return (
-            f"{len(self.values)} values × {len(self.methods)} methods × {len(self.seeds)} seeds "
-            f"({self.seeds[0]} to {self.seeds[-1]}): {runs} runs"
-        )
-
-    def scenarios(self) -> list[Scenario]:
-        """All its runs."""
-        values: list[float | None] = [*self.values]
-        if self.axis == "imbalance_ratio":
-            values = [None if value == 1 else value for value in values]
-        return grid.grid(self.base, self.axis, values, self.methods, self.seeds)
-
-    def records(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        """Finished runs as a table, with the axis as a column without gaps."""
-        frame = pd.DataFrame(rows)
-        if self.axis == "imbalance_ratio":
-            frame[self.axis] = frame[self.axis].astype(float).fillna(1.0)
-        order = pd.Series({name: i for i, name in enumerate(self.methods)})
-        return frame.sort_values("method_name", key=lambda names: names.map(order), kind="stable")
+def records_of(plan: Plan, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Finished runs as a table, with the axis as a column without gaps."""
+    frame = pd.DataFrame(rows)
+    if plan.axis == "imbalance_ratio":
+        frame[plan.axis] = frame[plan.axis].astype(float).fillna(1.0)
+    order = pd.Series({name: i for i, name in enumerate(plan.methods)})
+    return frame.sort_values("method_name", key=lambda names: names.map(order), kind="stable")
 
 
 def controls(settings: Settings) -> Plan | None:
@@ -137,9 +97,8 @@ def controls(settings: Settings) -> Plan | None:
     seeds = tuple(range(base.seed, base.seed + n_seeds))
     # What the axis sets is no part of the plan: moving that control keeps the results.
     base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis)})
-    return Plan(
-        base, axis, values, tuple(m for m in (*settings.methods, *TRAINED) if m in methods), seeds
-    )
+    chosen = tuple(name for name in (*settings.methods, *TRAINED) if name in methods)
+    return Plan(base, chosen, seeds, axis, values)
 
 
 def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
@@ -165,9 +124,8 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
         )
         return tuple(sorted(chosen, reverse=True))
     scenario = settings.scenario
+    labels = engine.dataset(settings).train.y
     try:
-        data = datasets.load(scenario.dataset, scenario.backbone, *settings.roots)
-        labels = data.train.y
         if scenario.imbalance_ratio is not None:
             kept = sampling.long_tail(labels, scenario.imbalance_ratio, np.random.RandomState(0))
             labels = labels[kept[0]]
@@ -192,7 +150,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         format_func=METRICS.__getitem__,
         required=True,
     )
-    records, title = plan.records(rows), METRICS[metric]
+    records, title = records_of(plan, rows), METRICS[metric]
     table = grid.summary(records, plan.axis, metric).dropna(subset="mean")
     if table.empty:
         st.info("This score needs at least three classes. Choose another one.")
@@ -200,7 +158,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.subheader(title)
-        figure = charts.curves(table, plan.axis, plan.axis_title, title)
+        figure = charts.curves(table, plan.axis, _AXIS_TITLES[plan.axis], title)
         charts.show(
             _scaled(figure, plan),
             "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
@@ -248,7 +206,7 @@ def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str
     if gain.empty:
         st.caption("No two runs on the same rows and labels have ended yet.")
         return
-    figure = charts.gains(gain, plan.axis, plan.axis_title, METRICS[metric], reference)
+    figure = charts.gains(gain, plan.axis, _AXIS_TITLES[plan.axis], METRICS[metric], reference)
     charts.show(
         _scaled(figure, plan),
         f"Difference to {reference} on the same rows and labels, in percentage points. Bar: 95 % t "

@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
+from ui.jobs.plan import Plan
 from ui.measure import dimension_charts
 from ui.measure.comparison import METRICS
-from ui.measure.dimensions import NONE, SMALLER, Plan
+from ui.measure.dimensions import NONE, SMALLER, records_of
 from ui.shell import theme
 from ui.shell.controls import linked
 from wann_core.experiments import grid
@@ -27,7 +28,7 @@ _TIMES = (
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     """Charts, words and a table of the runs that have finished."""
-    records = plan.records(rows)
+    records = records_of(plan, rows)
     place = st.container(key="stacking_dimension")
     left, middle, right = place.columns([4, 2, 4], gap="medium")
     method = linked(

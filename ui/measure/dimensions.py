@@ -1,17 +1,15 @@
 """The Dimensions page: which reductions to compare, and at how many dimensions."""
 
 import dataclasses
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from ui.jobs.plan import REDUCTION, Plan
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core.datasets import Dataset
-from wann_core.experiments import grid
-from wann_core.experiments.scenario import Scenario
 from wann_core.methods import reduction
 
 NONE = "none"
@@ -21,50 +19,15 @@ _MOST_AT_FIRST = 128  # dimensions of the sizes that are chosen at first: search
 SMALLER = (10, 100)  # times, as the paper has them
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is to be compared; hashable, so that it names its job.
-
-    Attributes
-    ----------
-    base : Scenario
-        Without a reduction.
-    columns : int
-        Dimensions of the embeddings as they are.
-    sizes : tuple of (str or None, tuple of (int or None))
-        Each reduction and its dimensions.
-    methods : tuple of str
-    seeds : tuple of int
-    """
-
-    base: Scenario
-    columns: int
-    sizes: tuple[tuple[str | None, tuple[int | None, ...]], ...]
-    methods: tuple[str, ...]
-    seeds: tuple[int, ...]
-
-    def in_words(self) -> str:
-        """How many runs, and of what."""
-        searches = sum(len(values) for _, values in self.sizes)
-        runs = searches * len(self.methods) * len(self.seeds)
-        return (
-            f"{searches} embeddings × {len(self.methods)} methods × {len(self.seeds)} seeds "
-            f"({self.seeds[0]} to {self.seeds[-1]}): {runs} runs"
-        )
-
-    def scenarios(self) -> list[Scenario]:
-        """All its runs."""
-        return grid.dimension_grid(self.base, dict(self.sizes), self.methods, self.seeds)
-
-    def records(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        """Finished runs as a table in the plan's order; without reduction it is 'none'."""
-        frame = pd.DataFrame(rows)
-        frame["reduction"] = frame["reduction"].fillna(NONE)
-        order = [*_REDUCTIONS, *self.methods]
-        columns = ["reduction", "dimensions", "seed", "method_name"]
-        return frame.sort_values(
-            columns, key=lambda c: c.map(order.index) if c.name in (columns[0], columns[3]) else c
-        ).reset_index(drop=True)
+def records_of(plan: Plan, rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Finished runs as a table in the plan's order; without reduction it is 'none'."""
+    frame = pd.DataFrame(rows)
+    frame["reduction"] = frame["reduction"].fillna(NONE)
+    order = [*_REDUCTIONS, *plan.methods]
+    columns = ["reduction", "dimensions", "seed", "method_name"]
+    return frame.sort_values(
+        columns, key=lambda c: c.map(order.index) if c.name in (columns[0], columns[3]) else c
+    ).reset_index(drop=True)
 
 
 def controls(settings: Settings, data: Dataset) -> Plan | None:
@@ -113,4 +76,4 @@ def controls(settings: Settings, data: Dataset) -> Plan | None:
         st.info("Choose at least one reduction and a number of dimensions.", icon=":material/tune:")
         return None
     seeds = tuple(range(base.seed, base.seed + n_seeds))
-    return Plan(base, columns, chosen, settings.methods, seeds)
+    return Plan(base, settings.methods, seeds, REDUCTION, chosen, columns)

@@ -25,7 +25,8 @@ def measure(chosen: Settings, prepared: PreparedData) -> KGrid | None:
     def work(job: jobs.Job) -> KGrid:
         return k_grid(prepared, values, values, progress=job.progress)
 
-    return engine.in_background(chosen, ("k bounds", prepared.scenario.labeling(), own), work)
+    key = ("k bounds", prepared.scenario.labeling(), own)
+    return engine.in_background(chosen, key, work, "Measuring k bounds")
 
 
 def show_grid(prepared: PreparedData, grid: KGrid) -> tuple[str, pd.Series | None]:

@@ -10,12 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
+from ui.jobs.plan import Plan
 from ui.measure import probe_charts
 from ui.pictures import thumbnails
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.records import report_record
-from wann_core.experiments.scenario import Scenario
 from wann_core.methods.probes import LOSSES
 
 _LAST = 16
@@ -25,24 +25,6 @@ _COLUMNS = {
     "balanced_accuracy": "balanced accuracy, %",
     "macro_f1": "macro-F1, %",
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be trained; hashable, so that it names its job.
-
-    Attributes
-    ----------
-    base : Scenario
-    methods : tuple of str
-    """
-
-    base: Scenario
-    methods: tuple[str, ...]
-
-    def scenarios(self) -> list[Scenario]:
-        """One a method."""
-        return [self.base.with_method(name) for name in self.methods]
 
 
 @dataclass

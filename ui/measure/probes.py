@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from ui.jobs import jobs
-from ui.measure.probe_results import Outcome, Plan
+from ui.jobs.plan import Plan
+from ui.measure.probe_results import Outcome
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
-from wann_core import datasets
 from wann_core.experiments import records
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
@@ -165,9 +165,8 @@ def _parameters(dataset: str, losses: Sequence[str]) -> None:
 
 def key(plan: Plan, settings: Settings) -> tuple[Any, ...]:
     """The job's key: what these methods know of, so that the k of kNN leaves a job where it is."""
-    base, runs = plan.base, tuple(scenario.canonical() for scenario in plan.scenarios())
-    files = datasets.fingerprint(base.dataset, base.backbone, *settings.roots)
-    return "probes", runs, files
+    runs = tuple(scenario.canonical() for scenario in plan.scenarios())
+    return "probes", runs, settings.fingerprint
 
 
 def stored(plan: Plan, settings: Settings) -> dict[Scenario, dict[str, Any]]:
@@ -216,8 +215,6 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
     """Start the plan's job; with `fresh` also what the results store knows is trained again."""
     roots = settings.roots
     before = find(plan, settings)
-    if before is not None and before.state is jobs.State.RUNNING:
-        return  # pressed twice, or in two tabs
     # The results store does not keep these rows; a training that was cancelled may have them.
     made = Outcome(last={} if fresh or before is None else dict(before.about.last))
 
@@ -247,7 +244,8 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
             made.records = made.records | {scenario.method: record for scenario, record in runs}
             use_store(lambda kept, runs=runs: kept.add(runs, roots, "probes"), _LOG.warning)
 
-    jobs.registry().restart(key(plan, settings), work, about=made)
+    title = f"Training probes on {plan.base.dataset}"
+    jobs.registry().restart(key(plan, settings), work, made, title)
 
 
 def _portions(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:

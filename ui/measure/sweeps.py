@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.jobs import jobs
+from ui.jobs import jobs, panel
 from ui.measure import probes
 from ui.shell import theme, uploads
 from ui.shell.controls import describe_error, linked
@@ -347,9 +347,6 @@ def find(plan: SweepPlan, folders: Folders) -> jobs.Job | None:
 
 def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
     """Start the job of a plan's runs; what is stored is not run again."""
-    before = find(plan, folders)
-    if before is not None and before.state is jobs.State.RUNNING:
-        return  # pressed twice, or in two tabs
 
     def work(job: jobs.Job) -> None:
         outcomes = run_sweep(
@@ -362,23 +359,16 @@ def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
         )
         job.partial.extend(None if one.refused is None else str(one.refused) for one in outcomes)
 
-    jobs.registry().restart(_key(plan, folders), work)
+    jobs.registry().restart(_key(plan, folders), work, title=f"Sweep of {len(runs):,} runs")
 
 
 def say(job: jobs.Job) -> None:
     """What has become of the job."""
-    if job.state is jobs.State.CANCELLED:
-        st.warning(
-            "Cancelled. What has ended is kept; “Go on” runs the rest.", icon=":material/cancel:"
-        )
-    elif job.state is jobs.State.DONE:
+    text = "Cancelled. What has ended is kept; “Go on” runs the rest."
+    if panel.outcome(job, "sweep", text):
         st.success(
             f"All runs have ended, in {jobs.duration(job.seconds)}.", icon=":material/check:"
         )
     refused = Counter(text for text in list(job.partial) if text is not None)
     for sentence, runs in refused.items():
         st.warning(theme.plain(f"{runs:,} runs refused: {sentence}"), icon=":material/block:")
-    if isinstance(job.error, WannError):
-        st.error(theme.plain(str(job.error)), icon=":material/error:")
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)

@@ -1,7 +1,6 @@
 """The Label audit page's way from a data set to an audit of it: settings, job, result."""
 
 import getpass
-from collections.abc import Hashable
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -9,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.review.data import SPLITS, Case
 from ui.shell import settings
 from ui.shell.controls import linked
@@ -141,11 +141,10 @@ def _user() -> str:
 
 def case(asked: Asked) -> Case:
     """The audit of the data set; the page ends here until there is one."""
-    key = _key(asked)
-    job = jobs.registry().find(key)
-    if job is None and _begun(asked):
-        job = _start(asked, key)
-    if job is None or job.state is jobs.State.CANCELLED:
+    panel = _panel(asked)
+    if panel.job is None and _begun(asked):
+        panel.begin()
+    if panel.job is None or panel.job.state is jobs.State.CANCELLED:
         st.info(
             "Every label of train, val and test is judged by the other rows. Then go through the "
             "most doubtful ones, by key or by button, and take your verdicts home as a table or "
@@ -156,33 +155,13 @@ def case(asked: Asked) -> Case:
             "Audit",
             type="primary",
             icon=":material/troubleshoot:",
-            on_click=_restart,
-            args=(asked, key),
+            on_click=panel.start,
         )
         st.stop()
-    if not jobs.finished(job, "cancel_audit"):
+    made = panel.answer()
+    if made is None:
         st.stop()
-    if job.state is jobs.State.CANCELLED:
-        st.rerun()
-    if job.error is not None:
-        if isinstance(job.error, WannError):
-            text = str(job.error).replace("--no_probe", f"switching off “{_PROBE}”")
-            asked.source.refuse(WannError(text, job.error.field))
-        jobs.show_internal_error(job.error)
-        st.button("Try again", on_click=_restart, args=(asked, key))
-        st.stop()
-    return _ranked_by(job.result, asked.score)
-
-
-def _key(asked: Asked) -> Hashable:
-    source = asked.source
-    try:
-        made = datasets.fingerprint(source.dataset, source.backbone, *source.roots)
-    except WannError as error:
-        source.refuse(error)
-    except OSError as error:
-        source.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
-    return _KIND, source.dataset, source.backbone, made, asked.pattern, asked.ratio, asked.probe
+    return _ranked_by(made, asked.score)
 
 
 def _begun(asked: Asked) -> bool:
@@ -191,12 +170,22 @@ def _begun(asked: Asked) -> bool:
     return asked.pattern is None and any(review_folder().glob(f"{name}-*.sqlite"))
 
 
-def _restart(asked: Asked, key: Hashable) -> None:
-    jobs.registry().forget(key)
-    _start(asked, key)
+def _panel(asked: Asked) -> Panel[Case]:
+    source = asked.source
+    key = (
+        _KIND,
+        source.dataset,
+        source.backbone,
+        source.fingerprint,
+        asked.pattern,
+        asked.ratio,
+        asked.probe,
+    )
 
+    def refuse(error: WannError) -> None:
+        text = str(error).replace("--no_probe", f"switching off “{_PROBE}”")
+        source.refuse(WannError(text, error.field))
 
-def _start(asked: Asked, key: Hashable) -> jobs.Job:
     def work(job: jobs.Job) -> Case:
         job.progress(0, 1, "loading the data set")
         data = asked.load()
@@ -209,7 +198,7 @@ def _start(asked: Asked, key: Hashable) -> jobs.Job:
             truth = np.concatenate([split.true[split.y >= 0] for split in splits])
         return Case(data, found, ledger_of(data), key, truth)
 
-    return jobs.registry().start(key, work)
+    return Panel("audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=refuse)
 
 
 def _ranked_by(made: Case, score: str) -> Case:

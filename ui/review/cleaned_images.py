@@ -2,20 +2,22 @@
 
 import tempfile
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.review.data import Case
 from ui.shell import theme
-from ui.shell.controls import describe_error, typed_path
-from wann_core.errors import WannError
+from ui.shell.controls import typed_path
 from wann_core.review.corrections import injected_reason
 from wann_core.review.exports import Review
 from wann_core.review.exports.class_folders import ClassFolders, class_folders
+
+T = TypeVar("T")
 
 _MOST_ZIP = 1 << 30  # bytes that pass through the server's memory on the way to the browser
 _WAYS = {"copy": "Copies", "link": "Hard links"}
@@ -45,11 +47,11 @@ def show(case: Case, review: Review, version: int) -> None:
     st.markdown(theme.plain(plan.text))
     key = (case.key, str(case.ledger.path), version)
     if plan.nbytes <= _MOST_ZIP:
-        job = _job("Make a zip file", ("zip", *key), lambda job: _Zip(plan, job))
-        if job is not None and job.error is None and job.result is not None:
+        made = _made("Make a zip file", ("zip", *key), lambda job: _Zip(plan, job))
+        if made is not None:
             st.download_button(
                 "Download the zip file",
-                job.result.path.read_bytes,
+                made.path.read_bytes,
                 f"{case.data.name.replace('/', '-')}-cleaned.zip",
                 on_click="ignore",
                 icon=":material/download:",
@@ -73,13 +75,13 @@ def show(case: Case, review: Review, version: int) -> None:
     )
     if typed.strip():
         folder = typed_path(typed)
-        job = _job(
+        written = _made(
             "Write the folder",
             ("clean-folder", *key, str(folder), way),
             lambda job: plan.write(folder, way, progress=job.progress),
         )
-        if job is not None and job.error is None and job.result is not None:
-            st.success(theme.plain(job.result), icon=":material/check_circle:")
+        if written is not None:
+            st.success(theme.plain(written), icon=":material/check_circle:")
 
 
 def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
@@ -90,38 +92,13 @@ def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
         return class_folders(review)
 
     key = ("clean-plan", case.key, str(case.ledger.path), version)
-    job = jobs.registry().start(key, work)
-    if not jobs.finished(job, "cancel_plan"):
-        return None
-    if job.error is not None:
-        _explain(job)
-    return job.result
+    looking = Panel("clean_plan", key, work, "Looking at the images")
+    looking.begin()
+    return looking.answer()
 
 
-def _job(title: str, key: Hashable, work: Callable[[jobs.Job], Any]) -> jobs.Job | None:
-    """A button that starts a job, and the job when it has ended well or badly."""
-    job = jobs.registry().find(key)
-    ended = job is not None and jobs.finished(job, f"cancel_{title}")
-    st.button(
-        title,
-        on_click=jobs.registry().restart,
-        args=(key, work),
-        disabled=job is not None and not ended,
-        icon=":material/folder_copy:",
-    )
-    if job is None or not ended:
-        return None
-    if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled; nothing was written.", icon=":material/cancel:")
-    elif job.error is not None:
-        _explain(job)
-    return job
-
-
-def _explain(job: jobs.Job) -> None:
-    if isinstance(job.error, WannError):
-        st.error(theme.plain(describe_error(job.error, {})), icon=":material/error:")
-    elif isinstance(job.error, OSError):
-        st.error(theme.plain(f"{job.error.strerror}: {job.error.filename}."))
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)
+def _made(title: str, key: tuple[Any, ...], work: Callable[[jobs.Job], T]) -> T | None:
+    """What the job of a button has made, once it has."""
+    panel = Panel(title, key, work, title, cancelled="Cancelled; nothing was written.", again="")
+    st.button(title, on_click=panel.start, disabled=panel.busy, icon=":material/folder_copy:")
+    return panel.answer()

@@ -1,11 +1,11 @@
 """What a review leaves: tables, files for other programs, cleaned images, a cleaned database."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
-from ui.jobs import jobs
+from ui.jobs import jobs, panel
 from ui.review import cleaned_images, imports
 from ui.review.audit import Asked
 from ui.review.data import NO_VERDICT, Case, States
@@ -146,38 +146,37 @@ def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None
     )
     place = st.empty()
     root = asked.source.roots.databases
-    key: Hashable = ("cleaned", str(root.resolve()), name.strip(), case.data.backbone)
+    key = ("cleaned", str(root.resolve()), name.strip(), case.data.backbone)
 
     def work(job: jobs.Job) -> Path:
         return write_cleaned(
             after, root, name.strip(), ledger=case.ledger.path.name, progress=job.progress
         )
 
-    job = jobs.registry().find(key)
-    ended = job is not None and jobs.finished(job, "cancel_cleaned")
+    def refuse(error: WannError) -> None:
+        labels = {"dataset": "Name of the new data set"}
+        place.error(theme.plain(describe_error(error, labels)), icon=":material/error:")
+
+    writing = panel.Panel(
+        "cleaned",
+        key,
+        work,
+        f"Writing {name.strip()}",
+        cancelled="Cancelled; nothing was written.",
+        again="",
+        refuse=refuse,
+    )
     st.button(
         "Write the database",
         type="primary",
         icon=":material/database:",
-        on_click=jobs.registry().restart,
-        args=(key, work),
-        disabled=bool(case.data.injected) or not name.strip() or (job is not None and not ended),
+        on_click=writing.start,
+        disabled=bool(case.data.injected) or not name.strip() or writing.busy,
     )
     if case.data.injected:
         place.info(injected_reason(case.data), icon=":material/school:")
         return
-    if job is None or not ended:
-        return
-    if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled; nothing was written.", icon=":material/cancel:")
-    elif isinstance(job.error, WannError):
-        labels = {"dataset": "Name of the new data set"}
-        place.error(theme.plain(describe_error(job.error, labels)), icon=":material/error:")
-    elif isinstance(job.error, OSError):
-        place.error(theme.plain(f"{job.error.strerror}: {job.error.filename}."))
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)
-    else:
+    if writing.answer() is not None:
         st.success(
             f"**{theme.plain(name.strip())}** is written, under {theme.plain(case.data.backbone)}.",
             icon=":material/check_circle:",

@@ -7,10 +7,10 @@ import streamlit as st
 
 from ui.charts import charts
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.review.audit import Asked
 from ui.review.data import NO_VERDICT, Case
 from ui.shell import theme
-from wann_core.errors import WannError
 from wann_core.review.before_after import WARNING, before_after
 
 _FITTED = {"given": theme.CLEAN, "corrected": theme.FLIPPED}
@@ -35,27 +35,20 @@ def show(case: Case, asked: Asked) -> None:
         job.progress(0, 1, "preparing both sets of labels")
         return before_after(case.data, states.table, progress=job.progress)
 
-    job = jobs.registry().find(key)
+    gain = Panel(
+        "gain",
+        key,
+        work,
+        f"Comparing labels of {asked.source.dataset}",
+        cancelled="Cancelled. Press Compare to start again.",
+        again="",
+    )
     place = st.empty()
-    ended = job is not None and jobs.finished(job, "cancel_gain")
-    if job is None or job.state is jobs.State.CANCELLED:
-        place.button(
-            "Compare",
-            type="primary",
-            icon=":material/balance:",
-            on_click=jobs.registry().restart,
-            args=(key, work),
-        )
-    if job is None or not ended:
-        return
-    if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled. Press Compare to start again.", icon=":material/cancel:")
-    elif isinstance(job.error, WannError):
-        st.error(theme.plain(str(job.error)), icon=":material/error:")
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)
-    else:
-        _show(job.result)
+    if not gain.busy and (gain.job is None or gain.job.state is not jobs.State.DONE):
+        place.button("Compare", type="primary", icon=":material/balance:", on_click=gain.start)
+    table = gain.answer()
+    if table is not None:
+        _show(table)
 
 
 def _show(table: pd.DataFrame) -> None:

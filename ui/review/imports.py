@@ -6,11 +6,11 @@ import numpy as np
 import streamlit as st
 
 from ui.jobs import jobs
+from ui.jobs.panel import Panel, show_refusal
 from ui.review import card_list
 from ui.review.data import Case
 from ui.review.session import session
 from ui.shell import theme, uploads
-from ui.shell.controls import describe_error
 from wann_core.errors import WannError
 from wann_core.review.imports import Incoming, Kind, Ranking, import_verdicts, read_incoming
 
@@ -43,26 +43,32 @@ def _read(case: Case, file: uploads.File) -> None:
         job.progress(0, 1, "reading the file")
         return read_incoming(file.path, case.data, case.ledger, split=split, source=file.name)
 
-    job = jobs.registry().start(key, work)
-    if not jobs.finished(job, "cancel_import"):
+    def refuse(error: WannError) -> None:
+        if error.field == "split" or split is not None:
+            _choose_split(case)
+        show_refusal(error)
+
+    reading = Panel(
+        "import",
+        key,
+        work,
+        f"Reading {file.name}",
+        cancelled="Reading was cancelled.",
+        again="Read again",
+        refuse=refuse,
+    )
+    reading.begin()
+    answer = reading.answer()
+    if answer is None:
         return
-    found = job.result[1] if job.error is None and job.result is not None else None
-    refused = job.error if isinstance(job.error, WannError) else None
-    asks = refused is not None and (refused.field == "split" or split is not None)
-    if asks or (isinstance(found, Ranking) and split is not None):
+    kind, found = answer
+    if isinstance(found, Ranking) and split is not None:
         _choose_split(case)
-    if refused is not None:
-        st.error(theme.plain(describe_error(refused, {})), icon=":material/error:")
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)
-    elif job.state is jobs.State.CANCELLED:
-        st.info("Reading was cancelled.", icon=":material/cancel:")
+    st.caption(f"Recognized as {theme.plain(kind.title)}.")
+    if isinstance(found, Ranking):
+        _offer_ranking(case, found)
     else:
-        st.caption(f"Recognized as {theme.plain(job.result[0].title)}.")
-        if isinstance(found, Ranking):
-            _offer_ranking(case, found)
-        elif found is not None:
-            _offer_verdicts(case, found)
+        _offer_verdicts(case, found)
 
 
 def _choose_split(case: Case) -> None:

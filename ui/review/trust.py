@@ -8,13 +8,13 @@ import streamlit as st
 
 from ui.charts import charts
 from ui.jobs import jobs
+from ui.jobs.panel import Panel
 from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
 from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
 from wann_core.audit.known_flips import KnownFlips, known_flips
-from wann_core.errors import WannError
 
 _PATTERNS = {
     "sym": "Spread over all other classes",
@@ -64,27 +64,25 @@ def show(case: Case, asked: Asked) -> None:
             case.found, ratio=ratio / 100, pattern=pattern, scores=scores, progress=job.progress
         )
 
-    job = jobs.registry().find(key)
-    ended = job is not None and jobs.finished(job, "cancel_flips")
+    flips = Panel(
+        "flips",
+        key,
+        work,
+        f"Flipping labels of {asked.source.dataset}",
+        cancelled="Cancelled. Press “Flip and look” to start again.",
+        again="",
+    )
     right.button(
         "Flip and look",
         type="primary",
         width="stretch",
         icon=":material/science:",
-        on_click=jobs.registry().restart,
-        args=(key, work),
-        disabled=job is not None and not ended,
+        on_click=flips.start,
+        disabled=flips.busy,
     )
-    if job is None or not ended:
-        return
-    if job.state is jobs.State.CANCELLED:
-        st.info("Cancelled. Press “Flip and look” to start again.", icon=":material/cancel:")
-    elif isinstance(job.error, WannError):
-        st.error(theme.plain(str(job.error)), icon=":material/error:")
-    elif job.error is not None:
-        jobs.show_internal_error(job.error)
-    else:
-        _show(case, job.result)
+    found = flips.answer()
+    if found is not None:
+        _show(case, found)
 
 
 def _show(case: Case, found: KnownFlips) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn
 
 import streamlit as st
@@ -54,6 +55,7 @@ _MATRIX_BYTES = 1 << 24
 _MATRIX, _MATRIX_FILE, _MATRIX_REFUSED = "_matrix", "matrix_file", "_matrix_refused"
 # Browsers and servers take links of a few thousand characters for granted.
 _LINK_CHARS = 4_000
+Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,11 @@ class Settings(Folders):
     def refuse(self, error: WannError) -> NoReturn:
         """Show the error beside its control and end the page."""
         _refuse(error, self.places)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """`datasets.fingerprint` of the data set, taken once a run of the page."""
+        return _fingerprint(self.scenario.dataset, self.scenario.backbone, self)
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -142,6 +149,11 @@ class Source(Folders):
     def refuse(self, error: WannError) -> NoReturn:
         """Show the error beside its control and end the page."""
         _refuse(error, self.places)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """`datasets.fingerprint` of the data set, taken once a run of the page."""
+        return _fingerprint(self.dataset, self.backbone, self)
 
 
 def source() -> Source:
@@ -416,6 +428,15 @@ def _drop_matrix() -> None:
     st.session_state["matrix"] = ""
     for key in (_MATRIX, _MATRIX_REFUSED):
         st.session_state.pop(key, None)
+
+
+def _fingerprint(dataset: str, backbone: str, settings: "Settings | Source") -> Fingerprint:
+    try:
+        return datasets.fingerprint(dataset, backbone, *settings.roots)
+    except WannError as error:
+        settings.refuse(error)
+    except OSError as error:
+        settings.refuse(WannError(f"the database cannot be read: {error}.", "dataset"))
 
 
 def _refuse(error: WannError, places: dict[str, DeltaGenerator]) -> NoReturn:
