@@ -15,6 +15,7 @@ from wann_core.review.verdict import Verdict
 from wann_core.storage.tables import unescape_formula
 
 ALL = "all"
+SEVERAL = -1
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ class Matcher:
         position = self.position(verdict)
         if position is None:
             return "no such sample"
+        if position == SEVERAL:
+            return "several samples of this name"
         split, place = self.index.locate(position)
         name = self.names[position]
         if verdict.row >= 0 and verdict.id and name and not _same_name(name, verdict.id):
@@ -87,7 +90,7 @@ class Matcher:
         )
 
     def position(self, verdict: Verdict) -> int | None:
-        """Where the sample stands among the labeled rows; None if it is not there."""
+        """Where the sample stands among the labeled rows; None if it is not there, or `SEVERAL`."""
         if verdict.row < 0:
             return self.named(verdict.id)
         found = int(self.index.find([verdict.split], [verdict.row])[0])
@@ -96,7 +99,7 @@ class Matcher:
     def named(self, text: str) -> int | None:
         """The sample of a name, of a path that ends in its name, or of either without a suffix.
 
-        A name of several samples tells none of them.
+        `SEVERAL` for a name that does not tell them apart, None for one of no sample.
         """
         for name in unescape_formula(text):
             parts = name.split("/")
@@ -110,15 +113,15 @@ class Matcher:
         return None
 
     @cached_property
-    def _by_name(self) -> dict[str, int | None]:
+    def _by_name(self) -> dict[str, int]:
         return _unique(self.names)
 
     @cached_property
-    def _by_stem(self) -> dict[str, int | None]:
+    def _by_stem(self) -> dict[str, int]:
         return _unique(str(PurePosixPath(n).with_suffix("")) if n else "" for n in self.names)
 
     @cached_property
-    def _by_base(self) -> dict[str, int | None]:
+    def _by_base(self) -> dict[str, int]:
         return _unique(PurePosixPath(name).stem if name else "" for name in self.names)
 
     def class_id(self, text: str) -> int | None:
@@ -179,12 +182,12 @@ class Matcher:
         return pd.DataFrame({**columns, "given_label_id": labels})
 
 
-def _unique(names: Iterable[str]) -> dict[str, int | None]:
-    """Position of each name; None for a name of several."""
-    found: dict[str, int | None] = {}
+def _unique(names: Iterable[str]) -> dict[str, int]:
+    """Position of each name; `SEVERAL` for a name of several samples."""
+    found: dict[str, int] = {}
     for position, name in enumerate(names):
         if name:
-            found[name] = None if name in found else position
+            found[name] = SEVERAL if name in found else position
     return found
 
 

@@ -16,7 +16,8 @@ _JSON_BYTES = 1 << 28
 _EXPORT_FIFTYONE = (
     "dataset.export(labels_path='labels.json', "
     "dataset_type=fiftyone.types.FiftyOneImageClassificationDataset, "
-    "label_field='ground_truth', rel_dir=FOLDER_OF_THE_IMAGES)"
+    "label_field='ground_truth', data_path=PHOTOS, rel_dir=PHOTOS, export_media=False), where "
+    "PHOTOS is the folder of the images"
 )
 _EXCEL = "pandas.read_excel(FILE).to_csv('review.csv', index=False), or “CSV UTF-8” in Excel"
 _NO_PICKLES = "pickles are never opened: save a table as CSV"

@@ -125,7 +125,7 @@ def _answer(row: Mapping[str, Any]) -> Answer | None:
         row=int(row["row"]) if by_row else -1,
         given_label=str(row.get("given_label") or ""),
         action=decision if given else "keep",
-        id=str(row.get("name") or _path_of(row)),
+        id=str(row.get("name") or ("" if by_row else _path_of(row))),
         score=_score(row.get("label_score")),
         predicted_label=str(row["predicted_label"]) if row.get("predicted_label") else None,
     )
