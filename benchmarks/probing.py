@@ -28,6 +28,7 @@ from wann_core.methods.probes.recipes import recipe
 from wann_core.methods.probes.training import train
 
 EPOCHS = 3
+ROWS, TEST_ROWS = 50_000, 1_000
 ROUNDS = 3
 
 
@@ -69,7 +70,7 @@ def loader_epochs(task: ProbeData, epochs: int) -> list[float]:
 
 def our_epochs(task: ProbeData, losses: Sequence[str], epochs: int) -> list[float]:
     """Seconds of each epoch of these losses together."""
-    family = family_of(task.scenario.dataset)
+    family = family_of(task.dataset.name)
     recipes = {name: recipe(name, loss_parameters(name, family).values) for name in losses}
     # The last head of an epoch ends it; preparing the tensors comes before the first.
     ends: dict[int, float] = {}
@@ -118,7 +119,7 @@ def make_database(root: Path) -> None:
     means = rng.normal(size=(10, 640))
     folder = root / "clusters" / "gauss"
     folder.mkdir(parents=True)
-    for split, n in (("train", 50_000), ("test", 1_000)):
+    for split, n in (("train", ROWS), ("test", TEST_ROWS)):
         labels = rng.integers(0, 10, n)
         X = means[labels] + 8 * rng.standard_normal((n, 640))
         np.savez(folder / f"{split}.npz", embeddings=X.astype(np.float32), labels=labels)

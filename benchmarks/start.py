@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.browser import launch, server
+from tests.helpers.browser import launch, server
 
 STARTS, ROUNDS = 3, 5
 _EMPTY = """

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+ROWS, TEST_ROWS = 20_000, 2_000
 ROUNDS = 2
 CONTESTANTS = ("one by one", "threads", "processes")
 PLANS = {
@@ -92,7 +93,7 @@ def make_database(root: Path) -> None:
     means = rng.normal(size=(10, 128))
     folder = root / "clusters" / "gauss"
     folder.mkdir(parents=True)
-    for split, n in (("train", 20_000), ("test", 2_000)):
+    for split, n in (("train", ROWS), ("test", TEST_ROWS)):
         labels = rng.integers(0, 10, n)
         X = means[labels] + 4 * rng.standard_normal((n, 128))
         np.savez(folder / f"{split}.npz", embeddings=X.astype(np.float32), labels=labels)

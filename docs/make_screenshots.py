@@ -12,7 +12,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from sklearn.datasets import load_digits
 
-from tests.browser import ROOT, launch, server, settle
+from tests.helpers.browser import launch, server, settle
+from tests.helpers.roots import ROOT
 
 FOLDER = ROOT / "docs" / "screenshots"
 VIEWS = {

@@ -1,0 +1,98 @@
+"""Every benchmark runs to its end, at toy size."""
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from benchmarks.__main__ import listing, main
+from tests.helpers.roots import ROOT
+
+
+class Toy(NamedTuple):
+    """Command-line arguments, constants of modules to change, and what has to be printed."""
+
+    prints: str
+    argv: str = ""
+    constants: dict[str, Any] = {}  # noqa: RUF012
+
+
+CLUSTERS = {"slider.ROWS": 600, "slider.TEST_ROWS": 100, "slider.COLUMNS": 16}
+SWEEP = {
+    "sweep.ROWS": 400,
+    "sweep.TEST_ROWS": 100,
+    "sweep.ROUNDS": 1,
+    "sweep.PLANS": {"votes": 'seed = [1]\nmethod = ["ANN", "WANN"]\n[[grid]]\n'},
+}
+SEARCHES = {"neighbors.TEST_ROWS": 100, "neighbors.PART": 300, "neighbors.ROUNDS": 1}
+TOYS = {
+    "audit": Toy("digits sym 0.2", "none none --results {results} --only digits_sym_0.2"),
+    "audit_all": Toy(
+        "CIFAR-10 sym 0.2", "{cifar} none --results {results} --only CIFAR-10_sym_0.2"
+    ),
+    "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
+    "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
+    "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
+    "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
+    "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
+    "probing": Toy(
+        "DataLoader / ce",
+        "",
+        {"probing.ROWS": 400, "probing.TEST_ROWS": 50, "probing.EPOCHS": 1, "probing.ROUNDS": 1},
+    ),
+    "scale": Toy("", "measure {results} 2500 auto --columns 32"),
+    "slider": Toy("slider to picture", "", CLUSTERS | {"slider.MOVES": 2}),
+    "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 1}),
+    "stopping": Toy("known flips", "{cifar} none --only CIFAR-10_sym_0.2"),
+    "sweep": Toy("same scores: True", "", SWEEP),
+}
+MARKS = {
+    "slider": [pytest.mark.browser, pytest.mark.slow],
+    "start": [pytest.mark.browser, pytest.mark.slow],
+    **{name: [pytest.mark.slow] for name in ("embedding", "map", "neighbors", "sweep")},
+}
+
+
+def test_all_are_listed_and_tried(capsys: pytest.CaptureFixture[str]) -> None:
+    main()
+    listed = capsys.readouterr().out
+    assert set(listing()) == set(TOYS) == {p.stem for p in ROOT.glob("benchmarks/[!_]*.py")}
+    for name, line in listing().items():
+        assert line.endswith(".")
+        assert f"{name} " in listed
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TOYS])
+def test_runs_at_toy_size(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    toy = TOYS[name]
+    for constant, value in toy.constants.items():
+        module, attribute = constant.split(".")
+        monkeypatch.setattr(importlib.import_module(f"benchmarks.{module}"), attribute, value)
+    places = {"results": tmp_path / "results.json", "cifar": tmp_path / "database"}
+    words = [word.format(**places) for word in toy.argv.split()]
+    argv = [word.replace("_", " ") if word.endswith("_0.2") else word for word in words]
+    if "{cifar}" in toy.argv:
+        write_toy_cifar(places["cifar"])
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sys, "argv", [f"benchmarks.{name}", *argv])
+    importlib.import_module(f"benchmarks.{name}").main()
+    assert toy.prints in capfd.readouterr().out
+    if "{results}" in toy.argv:
+        assert json.loads(places["results"].read_text())
+
+
+def write_toy_cifar(root: Path) -> None:
+    """600 + 100 embeddings in place of CIFAR-10's."""
+    place = root / "cifar10" / "tiny-darknet"
+    place.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for split, rows in (("train", 600), ("test", 100)):
+        labels = np.arange(rows) % 10
+        X = 4 * np.eye(10, 16)[labels] + rng.standard_normal((rows, 16))
+        np.savez(place / f"{split}.npz", embeddings=X.astype(np.float16), labels=labels)
