@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.helpers.roots import ROOT
 
 PAGES = sorted(str(page) for page in ROOT.glob("pages/*.py"))
@@ -23,6 +25,7 @@ print("imported:", *(name for name in {SLOW} if name in sys.modules))
 """
 
 
+@pytest.mark.slow
 def test_pages_open_without_slow_imports() -> None:
     done = subprocess.run(
         [sys.executable, "-c", _OPEN, str(ROOT / "app.py"), *PAGES],

@@ -68,6 +68,7 @@ def test_sizes_come_from_the_data_and_from_its_rows() -> None:
     assert [int(size) for size in few.options] == [1, 2, 4, 6, 8, 9, 16]
 
 
+@pytest.mark.slow
 def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
     app = ready(press(opened(**SMALL), "Run"))
     assert labels(app) == []

@@ -63,6 +63,7 @@ def test_every_loss_is_spelled_out() -> None:
     assert "Press Train to fit 17 methods" in texts(app)
 
 
+@pytest.mark.slow
 def test_training_is_kept_for_another_server() -> None:
     app = press(opened(losses=["gce"], logistic=["logreg"], **SMALL), "Train")
     assert labels(app) == ["Train again"]
@@ -83,6 +84,7 @@ def test_training_is_kept_for_another_server() -> None:
     assert list(table(press(more, "Train"))["method"])[4:] == ["ce", "gce", "logreg"]
 
 
+@pytest.mark.slow
 def test_only_logistic_regression() -> None:
     app = opened(losses=[], logistic=["logreg"], rows=200)
     assert all(box.disabled for box in app.main.number_input)

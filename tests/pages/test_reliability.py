@@ -202,6 +202,7 @@ def test_own_matrix_has_no_ratio() -> None:
     assert "An own matrix has no ratio" in texts(app)
 
 
+@pytest.mark.slow
 def test_searching_anew_at_every_ratio_has_to_be_asked_for() -> None:
     app = opened(RELIABILITY, reduction="LDA")
     assert len(figures(app)) == CHARTS - 1
@@ -209,6 +210,7 @@ def test_searching_anew_at_every_ratio_has_to_be_asked_for() -> None:
     assert len(figures(ready(app.run()))) == CHARTS
 
 
+@pytest.mark.slow
 def test_every_pattern_has_its_ratios() -> None:
     for pattern in ("asym", "instance", "similar"):
         for draw in ("exact", "reference"):

@@ -134,6 +134,7 @@ def test_known_flips_tell_how_far_to_trust_it() -> None:
     assert any("wrong labels expected" in spec for spec in titles)
 
 
+@pytest.mark.slow
 def test_before_and_after_needs_verdicts_and_warns() -> None:
     assert "There is no verdict yet" in texts(audited(part="gain"))
     data = datasets.load("digits", "pixels")

@@ -76,6 +76,7 @@ def test_knn_runs_on_what_it_wrote(command: Command, flags: list[object], tmp_pa
     assert done.status == 0 and "[kNN] Accuracy" in done.out
 
 
+@pytest.mark.slow
 def test_every_flag_reaches_the_engine(
     command: Command, flags: list[object], tmp_path: Path, small_weights: Path
 ) -> None:
@@ -204,6 +205,7 @@ def test_wrong_input_is_one_line(
     assert not list((tmp_path / "db").glob("*/*.npz"))
 
 
+@pytest.mark.slow
 def test_progress_is_drawn_on_a_terminal_only(flags: list[object], tmp_path: Path) -> None:
     leader, follower = pty.openpty()
     script = (

@@ -492,6 +492,7 @@ def in_a_process(*argv: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_as_a_program_it_is_silent_but_for_its_line(base: list[str], tmp_path: Path) -> None:
     result = in_a_process(*base, "--noise_pattern", "instance", "--noise_ratio", 0.3)
     assert (result.returncode, result.stderr) == (0, "")
@@ -499,6 +500,7 @@ def test_as_a_program_it_is_silent_but_for_its_line(base: list[str], tmp_path: P
     assert read_log(tmp_path)["artificial_noise"] == {"pattern": "instance", "rate": 0.3}
 
 
+@pytest.mark.slow
 def test_as_a_program_it_refuses_with_status_2(base: list[str], tmp_path: Path) -> None:
     result = in_a_process(*base, "--k", "0")
     check_refusal(CommandResult(result.returncode, result.stdout, result.stderr), "--k must be")

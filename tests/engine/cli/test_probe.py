@@ -55,6 +55,7 @@ def check_refusal(result: CommandResult, says: str) -> None:
     assert says in line
 
 
+@pytest.mark.slow
 def test_train_then_test_say_what_the_engine_answers(
     command: Command, base: list[str], tmp_path: Path
 ) -> None:
@@ -258,6 +259,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.slow
 def test_killed_training_leaves_whole_checkpoints_and_goes_on(
     base: list[str], tmp_path: Path
 ) -> None:
@@ -285,6 +287,7 @@ def test_killed_training_leaves_whole_checkpoints_and_goes_on(
         np.testing.assert_array_equal(Probe.load(path).weight, weight)
 
 
+@pytest.mark.slow
 def test_killed_between_epochs_leaves_nothing(base: list[str], tmp_path: Path) -> None:
     flags = [*base, "--learning_rate", "1e-6", "--num_epochs", "10000", "--patience", "10000"]
     terminal, stderr = os.openpty()

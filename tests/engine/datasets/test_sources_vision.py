@@ -300,6 +300,7 @@ def test_animal_10n_needs_both_folders_with_images(tmp_path: Path) -> None:
     refused("animal-10n", tmp_path, "holds no images")
 
 
+@pytest.mark.slow
 def test_unpacked_data_need_no_torch(tmp_path: Path) -> None:
     raw.write_mnist(tmp_path / "mnist")
     opened("mnist", tmp_path)

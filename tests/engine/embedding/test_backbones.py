@@ -88,6 +88,7 @@ def test_pixels_of_arrays_can_be_resized(tmp_path: Path) -> None:
     assert result.columns == 16 and record["transform"].startswith("L, Resize(4 × 4")
 
 
+@pytest.mark.slow
 def test_pixels_need_no_torch() -> None:
     script = (
         "import sys; from pathlib import Path; from tests.helpers.pictures import arrays;"
@@ -125,6 +126,7 @@ def reference(
     return np.concatenate(out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "image_size"),
     [("resnet10t", None), ("resnet10t", 64), ("test_vit", None), ("test_vit", 128)],
@@ -386,6 +388,7 @@ def black_hole() -> Iterator[str]:
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.slow
 def test_hub_that_never_answers_is_given_up(black_hole: str, tmp_path: Path) -> None:
     environment = {
         **os.environ,

@@ -219,6 +219,7 @@ def kill_and_resume(folder: Path, delays: list[float], weights: Path, backbone: 
     return stopped
 
 
+@pytest.mark.slow
 def test_killed_at_ten_random_moments_the_result_is_bit_equal(tmp_path: Path) -> None:
     write_photos(tmp_path / "photos", train=360, test=40)  # 100 batches take 2 s at least
     (tmp_path / "photos" / "train" / "0100.jpg").write_bytes(b"no image")
@@ -227,6 +228,7 @@ def test_killed_at_ten_random_moments_the_result_is_bit_equal(tmp_path: Path) ->
     assert kill_and_resume(tmp_path, delays, Path("none"), "entangled") == 10, delays
 
 
+@pytest.mark.slow
 def test_killed_model_of_timm_resumes_bit_equal(tmp_path: Path, small_weights: Path) -> None:
     write_photos(tmp_path / "photos", train=180, test=20)  # 50 batches take 1 s at least
     delays = [random.Random(os.urandom(4)).uniform(0.1, 0.5) for _ in range(2)]

@@ -82,6 +82,7 @@ def _add(path: Path, worker: int) -> None:
         store.add([(scenario, {"accuracy": worker})], DEFAULT_ROOTS, f"worker {worker}")
 
 
+@pytest.mark.slow
 def test_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "results.sqlite"
     context = multiprocessing.get_context("spawn")

@@ -52,6 +52,7 @@ def rows(outcomes: list[Outcome]) -> list[str]:
     return sorted(json.dumps(record, sort_keys=True) for record in kept)
 
 
+@pytest.mark.slow
 def test_every_backend_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = parse(PLAN).scenarios()
 
@@ -73,6 +74,7 @@ def test_every_backend_gives_the_same_rows(tmp_path: Path, monkeypatch: pytest.M
         assert swept("outside") == expected
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_same_rows() -> None:
     distributed = pytest.importorskip("distributed")
     runs = parse(PLAN).scenarios()
@@ -89,6 +91,7 @@ def test_a_cluster_gives_the_same_rows() -> None:
     assert len(ResultsStore().records()) == len(runs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"backend": "threads", "n_jobs": 2}])
 def test_each_graph_is_built_once(
     builds: list[tuple[int, ...]], _forgetful: None, options: dict[str, Any]
@@ -167,6 +170,7 @@ def test_what_stopped_a_sweep_is_told_even_if_another_task_ends_first() -> None:
         meter.part(1)(1, 2, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", [None, "threads", "processes"])
 def test_a_stopped_sweep_goes_on_where_it_was(backend: str | None) -> None:
     runs = parse(VOTES).scenarios()
@@ -189,6 +193,7 @@ def test_a_stopped_sweep_goes_on_where_it_was(backend: str | None) -> None:
     assert calls[-1][0] == pytest.approx(calls[-1][1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["threads", "processes"])
 def test_killed_at_any_moment_a_sweep_loses_and_repeats_nothing(
     tmp_path: Path, backend: str

@@ -57,6 +57,7 @@ def test_one_column_has_no_second_direction() -> None:
     assert not found.train[:, 1].any()
 
 
+@pytest.mark.slow
 def test_layout_is_that_of_umap_given_the_same_neighbors(
     prepared: PreparedData, start: Array, made: Layout
 ) -> None:
@@ -73,6 +74,7 @@ def test_layout_is_that_of_umap_given_the_same_neighbors(
     assert np.array_equal(made.train, model.embedding_)
 
 
+@pytest.mark.slow
 def test_start_from_one_place_is_driven_apart() -> None:
     X = np.array([[0.0, 0], [0, 0], [1, 0], [5, 5], [5, 5]], np.float32)
     graph = NeighborGraph.build(X, X, k=51)
@@ -84,6 +86,7 @@ def test_start_from_one_place_is_driven_apart() -> None:
     assert np.isfinite(umap_process.place(found, ids, distances)).all()
 
 
+@pytest.mark.slow
 def test_test_rows_lie_inside_the_hull_of_their_neighbors(
     prepared: PreparedData, made: Layout
 ) -> None:

@@ -97,6 +97,7 @@ class FromFile:
 
 
 # The nanny tells of the worker that was killed.
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_work_of_a_killed_worker_is_done_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

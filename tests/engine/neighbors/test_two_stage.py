@@ -117,6 +117,7 @@ def test_unreached_recall_means_flat_search(eager: None, monkeypatch: pytest.Mon
     assert asked[0] < asked[1]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     rows=hnp.arrays(

@@ -330,6 +330,7 @@ def _until(writer: subprocess.Popen[str], word: str, acknowledged: dict[int, int
     raise AssertionError("the writer ended")
 
 
+@pytest.mark.slow
 def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     writers = [

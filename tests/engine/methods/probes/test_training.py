@@ -198,6 +198,7 @@ def test_trains_as_a_module_of_torch_does(loss: str) -> None:
     np.testing.assert_allclose(found.bias, layer.bias.detach().numpy(), rtol=1e-3, atol=2e-4)
 
 
+@pytest.mark.slow
 def test_together_as_alone() -> None:
     scenarios = [dataclasses.replace(NOISY, seed=seed) for seed in (1, 2, 3)]
     tasks = tasks_of(scenarios, load("digits", "pixels"))
