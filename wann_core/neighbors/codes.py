@@ -10,15 +10,16 @@ by the triangle inequality. Rows whose bound lies beyond the k-th neighbor so fa
 at; where that holds for all that were left out, the neighbors are proven to be the exact ones.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import faiss
 import numpy as np
+from scipy.fft import dct
 from scipy.linalg import eigh
 
 from wann_core.neighbors import scan
-from wann_core.parallel import in_slices
+from wann_core.parallel import in_blocks
 from wann_core.typing import Array
 
 _FIT_ROWS = 10_000
@@ -35,9 +36,9 @@ _MOST = 1024
 ROTATION_COST = 80
 # Costs on one core, in multiplications of float32 by a matrix product: of a row that is looked at
 # and not kept, of one that is kept for a while, and of a distance, with what fetching it costs.
-_LOOKED_AT = 24
-_KEPT = 8000
-_FETCHED, _VALUE = 4000, 8
+_LOOKED_AT = 13
+_KEPT = 2500
+_FETCHED, _VALUE = 3500, 10
 # Sums of products of bytes must fit into 32 bits.
 WIDEST = 32_768
 # Codes are made where they save at least this share.
@@ -62,20 +63,21 @@ class Projection:
     ----------
     mean : ndarray of shape (d,), float64
         Taken away first.
-    directions : ndarray of shape (d, p), float64, or None
-        Orthonormal columns; None for all columns as they are.
-    mix : ndarray of shape (p, p), or (p + 1, p + 1) for p < d, float64
-        Orthogonal, for the leading dimensions and the norm of the rest. Unused without directions.
+    directions : ndarray of shape (d, q), float64, or None
+        The leading dimensions, mixed; None for all columns as they are.
+    rest : ndarray of shape (q,), float64, or None
+        A unit vector orthogonal to the rows of `directions`, along which the norm of what they
+        leave out is put; None where they leave nothing out.
     """
 
     mean: Array
     directions: Array | None
-    mix: Array
+    rest: Array | None
 
     @property
     def columns(self) -> int:
         """Columns of projected rows."""
-        return len(self.mean) if self.directions is None else len(self.mix)
+        return len(self.mean) if self.directions is None else self.directions.shape[1]
 
     def __call__(self, rows: Array) -> tuple[Array, Array]:
         """Projected rows, and the norms of the rows less the mean (m,), float64."""
@@ -83,11 +85,11 @@ class Projection:
         squares = np.einsum("ij,ij->i", moved, moved)
         if self.directions is None:
             return moved, np.sqrt(squares)
-        leading = moved @ self.directions
-        if self.columns > leading.shape[1]:
-            rest = squares - np.einsum("ij,ij->i", leading, leading)
-            leading = np.column_stack([leading, np.sqrt(np.maximum(rest, 0.0))])
-        return leading @ self.mix, np.sqrt(squares)
+        mixed = moved @ self.directions
+        if self.rest is not None:
+            left = np.sqrt(np.maximum(squares - np.einsum("ij,ij->i", mixed, mixed), 0.0))
+            mixed += left[:, None] * self.rest
+        return mixed, np.sqrt(squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,8 +116,11 @@ class Rotation:
         d, rng = len(self.mean), np.random.default_rng(_SEED)
         for size in sorted({size for size in _SIZES if size < d} | {d}):
             columns = size + (size < d)
-            mix = np.linalg.qr(rng.standard_normal((columns, columns)))[0]
-            yield Projection(self.mean, np.ascontiguousarray(self.directions[:, :size]), mix)
+            # A rotation that spreads each dimension over all columns: a cosine transform of rows
+            # whose signs are drawn.
+            mix = dct(np.diag(rng.choice([-1.0, 1.0], columns)), norm="ortho")
+            mixed = self.directions[:, :size] @ mix[:size]
+            yield Projection(self.mean, mixed, mix[size] if size < d else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,9 +166,11 @@ class CodedRows:
     ----------
     rows : ndarray of shape (n, d)
     project : Projection
+    report : callable
+        Called now and then; may raise to stop.
     """
 
-    def __init__(self, rows: Array, project: Projection) -> None:
+    def __init__(self, rows: Array, project: Projection, report: Callable[[int], None]) -> None:
         n, self.project = len(rows), project
         tiles = -(-n // scan.WIDTH)
         columns = -(-project.columns // 4)
@@ -171,7 +178,7 @@ class CodedRows:
         self.sums = np.zeros(tiles * scan.WIDTH, np.int32)
         self.steps = np.zeros(tiles * scan.WIDTH, np.float32)
         self.squares, self.moved = np.empty(n), np.empty(n)
-        in_slices(self._fill, n, rows, rows=_BLOCK)
+        in_blocks(lambda part: self._fill(rows, part.start, part.stop), n, _BLOCK, report)
         # The bound of rows that are moved by more than most is lowered one by one, as far as the
         # distance from any row may ask for.
         self.farthest = float(np.sqrt(self.squares.max()))
@@ -181,7 +188,7 @@ class CodedRows:
         self.halves = np.full(len(self.steps), -np.inf, np.float32)
         self.halves[:n] = lowered / -2
 
-    def _fill(self, start: int, stop: int, rows: Array) -> None:
+    def _fill(self, rows: Array, start: int, stop: int) -> None:
         coded = Quantized.of(self.project, rows[start:stop])
         # _BLOCK is a multiple of the width of a tile.
         part = np.zeros(
@@ -270,9 +277,9 @@ def choose(
     """
     n, d = rows.shape
     counted = rows[:: -(-n // _COUNTED)]
-    exact = n * d + k * (_KEPT + _FETCHED + 2 * _VALUE * d)
+    exact = n * d + k * (_KEPT + _FETCHED + _VALUE * d)
     best, cheapest = None, _WORTHWHILE * exact
-    plain = Projection(mean, None, np.empty((0, 0)))
+    plain = Projection(mean, None, None)
     for project in (*(Rotation.fit(rows, mean).projections() if rotated else ()), plain):
         scanned = n * (project.columns / 4 + _LOOKED_AT)
         if scanned > cheapest:
@@ -283,7 +290,7 @@ def choose(
         within = k + (squares <= reach[:, None] ** 2).mean(axis=1) * n
         for wanted in np.minimum(np.quantile(within, (0.9, 0.98, 1)) * 1.2 + 16, _MOST):
             cost = scanned + wanted * _KEPT + (within > wanted).mean() * exact
-            cost += np.minimum(within, wanted).mean() * (_FETCHED + 2 * _VALUE * d)
+            cost += np.minimum(within, wanted).mean() * (_FETCHED + _VALUE * d)
             if cost < cheapest:
                 best, cheapest = (project, int(min(wanted, n))), cost
     return best

@@ -15,6 +15,8 @@ from wann_core.typing import Array
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 # Called with how many queries of a search are done; may raise to stop it.
 Tell = Callable[[int], None]
+# Rows as bytes, and how many of them to keep for a query.
+_Coded = tuple[codes.CodedRows, int]
 
 # Candidates are found by ‖x‖² + ‖y‖² - 2xy in float32, which can swap near ties. A few more than
 # asked are fetched and ranked again by their true distance; where even the last candidate could
@@ -48,6 +50,7 @@ class Flat:
         self.offset = self.mean if far else None
         self.searched = self.searchable(self.train)
         self.half = scan.half_norms(self.searched)
+        self._codes: tuple[int, _Coded | None] | None = None
 
     def searchable(self, rows: Array) -> Array:
         """Rows as their products are computed: float32, without an offset."""
@@ -80,7 +83,7 @@ class Flat:
 
         own = own_ids(own, slice(0, len(queries)))
         search = _Search(self, queries, own, k, put, tell)
-        coded = self._coded(queries, own, k)
+        coded = self._coded(queries, own, k, search.report)
         if coded is not None:
             with blas.bounded(1):
                 search.by_codes(*coded)
@@ -111,24 +114,42 @@ class Flat:
         _Search(self, batch, own, k, put, None).by_products()
         return found
 
-    def _coded(self, queries: Array, own: Array, k: int) -> tuple[codes.CodedRows, int] | None:
-        """Rows as bytes and how many of them to keep for a query, where that is cheaper."""
+    def has_codes(self, queries: Array, k: int, tell: Tell | None = None) -> bool:
+        """Whether training rows, searched among themselves, are searched by bytes."""
+
+        def report(done: int) -> None:
+            if tell is not None:
+                tell(done)
+
+        return self._coded(queries, np.arange(len(queries)), k, report) is not None
+
+    def _coded(self, queries: Array, own: Array, k: int, report: Tell) -> _Coded | None:
+        """Rows as bytes, where that is cheaper; they serve later searches for no more neighbors."""
         n, d = self.train.shape
         cost = float(len(queries)) * n * d
         if not scan.BYTES or n < _CODED_ROWS or d > codes.WIDEST or cost < _CODED_COST:
             return None
+        if self._codes is not None and k <= self._codes[0]:
+            return self._codes[1]
         part, fewest, most = _SAMPLED
         size = int(np.clip(len(queries) // part, fewest, most))
         drawn = np.random.default_rng(0).choice(len(queries), size, replace=False)
         sample = floats(queries[drawn])
         _, squares = self.ranked(sample, own[drawn], k)
+        report(0)
         # Finding the principal directions takes as long as so many rows times rows.
         rotated = codes.ROTATION_COST * d * d < _CODING * len(queries) * n
-        chosen = codes.choose(self.train, self.mean, sample, np.sqrt(squares[:, -1]), k, rotated)
-        if chosen is None:
-            return None
+        coded = None
+        # On few rows and small matrices, threads of BLAS wait for each other longer than they work.
         with blas.bounded(1):
-            return codes.CodedRows(self.train, chosen[0]), chosen[1]
+            chosen = codes.choose(
+                self.train, self.mean, sample, np.sqrt(squares[:, -1]), k, rotated
+            )
+            if chosen is not None:
+                project, wanted = chosen
+                coded = codes.CodedRows(self.train, project, lambda _: report(0)), wanted
+        self._codes = k, coded
+        return coded
 
 
 @dataclass(eq=False)
@@ -145,6 +166,11 @@ class _Search:
     def __post_init__(self) -> None:
         self.complete = np.zeros(len(self.queries), np.bool_)
         self.excluded = bool((self.own >= 0).any())
+
+    def report(self, done: int) -> None:
+        """Tell the caller how many queries are done."""
+        if self.tell is not None:
+            self.tell(done)
 
     def by_codes(self, coded: codes.CodedRows, wanted: int) -> None:
         """Answer the queries whose neighbors bytes can prove."""
@@ -204,8 +230,7 @@ class _Search:
         before = len(self.complete) - len(rows)
 
         def told(stop: int) -> None:
-            if self.tell is not None:
-                self.tell(before + int(self.complete[rows[:stop]].sum()))
+            self.report(before + int(self.complete[rows[:stop]].sum()))
 
         in_blocks(work, len(rows), size, told)
 

@@ -230,5 +230,5 @@ def _load_kernel(dtype: np.dtype[Any]) -> None:
     few = np.zeros((2, 1), np.float32)
     candidates.nearest(few, candidates.tiles(few), 1)
     if scan.BYTES:
-        coded = codes.CodedRows(few, codes.Projection(np.zeros(1), None, np.empty((0, 0))))
+        coded = codes.CodedRows(few, codes.Projection(np.zeros(1), None, None), lambda _: None)
         coded.nearest(coded.quantized(few, np.arange(2)), 1)

@@ -18,6 +18,9 @@ SEARCHES = ("auto", "flat")
 _ROWS = 10_000
 _VALUES = 10_000 * 256
 _NARROWEST = 64
+# With fewer rows than that, where bytes can prove which neighbors are exact, all other searches and
+# what it costs to choose them save nothing.
+_APPROXIMATED = 100_000
 RECALL = 0.9999
 _SIZES = (16, 32, 48, 64, 96, 128, 192)
 # From so many rows on no more dimensions are held beside them than so many.
@@ -137,6 +140,8 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
     small = n < _ROWS or n * d < _VALUES or d < _NARROWEST
     # Finding the directions costs about 10 d³.
     if small or 10 * d * d * d > 0.05 * n * len(queries) * d or queries.k * 4 > n:
+        return Plan()
+    if n < _APPROXIMATED and flat.has_codes(queries.train, queries.k, tell):
         return Plan()
     drawn = np.random.default_rng(_SEED).permutation(len(queries))
 

@@ -78,8 +78,9 @@ def test_bytes_find_the_same_neighbors_as_products_in_float32(
     monkeypatch.setattr(exact, "_CODING", 1e9 if rotated else 0)
     flat, own = Flat(rows), np.arange(len(rows))
     asked = np.concatenate([rows[:700] * rows.dtype.type(0.999), rows[:3]])
-    assert flat._coded(rows, own, K) is not None
+    assert flat._coded(rows, own, K, lambda _: None) is not None
     found, other = flat.search(rows, K, own), flat.search(asked, K)
+    flat._codes = None
     monkeypatch.setattr(exact, "_CODED_COST", np.inf)
     for one, two in zip(
         (*found, *other), (*flat.search(rows, K, own), *flat.search(asked, K)), strict=True
@@ -94,9 +95,9 @@ def test_bytes_find_the_same_neighbors_as_products_in_float32(
 def test_distances_of_bytes_less_their_slack_are_lower_bounds(name: str) -> None:
     rows = DATA[name].astype(np.float64)
     mean = rows.mean(axis=0)
-    plain = codes.Projection(mean, None, np.empty((0, 0)))
+    plain = codes.Projection(mean, None, None)
     for project in (*codes.Rotation.fit(rows, mean).projections(), plain):
-        coded = codes.CodedRows(rows, project)
+        coded = codes.CodedRows(rows, project, lambda _: None)
         queries = coded.quantized(rows[:40], np.full(40, -1))
         bounds, ids, _, slack = coded.nearest(queries, len(rows))
         assert (np.sort(ids, axis=1)[:, -len(rows) :] == np.arange(len(rows))).all()
