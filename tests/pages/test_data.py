@@ -257,3 +257,11 @@ def test_upload_is_deleted_when_nobody_holds_it(name: str, kept_as: str) -> None
     assert path.read_bytes() == b"abc"
     del kept
     assert not path.parent.exists()
+
+
+def test_an_upload_that_is_gone_is_told(page: Callable[..., AppTest]) -> None:
+    app = page("import")
+    assert not said(app, "uploaded here is gone")
+    app.query_params["_table_kept"] = "token of another server"
+    app.run()
+    assert said(app, "The table that was uploaded here is gone")

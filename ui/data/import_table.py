@@ -17,6 +17,7 @@ from ui.jobs.panel import Panel
 from ui.shell import theme, uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
+from wann_core.datasets.tables.values import look_alike
 from wann_core.errors import WannError
 
 FORMATS = ("npz", "parquet", "csv")
@@ -108,6 +109,7 @@ def _columns_table(info: tables.TableInfo) -> None:
     st.markdown(
         f"Understood: {info.format}, {about}**{info.rows:,}** rows, "
         f"**{len(info.columns):,}** columns."
+        + (f" Read as: {theme.plain('; '.join(info.notes))}." if info.notes else "")
     )
     table = pd.DataFrame(
         [
@@ -192,6 +194,14 @@ def _finish(
     drop = bad and st.checkbox(
         "Leave out the rows with NaN or infinity", key="drop_bad", persist_state="session"
     )
+    alike = any(look_alike(table.class_names))
+    if alike and st.checkbox(
+        "Merge classes that differ only in case, blanks or Unicode form",
+        key="merge_alike",
+        persist_state="session",
+    ):
+        table = tables.merge_look_alikes(table)
+        problems = tables.problems(table)
     for problem in problems:
         show_it = st.error if problem.severity == "error" else st.warning
         show_it(theme.plain(problem.text))

@@ -71,11 +71,11 @@ def show(folders: Folders) -> None:
         return
     key = ("predict", scenario, made, file.token if file else "")
 
-    def work(job: jobs.Job) -> pd.DataFrame:
-        numbers, names, X = _rows(pair, file, folders, job)
+    def work(job: jobs.Job) -> tuple[pd.DataFrame, str]:
+        numbers, names, X, lost = _rows(pair, file, folders, job)
         found = predict(scenario, X, folders.roots, progress=job.progress)
         about = pd.DataFrame({"row": numbers, "name": names or [""] * len(numbers)})
-        return pd.concat([about, found], axis=1)
+        return pd.concat([about, found], axis=1), lost
 
     labeling = Panel(
         "predict",
@@ -89,7 +89,7 @@ def show(folders: Folders) -> None:
     st.button("Label them", type="primary", on_click=labeling.start, disabled=labeling.busy)
     found = labeling.answer()
     if found is not None:
-        _show(found, scenario)
+        _show(*found, scenario)
 
 
 def _pairs(folders: Folders) -> list[tuple[str, str]]:
@@ -106,20 +106,23 @@ def _unlabeled(folders: Folders, pair: tuple[str, str]) -> int:
 
 def _rows(
     pair: tuple[str, str], file: uploads.File | None, folders: Folders, job: jobs.Job
-) -> tuple[Any, Any, Any]:
-    """Number, name and embedding of each row to label."""
+) -> tuple[Any, Any, Any, str]:
+    """Number, name and embedding of each row to label, and what is left out."""
     if file is not None:
         table = tables.read(file.path, source=file.name, progress=job.progress)
+        lost = tables.left_out(table)
         table = tables.drop_bad_rows(table)
-        return table.rows, table.ids or table.images, table.X
+        return table.rows, table.ids or table.images, table.X, lost
     job.progress(0, 1, "loading the data set")
     rows = datasets.load(*pair, *folders.roots).unlabeled
     if rows is None:
         raise WannError(f"{pair[0]!r} has no unlabeled rows.", "dataset")
-    return rows.ids, rows.names, rows.X
+    return rows.ids, rows.names, rows.X, ""
 
 
-def _show(found: pd.DataFrame, scenario: Scenario) -> None:
+def _show(found: pd.DataFrame, lost: str, scenario: Scenario) -> None:
+    if lost:
+        st.warning(f"Left out: {lost}.", icon=":material/warning:")
     shown = found.head(_SHOWN)
     if not shown["name"].any():
         shown = shown.drop(columns="name")

@@ -101,7 +101,10 @@ def _marks(
     size = next((size for least, size in _SIZES if len(test) >= least), 8)
     custom = np.column_stack([points.places, points.rows])
     if not by_class:
-        custom = np.column_stack([custom, points.observed.astype(np.int32)])
+        custom = np.column_stack([custom, points.observed])
+    # Browsers know no whole numbers of 64 bits; as doubles, ids are exact up to 2 to the 53.
+    small = custom.max(initial=0) <= np.iinfo(np.int32).max
+    custom = custom.astype(np.int32 if small else np.float64)
     standing_out = np.isin(points.places, highlighted)
     traces: list[Trace] = []
     for part in np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1]):

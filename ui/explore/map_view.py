@@ -71,7 +71,7 @@ class Points:
     ----------
     places : ndarray of shape (p,), int32
         Position among the training rows; test rows follow after the last of them.
-    rows : ndarray of shape (p,), int32
+    rows : ndarray of shape (p,), int64
         Row ids in the data set's own file.
     xy : ndarray of shape (p, 2), float32
     observed : ndarray of shape (p,), int64
@@ -216,7 +216,7 @@ def points(view: View, prepared: PreparedData, layout: Layout) -> Points:
     places, rows, xy, observed, values = (np.concatenate(part) for part in zip(*found, strict=True))
     return Points(
         places.astype(np.int32),
-        rows.astype(np.int32),
+        rows,
         xy,
         observed,
         values,

@@ -2,7 +2,6 @@
 
 import getpass
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import numpy as np
 import streamlit as st
@@ -18,8 +17,7 @@ from wann_core.audit.label_audit import audit, judge
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError
 from wann_core.noise.known_errors import flip_for_practice
-from wann_core.paths import review_folder
-from wann_core.review.ledger import ledger_of
+from wann_core.review.ledger import has_ledger, ledger_of
 from wann_core.storage.memory_cache import SharedCache
 
 _KIND = "audit"
@@ -166,8 +164,7 @@ def case(asked: Asked) -> Case:
 
 def _begun(asked: Asked) -> bool:
     """Whether somebody has judged labels of this data set before, and will want to go on."""
-    name = quote(asked.source.dataset, safe="")[:100]
-    return asked.pattern is None and any(review_folder().glob(f"{name}-*.sqlite"))
+    return asked.pattern is None and has_ledger(asked.source.dataset)
 
 
 def _panel(asked: Asked) -> Panel[Case]:

@@ -66,6 +66,8 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
             with st.spinner("Storing the upload …"):
                 kept = _stored(upload)
             st.session_state[_memory(key)] = kept
+            # The address outlives this server, and the upload does not.
+            st.query_params[_memory(key)] = kept.token
         return kept
     if kept is not None:
         # The uploader is empty after a look at another page.
@@ -73,7 +75,15 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
         text.caption(f"{theme.plain(kept.name)}, uploaded before, is in use.")
         button.button("Drop it", on_click=_drop, args=(key,), key=f"{key}_drop")
         return kept
-    return _named(typed, right) if typed.strip() else None
+    if typed.strip():
+        return _named(typed, right)
+    if _memory(key) in st.query_params:
+        left.warning(
+            f"The {what} that was uploaded here is gone: the app has been restarted, or this is "
+            "another window. Upload it again.",
+            icon=":material/upload_file:",
+        )
+    return None
 
 
 def forget(key: str) -> None:
@@ -94,6 +104,7 @@ def _memory(key: str) -> str:
 
 def _drop(key: str) -> None:
     st.session_state.pop(_memory(key), None)
+    st.query_params.pop(_memory(key), None)
 
 
 def _stored(upload: Any) -> File:

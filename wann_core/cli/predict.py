@@ -109,7 +109,10 @@ def _rows(args: argparse.Namespace) -> tuple[pd.DataFrame, Any]:
     if args.images is not None:
         return _embedded(args)
     if args.input is not None:
-        table = tables.drop_bad_rows(tables.read(args.input))
+        given = tables.read(args.input)
+        table = tables.drop_bad_rows(given)
+        if lost := tables.left_out(given):
+            print(f"left out: {lost}", file=sys.stderr)
         names: Sequence[str] | None = table.ids or table.images
         numbers, X = table.rows, table.X
     else:

@@ -18,9 +18,10 @@ from wann_core.paths import review_folder
 from wann_core.review.ledger_file import reading, writing
 from wann_core.review.verdict import ACTIONS, FIELDS, SPLITS, Verdict, check_text, checked, of_frame
 
-__all__ = ["ACTIONS", "Ledger", "Operation", "Verdict", "ledger_of"]
+__all__ = ["ACTIONS", "Ledger", "Operation", "Verdict", "has_ledger", "ledger_of"]
 
 _LONGEST = {"who": 200, "batch": 1000}
+_DIGEST_BYTES = 12
 
 
 class Operation(NamedTuple):
@@ -95,8 +96,15 @@ def ledger_of(data: Dataset, review_root: str | Path | None = None) -> "Ledger":
     return Ledger(folder / f"{name}-{_digest(data)}.sqlite", data.class_names)
 
 
+def has_ledger(dataset: str, review_root: str | Path | None = None) -> bool:
+    """Whether labels of a data set of this very name have been judged before."""
+    folder = review_folder() if review_root is None else Path(review_root)
+    pattern = f"{quote(dataset, safe='')[:100]}-{'[0-9a-f]' * 2 * _DIGEST_BYTES}.sqlite"
+    return any(folder.glob(pattern))
+
+
 def _digest(data: Dataset) -> str:
-    digest = hashlib.blake2b(digest_size=12)
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     digest.update(json.dumps(data.class_names).encode())
     for name in SPLITS:
         split = data.splits.get(name)

@@ -47,6 +47,19 @@ def test_table_of_rows(command: Command, tmp_path: Path) -> None:
     assert {"label", "confidence", "nearest_row", "nearest_reliability"} <= set(found.columns)
 
 
+def test_rows_that_are_left_out_are_named(command: Command, tmp_path: Path) -> None:
+    X = load("digits", "pixels").test.X[:6].copy()
+    X[[1, 4], 3] = np.nan
+    table = write(tmp_path / "new.parquet", {"embedding": X}, "parquet")
+    out = tmp_path / "labels.csv"
+    place = ("--dataset", "digits", "--backbone", "pixels")
+    result = command("predict", *place, "--input", table, "--out", out)
+    assert result.status == 0, result.err
+    assert "left out: 2 rows hold NaN, infinity or nothing" in result.err
+    assert "(rows 1 and 4; row 0 is the first)" in result.err
+    assert pd.read_csv(out)["row"].tolist() == [0, 2, 3, 5]
+
+
 def test_own_unlabeled_rows(command: Command, tmp_path: Path) -> None:
     data = load("digits", "pixels")
     X = np.concatenate([data.train.X, data.test.X[:5]])

@@ -19,7 +19,7 @@ from tests.helpers.blobs import noisy_blobs
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset
-from wann_core.review.ledger import ACTIONS, Ledger, Verdict, ledger_of
+from wann_core.review.ledger import ACTIONS, Ledger, Verdict, has_ledger, ledger_of
 
 KEEP = Verdict("train", 3, "cat", "keep")
 MOVE = Verdict("test", 3, "cat", "relabel", "dog", "a.png", 0.25, "combined", "dog")
@@ -28,6 +28,16 @@ MOVE = Verdict("test", 3, "cat", "relabel", "dog", "a.png", 0.25, "combined", "d
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "reviews" / "pets.sqlite", ("cat", "dog"))
+
+
+def test_a_ledger_is_found_by_the_whole_name(tmp_path: Path) -> None:
+    data = datasets.load("digits", "pixels")
+    other = ledger_of(dataclasses.replace(data, name="digits-cleaned"), tmp_path)
+    other.record([Verdict("train", 3, "5", "keep")], who="ada")
+    assert has_ledger("digits-cleaned", tmp_path)
+    assert not has_ledger("digits", tmp_path)
+    ledger_of(data, tmp_path).record([Verdict("train", 3, "5", "keep")], who="ada")
+    assert has_ledger("digits", tmp_path)
 
 
 def in_force(ledger: Ledger) -> dict[tuple[str, int], str]:

@@ -3,6 +3,7 @@
 from wann_core.datasets.tables.checks import (
     Problem,
     drop_bad_rows,
+    left_out,
     merge_look_alikes,
     problems,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "drop_bad_rows",
     "import_table",
     "inspect",
+    "left_out",
     "merge_look_alikes",
     "problems",
     "read",

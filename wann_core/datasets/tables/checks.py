@@ -81,6 +81,17 @@ def drop_bad_rows(table: Table) -> Table:
     )
 
 
+def left_out(table: Table) -> str:
+    """How many rows `drop_bad_rows` leaves out, and which; '' if none."""
+    bad = np.setdiff1d(table.rows, drop_bad_rows(table).rows)
+    if not len(bad):
+        return ""
+    return (
+        f"{_count(len(bad), 'row holds', 'rows hold')} NaN, infinity or nothing in the embeddings "
+        f"({_rows(bad)}; row 0 is the first)"
+    )
+
+
 def merge_look_alikes(table: Table) -> Table:
     """The table with classes that differ only in their spelling as one, by the commonest name."""
     counts = np.bincount(table.y[table.y >= 0], minlength=len(table.class_names))
