@@ -22,9 +22,10 @@ from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wann_core import datasets
-from wann_core.audit.evidence import NEIGHBORS, SCORES, Evidence
+from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.label_audit import judge
 from wann_core.audit.rows import LabeledRows, labeled_rows
+from wann_core.audit.scores import SCORES, score_labels
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.voting import vote_shares
@@ -146,16 +147,17 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
     votes = time.perf_counter() - started
     result["cleanlab kNN"] = cleanlab(ten, labels, wrong)
     result["cleanlab kNN"]["seconds"] += votes
-    result["neighbors"] = ours(rows, Evidence(graph, labels, n_classes), wrong)
+    result["neighbors"] = ours(rows, Evidence(graph, labels, n_classes, X=rows.X), wrong)
     started = time.perf_counter()
     fits = OutOfFold(rows.X, labels, n_classes)
-    with_probe = Evidence(graph, labels, n_classes, fits)
+    with_probe = Evidence(graph, labels, n_classes, fits, X=rows.X)
     shares = with_probe.probe_shares
     result["probe seconds"], result["C"] = time.perf_counter() - started, fits.C
     result["cleanlab LR"] = cleanlab(shares, labels, wrong)
     result["combined"] = ours(rows, with_probe, wrong)
     result["AP by score"] = {
-        name: float(average_precision_score(wrong, -with_probe.score(name))) for name in SCORES
+        name: float(average_precision_score(wrong, -score_labels(with_probe, name)))
+        for name in SCORES
     }
     return result
 

@@ -26,6 +26,7 @@ from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.label_audit import judge
 from wann_core.audit.rows import LabeledRows, labeled_rows
+from wann_core.audit.scores import score_labels
 from wann_core.methods.voting import vote_shares
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
@@ -79,7 +80,7 @@ def measure(row: str, roots: tuple[str, str]) -> dict[str, Any]:
         "rows": len(rows),
         "wrong": int(wrong.sum()),
         "cleanlab kNN": cleanlab(ten, labels, wrong),
-        "neighbors": ours(rows, Evidence(graph, labels, 10), wrong),
+        "neighbors": ours(rows, Evidence(graph, labels, 10, X=rows.X), wrong),
     }
 
 
@@ -96,12 +97,12 @@ def seconds(row: str, roots: tuple[str, str], known: dict[str, Any]) -> dict[str
         lab.find_issues(**how)
 
     def fresh() -> Evidence:
-        return Evidence(graph, rows.labels, 10)
+        return Evidence(graph, rows.labels, 10, X=rows.X)
 
     judge(*tiny())  # kernels are compiled
     only = {"issue_types": {"label": {}}}
     acts: dict[str, tuple[Callable[[], object], int]] = {
-        "ours, score alone": (lambda: fresh().score("neighbors"), 5),
+        "ours, score alone": (lambda: score_labels(fresh(), "neighbors"), 5),
         "ours, whole table": (lambda: judge(rows, fresh()), 5),
         "Datalab, label from features": (lambda: run(features=rows.X, **only), 1),
         "Datalab, label from the graph's votes": (lambda: run(pred_probs=ten, **only), 5),

@@ -12,8 +12,8 @@ from ui.review.data import SPLITS, Case
 from ui.shell import settings
 from ui.shell.controls import linked
 from wann_core import datasets
-from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
 from wann_core.audit.label_audit import audit, judge
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError
 from wann_core.noise.known_errors import flip_for_practice

@@ -13,8 +13,8 @@ from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
-from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
 from wann_core.audit.known_flips import KnownFlips, known_flips
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 
 _PATTERNS = {
     "sym": "Spread over all other classes",

@@ -8,15 +8,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wann_core.audit.evidence import DEFAULT_SCORE, NEIGHBORS, SCORES, Evidence
+from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes
 from wann_core.audit.label_audit import judge
 from wann_core.audit.probabilities import GivenProbabilities, probabilities_of
 from wann_core.audit.result import Audit
 from wann_core.audit.rows import AllRows, LabeledRows
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_choice, check_number
-from wann_core.methods.probes.out_of_fold import OutOfFold, Witness, deal_folds
+from wann_core.methods.folds import deal_folds
+from wann_core.methods.probes.out_of_fold import OutOfFold, Witness
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph, as_matrix
@@ -143,7 +145,15 @@ def audit_labels(
         witness = GivenProbabilities(given, folds)
     elif probe and X is not None:
         witness = OutOfFold(rows.X, rows.labels, len(names), progress, folds=folds)
-    evidence = Evidence(searched, rows.labels, len(names), witness)
+    evidence = Evidence(
+        searched,
+        rows.labels,
+        len(names),
+        witness,
+        X=None if X is None else rows.X,
+        folds=folds,
+        progress=progress,
+    )
     found = judge(rows, evidence, score)
     table = found.table
     if X is None and graph is None:

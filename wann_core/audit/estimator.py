@@ -8,8 +8,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from wann_core.audit.arrays import audit_labels
-from wann_core.audit.evidence import DEFAULT_SCORE
 from wann_core.audit.result import Audit
+from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.typing import Array
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from wann_core.errors import WannError
-from wann_core.methods.probes.out_of_fold import FOLDS
+from wann_core.methods.folds import FOLDS
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph, nearest
 from wann_core.progress import Progress

@@ -9,6 +9,7 @@ import pandas as pd
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.result import Audit, doubt_order
+from wann_core.audit.scores import score_labels
 from wann_core.errors import WannError, check_number
 from wann_core.noise.patterns import add_noise
 from wann_core.progress import Progress
@@ -95,10 +96,10 @@ def known_flips(
     probe = found.evidence.probe
     if probe is not None:
         probe = probe.relabeled(noisy, progress)
-    evidence = dataclasses.replace(found.evidence, labels=noisy, probe=probe)
+    evidence = dataclasses.replace(found.evidence, labels=noisy, probe=probe, progress=progress)
     curves, classes, expected = [], [], []
     for name in scores:
-        values = evidence.score(name)
+        values = score_labels(evidence, name)
         order = doubt_order(values, _given_share(evidence))
         curves.append(_curve(name, flipped[order]))
         classes.append(_per_class(name, rows.class_names, before, noisy, flipped, order))
@@ -158,7 +159,7 @@ def _per_class(
 
 def _expected(name: str, found: Audit, flips: Array) -> pd.DataFrame:
     """Errors among the first n: the estimated number times the share of flips as doubtful."""
-    real = np.sort(found.evidence.score(name))
+    real = np.sort(score_labels(found.evidence, name))
     n = _depths(len(real))
     recall = np.searchsorted(flips, real[n - 1], side="right") / len(flips)
     return pd.DataFrame(

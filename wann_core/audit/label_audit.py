@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.duplicates import mixed_groups, near_duplicates, outlier_score
-from wann_core.audit.evidence import DEFAULT_SCORE, NEIGHBORS, SCORES, Evidence
+from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.rows import LABELED_SPLITS, AllRows, LabeledRows, labeled_rows
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice
 from wann_core.methods.probes.out_of_fold import OutOfFold
@@ -48,7 +49,9 @@ def audit(
         reliability (η = 1 / adaptive k), adaptive_k, given_share and predicted_share (η-weighted
         votes, 0 to 1), same_class_distance (NaN if none of the 51 nearest rows is of the class),
         near_duplicate_group (-1 for none), near_duplicate_conflict (another label in the group),
-        in_train_and_test (near-duplicates in different splits), outlier_score (0 is far from all).
+        in_train_and_test (near-duplicates in different splits), outlier_score (0 is far from all),
+        judgeable (False for the only row of a class, which no other row can speak for: its score is
+        1, and it is not counted).
         The issues are the `noise.count` most doubtful rows.
 
     Raises
@@ -68,15 +71,18 @@ def audit(
     except WannError as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
-    return judge(rows, Evidence(graph, rows.labels, n_classes, fits), score)
+    evidence = Evidence(graph, rows.labels, n_classes, fits, X=rows.X, progress=progress)
+    return judge(rows, evidence, score)
 
 
 def judge(rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE) -> Audit:
     """The audit of rows whose evidence is there."""
     labels = rows.labels
-    scores, noise = evidence.score(score), evidence.noise
+    scores, noise = score_labels(evidence, score), evidence.noise
     # What the others say, on which the row's own label has no influence.
-    predicted = evidence.shares.argmax(axis=1)
+    predicted = np.asarray(evidence.shares.argmax(axis=1))
+    judgeable = evidence.judgeable
+    predicted[~judgeable], scores[~judgeable] = labels[~judgeable], 1.0
     everyone, shares = np.arange(len(labels)), evidence.wann_shares
     given_share = shares[everyone, labels]
     issues = np.zeros(len(labels), bool)
@@ -105,6 +111,7 @@ def judge(rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE) -> 
             "near_duplicate_conflict": mixed_groups(groups, labels),
             "in_train_and_test": mixed_groups(groups, rows.splits),
             "outlier_score": outlier_score(graph.train_distances),
+            "judgeable": judgeable,
         }
     )
     everything = AllRows(rows.X, rows.names, np.arange(len(rows)))

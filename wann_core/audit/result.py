@@ -35,7 +35,7 @@ class Audit:
         How many labels are wrong.
     rows : LabeledRows
     evidence : Evidence
-        What the scores were made of; further scores by `evidence.score(name)`.
+        What the scores were made of; further scores by `score_labels(evidence, name)`.
     score_name : str
         The score that ranks the table.
     everything : AllRows

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import columns, flags
 from wann_core.cli.audit_sources import Audited, audit_data, audit_path, pictures
 from wann_core.cli.terminal import terminal_progress

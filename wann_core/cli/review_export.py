@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wann_core.audit.evidence import DEFAULT_SCORE, SCORES
 from wann_core.audit.label_audit import audit
+from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import load

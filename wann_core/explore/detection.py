@@ -11,6 +11,7 @@ from sklearn.metrics import (
 )
 
 from wann_core.audit.evidence import Evidence
+from wann_core.audit.scores import score_labels
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
@@ -61,12 +62,12 @@ def beliefs(prepared: PreparedData) -> dict[str, Array]:
     evidence = Evidence(
         prepared.graph, prepared.labels, prepared.dataset.n_classes, bounds=prepared.k_bounds
     )
-    eta, share = prepared.reliability, evidence.score("wann_share")
+    eta, share = prepared.reliability, score_labels(evidence, "wann_share")
     return {
         "eta": eta,
         "vote_share": share,
         "eta_share": eta * share,
-        "neighbors": evidence.score("neighbors"),
+        "neighbors": score_labels(evidence, "neighbors"),
     }
 
 

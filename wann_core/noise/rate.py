@@ -9,26 +9,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wann_core.noise.kernels import wrong_if_even
+from wann_core.noise.transition import (
+    RANKING_ANCHORS,
+    Transition,
+    anchors,
+    blocks,
+    posterior,
+    surest,
+)
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
-# Share of the rows of each class that anchor it: the purest tenth ranks labels best; for the number
-# of wrong ones human labels, which err on hard rows, need more. See docs/audit.md.
-RANKING_ANCHORS = 0.1
-COUNTING_ANCHORS = 0.3
-_MOST_ANCHORS = 0.5
-_FEWEST_ROWS = 50
-# Differences between the wrong labels of a class count as real in so far as their variance exceeds
-# this multiple of what chance alone would give.
-_CHANCE = 4.0
-_PRIOR = 0.1
+# Where wrong labels go needs more anchors than how many there are.
+_SPREAD_ANCHORS = 0.3
+# A wrong label is not in its own neighborhood, which looks the purer for it: among a few surest
+# rows there are too many of them. With so many rows of a class this no longer shows.
+_COUNTED_ROWS = 75
 _UNMIX_ROUNDS = 30
 _UNMIX_ROWS = 2048
 _FEW_CLASSES = 32
-_FLOOR = 1e-3
-# Rows at once, so that no second table of all rows and classes is held in between.
-_BLOCK = 65_536
+# Added to the share of each true class, a hundredth over all of many classes: a wrong label of one
+# of a thousand is not likelier by it than by the noise.
+_FLOOR, _FLOOR_OF_ALL = 1e-3, 1e-2
+# Where people err between look-alike classes, they err more on hard rows: their odds of an error
+# over all rows are so many times those on the surest tenth.
+_HARDER = 1.75
 _Z_95 = 1.959963984540054
+# The range reaches so much of the ambiguity of the rows, and of the rate, above the rate, and so
+# many times that below, as errors are mostly upward. Chosen on measured cases, docs/audit.md.
+_BY_AMBIGUITY = 0.15
+_BY_RATE = 0.15
+_BELOW = 1.7
+# From where to where each sign of it is taken for none and for certain: see `_human`.
+_MUTUAL_SLOPE = 0.05, 0.12
+_MUTUAL_PART = 0.45, 0.60
+_UNEVEN = 0.15, 0.25
+_SEEN = 1.0, 3.0
+_FEWEST_CLASSES = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,35 +58,45 @@ class NoiseEstimate:
     count : int
         Wrong labels.
     low, high : int
-        Where the number may lie: from the posterior with the purest tenth of each class as anchors
-        to the rate on its surest half, widened by the sampling error of 95 %. It says how much the
-        answer hangs on what is taken for sure, and is no confidence interval.
+        A range that held the true number in at least 95 % of the measured cases, see
+        docs/audit.md. It is no confidence interval of a model: no model is known to hold.
     rows : int
         Labels judged.
-    transition_matrix : ndarray of shape (C, C), float64
-        Row = true class, column = given label; rows sum to 1.
+    transition : Transition
+        How they go wrong.
+    human : float
+        How far wrong labels look like those of people, who confuse look-alike classes in both
+        directions: 0 is not at all, 1 is certain. The number is raised by it, as such errors
+        are more frequent on hard rows than on the sure ones that show them.
     """
 
     count: int
     low: int
     high: int
     rows: int
-    transition_matrix: Array
+    transition: Transition
+    human: float = 0.0
 
     @property
     def rate(self) -> float:
         """Share of the labels that are wrong, 0 to 1."""
         return self.count / self.rows
 
+    @property
+    def transition_matrix(self) -> Array:
+        """Row = true class, column = given label, rows sum to 1; see `Transition.table`."""
+        return self.transition.table
+
 
 def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
-    The matrix T is read off the anchors, the surest three tenths of each class. The number is the
-    mean of two readings, which mostly err to opposite sides: the rate of wrong labels on the
-    anchors, carried over to all rows; and the sum over all rows of the posterior probability that
-    another class than the given one is true, for which the shares of true classes are those that,
-    mixed by T, give the shares of given labels. The matrix returned is the mean of the two as well.
+    The matrix T is read off the anchors, the surest tenth of each class. The rate is the mean of
+    two readings, which mostly err to opposite sides: that of wrong labels on the anchors; and the
+    mean over all rows of the posterior probability that another class than the given one is true,
+    for which the shares of true classes are those that, mixed by T, give the shares of given
+    labels. Both take hard rows to be mislabeled as often as sure ones. Where wrong labels look like
+    those of people, see `NoiseEstimate.human`, the odds are multiplied by up to 1.75.
 
     Parameters
     ----------
@@ -82,78 +110,102 @@ def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     Patrini et al., Making Deep Neural Networks Robust to Label Noise, CVPR 2017 (anchors);
     Northcutt et al., Confident Learning, JAIR 2021.
     """
-    rows = len(labels)
-    sure = np.bincount(shares.argmax(axis=1), minlength=shares.shape[1])
-    purest = anchor_matrix(shares, labels, RANKING_ANCHORS)
-    T = anchor_matrix(shares, labels, COUNTING_ANCHORS)
-    widest = anchor_matrix(shares, labels, _MOST_ANCHORS)
-    low, _ = _posterior_noise(shares, labels, purest)
-    wrong, joint = _posterior_noise(shares, labels, T)
-    high = float(sure @ (1 - np.diag(widest)))
-    count = (wrong + float(sure @ (1 - np.diag(T)))) / 2
+    rows, n_classes = shares.shape
+    winner, sure = surest(shares)
+    wins = np.bincount(winner, minlength=n_classes)
+    purest = anchors(winner, sure, labels, n_classes, RANKING_ANCHORS, _COUNTED_ROWS)
+    on_anchors = float(wins @ purest.rates) / rows
+    if purest.pairs is None:
+        wrong = np.empty(rows)
+        in_slices(
+            wrong_if_even,
+            rows,
+            shares,
+            labels,
+            purest.rates,
+            _floor(n_classes),
+            _UNMIX_ROUNDS,
+            wrong,
+        )
+        everywhere, transition, human = float(wrong.mean()), purest, 0.0
+    else:
+        everywhere, joint, alike = _posterior_noise(shares, labels, purest)
+        wide = anchors(winner, sure, labels, n_classes, _SPREAD_ANCHORS)
+        wrong_seen = _SPREAD_ANCHORS * float(wins @ wide.rates)
+        human = _human(wide.pairs, alike, wrong_seen)
+        matrix = (wide.pairs + joint) / 2
+        transition = Transition(1 - np.diag(matrix), matrix)
+    base = (everywhere + on_anchors) / 2
+    times = 1 + human * (_HARDER - 1)
+    rate = times * base / (1 - base + times * base)
+    low, high = _range(rate, base, rows, float(1 - sure.mean()))
+    return NoiseEstimate(
+        round(rate * rows), round(low * rows), round(high * rows), rows, transition, human
+    )
 
-    def error(count: float) -> float:
-        return _Z_95 * float(np.sqrt(count * (1 - count / rows) + 1))
 
-    bounds = low, count, high
-    lowest = max(0.0, min(b - error(b) for b in bounds))
-    highest = min(float(rows), max(b + error(b) for b in bounds))
-    return NoiseEstimate(round(count), round(lowest), round(highest), rows, (T + joint) / 2)
+def _floor(n_classes: int) -> float:
+    return min(_FLOOR, _FLOOR_OF_ALL / n_classes)
 
 
-def anchor_matrix(shares: Array, labels: Array, part: float) -> Array:
-    """Transition matrix (C, C) on the surest `part` of the rows that each class wins.
+def _range(rate: float, base: float, rows: int, ambiguity: float) -> tuple[float, float]:
+    """Where the rate may lie: sampling error of the anchors, and what the model cannot know."""
+    chance = max(base * (1 - base), 1 / rows) / (RANKING_ANCHORS * rows)
+    half = np.sqrt(
+        _Z_95**2 * chance + (_BY_AMBIGUITY * ambiguity) ** 2 + (_BY_RATE * min(base, 1 - base)) ** 2
+    )
+    return max(0.0, rate - _BELOW * half), min(1.0, rate + half)
 
-    Wrong labels of a class are spread evenly but for what its anchors show beyond chance.
+
+def _human(T: Array | None, alike: Array, wrong_seen: float) -> float:
+    """How far wrong labels look like those of people, 0 to 1: the product of four signs.
+
+    Wrong labels go where classes look alike (slope of what goes both ways over log likeness), they
+    go both ways (the part that does), and some classes are harder than others (coefficient of
+    variation of their rates). Errors drawn evenly lack the first and the last, one-sided ones the
+    second. Fewer wrong labels among the anchors than pairs of classes show none of it.
     """
-    n_classes = shares.shape[1]
-    winner, sure = shares.argmax(axis=1), shares.max(axis=1)
-    T = np.eye(n_classes)
-    if n_classes < 2:
-        return T
-    for c in range(n_classes):
-        rows = np.flatnonzero(winner == c)
-        kept = max(int(part * len(rows)), min(len(rows), _FEWEST_ROWS))
-        rows = rows[np.argsort(-sure[rows], kind="stable")[:kept]]
-        counts = np.bincount(labels[rows], minlength=n_classes).astype(np.float64)
-        n = max(counts.sum(), 1.0)
-        rate = (n - counts[c] + _PRIOR) / (n + 2 * _PRIOR) if len(rows) else _PRIOR
-        others = np.arange(n_classes) != c
-        even = rate / (n_classes - 1)
-        seen = counts[others] / n
-        spread = float(((seen - even) ** 2).mean())
-        chance = _CHANCE * even * (1 - even) / n
-        trust = max(0.0, 1 - chance / spread) if spread > 0 else 0.0
-        wrong = even + trust * (seen - even)
-        T[c, others] = wrong * (rate / wrong.sum())
-        T[c, c] = 1 - rate
-    return T
+    if T is None or len(T) < _FEWEST_CLASSES:
+        return 0.0
+    off = ~np.eye(len(T), dtype=bool)
+    flips = alike.sum(axis=1)[:, None] * T * off
+    each = flips.sum(axis=1)
+    if not each.sum():
+        return 0.0
+    mutual = np.minimum(flips, flips.T)
+    others = len(T) - 1
+    likeness = alike * off
+    likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-12)
+    weights = np.repeat((each / each.sum() / others)[:, None], len(T), axis=1)[off]
+    x = np.log(np.maximum(likeness[off] * others, 1e-3))
+    y = (mutual / np.maximum(each, 1e-12)[:, None])[off] * others
+    x, y = x - weights @ x, y - weights @ y
+    slope = float(weights @ (x * y)) / max(float(weights @ (x * x)), 1e-12)
+    rates = 1 - np.diag(T)
+    signs = (
+        (slope, _MUTUAL_SLOPE),
+        (float(mutual.sum() / flips.sum()), _MUTUAL_PART),
+        (wrong_seen / flips[off].size, _SEEN),
+        (float(rates.std() / max(rates.mean(), 1e-9)), _UNEVEN),
+    )
+    return float(np.prod([np.clip((s - a) / (b - a), 0, 1) for s, (a, b) in signs]))
 
 
-def posterior(shares: Array, labels: Array, T: Array, floor: float) -> Array:
-    """Probability of each true class given the label, shape (n, C).
-
-    Proportional to (share + floor) · T[·, label]; rows sum to 1.
-    """
-    odds = np.empty(shares.shape)
-    for start in range(0, len(labels), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        odds[rows] = (shares[rows] + floor) * T.T[labels[rows]] + 1e-7
-        odds[rows] /= odds[rows].sum(axis=1, keepdims=True)
-    return odds
-
-
-def _posterior_noise(shares: Array, labels: Array, T: Array) -> tuple[float, Array]:
-    """Expected number of wrong labels, and the transition matrix of all rows."""
-    n_classes, wrong = len(T), 0.0
-    joint = np.zeros((n_classes, n_classes))
-    for start in range(0, len(labels), _BLOCK):
-        given = labels[start : start + _BLOCK]
-        true = posterior(_unmix(shares[start : start + _BLOCK], T), given, T, _FLOOR)
+def _posterior_noise(shares: Array, labels: Array, T: Transition) -> tuple[float, Array, Array]:
+    """Expected rate of wrong labels, transition matrix of all rows, and likeness of classes."""
+    assert T.pairs is not None
+    n_classes, wrong = len(T.rates), 0.0
+    joint, alike = np.zeros((n_classes, n_classes)), np.zeros((n_classes, n_classes))
+    for rows in blocks(*shares.shape):
+        given = labels[rows]
+        q = _unmix(shares[rows], T.pairs)
+        alike += q.T @ q
+        true = posterior(q, given, T, _floor(n_classes))
         wrong += float((1 - true[np.arange(len(given)), given]).sum())
-        for c in range(n_classes):
-            joint[c] += np.bincount(given, weights=true[:, c], minlength=n_classes)
-    return wrong, joint / joint.sum(axis=1, keepdims=True)
+        order = np.argsort(given, kind="stable")
+        classes, first = np.unique(given[order], return_index=True)
+        joint[:, classes] += np.add.reduceat(true[order], first, axis=0).T
+    return wrong / len(labels), joint / joint.sum(axis=1, keepdims=True), alike
 
 
 def _unmix(shares: Array, T: Array) -> Array:

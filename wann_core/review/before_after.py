@@ -12,9 +12,10 @@ from wann_core.audit.evidence import Evidence
 from wann_core.audit.rows import LabeledRows, labeled_rows
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
+from wann_core.methods.folds import FOLDS
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval
 from wann_core.methods.probes.logistic import choose_C
-from wann_core.methods.probes.out_of_fold import FOLDS, OutOfFold
+from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph, nearest
 from wann_core.progress import Progress

@@ -214,7 +214,8 @@ def test_wrong_labels_of_whole_groups_are_found(probe: bool) -> None:
     given = np.where(wrong, (label[patient] + 1) % 4, label[patient])
     found = audit_labels(X, given, groups=patient, probe=probe)
     assert wrong[found.issues.index[:240]].sum() >= 170
-    blind = audit_labels(X, given, probe=probe)
+    # Neighbors that may be of the row's own group repeat its mistake.
+    blind = audit_labels(X, given, probe=probe, score="neighbors")
     assert wrong[blind.issues.index[:240]].sum() < 120
 
 

@@ -12,6 +12,7 @@ from wann_core.audit.evidence import Evidence
 from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.result import Audit
 from wann_core.audit.rows import labeled_rows
+from wann_core.audit.scores import score_labels
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.neighbors.graph import NeighborGraph
 
@@ -42,6 +43,7 @@ def test_table_is_complete(found: Audit) -> None:
         "near_duplicate_conflict",
         "in_train_and_test",
         "outlier_score",
+        "judgeable",
     ]
     assert len(table) == len(found.rows)
     assert table["is_label_issue"].sum() == found.noise.count
@@ -163,7 +165,7 @@ def test_scores_are_checked(found: Audit) -> None:
     with pytest.raises(WannError, match="cannot be had without a probe"):
         audit(data, score="probe", probe=False)
     with pytest.raises(WannError, match="`score` must be one of"):
-        found.evidence.score("best")
+        score_labels(found.evidence, "best")
 
 
 def test_progress_may_stop_it() -> None:
@@ -183,4 +185,32 @@ def test_digits_with_flips_rank_their_flips_first() -> None:
     wrong = flips.labels != labeled_rows(datasets.load("digits", "pixels")).labels
     assert found.noise.low <= wrong.sum() <= found.noise.high
     issues = found.table["is_label_issue"].to_numpy()
-    assert (issues & wrong).sum() > 0.9 * max(issues.sum(), wrong.sum())
+    assert (issues & wrong).sum() >= 0.9 * max(issues.sum(), wrong.sum())
+
+
+def test_the_only_row_of_a_class_is_marked_not_judged() -> None:
+    X, labels = blobs(400, apart=8.0)
+    labels[7] = 3
+    labels = np.where((labels == 3) & (np.arange(400) != 7), 2, labels)
+    found = audit(dataset(X, labels), probe=False)
+    assert found.table.index[~found.table["judgeable"]].tolist() == [7]
+    assert not found.table["is_label_issue"][7] and found.table["label_score"][7] == 1
+    assert found.table["predicted_label"][7] == found.table["given_label"][7]
+    assert found.noise.rows == 399
+
+
+def test_a_thousand_classes() -> None:
+    rng = np.random.RandomState(0)
+    n_classes, n = 1000, 10_000
+    y = np.arange(n) % n_classes
+    X = (3 * rng.randn(n_classes, 16)[y] + rng.randn(n, 16)).astype(np.float32)
+    given = np.where(rng.rand(n) < 0.1, rng.randint(n_classes, size=n), y)
+    names = tuple(str(c) for c in range(n_classes))
+    data = Dataset("many", "none", names, Split(X, given, np.arange(n)), None)
+    found = audit(data, probe=False)
+    wrong = given != y
+    assert found.noise.low <= wrong.sum() <= found.noise.high
+    assert abs(found.noise.count - wrong.sum()) < 0.25 * wrong.sum()
+    listed = found.ranked()["row"].to_numpy()[: wrong.sum()]
+    assert wrong[listed].mean() > 0.8
+    assert found.evidence.near_shares.dtype == np.float32

@@ -5,10 +5,10 @@ import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs, evidence, noisy_blobs
 from wann_core import WannError
-from wann_core.audit.evidence import SCORES
 from wann_core.audit.label_audit import audit
 from wann_core.audit.result import Audit
 from wann_core.audit.rows import labeled_rows
+from wann_core.audit.scores import SCORES, score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.typing import Array
 
@@ -43,7 +43,7 @@ def test_an_embedding_without_classes_is_told() -> None:
 
 @pytest.mark.parametrize("name", SCORES)
 def test_scores_find_wrong_labels(found: Audit, wrong: Array, name: str) -> None:
-    score = found.evidence.score(name)
+    score = score_labels(found.evidence, name)
     assert score.shape == wrong.shape
     assert score.min() >= 0 and score.max() <= 1
     # Of a right and a wrong label, the wrong one is the more doubtful nearly always.
@@ -55,7 +55,7 @@ def test_scores_find_wrong_labels(found: Audit, wrong: Array, name: str) -> None
 
 def test_default_is_better_than_the_plain_vote(found: Audit, wrong: Array) -> None:
     def hits(name: str) -> int:
-        return int(wrong[np.argsort(found.evidence.score(name))[: wrong.sum()]].sum())
+        return int(wrong[np.argsort(score_labels(found.evidence, name))[: wrong.sum()]].sum())
 
     assert hits("combined") >= hits("neighbors") >= hits("knn_share")
     assert hits("combined") > 0.9 * wrong.sum()
@@ -95,7 +95,7 @@ def test_wann_shares_match_a_plain_loop() -> None:
 def test_votes_match_plain_loops() -> None:
     X, labels = blobs(120)
     made = evidence(X, labels)
-    knn, margin = made.score("knn_share"), made.score("simifeat_v")
+    knn, margin = score_labels(made, "knn_share"), score_labels(made, "simifeat_v")
     for row in (0, 60, 119):
         d, near = made.graph.train_distances[row].astype(float), labels[made.ids[row]]
         nearer = np.exp(-2 * (d / d[50]) ** 2)
@@ -110,7 +110,7 @@ def test_votes_match_plain_loops() -> None:
 def test_simifeat_ranks_within_the_class() -> None:
     data, wrong = noisy_blobs()
     made = evidence(labeled_rows(data).X, data.train.y)
-    score = made.score("simifeat_r")
+    score = score_labels(made, "simifeat_r")
     # What is below one half is what the estimate of the class takes for wrong.
     for c in range(N_CLASSES):
         own = data.train.y == c
@@ -148,8 +148,10 @@ def probe_of(probe: OutOfFold, rows: Array) -> OutOfFold:
 def test_order_of_the_rows_does_not_matter(name: str) -> None:
     X, labels = blobs(400)
     order = np.random.RandomState(1).permutation(len(X))
-    straight = evidence(X, labels).score(name)
-    np.testing.assert_allclose(evidence(X[order], labels[order]).score(name), straight[order])
+    straight = score_labels(evidence(X, labels), name)
+    np.testing.assert_allclose(
+        score_labels(evidence(X[order], labels[order]), name), straight[order]
+    )
 
 
 def test_out_of_fold_rows_are_judged_by_others_only() -> None:
@@ -181,6 +183,6 @@ def test_probe_of_few_wide_rows_is_that_of_all_columns(monkeypatch: pytest.Monke
     X = (rng.normal(size=(60, 200)) + labels[:, None]).astype(np.float32)
     short = OutOfFold(X, labels, 3, C=1e-3)
     assert short.X.shape == (60, 60)
-    monkeypatch.setattr("wann_core.methods.probes.out_of_fold._in_their_span", lambda X: X)
+    monkeypatch.setattr("wann_core.methods.probes.out_of_fold.in_their_span", lambda X: X)
     whole = OutOfFold(X, labels, 3, C=1e-3)
     np.testing.assert_allclose(short.probabilities(), whole.probabilities(), atol=0.01)

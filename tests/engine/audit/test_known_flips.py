@@ -11,6 +11,7 @@ from wann_core.audit.evidence import Evidence
 from wann_core.audit.known_flips import known_flips
 from wann_core.audit.label_audit import audit
 from wann_core.audit.result import Audit
+from wann_core.audit.scores import score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.typing import Array
 
@@ -33,7 +34,7 @@ def test_flips_are_counted_by_class(found: Audit) -> None:
     probe = OutOfFold(found.rows.X, given, N_CLASSES, C=found.evidence.probe.C)  # type: ignore[union-attr]
     made = Evidence(found.evidence.graph, given, N_CLASSES, probe)
     for name in names:
-        score, share = made.score(name), made.wann_shares[np.arange(len(given)), given]
+        score, share = score_labels(made, name), made.wann_shares[np.arange(len(given)), given]
         listed = np.zeros(len(given), bool)
         listed[np.lexsort((share, score))[:n]] = True
         caught = listed & result.flipped
@@ -66,7 +67,7 @@ def test_flips_are_found_again(found: Audit, wrong: Array) -> None:
     assert per_class[["precision", "recall"]].stack().between(0, 1).all()
     # The first rows of the real list are wrong, as we know here, and as it expects.
     expected = result.expected[result.expected["score"] == "combined"]
-    order = np.argsort(found.evidence.score("combined"), kind="stable")
+    order = np.argsort(score_labels(found.evidence, "combined"), kind="stable")
     for n_first, errors in zip(expected["n"], expected["errors"], strict=True):
         assert errors <= n_first
         assert abs(wrong[order[:n_first]].sum() - errors) <= 0.15 * wrong.sum() + 1

@@ -5,7 +5,8 @@ import pytest
 
 from tests.helpers.blobs import blobs, evidence
 from wann_core import add_noise
-from wann_core.noise.rate import anchor_matrix, estimate_noise
+from wann_core.noise.rate import estimate_noise
+from wann_core.noise.transition import anchor_transition
 
 
 @pytest.mark.parametrize(
@@ -22,9 +23,9 @@ def test_noise_is_estimated(pattern: str | None, ratio: float) -> None:
     np.testing.assert_allclose(found.transition_matrix, noise.transition_matrix, atol=0.08)
 
 
-def test_anchor_matrix_of_certain_rows() -> None:
+def test_anchor_transition_of_certain_rows() -> None:
     labels = np.repeat([0, 0, 0, 1, 1], 100)
     shares = np.eye(2)[np.repeat([0, 0, 1, 1, 1], 100)]
     # Class 0 is never mislabeled, class 1 in a third of its rows.
-    T = anchor_matrix(shares, labels, 1.0)
+    T = anchor_transition(shares, labels, 1.0).table
     np.testing.assert_allclose(T, [[1, 0], [1 / 3, 2 / 3]], atol=2e-3)

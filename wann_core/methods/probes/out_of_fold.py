@@ -7,22 +7,19 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from wann_core.errors import WannError
+from wann_core.methods.folds import FOLDS, deal_folds, in_their_span
 from wann_core.methods.probes.logistic import choose_C
 from wann_core.parallel import each
 from wann_core.progress import Progress
 from wann_core.storage.disk_cache import digest_of, kept_fit
 from wann_core.typing import Array
 
-FOLDS = 5
-_SEED = 0
 _ITERATIONS = 1000
 # Probabilities need no more digits than this brings, and it halves the time.
 _TOLERANCE = 1e-3
 # Raised whenever the fits change, so that what was kept of others is left alone.
 _FIT_VERSION = 2
 _WORTH_KEEPING = 3e7
-_SPANNED = 5000  # beyond so many rows their products take too much room
-_COLUMNS = 4096  # at once, as float64
 
 
 class Witness(Protocol):
@@ -85,7 +82,7 @@ class OutOfFold:
         self._rows = (
             digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
         )
-        self.X = _in_their_span(X)
+        self.X = in_their_span(X)
         self.C = float(self._kept("C", self._choose_C)) if C is None else C
 
     def _choose_C(self) -> Array:
@@ -127,35 +124,3 @@ class OutOfFold:
 
         each(fit, range(FOLDS), tell)
         return shares
-
-
-def _in_their_span(X: Array) -> Array:
-    """The rows in the coordinates of the space that they span, (n, n), if it is small.
-
-    Products of any two rows stay what they were, and a fit under an L2 penalty knows no more of
-    them: its coefficients are combinations of rows. For a few hundred photos as bare pixels this
-    is ten times faster.
-    """
-    rows, columns = X.shape
-    if rows >= min(columns, _SPANNED):
-        return X
-    products = np.zeros((rows, rows))
-    for start in range(0, columns, _COLUMNS):
-        block = X[:, start : start + _COLUMNS].astype(np.float64)
-        products += block @ block.T
-    lengths, directions = np.linalg.eigh(products)
-    spanned: Array = (directions * np.sqrt(lengths.clip(min=0))).astype(np.float32)
-    return spanned
-
-
-def deal_folds(labels: Array, seed: int = _SEED) -> Array:
-    """The fold of each row: the rows of each class, shuffled, go round the folds in turn.
-
-    Unlike scikit-learn's stratified folds this serves classes with fewer rows than folds too.
-    """
-    rng = np.random.RandomState(seed)
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    folds = np.empty(len(labels), np.int64)
-    folds[order] = np.arange(len(labels)) % FOLDS
-    return folds
