@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.slider import make_database
 from wann_core import Scenario, grid, prepare, run_all
-from wann_core.experiments.scenario import BASELINES
+from wann_core.methods.registry import BASELINES
 
 RATIOS = [step / 10 for step in range(9)]
 SEEDS = range(5)

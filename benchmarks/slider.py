@@ -17,7 +17,7 @@ from playwright.sync_api import sync_playwright
 from benchmarks.neighbors import clusters
 from tests.helpers.browser import launch, server, settle
 from wann_core import Scenario, classify, prepare
-from wann_core.experiments.scenario import BASELINES
+from wann_core.methods.registry import BASELINES
 
 ROWS, TEST_ROWS, COLUMNS, MOVES = 50_000, 10_000, 128, 60
 

@@ -1,38 +1,86 @@
-"""WANN and its rivals on frozen embeddings with noisy labels: the engine."""
+"""WANN and its rivals on frozen embeddings with noisy labels: the engine.
 
-from wann_core.errors import WannError
-from wann_core.experiments.grid import grid, run_all
-from wann_core.experiments.prepared import PreparedData, Report
-from wann_core.experiments.run import classify, prepare, run
-from wann_core.experiments.scenario import METHODS, Scenario
-from wann_core.methods.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
-from wann_core.methods.metrics import Metrics, wilson_interval
-from wann_core.methods.voting import adaptive_k, vote, vote_shares
-from wann_core.neighbors.graph import NeighborGraph
-from wann_core.noise.patterns import NoisyLabels, add_noise
-from wann_core.version import __version__
+Names are imported when they are first used, so that `import wann_core` costs next to nothing.
+"""
 
-__all__ = [
-    "METHODS",
-    "ANNClassifier",
-    "KNNClassifier",
-    "Metrics",
-    "NeighborGraph",
-    "NoisyLabels",
-    "PreparedData",
-    "Report",
-    "Scenario",
-    "WANNClassifier",
-    "WannError",
-    "__version__",
-    "adaptive_k",
-    "add_noise",
-    "classify",
-    "grid",
-    "prepare",
-    "run",
-    "run_all",
-    "vote",
-    "vote_shares",
-    "wilson_interval",
-]
+import importlib
+from typing import Any
+
+from wann_core.version import __version__ as __version__
+
+# What the documentation teaches, and where it is defined; `__init__.pyi` says the same to type
+# checkers.
+_HOMES = {
+    "ANNClassifier": "wann_core.methods.classifiers",
+    "Audit": "wann_core.audit.result",
+    "Corrected": "wann_core.review.corrections",
+    "Dataset": "wann_core.datasets.dataset",
+    "KNNClassifier": "wann_core.methods.classifiers",
+    "KnownFlips": "wann_core.audit.known_flips",
+    "LOSSES": "wann_core.methods.probes.registry",
+    "Ledger": "wann_core.review.ledger",
+    "METHODS": "wann_core.methods.registry",
+    "Metrics": "wann_core.methods.metrics",
+    "NeighborGraph": "wann_core.neighbors.graph",
+    "NoiseEstimate": "wann_core.noise.rate",
+    "NoisyLabels": "wann_core.noise.patterns",
+    "PATTERNS": "wann_core.noise.registry",
+    "PreparedData": "wann_core.experiments.prepared",
+    "ProbeSettings": "wann_core.methods.probes.settings",
+    "Report": "wann_core.experiments.prepared",
+    "Roots": "wann_core.paths",
+    "Scenario": "wann_core.experiments.scenario",
+    "Split": "wann_core.datasets.dataset",
+    "TRAINED": "wann_core.methods.registry",
+    "TrainedReport": "wann_core.experiments.probe_runs",
+    "Verdict": "wann_core.review.verdict",
+    "WANNClassifier": "wann_core.methods.classifiers",
+    "WannError": "wann_core.errors",
+    "adaptive_k": "wann_core.methods.voting",
+    "add_noise": "wann_core.noise.patterns",
+    "classify": "wann_core.experiments.run",
+    "corrected": "wann_core.review.corrections",
+    "embed": "wann_core.embedding.embed",
+    "estimate_noise": "wann_core.noise.rate",
+    "evaluate_loss": "wann_core.methods.probes.evaluate",
+    "flip_for_practice": "wann_core.noise.known_errors",
+    "grid": "wann_core.experiments.grid",
+    "known_flips": "wann_core.audit.known_flips",
+    "ledger_of": "wann_core.review.ledger",
+    "load_backbone": "wann_core.embedding.backbones",
+    "load_plugins": "wann_core.plugins",
+    "loss_parameters": "wann_core.methods.probes.registry",
+    "predict": "wann_core.experiments.predict",
+    "prepare": "wann_core.experiments.prepare",
+    "register_loss": "wann_core.methods.probes.registry",
+    "register_method": "wann_core.methods.registry",
+    "register_noise": "wann_core.noise.registry",
+    "run": "wann_core.experiments.run",
+    "run_all": "wann_core.experiments.grid",
+    "run_sweep": "wann_core.experiments.sweep",
+    "sharded_graph": "wann_core.neighbors.cluster",
+    "vote": "wann_core.methods.voting",
+    "vote_shares": "wann_core.methods.voting",
+    "wilson_interval": "wann_core.methods.metrics",
+    "write_cleaned": "wann_core.review.exports.database",
+}
+_PACKAGES = ("audit", "datasets")
+# Names of earlier versions.
+_FORMER = {"Prepared": "PreparedData"}
+
+__all__ = sorted([*_HOMES, *_PACKAGES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"wann_core.{name}")
+    name = _FORMER.get(name, name)
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wann_core' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *_FORMER]

@@ -13,7 +13,8 @@ ENGINE = ROOT / "wann_core"
 # From the bottom up; a room uses its own files and the floors below, never a neighbor on its floor.
 FLOORS = (
     ("errors", "parallel", "paths", "progress", "torch_compat", "typing", "version"),
-    ("storage",),
+    ("plugins",),
+    ("registry", "storage"),
     ("neighbors",),
     ("datasets",),
     ("embedding",),

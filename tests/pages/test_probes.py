@@ -22,8 +22,9 @@ from ui.measure.probe_results import Outcome, _epochs, _text
 from wann_core import Scenario
 from wann_core.datasets import Split, database
 from wann_core.experiments.sweep import run_sweep
-from wann_core.methods.probes import LOGISTIC, LOSSES, ProbeSettings
+from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.fits import Epoch
+from wann_core.methods.registry import LOGISTIC
 from wann_core.paths import Roots
 
 PAGE = ROOT / "pages" / "probes.py"

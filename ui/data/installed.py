@@ -8,6 +8,7 @@ import streamlit as st
 from ui.shell import navigation, theme
 from ui.shell.settings import Folders
 from wann_core.datasets import BUILT_IN, catalog, database, image_sources
+from wann_core.datasets.dataset import SPLITS
 from wann_core.embedding import embed, inventory
 from wann_core.errors import WannError
 
@@ -45,7 +46,7 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
                 "data set": one.dataset,
                 "backbone": one.backbone,
                 "state": one.state,
-                **{split: one.rows.get(split) for split in ("train", "val", "test", "unlabelled")},
+                **{split: one.rows.get(split) for split in SPLITS},
                 "dimensions": one.columns or None,
                 "classes": one.classes or None,
                 "size": one.nbytes / _MB,
@@ -66,7 +67,7 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
         column_config={
             **{
                 split: st.column_config.NumberColumn(f"{split} rows", format="localized")
-                for split in ("train", "val", "test", "unlabelled")
+                for split in SPLITS
             },
             "size": st.column_config.NumberColumn("size (MB)", format="%.1f"),
             "changed": st.column_config.DatetimeColumn("changed (UTC)", format="YYYY-MM-DD HH:mm"),

@@ -17,7 +17,8 @@ from wann_core.datasets import BUILT_IN, tables
 from wann_core.embedding import inventory
 from wann_core.errors import WannError
 from wann_core.experiments.predict import predict
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
+from wann_core.methods.registry import BASELINES
 
 _SOURCES = {"own": "The data set's unlabeled rows", "file": "A table of embeddings"}
 _SHOWN = 1000

@@ -15,18 +15,12 @@ from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
 from wann_core.errors import WannError
 from wann_core.experiments import grid
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.methods import sampling
-from wann_core.methods.probes import LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.metrics import METRICS
+from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.methods.registry import BASELINES, TRAINED
 
-METRICS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro-F1",
-    "recall_head": "Recall, head classes",
-    "recall_middle": "Recall, middle classes",
-    "recall_tail": "Recall, tail classes",
-}
 _AXES = {
     "noise_ratio": "Noise ratio",
     "imbalance_ratio": "Imbalance",
@@ -79,8 +73,8 @@ def controls(settings: Settings) -> Plan | None:
         options=(*settings.methods, *TRAINED),
         default=list(settings.methods),
         selection_mode="multi",
-        help="Votes of neighbors; then linear probes by their loss, and logistic regression: "
-        "these take longer.",
+        help="Votes of neighbors; then linear probes by their loss, logistic regression and "
+        "classifiers of plug-ins: these take longer.",
     )
     if any(name in LOSSES for name in methods):
         rate = probes.learning_rate(st.columns(2)[0])

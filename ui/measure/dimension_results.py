@@ -8,11 +8,11 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs.plan import Plan
 from ui.measure import dimension_charts
-from ui.measure.comparison import METRICS
 from ui.measure.dimensions import NONE, SMALLER, records_of
 from ui.shell import theme
 from ui.shell.controls import linked
 from wann_core.experiments import grid
+from wann_core.methods.metrics import METRICS
 
 _ROWS = {
     "adaptive_k_mean": "All rows",

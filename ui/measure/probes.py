@@ -17,30 +17,14 @@ from wann_core.experiments import records
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
-from wann_core.methods.probes import LOGISTIC, LOSSES, ProbeSettings, family_of, loss_parameters
+from wann_core.methods.probes import LOSSES, ProbeSettings, family_of, loss_parameters
+from wann_core.methods.probes.registry import ALL_LOSSES
+from wann_core.methods.registry import ALL_METHODS, CLASSIFIERS, LOGISTIC, TRAINED
 
 _LOG = logging.getLogger(__name__)
-_AT_FIRST = ("ce", "gce", "elr", "anl_ce", "logreg", "logreg_reliability")
 # Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
 # on CIFAR-10, and below a tenth of that probes were seen to end near chance.
 _LEAST_WAY = 0.003
-NAMES = {
-    "ce": "cross entropy",
-    "fl": "focal loss, Lin 2017",
-    "mae": "mean absolute error, Ghosh 2017",
-    "gce": "generalized cross entropy, Zhang 2018",
-    "sce": "symmetric cross entropy, Wang 2019",
-    "nce_mae": "normalized ce + mae, Ma 2020",
-    "nce_rce": "normalized ce + reverse ce, Ma 2020",
-    "nfl_rce": "normalized focal + reverse ce, Ma 2020",
-    "nce_agce": "normalized ce + asymmetric gce, Zhou 2021",
-    "nce_aul": "normalized ce + asymmetric unhinged, Zhou 2021",
-    "nce_ael": "normalized ce + asymmetric exponential, Zhou 2021",
-    "anl_ce": "active negative loss with ce, Ye 2023",
-    "anl_fl": "active negative loss with focal, Ye 2023",
-    "anl_ce_er": "anl_ce, entropy-regularised",
-    "elr": "early-learning regularisation, Liu 2020",
-}
 
 
 def controls(settings: Settings) -> Plan | None:
@@ -49,8 +33,8 @@ def controls(settings: Settings) -> Plan | None:
         st.pills,
         "Linear probes, by loss",
         key="losses",
-        options=LOSSES,
-        default=[name for name in LOSSES if name in _AT_FIRST],
+        options=list(LOSSES),
+        default=[name for name, loss in ALL_LOSSES.items() if loss.chosen],
         selection_mode="multi",
         help="One linear layer each, trained together. “Training and losses” spells out "
         "the chosen ones.",
@@ -59,16 +43,27 @@ def controls(settings: Settings) -> Plan | None:
         st.pills,
         "Logistic regression",
         key="logistic",
-        options=LOGISTIC,
-        default=[name for name in LOGISTIC if name in _AT_FIRST],
+        options=list(LOGISTIC),
+        default=[name for name in LOGISTIC if ALL_METHODS[name].chosen],
         selection_mode="multi",
         help="To convergence, C by cross-validation on the noisy labels; with rows weighted by "
         "their reliability; or only on rows that a neighborhood explains.",
     )
+    classifiers: list[str] = []
+    if CLASSIFIERS:
+        classifiers = linked(
+            st.pills,
+            "Registered classifiers",
+            key="classifiers",
+            options=list(CLASSIFIERS),
+            format_func=lambda name: ALL_METHODS[name].title,
+            selection_mode="multi",
+            help="Of plug-ins; each is fitted to the same embeddings and noisy labels.",
+        )
     with st.expander("Training and losses"):
         probe = _hyper_parameters(disabled=not losses)
         _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])
-    methods = tuple(name for name in (*LOSSES, *LOGISTIC) if name in {*losses, *logistic})
+    methods = tuple(name for name in TRAINED if name in {*losses, *logistic, *classifiers})
     if not methods:
         st.info("Choose at least one loss or logistic regression.", icon=":material/tune:")
         return None
@@ -145,14 +140,15 @@ def _parameters(dataset: str, losses: Sequence[str]) -> None:
     family = family_of(dataset)
     rows = []
     for name in losses:
-        used = loss_parameters(name, family)
+        entry, used = ALL_LOSSES[name], loss_parameters(name, family)
         values = ", ".join(f"{key} = {value:g}" for key, value in used.values.items())
         rows.append(
             {
                 "loss": name,
-                "name": NAMES[name],
+                "name": entry.title,
+                "published in": entry.reference,
                 "parameters": values or "none",
-                "published for": used.family if values else "",
+                "parameters of": (used.family or entry.origin) if values else "",
             }
         )
     if rows:
@@ -251,7 +247,8 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
 def _portions(scenarios: Sequence[Scenario]) -> list[list[Scenario]]:
     """All probes at once, then each logistic regression: what has ended is shown."""
     probes = [s for s in scenarios if s.method in LOSSES]
-    return [part for part in (probes, *([s] for s in scenarios if s.method in LOGISTIC)) if part]
+    alone = [[s] for s in scenarios if s.method not in LOSSES]
+    return [part for part in (probes, *alone) if part]
 
 
 def warn_of_few_steps(plan: Plan, prepared: PreparedData) -> None:

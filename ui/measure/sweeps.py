@@ -13,17 +13,18 @@ from ui.jobs import jobs, panel
 from ui.measure import probes
 from ui.shell import theme, uploads
 from ui.shell.controls import describe_error, linked
-from ui.shell.settings import DRAWS, IMBALANCES, NORMALIZATIONS, PATTERNS, Folders
+from ui.shell.settings import DRAWS, IMBALANCES, NORMALIZATIONS, Folders, pattern_titles
 from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.experiments import plan_file
 from wann_core.experiments.plan_file import NONE, SweepPlan
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.experiments.sweep import run_sweep
 from wann_core.experiments.sweep_tasks import count_graphs, estimate_seconds
-from wann_core.methods.probes import LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.reduction import REDUCTIONS
+from wann_core.methods.registry import BASELINES, TRAINED, method_entry
 
 _LOG = logging.getLogger(__name__)
 _RATIOS = tuple(step / 10 for step in range(11))
@@ -106,13 +107,14 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
         default=names[:1],
         help="With the backbone that embedded them.",
     )
+    titles = {"none": "None", **pattern_titles(matrix=False)}
     patterns = linked(
         st.pills,
         "Noise patterns",
         key="patterns",
         default=["none", "sym"],
-        options=["none", *(p for p in PATTERNS if p not in ("none", "matrix"))],
-        format_func=PATTERNS.__getitem__,
+        options=list(titles),
+        format_func=titles.__getitem__,
         selection_mode="multi",
     )
     methods = linked(
@@ -122,8 +124,13 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
         options=(*BASELINES, *TRAINED),
         default=list(BASELINES),
         selection_mode="multi",
-        help="Votes of neighbors; then linear probes by their loss, and logistic regression:\n"
-        + "".join(f"\n- {theme.plain(name)}: {words}" for name, words in probes.NAMES.items()),
+        help="Votes of neighbors; then linear probes by their loss, logistic regression, and "
+        "registered classifiers:\n"
+        + "".join(
+            f"\n- {theme.plain(name)}: {theme.plain(entry.title)}"
+            for name in TRAINED
+            if (entry := method_entry(name))
+        ),
     )
     left, middle, right = st.columns([3, 1, 1], gap="medium")
     ratios = linked(

@@ -6,9 +6,10 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.results.results import METRICS, Chosen, metric, ordered
+from ui.results.results import Chosen, metric, ordered
 from ui.shell import theme
 from ui.shell.controls import linked
+from wann_core.methods.metrics import METRICS
 from wann_core.methods.probes import LOSSES
 from wann_core.results import table
 from wann_core.results.paired_tests import PairedTest, paired_test

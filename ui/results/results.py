@@ -13,19 +13,12 @@ import streamlit as st
 from ui.shell import navigation, theme
 from ui.shell.controls import linked
 from wann_core.experiments.store import IMPORTED, ResultsStore, use_store
+from wann_core.methods.metrics import METRICS
 from wann_core.results import table as results_table
 from wann_core.results.table import FIELDS, Runs
 
 _LOG = logging.getLogger(__name__)
 
-METRICS = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro-F1",
-    "recall_head": "Recall, head classes",
-    "recall_middle": "Recall, middle classes",
-    "recall_tail": "Recall, tail classes",
-}
 _SOURCE = "Started by"
 _AGES = {"ever": "Ever", "hour": "Last hour", "day": "Last 24 hours", "week": "Last 7 days"}
 _SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -122,6 +115,12 @@ def tell(found: Runs, passed: Chosen, *, empty: bool) -> None:
     chosen = passed.table
     if found.unreadable:
         st.warning(f"{found.unreadable:,} rows of the results store are none of a run.")
+    for name, runs in found.unknown.items():
+        st.info(
+            f"{runs:,} runs of {theme.plain(name)} are not shown: it is not registered here. Name "
+            "its plug-in in WANN_PLUGINS and start the server again.",
+            icon=":material/extension_off:",
+        )
     if found.table.empty and empty:
         st.info(
             "No runs yet: start some on Compare or Sweeps, or import logs of the published code.",

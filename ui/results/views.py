@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.results.results import METRICS, Chosen, in_words, metric, ordered
+from ui.results.results import Chosen, in_words, metric, ordered
 from ui.shell import theme
 from ui.shell.controls import linked
 from wann_core.experiments import grid
+from wann_core.methods.metrics import METRICS
 from wann_core.results import table as results_table
 from wann_core.results import text as results_text
 from wann_core.results.paired_tests import LEAST_SEEDS

@@ -33,13 +33,6 @@ _NAMES = {
     "simifeat_r": "SimiFeat, rank",
     "eta": "Reliability η",
 }
-_PATTERNS = {
-    "none": "None",
-    "sym": "Symmetric",
-    "asym": "Asymmetric",
-    "instance": "Instance-dependent",
-    "similar": "To the most similar class",
-}
 # Judged anew for another score in well under a job's time, from the same evidence.
 _judged = SharedCache(max_bytes=1 << 30)
 
@@ -97,12 +90,13 @@ def sidebar() -> Asked:
             help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
             "labels on all but one of the data sets it was measured on.",
         )
+        titles = {"none": "None", **settings.pattern_titles(matrix=False)}
         pattern = linked(
             st.selectbox,
             "Inject known errors (training)",
             key="practice",
-            options=list(_PATTERNS),
-            format_func=_PATTERNS.__getitem__,
+            options=list(titles),
+            format_func=titles.__getitem__,
             help="Wrong labels made on purpose in train, val and test, so that every verdict can "
             "be checked. Verdicts on them are kept apart from those on the labels as they are.",
         )

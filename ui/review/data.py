@@ -14,11 +14,12 @@ from wann_core.audit.reasons import best_others
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.stopping import error_rates
 from wann_core.datasets import Dataset
+from wann_core.datasets.dataset import LABELED
 from wann_core.review.ledger import ACTIONS, Ledger
 from wann_core.review.rows import RowIndex
 from wann_core.typing import Array
 
-SPLITS = ("train", "val", "test")
+SPLITS = LABELED
 NO_VERDICT = -1
 _PICTURES = 3_000  # kept in memory, of each size
 _LARGE, _SMALL = 256, 72  # pixels

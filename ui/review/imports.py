@@ -8,7 +8,7 @@ import streamlit as st
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
 from ui.review import card_list
-from ui.review.data import Case
+from ui.review.data import SPLITS, Case
 from ui.review.session import session
 from ui.shell import theme, uploads
 from wann_core.errors import WannError
@@ -72,7 +72,7 @@ def _read(case: Case, file: uploads.File) -> None:
 
 
 def _choose_split(case: Case) -> None:
-    splits = [name for name in ("train", "val", "test") if name in case.data.splits]
+    splits = [name for name in SPLITS if name in case.data.splits]
     st.selectbox(
         "Rows that cleanlab was given",
         [*_GIVEN, *splits],

@@ -13,15 +13,10 @@ from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
+from ui.shell.settings import pattern_titles
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 
-_PATTERNS = {
-    "sym": "Spread over all other classes",
-    "similar": "To the most similar class",
-    "asym": "One set class each",
-    "instance": "Depending on the sample",
-}
 _LINES = {
     "combined": ("#D55E00", "solid"),
     "probe": ("#7468D6", "dashdot"),
@@ -45,12 +40,13 @@ def show(case: Case, asked: Asked) -> None:
         max_value=50,
         value=10,
     )
+    titles = pattern_titles(matrix=False)
     pattern = linked(
         middle.selectbox,
         "How they flip",
         key="flip_how",
-        options=list(_PATTERNS),
-        format_func=_PATTERNS.__getitem__,
+        options=list(titles),
+        format_func=titles.__getitem__,
         help="The most similar class is the hardest: it is where people err.",
     )
     scores = [name for name in _LINES if name != "probe" or case.found.evidence.probe is not None]

@@ -7,6 +7,10 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from ui.shell import theme
+from wann_core.errors import WannError
+from wann_core.plugins import load_plugins
+
 _ENTRY = "app.py"
 # Section, file (and address), title, icon; the first page is the one that opens.
 _PAGES = (
@@ -43,6 +47,11 @@ def enter() -> None:
     if not _alone() and "_entered" not in st.session_state:
         _pages()
         st.rerun()
+    try:
+        load_plugins()
+    except WannError as error:
+        # What did load, and what is built in, serves all the same.
+        st.error(theme.plain(str(error)), icon=":material/extension_off:")
 
 
 def link(page: str, label: str, icon: str, **asked: str) -> None:

@@ -9,14 +9,8 @@ from wann_core.datasets import catalog
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import paired_gain_interval
+from wann_core.noise.registry import ALL_PATTERNS
 
-_NOISE = {
-    "sym": "spread evenly over the other classes",
-    "asym": "each moved to one set class",
-    "instance": "depending on the sample itself",
-    "similar": "each moved to the class whose mean is nearest",
-    "matrix": "drawn from your own matrix",
-}
 _REFERENCE = "kNN-11"
 
 
@@ -35,7 +29,8 @@ def settings(prepared: PreparedData) -> str:
         what += f"Neighbors by {prepared.graph.description}. "
     if not prepared.noise_ratio:
         return what + "All training labels are as they came."
-    how = [_NOISE[scenario.noise_pattern]] if scenario.noise_pattern else []
+    pattern = scenario.noise_pattern
+    how = [theme.plain(ALL_PATTERNS[pattern].meaning)] if pattern else []
     if data.train.clean is not None:
         how.insert(0, "as people gave them" if catalog.is_noisy(data.name) else "as they came")
     return (

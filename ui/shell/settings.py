@@ -13,18 +13,12 @@ from ui.shell.controls import describe_error, linked, typed_path
 from wann_core import datasets
 from wann_core.datasets import catalog
 from wann_core.errors import WannError
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
+from wann_core.methods.registry import BASELINES
 from wann_core.noise import patterns
+from wann_core.noise.registry import ALL_PATTERNS
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
 
-PATTERNS = {
-    "sym": "Symmetric",
-    "asym": "Asymmetric",
-    "instance": "Instance-dependent",
-    "similar": "To the most similar class",
-    "matrix": "Own matrix",
-    "none": "None",
-}
 DRAWS = {"exact": "Exact", "reference": "As published"}
 _REDUCTIONS = ("none", "PCA", "LDA", "fLDA")
 NORMALIZATIONS = {"zscore": "z-score", "l2": "Unit length", "none": "None"}
@@ -107,6 +101,12 @@ class Settings(Folders):
     def show_realized(self, ratio: float) -> None:
         """Say how much noise there really is."""
         self.realized.caption(f"Realized noise: **{theme.percent(ratio, 2)}** of the labels")
+
+
+def pattern_titles(*, matrix: bool) -> dict[str, str]:
+    """Titles of all noise patterns by name; those that need the user's matrix if asked for."""
+    entries = ALL_PATTERNS.values()
+    return {one.name: one.title for one in entries if matrix or not one.needs_matrix}
 
 
 class _Form:
@@ -320,14 +320,15 @@ def _noise(form: _Form, dataset: str) -> tuple[dict[str, Any], WannError | None,
     """The scenario's fields of the noise, what is wrong with them, and where to say what it is."""
     # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
     # a control of its own, since a link leaves out what is a control's default.
+    titles = {**pattern_titles(matrix=True), "none": "None"}
     doubtful = catalog.is_noisy(dataset) or dataset not in catalog.ENTRIES
     pattern = form(
         st.selectbox,
         "noise_pattern",
         *(("added_noise", "noise") if doubtful else ("noise", "added_noise")),
-        options=list(PATTERNS),
-        index=list(PATTERNS).index("none") if doubtful else 0,
-        format_func=PATTERNS.__getitem__,
+        options=list(titles),
+        index=list(titles).index("none") if doubtful else 0,
+        format_func=titles.__getitem__,
         help="Asymmetric: the published class pairs, for any other data set each class to the "
         "next. Own matrix: a CSV of clean class × given label.",
     )

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from wann_core.methods.probes import TRAINED
+from wann_core.methods.registry import TRAINED, color_slot
 
 # Okabe and Ito's colors, told apart under the common color blindnesses; each reaches a contrast
 # of 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
@@ -30,7 +30,12 @@ _TRAINED_COLORS = (
     "#BE4F86",
     "#A45CC0",
 )
-_TRAINED_MARKS = (("triangle-up", "dash"), ("hexagon", "dot"))
+_TRAINED_MARKS = (
+    ("triangle-up", "dash"),
+    ("hexagon", "dot"),
+    ("cross", "longdash"),
+    ("pentagon", "longdashdot"),
+)
 
 # Open marks, for methods have filled ones; of a contrast of 3 on either background, and further
 # apart from one another than from the methods under each of the color blindnesses.
@@ -143,7 +148,7 @@ def _style(method: str) -> tuple[str, str, str]:
     method = method.partition(" (")[0]
     if method not in TRAINED:
         return _STYLES.get(method, _OTHER)
-    turn, place = divmod(TRAINED.index(method), len(_TRAINED_COLORS))
+    turn, place = divmod(color_slot(method), len(_TRAINED_COLORS))
     return _TRAINED_COLORS[place], *_TRAINED_MARKS[turn % len(_TRAINED_MARKS)]
 
 

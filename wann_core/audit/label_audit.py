@@ -6,9 +6,10 @@ import pandas as pd
 from wann_core.audit.duplicates import mixed_groups, near_duplicates, outlier_score
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.result import Audit, doubt_order
-from wann_core.audit.rows import LABELED_SPLITS, AllRows, LabeledRows, labeled_rows
+from wann_core.audit.rows import AllRows, LabeledRows, labeled_rows
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels
 from wann_core.datasets import Dataset
+from wann_core.datasets.dataset import LABELED
 from wann_core.errors import WannError, check_choice
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.neighbors.cache import neighbor_graph
@@ -92,7 +93,7 @@ def judge(rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE) -> 
     names = np.asarray(rows.class_names, object)
     table = pd.DataFrame(
         {
-            "split": np.asarray(LABELED_SPLITS, object)[rows.splits],
+            "split": np.asarray(LABELED, object)[rows.splits],
             "row": rows.rows,
             # Names of files may be no text, which tables cannot hold.
             "name": [name.encode("utf-8", "backslashreplace").decode() for name in rows.names],

@@ -8,12 +8,12 @@ import pandas as pd
 
 from wann_core.audit.duplicates import outlier_score
 from wann_core.datasets import Dataset
+from wann_core.datasets.dataset import LABELED
 from wann_core.errors import WannError
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.typing import Array
 
-LABELED_SPLITS = ("train", "val", "test")
 _OUTLIER_NEIGHBORS = 10
 
 
@@ -105,7 +105,7 @@ def labeled_rows(data: Dataset) -> LabeledRows:
     WannError
         If there are fewer than three of them, or all of one class.
     """
-    found = [(i, data.splits[name]) for i, name in enumerate(LABELED_SPLITS) if name in data.splits]
+    found = [(i, data.splits[name]) for i, name in enumerate(LABELED) if name in data.splits]
     kept = [np.flatnonzero(split.y >= 0) for _, split in found]
     labels = np.concatenate([s.y[r] for (_, s), r in zip(found, kept, strict=True)])
     classes = len(np.unique(labels))

@@ -13,10 +13,12 @@ from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments.grid import grid
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.sweep import run_sweep
 from wann_core.methods import reduction
+from wann_core.methods.registry import BASELINES
 from wann_core.noise import patterns
+from wann_core.noise.registry import ALL_PATTERNS
 from wann_core.results import table, text
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv
@@ -38,7 +40,8 @@ def add_parser(commands: Any) -> None:
     flags.add_data(add)
     add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
     add("--methods", nargs="+", default=list(BASELINES), help="as in kNN-11 ANN WANN ce logreg")
-    add("--noise_pattern", choices=patterns.PATTERNS[:4], default="sym", help="how labels err")
+    drawn = [pattern.name for pattern in ALL_PATTERNS.values() if not pattern.needs_matrix]
+    add("--noise_pattern", choices=drawn, default="sym", help="how labels err")
     add("--noise_ratios", nargs="+", type=float, default=[0.0, 0.2, 0.4, 0.6], help="0 to 1")
     add("--seeds", nargs="+", type=int, default=[1, 2, 3], help="of the noise")
     add("--draw", choices=patterns.DRAWS, default="exact", help="published or exact noise draws")

@@ -1,4 +1,7 @@
-"""`python -m wann_core knn`: one run of kNN, ANN or WANN, as the published `run_knn.py` does it."""
+"""`python -m wann_core knn`: one run of kNN, ANN or WANN, as the published `run_knn.py` does it.
+
+A classifier that a plug-in registered takes their place by its name.
+"""
 
 import argparse
 import hashlib
@@ -14,11 +17,13 @@ from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments import records
-from wann_core.experiments.prepared import Report
+from wann_core.experiments.prepared import PreparedData, Report
+from wann_core.experiments.probe_runs import TrainedReport, run_trained
 from wann_core.experiments.run import classify, prepare
-from wann_core.experiments.scenario import METHODS, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.methods import reduction
+from wann_core.methods.registry import CLASSIFIERS, METHODS, by_adaptive_k
 from wann_core.neighbors.graph import describe
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
@@ -41,7 +46,12 @@ def add_parser(commands: Any) -> None:
         experiment="folder of the log below --output_root",
         seed="seed of long tail, subsample and noise",
     )
-    add("--method", choices=METHODS, default="WANN", help="how the neighbors vote")
+    add(
+        "--method",
+        choices=(*METHODS, *CLASSIFIERS),
+        default="WANN",
+        help="how the neighbors vote, or a plug-in's classifier",
+    )
     add("--k", type=int, default=11, help="neighbors of kNN")
     add("--kmin", type=int, default=11, help="smallest adaptive k of ANN and WANN")
     add("--kmax", type=int, default=51, help="largest adaptive k of ANN and WANN")
@@ -80,11 +90,12 @@ def run(args: argparse.Namespace) -> None:
     record = (stored or {}).get(scenario)
     contents = {}
     if record is None:
-        report = _classify(args, scenario)
+        report = _answer(args, scenario)
         record = records.report_record(report)
         runs = [(scenario, record)]
         use_store(lambda kept: kept.add(runs, roots, "knn"), _note)
         if wants_rows:
+            assert isinstance(report.prepared, PreparedData)
             contents["predictions_csv"] = to_csv(records.predictions(report))
             contents["train_csv"] = to_csv(records.training_rows(report.prepared))
     _refuse_few_rows(scenario, record["train_rows"])
@@ -94,25 +105,26 @@ def run(args: argparse.Namespace) -> None:
         write_atomically(path, partial(_write_text, contents[name]))
     if record["notes"]:
         _note(record["notes"])
-    searched = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
+    searched = ""
+    if "graph_method" in record:
+        graph = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
+        searched = f", {describe(*graph)}"
     origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
     print(
         f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
-        f"{record['test_rows']} test rows, realized noise {100 * record['realised_noise']:.2f} %, "
-        f"{describe(*searched)}{origin}) -> {outputs['log']}"
+        f"{record['test_rows']} test rows, realized noise {100 * record['realised_noise']:.2f} %"
+        f"{searched}{origin}) -> {outputs['log']}"
     )
 
 
-def _classify(args: argparse.Namespace, scenario: Scenario) -> Report:
+def _answer(args: argparse.Namespace, scenario: Scenario) -> Report | TrainedReport:
     progress = terminal_progress()
-    prepared = prepare(
-        scenario,
-        flags.roots(args),
-        progress=progress,
-    )
+    prepared = prepare(scenario, flags.roots(args), progress=progress)
     _refuse_few_rows(scenario, len(prepared.labels))
+    if scenario.method in CLASSIFIERS:
+        return run_trained([scenario], flags.roots(args), progress=progress)[0]
     return classify(prepared)
 
 
@@ -142,9 +154,9 @@ def run_id(scenario: Scenario) -> str:
     noisy = f"_{pattern}-{scenario.noise_ratio}" if pattern else ""
     if scenario.backbone != BACKBONE:
         left_out.append(f"_backbone-{scenario.backbone.replace('/', '-')}")
-    if scenario.method != "kNN" and scenario.k_min != default.k_min:
+    if by_adaptive_k(scenario.method) and scenario.k_min != default.k_min:
         left_out.append(f"_kmin-{scenario.k_min}")
-    if scenario.method != "kNN" and scenario.k_max != default.k_max:
+    if by_adaptive_k(scenario.method) and scenario.k_max != default.k_max:
         left_out.append(f"_kmax-{scenario.k_max}")
     if pattern and scenario.draw != default.draw:
         left_out.append(f"_draw-{scenario.draw}")
@@ -196,7 +208,7 @@ def _refuse_few_rows(scenario: Scenario, rows: int) -> None:
     """The published protocol has no smaller neighborhoods for smaller data."""
     if scenario.method == "kNN" and rows < scenario.k:
         raise WannError(f"kNN with --k {scenario.k} needs that many training rows, got {rows}.")
-    if scenario.method != "kNN" and rows < scenario.k_max + 1:
+    if by_adaptive_k(scenario.method) and rows < scenario.k_max + 1:
         raise WannError(
             f"{scenario.method} with --kmax {scenario.k_max} needs at least "
             f"{scenario.k_max + 1} training rows, got {rows}."
@@ -207,7 +219,7 @@ def _refuse_few_rows(scenario: Scenario, rows: int) -> None:
 
 def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -> dict[str, Any]:
     """The published keys, and ours after them; scores in percent."""
-    adaptive = [scenario.k_min, scenario.k_max]
+    adaptive = [scenario.k_min, scenario.k_max] if by_adaptive_k(scenario.method) else None
     return {
         "dataset": args.dataset,
         "backbone": args.backbone,
@@ -223,7 +235,7 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
         "realised_noise": record["realised_noise"],
         "train_rows": record["train_rows"],
         "test_rows": record["test_rows"],
-        **{name: value for name, value in record.items() if name.startswith("graph_")},
+        **{name: v for name, v in record.items() if name.startswith("graph_") or name == "plugins"},
         "scenario": records.scenario_record(scenario),
         "version": __version__,
     }

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from wann_core.errors import WannError
+from wann_core.plugins import load_plugins
 from wann_core.version import __version__
 
 _ABOUT = "WANN Explorer: classify and audit data with noisy labels by weighted adaptive nearest neighbors."
@@ -73,6 +74,13 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     asked = next((one for one in given if not one.startswith("-")), "")
+    if asked not in ("", "app"):
+        try:
+            # First, as what they register is among the choices of flags. The dashboard says by
+            # itself what cannot be loaded, and serves all the same.
+            load_plugins()
+        except WannError as error:
+            parser.error(str(error))
     added: set[str] = set()
     for name, file, line in _COMMANDS:
         if asked in [other for other, f, _ in _COMMANDS if f == file]:

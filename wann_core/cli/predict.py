@@ -19,8 +19,9 @@ from wann_core.embedding import backbones
 from wann_core.embedding.new_images import backbone_of, embed_images
 from wann_core.errors import WannError
 from wann_core.experiments.predict import predict
-from wann_core.experiments.scenario import METHODS, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.methods.reduction import REDUCTIONS
+from wann_core.methods.registry import METHODS
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv
 

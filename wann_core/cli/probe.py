@@ -27,7 +27,7 @@ from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Fit
 from wann_core.methods.probes.probe import Probe, digest_of
-from wann_core.methods.probes.recipes import recipe
+from wann_core.methods.probes.registry import recipe
 from wann_core.storage.files import write_atomically
 from wann_core.version import __version__
 
@@ -218,6 +218,7 @@ def _facts(scenario: Scenario, data: ProbeData) -> dict[str, Any]:
     used = parameters_of(scenario)
     record = records.scenario_record(scenario)
     return {
+        **({"plugins": scenario.plugins} if scenario.plugins else {}),
         "dataset": scenario.dataset,
         "backbone": scenario.backbone,
         "loss": scenario.method,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from wann_core.datasets.dataset import LABELED
 from wann_core.datasets.sources.medmnist_facts import MEDMNIST
 from wann_core.errors import WannError
 
@@ -169,7 +170,7 @@ def _entries() -> list[Entry]:
                     f"{title}, {size} px",
                     "medmnist",
                     names,
-                    dict(zip(("train", "val", "test"), rows, strict=True)),
+                    dict(zip(LABELED, rows, strict=True)),
                     license,
                     "https://medmnist.com",
                 )

@@ -12,8 +12,9 @@ from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
-# As in the names of files; the last one keeps the spelling of databases that exist.
-SPLITS = ("train", "val", "test", "unlabelled")
+# As in the names of files; the one without labels keeps the spelling of databases that exist.
+LABELED = ("train", "val", "test")
+SPLITS = (*LABELED, "unlabelled")
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,8 +13,9 @@ from scipy.stats import t as student
 from wann_core.errors import WannError, check_choice
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.run import classify, prepare
-from wann_core.experiments.scenario import BASELINES, Scenario, graph_neighbors
-from wann_core.methods.probes import LOSSES, TRAINED
+from wann_core.experiments.scenario import Scenario, graph_neighbors
+from wann_core.methods.probes import LOSSES
+from wann_core.methods.registry import BASELINES, TRAINED
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 

@@ -24,6 +24,7 @@ from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns
+from wann_core.noise.registry import takes_embeddings
 from wann_core.paths import Roots
 from wann_core.progress import Progress
 from wann_core.storage.memory_cache import SharedCache
@@ -98,7 +99,7 @@ class Preparation:
     def labeled(self, labeling: Scenario) -> PreparedData:
         """Return rows, labels and neighbors of a `Scenario.labeling`."""
         build = partial(self._build_labeled, labeling)
-        return self._labeled.get((self.source, labeling, self.graph_k), build, self.progress)
+        return self._labeled.get((self._key(labeling), self.graph_k), build, self.progress)
 
     def project(self, labeling: Scenario, X: Array) -> Array:
         """Normalize and reduce new rows as the training rows of a `Scenario.labeling` were."""
@@ -111,6 +112,10 @@ class Preparation:
         else:
             reducer = self._fit_pca(labeling.geometry(), base)
         return reducer.transform(X_new, labeling.reduction_size)
+
+    def _key(self, fixed: Scenario) -> tuple[Any, ...]:
+        # A session may register another noise pattern under the same name.
+        return self.source, fixed, tuple(fixed.plugins.items())
 
     def _build_labeled(self, labeling: Scenario) -> tuple[PreparedData, int]:
         base = self._geometry(labeling.geometry())
@@ -156,7 +161,6 @@ class Preparation:
         rng = np.random.RandomState(labeling.seed)
         if labeling.imbalance_ratio is not None:
             rng.set_state(base.random_state)
-        by_embedding = labeling.noise_pattern in ("instance", "similar")
         noisy = patterns.add_noise(
             given,
             labeling.noise_pattern,
@@ -165,7 +169,7 @@ class Preparation:
             n_classes=self.data.n_classes,
             draw=labeling.draw,
             dataset=self.data.name,
-            X=self._raw(base.rows) if by_embedding else None,
+            X=self._raw(base.rows) if takes_embeddings(labeling.noise_pattern) else None,
             matrix=labeling.transition_matrix,
         )
         if train.clean is not None:
@@ -261,7 +265,7 @@ class Preparation:
 
         published = fixed.reduction_size is None and fixed.reduction == "PCA"
         alike = dataclasses.replace(fixed, reduction_size=None, search=SEARCHES[0])
-        return self._reducers.get((self.source, alike, published), build, self.progress)
+        return self._reducers.get((self._key(alike), published), build, self.progress)
 
 
 def _projected(reducer: Reducer, whole: Geometry, size: int | None) -> tuple[Array, Array, float]:

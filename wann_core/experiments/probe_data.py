@@ -12,6 +12,7 @@ from wann_core.experiments.scenario import Scenario
 from wann_core.methods import reduction, sampling
 from wann_core.methods.probes.data import ProbeData
 from wann_core.noise import patterns
+from wann_core.noise.registry import takes_embeddings
 from wann_core.typing import Array
 
 _VAL_SHARE = 0.15
@@ -144,7 +145,6 @@ def _add_noise(
     rows: Array,
     rng: np.random.RandomState,
 ) -> Array:
-    by_embedding = scenario.noise_pattern in ("instance", "similar")
     return patterns.add_noise(
         labels,
         scenario.noise_pattern,
@@ -153,7 +153,7 @@ def _add_noise(
         n_classes=data.n_classes,
         draw=scenario.draw,
         dataset=data.name,
-        X=X[rows] if by_embedding else None,
+        X=X[rows] if takes_embeddings(scenario.noise_pattern) else None,
         matrix=scenario.transition_matrix,
     ).labels
 

@@ -1,4 +1,4 @@
-"""From scenarios to what trained methods answer: linear probes and logistic regression.
+"""From scenarios to what trained methods answer: probes, logistic regression, classifiers.
 
 Probes of scenarios that share their embeddings train together, whatever their seeds and noise.
 """
@@ -16,23 +16,24 @@ import pandas as pd
 
 from wann_core import datasets
 from wann_core.errors import WannError, check_choice
+from wann_core.experiments.prepare import prepare
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.probe_data import Source, make_data
-from wann_core.experiments.run import prepare
 from wann_core.experiments.scenario import Scenario
+from wann_core.methods.classifier import ClassifierFit, fit_classifier
 from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit
 from wann_core.methods.probes.logistic import LogisticFit, fit_logistic
 from wann_core.methods.probes.probe import Probe
-from wann_core.methods.probes.recipes import (
+from wann_core.methods.probes.registry import (
     LOSSES,
     LossParameters,
     family_of,
     loss_parameters,
     recipe,
 )
-from wann_core.methods.probes.settings import TRAINED
+from wann_core.methods.registry import LOGISTIC, TRAINED
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -58,7 +59,7 @@ class TrainedReport:
     metrics : Metrics
     seconds : float
         Wall time of training (a probe's share of it) and answers.
-    fit : Fit or LogisticFit
+    fit : Fit or LogisticFit or ClassifierFit
     """
 
     scenario: Scenario
@@ -67,7 +68,7 @@ class TrainedReport:
     confidence: Array
     metrics: Metrics
     seconds: float
-    fit: Fit | LogisticFit
+    fit: Fit | LogisticFit | ClassifierFit
 
     @property
     def right(self) -> Array:
@@ -81,6 +82,8 @@ class TrainedReport:
         shared = {"train_seconds": self.seconds, "recall": json.dumps(recall)}
         if isinstance(self.fit, LogisticFit):
             return {**shared, "C": self.fit.C, "fitted_rows": self.fit.rows}
+        if isinstance(self.fit, ClassifierFit):
+            return {**shared, "fitted_rows": self.fit.rows}
         curve = [
             [round(e.train_loss, 6), round(e.val_accuracy, 6), round(e.test_accuracy, 6)]
             for e in self.fit.epochs
@@ -166,7 +169,7 @@ def run_trained(
                 on_epoch=on_epoch,
             )
         else:
-            made = [_run_logistic(chosen[0], roots, within)]
+            made = [_run_alone(chosen[0], roots, within)]
         reports |= dict(zip(group, made, strict=True))
     if progress is not None:
         progress(len(groups), len(groups), "trained")
@@ -236,15 +239,35 @@ def _answer(scenario: Scenario, fit: Fit) -> TrainedReport:
     )
 
 
-def _run_logistic(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedReport:
+def _run_alone(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedReport:
+    """Logistic regression, or a registered classifier."""
     prepared = prepare(scenario, roots, progress=progress)
-    fit = _fit_logistic(prepared, scenario.method, progress)
+    if prepared.leave_one_out:
+        what = "logistic regression" if scenario.method in LOGISTIC else scenario.method
+        raise WannError(
+            f"{what} needs test rows, which data set {prepared.dataset.name!r} does not have.",
+            "method",
+        )
+    n_classes = prepared.dataset.n_classes
+    fit: LogisticFit | ClassifierFit
+    if scenario.method in LOGISTIC:
+        fit = _fit_logistic(prepared, scenario.method, progress)
+    else:
+        fit = fit_classifier(
+            scenario.method,
+            prepared.X_train,
+            prepared.labels,
+            prepared.X_test,
+            n_classes=n_classes,
+            seed=scenario.seed,
+            progress=progress,
+        )
     return TrainedReport(
         scenario=scenario,
         prepared=prepared,
         predictions=fit.predictions,
         confidence=fit.confidence,
-        metrics=Metrics.of(prepared.y_test, fit.predictions, prepared.dataset.n_classes),
+        metrics=Metrics.of(prepared.y_test, fit.predictions, n_classes),
         seconds=fit.seconds,
         fit=fit,
     )
@@ -252,12 +275,6 @@ def _run_logistic(scenario: Scenario, roots: Roots, progress: Progress) -> Train
 
 def _fit_logistic(prepared: PreparedData, method: str, progress: Progress) -> LogisticFit:
     """All rows alike, weighted by η scaled to mean 1, or only those with adaptive k < k_max."""
-    if prepared.leave_one_out:
-        raise WannError(
-            f"logistic regression needs test rows, which data set {prepared.dataset.name!r} does "
-            "not have.",
-            "method",
-        )
     X, y, weights = prepared.X_train, prepared.labels, None
     if method == "logreg_reliability":
         weights = prepared.reliability / prepared.reliability.mean()

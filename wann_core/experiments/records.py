@@ -92,7 +92,14 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
         "prepare_seconds": report.prepared.seconds,
         "vote_seconds": report.seconds,
         **(_space(report.prepared) if isinstance(report, Report) else report.details),
+        **_plugins(report.scenario),
     }
+
+
+def _plugins(scenario: Scenario) -> dict[str, str]:
+    """Which registered code answered, by the first digits of its digest."""
+    used = {name: digest[:16] for name, digest in scenario.plugins.items()}
+    return {"plugins": json.dumps(used)} if used else {}
 
 
 def graph_record(graph: NeighborGraph) -> dict[str, Any]:
@@ -127,8 +134,8 @@ def _mean(values: npt.NDArray[Any]) -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def predictions(report: Report) -> pd.DataFrame:
-    """index, label, prediction, confidence (share of the votes won) of every test row."""
+def predictions(report: "Report | TrainedReport") -> pd.DataFrame:
+    """index, label, prediction, confidence of every test row; see the report's own."""
     return pd.DataFrame(
         {
             "index": report.prepared.test_ids,

@@ -1,56 +1,23 @@
 """One run: prepare a scenario's data, and let a method answer for the test rows."""
 
-import dataclasses
 import time
 from pathlib import Path
 
 import numpy as np
 
 from wann_core.errors import WannError, check_choice
-from wann_core.experiments.preparation import Preparation
+from wann_core.experiments.prepare import prepare
 from wann_core.experiments.prepared import PreparedData, Report
-from wann_core.experiments.scenario import METHODS, Scenario
+from wann_core.experiments.probe_runs import TrainedReport, run_trained
+from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
+from wann_core.methods.registry import METHODS, TRAINED
 from wann_core.methods.voting import vote
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-
-def prepare(
-    scenario: Scenario,
-    roots: Roots = DEFAULT_ROOTS,
-    *,
-    progress: Progress | None = None,
-    **folders: str | Path,
-) -> PreparedData:
-    """Load, sample, label, normalize and reduce the data, and find its neighbors.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    roots : Roots
-        Folders of data sets.
-    progress : callable, optional
-        `progress(done, total, text)`; may raise to stop.
-    **folders
-        `database_root` and `dataset_root` replace a folder of `roots`.
-
-    Returns
-    -------
-    PreparedData
-        Shared with later callers: its arrays must not be written to.
-
-    Raises
-    ------
-    WannError
-        If the data cannot be had, or cannot serve the scenario.
-    """
-    started = time.perf_counter()
-    preparation = Preparation.of(scenario, roots.replaced(**folders), progress)
-    labeled = preparation.labeled(scenario.labeling())
-    seconds = time.perf_counter() - started
-    return dataclasses.replace(labeled, scenario=scenario, seconds=seconds)
+__all__ = ["cast_votes", "classify", "prepare", "run"]
 
 
 def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:
@@ -116,18 +83,23 @@ def run(
     *,
     progress: Progress | None = None,
     **folders: str | Path,
-) -> Report:
-    """`prepare` and `classify` in one.
+) -> Report | TrainedReport:
+    """Prepare a scenario's data and let its method answer, whichever it is.
 
     Parameters
     ----------
     scenario, roots, progress, **folders
         As in `prepare`.
 
+    Returns
+    -------
+    Report or TrainedReport
+        The latter of a method that is fitted: a probe, logistic regression or a classifier.
+
     Raises
     ------
     WannError
-        As these do.
+        If the data cannot be had, or cannot serve the scenario.
 
     Examples
     --------
@@ -135,4 +107,6 @@ def run(
     >>> round(report.prepared.noise_ratio, 3), report.metrics.accuracy > 0.8
     (0.4, True)
     """
+    if scenario.method in TRAINED:
+        return run_trained([scenario], roots.replaced(**folders), progress=progress)[0]
     return classify(prepare(scenario, roots, progress=progress, **folders))

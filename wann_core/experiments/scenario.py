@@ -12,12 +12,13 @@ from typing import Any
 from wann_core import datasets
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.methods import reduction, sampling
-from wann_core.methods.probes import LOGISTIC, LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.methods.probes.registry import ALL_LOSSES
+from wann_core.methods.registry import ALL_METHODS, CLASSIFIERS, by_adaptive_k, method_entry
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns
-
-METHODS = ("WANN", "ANN", "kNN")
-BASELINES = ("kNN-11", "kNN-51", "ANN", "WANN")
+from wann_core.noise.registry import ALL_PATTERNS
+from wann_core.registry import check_name
 
 # A graph holds at least this many neighbors, so that no usual k or bound asks for another one.
 _GRAPH_K = 51
@@ -38,7 +39,7 @@ class Scenario:
         Last class over first class of a long tail, in (0, 1]; None keeps all rows.
     num_subsamples : int or None
         Training rows of a stratified subsample; None (or -1) keeps all rows.
-    noise_pattern : {'sym', 'asym', 'instance', 'similar', 'matrix'} or None
+    noise_pattern : {'sym', 'asym', 'instance', 'similar', 'matrix'} or str or None
     noise_ratio : float
         ε in [0, 1].
     draw : {'reference', 'exact'}
@@ -51,7 +52,7 @@ class Scenario:
         Dimensions after it; None is the published choice.
     method : str
         'WANN', 'ANN' or 'kNN', which vote; or one of `probing.TRAINED`: a linear probe, named by
-        its loss, or logistic regression.
+        its loss, logistic regression, or a classifier that was registered.
     k : int
         Neighbors of kNN.
     k_min, k_max : int
@@ -99,7 +100,7 @@ class Scenario:
         if self.num_subsamples is not None:
             check_number("num_subsamples", self.num_subsamples, 1, whole=True)
         if self.noise_pattern is not None:
-            check_choice("noise_pattern", self.noise_pattern, patterns.PATTERNS)
+            check_name("noise_pattern", self.noise_pattern, ALL_PATTERNS)
         check_number("noise_ratio", self.noise_ratio, 0, 1)
         check_choice("draw", self.draw, patterns.DRAWS)
         check_choice("normalization", self.normalization, reduction.NORMALIZATIONS)
@@ -107,7 +108,7 @@ class Scenario:
             check_choice("reduction", self.reduction, reduction.REDUCTIONS)
         if self.reduction_size is not None:
             check_number("reduction_size", self.reduction_size, 1, whole=True)
-        check_choice("method", self.method, (*METHODS, *TRAINED))
+        check_name("method", self.method, ALL_METHODS, ALL_LOSSES)
         check_number("k", self.k, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_max", self.k_max, 1, _MOST_NEIGHBORS, whole=True)
         check_number("k_min", self.k_min, 1, self.k_max, whole=True)
@@ -118,6 +119,29 @@ class Scenario:
         """The method as tables name it: 'kNN-11', 'ANN', 'WANN'."""
         return f"kNN-{self.k}" if self.method == "kNN" else self.method
 
+    @property
+    def uses_search(self) -> bool:
+        """Whether what the method answers depends on the search of neighbors."""
+        if self.method in CLASSIFIERS:
+            return self.reduction == "fLDA"
+        return self.method not in LOSSES
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its seed matters."""
+        rows = self.imbalance_ratio is not None or self.num_subsamples is not None
+        # A probe's seed draws its validation rows and its first weights too.
+        seeded = self.method in LOSSES or self.method in CLASSIFIERS
+        return rows or seeded or self.noise_pattern is not None
+
+    @property
+    def plugins(self) -> dict[str, str]:
+        """Digests of the registered code that it runs, by name."""
+        named = [method_entry(self.method)]
+        if self.noise_pattern is not None:
+            named.append(ALL_PATTERNS[self.noise_pattern])
+        return {entry.name: entry.digest for entry in named if entry.digest}
+
     def with_method(self, name: str) -> "Scenario":
         """The same scenario under a method named as `method_name` does."""
         return dataclasses.replace(self, **method_fields(name))
@@ -125,24 +149,19 @@ class Scenario:
     def canonical(self) -> "Scenario":
         """The same run with every setting that does not matter to it at its default."""
         default = Scenario()
-        changes: dict[str, Any] = {}
-        if self.method == "kNN" or self.method in (*LOSSES, LOGISTIC[0]):
-            changes |= {"k_min": default.k_min, "k_max": default.k_max}
-        if self.method != "kNN":
-            changes |= {"k": default.k}
-        changes |= {"search": default.search} if self.method in LOSSES else {"probe": default.probe}
-        if self.noise_pattern is None:
-            changes |= {"noise_ratio": default.noise_ratio, "draw": default.draw}
-            drawn = self.imbalance_ratio is not None or self.num_subsamples is not None
-            # A probe's seed draws its validation rows and its first weights too.
-            if not drawn and self.method not in LOSSES:
-                changes |= {"seed": default.seed}
-        if self.noise_pattern == "matrix":
-            changes |= {"noise_ratio": default.noise_ratio}
-        else:
-            changes |= {"transition_matrix": None}
-        if self.reduction is None:
-            changes |= {"reduction_size": None}
+        unused = {
+            "k": self.method != "kNN",
+            "k_min": not by_adaptive_k(self.method),
+            "k_max": not by_adaptive_k(self.method),
+            "probe": self.method not in LOSSES,
+            "search": not self.uses_search,
+            "seed": not self.is_drawn,
+            "noise_ratio": self.noise_pattern in (None, "matrix"),
+            "draw": self.noise_pattern is None or ALL_PATTERNS[self.noise_pattern].digest != "",
+            "transition_matrix": self.noise_pattern != "matrix",
+            "reduction_size": self.reduction is None,
+        }
+        changes: dict[str, Any] = {n: getattr(default, n) for n, free in unused.items() if free}
         if all(getattr(self, name) == value for name, value in changes.items()):
             return self
         return dataclasses.replace(self, **changes)
@@ -189,6 +208,8 @@ def method_fields(name: str) -> dict[str, Any]:
     >>> method_fields("kNN-5"), method_fields("WANN")
     ({'method': 'kNN', 'k': 5}, {'method': 'WANN'})
     """
+    if name in ALL_METHODS or name in ALL_LOSSES:
+        return {"method": name}
     method, _, k = name.partition("-")
     if k and not (method == "kNN" and k.isascii() and k.isdigit() and len(k) < 10):
         raise WannError(

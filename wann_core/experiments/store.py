@@ -243,6 +243,8 @@ def _keys(scenarios: Sequence[Scenario], roots: Roots) -> list[str]:
     keys = []
     for scenario in scenarios:
         run = records.scenario_record(scenario.canonical())
-        parts = [_ENGINE_VERSION, run, files[scenario.dataset, scenario.backbone]]
+        parts: list[Any] = [_ENGINE_VERSION, run, files[scenario.dataset, scenario.backbone]]
+        # Another plug-in of the same name is another method.
+        parts += [scenario.plugins] if scenario.plugins else []
         keys.append(hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
     return keys

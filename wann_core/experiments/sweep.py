@@ -8,17 +8,19 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import cloudpickle
 import joblib
 from joblib.parallel import get_active_backend
 from threadpoolctl import threadpool_limits
 
+from wann_core import plugins
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.experiments import grid, records
 from wann_core.experiments.run import prepare
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import Keeper, use_store
 from wann_core.experiments.sweep_tasks import Meter, Part, Tasks
-from wann_core.methods.probes import TRAINED
+from wann_core.methods.registry import TRAINED
 from wann_core.parallel import blas
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
@@ -147,6 +149,7 @@ def _run(
                 prepare(asked, roots, progress=meter.part(len(tasks.runs) + i))
         if threads:
             stack.enter_context(blas.bounded(_cores(n_jobs)))
+        known = None if threads else _carried()
         calls = (
             joblib.delayed(_task)(
                 i,
@@ -155,6 +158,7 @@ def _run(
                 keeper.fresh() if here else None,
                 meter.part(i) if threads else None,
                 _cores(n_jobs) if here else None,
+                known,
             )
             for i, runs in enumerate(tasks.runs)
         )
@@ -182,6 +186,26 @@ def _cores(n_jobs: int) -> int:
     return max(1, (os.cpu_count() or 1) // int(joblib.effective_n_jobs(n_jobs)))
 
 
+def _carried() -> plugins.Carried:
+    """The plug-ins of this process, for others.
+
+    Raises
+    ------
+    WannError
+        If they cannot be sent.
+    """
+    known = plugins.carried()
+    try:
+        cloudpickle.dumps(known.entries)
+    except Exception as error:
+        names = ", ".join(entry.name for _, entry in known.entries)
+        raise WannError(
+            f"what this session registered ({names}) cannot be sent to other processes: {error}; "
+            "put it into a file and name that in WANN_PLUGINS."
+        ) from error
+    return known
+
+
 def _task(
     number: int,
     runs: list[Scenario],
@@ -189,8 +213,11 @@ def _task(
     keeper: Keeper | None,
     part: Part | None,
     cores: int | None,
+    known: plugins.Carried | None,
 ) -> tuple[int, list[Outcome]]:
     """One task in a thread or process of its own."""
+    if known is not None:
+        plugins.adopt(known)
     # Of OpenMP each thread has its own number.
     with threadpool_limits(cores, user_api="openmp"):
         return number, list(_work(runs, roots, keeper, part))

@@ -11,7 +11,8 @@ from wann_core.datasets import BUILT_IN
 from wann_core.datasets.sources import human_labels
 from wann_core.embedding import inventory
 from wann_core.experiments.scenario import Scenario, graph_neighbors
-from wann_core.methods.probes import LOGISTIC, LOSSES, TRAINED
+from wann_core.methods.probes import LOSSES
+from wann_core.methods.registry import LOGISTIC, TRAINED
 from wann_core.neighbors.cache import is_kept
 from wann_core.paths import DATABASE_ROOT
 from wann_core.progress import Progress

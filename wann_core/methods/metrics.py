@@ -10,6 +10,15 @@ from wann_core.errors import WannError
 from wann_core.typing import Array
 
 Z_95 = 1.959963984540054
+# Columns of a record that hold a score, shares of 1, and their titles.
+METRICS = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro-F1",
+    "recall_head": "Recall, head classes",
+    "recall_middle": "Recall, middle classes",
+    "recall_tail": "Recall, tail classes",
+}
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.dataset import LABELED, Dataset
 from wann_core.errors import WannError, check_number
 from wann_core.noise.patterns import add_noise
-
-_JUDGED = ("train", "val", "test")
 
 
 def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) -> Dataset:
@@ -41,7 +39,7 @@ def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) 
     719
     """
     check_number("ratio", ratio, 0, 0.9)
-    splits = {name: split for name, split in data.splits.items() if name in _JUDGED}
+    splits = {name: split for name, split in data.splits.items() if name in LABELED}
     labeled = {name: np.flatnonzero(split.y >= 0) for name, split in splits.items()}
     before = np.concatenate([splits[name].y[rows] for name, rows in labeled.items()])
     X = np.concatenate([splits[name].X[rows] for name, rows in labeled.items()])

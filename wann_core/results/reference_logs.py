@@ -8,8 +8,9 @@ from typing import Any
 from wann_core.errors import WannError
 from wann_core.experiments.probe_runs import parameters_of
 from wann_core.experiments.records import scenario_of, scenario_record
-from wann_core.experiments.scenario import METHODS, Scenario
+from wann_core.experiments.scenario import Scenario
 from wann_core.methods.probes import LOSSES
+from wann_core.methods.registry import METHODS
 
 MOST_BYTES = 1 << 20
 _SEED = re.compile(r"_s(\d{1,10})(?:_[^/\\]*)?\.json$")

@@ -5,6 +5,7 @@ divides a table into several.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,9 @@ from wann_core.errors import WannError
 from wann_core.experiments.records import scenario_of
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import IMPORTED
-from wann_core.methods.probes import LOGISTIC, LOSSES
+from wann_core.methods.probes import LOSSES
+from wann_core.methods.registry import ALL_METHODS, TRAINED, by_adaptive_k
+from wann_core.noise.registry import ALL_PATTERNS
 from wann_core.results.paired_tests import is_level
 from wann_core.typing import Array
 
@@ -61,26 +64,42 @@ class Runs:
         have changed since, or by an older engine.
     unreadable : int
         Records left out because they are none of a run.
+    unknown : dict of str to int
+        Runs left out because their method or noise pattern is not registered here, by its name.
     """
 
     table: pd.DataFrame
     replaced: int
     unreadable: int
+    unknown: Mapping[str, int]
 
 
 def describe(records: Iterable[Mapping[str, Any]]) -> Runs:
     """The runs of `ResultsStore.records`, oldest first."""
     rows, unreadable = [], 0
+    unknown: Counter[str] = Counter()
     for record in records:
         try:
             scenario = scenario_of(record).canonical()
         except WannError:
-            unreadable += 1
+            name = _unregistered(record)
+            unreadable += name is None
+            unknown.update([] if name is None else [name])
             continue
         rows.append({**record, **_fields(scenario, str(record.get("source", "")))})
     table = pd.DataFrame(rows, columns=None if rows else [*FIELDS, "seed", "method_name"])
     newest = ~table.duplicated([*FIELDS, "seed"], keep="last")
-    return Runs(table[newest].reset_index(drop=True), int((~newest).sum()), unreadable)
+    return Runs(
+        table[newest].reset_index(drop=True), int((~newest).sum()), unreadable, dict(unknown)
+    )
+
+
+def _unregistered(record: Mapping[str, Any]) -> str | None:
+    """The method or noise pattern of a record that is not registered here."""
+    method, pattern = record.get("method"), record.get("noise_pattern")
+    if isinstance(method, str) and method not in ALL_METHODS and method not in LOSSES:
+        return method
+    return pattern if isinstance(pattern, str) and pattern not in ALL_PATTERNS else None
 
 
 def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
@@ -90,8 +109,6 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
         digest = hashlib.sha256(repr(scenario.transition_matrix).encode()).hexdigest()
         noise = f"matrix {digest[:8]}"
     size = f" {scenario.reduction_size}" if scenario.reduction_size else ""
-    drawn = scenario.imbalance_ratio is not None or scenario.num_subsamples is not None
-    seeded = drawn or pattern or scenario.method in LOSSES
     imbalance = scenario.imbalance_ratio
     return {
         "dataset": scenario.dataset,
@@ -104,9 +121,9 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
         "rows": "all" if scenario.num_subsamples is None else str(scenario.num_subsamples),
         "reduction": f"{scenario.reduction}{size}" if scenario.reduction else "none",
         "normalization": scenario.normalization,
-        "search": "" if scenario.method in LOSSES else scenario.search,
+        "search": scenario.search if scenario.uses_search else "",
         "origin": source if source.startswith(IMPORTED) else MEASURED,
-        "seed": str(scenario.seed) if seeded else "",
+        "seed": str(scenario.seed) if scenario.is_drawn else "",
     }
 
 
@@ -114,8 +131,7 @@ def _method(scenario: Scenario) -> str:
     """Its name, and every setting that is not the published one."""
     parts = []
     bounds = (scenario.k_min, scenario.k_max)
-    by_k = scenario.method in ("WANN", "ANN", *LOGISTIC[1:])
-    if by_k and bounds != (_USUAL.k_min, _USUAL.k_max):
+    if by_adaptive_k(scenario.method) and bounds != (_USUAL.k_min, _USUAL.k_max):
         parts.append("k {}–{}".format(*bounds))
     if scenario.method in LOSSES:
         for key, words in _SETTINGS.items():
@@ -214,10 +230,11 @@ class Pivot:
 
 def method_order(names: Iterable[str]) -> list[str]:
     """Methods as every page lists them: votes, probes, logistic regression."""
-    known = ("kNN", "ANN", "WANN", *LOSSES, *LOGISTIC)
+    known = ("kNN", "ANN", "WANN", *TRAINED)
 
     def rank(name: str) -> tuple[int, int, str]:
-        base, _, k = name.partition(" ")[0].partition("-")
+        whole = name.partition(" ")[0]
+        base, _, k = (whole, "", "") if whole in known else whole.partition("-")
         place = known.index(base) if base in known else len(known)
         return place, int(k) if k.isdigit() else 0, name
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.rows import LabeledRows, labeled_rows
-from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.dataset import LABELED, Dataset
 from wann_core.errors import WannError
 from wann_core.methods.folds import FOLDS
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval
@@ -111,7 +111,7 @@ def _judged(
 
 def _flat(rows: LabeledRows, data: Dataset, values: Mapping[str, Array]) -> Array:
     """Values of the splits in the order of the labeled rows."""
-    names = [name for name in ("train", "val", "test") if name in data.splits]
+    names = [name for name in LABELED if name in data.splits]
     flat = np.concatenate([values[name][data.splits[name].y >= 0] for name in names])
     assert len(flat) == len(rows)
     return flat

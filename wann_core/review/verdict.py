@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from wann_core.datasets.dataset import LABELED
 from wann_core.errors import WannError, check_choice, check_number
 
 ACTIONS = ("keep", "relabel", "remove", "unsure")
-SPLITS = ("train", "val", "test")
+SPLITS = LABELED
 
 _MOST_ROW = 2**63 - 1
 _LONGEST = {"id": 4096, "given_label": 4096, "score_name": 200}

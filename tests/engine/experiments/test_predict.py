@@ -17,7 +17,8 @@ from wann_core.embedding.new_images import backbone_of, embed_images
 from wann_core.errors import WannError
 from wann_core.experiments.predict import predict
 from wann_core.experiments.run import run
-from wann_core.experiments.scenario import BASELINES, Scenario
+from wann_core.experiments.scenario import Scenario
+from wann_core.methods.registry import BASELINES
 
 REDUCTIONS = (None, "PCA", "LDA", "fLDA")
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.images import UNLABELED, ImageDataset, ImageSplit
 from wann_core.datasets.sources import image_tables
 from wann_core.datasets.sources.image_tables import FOLDERS, Image
@@ -69,7 +70,7 @@ def open_images(
             "dataset",
         )
     ids = {label: i for i, label in enumerate(labels)}
-    files: dict[str, list[str]] = {part: [] for part in ("train", "val", "test", "unlabelled")}
+    files: dict[str, list[str]] = {part: [] for part in SPLITS}
     classes: dict[str, list[int]] = {part: [] for part in files}
     for image in found:
         part = (image.split or "train") if image.label else "unlabelled"

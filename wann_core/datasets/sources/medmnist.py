@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from wann_core.datasets import catalog
+from wann_core.datasets.dataset import LABELED
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import arrays
 from wann_core.errors import WannError
@@ -19,7 +20,6 @@ from wann_core.progress import Progress
 from wann_core.storage.download import download
 from wann_core.torch_compat import prepare_torchvision
 
-_SPLITS = ("train", "val", "test")
 # What zipfile and numpy raise for damaged, encrypted or strangely packed files.
 _UNREADABLE = (
     zipfile.BadZipFile,
@@ -60,14 +60,14 @@ def open_images(
             raise WannError(f"{path!s} does not exist.", "dataset")
         _fetch(name, path, progress)
     names = catalog.lookup(name).class_names
-    splits = arrays.mapped([path], _SPLITS, len(names), partial(_read, path))
+    splits = arrays.mapped([path], LABELED, len(names), partial(_read, path))
     origin = {"source": "medmnist", "root": str(root.resolve())}
     return ImageDataset(name, splits, names, origin)
 
 
 def _read(path: Path) -> Iterator[arrays.Part]:
     with _reading(path), zipfile.ZipFile(path) as archive:
-        for split in _SPLITS:
+        for split in LABELED:
             with archive.open(f"{split}_labels.npy") as member:
                 labels = np.lib.format.read_array(member, allow_pickle=False)
             yield split, partial(_copy, path, archive, f"{split}_images.npy"), labels

@@ -4,13 +4,11 @@ torch is imported by the functions that need it, not by this package.
 """
 
 from wann_core.methods.probes.evaluate import evaluate_loss
-from wann_core.methods.probes.recipes import LOSSES, LossParameters, family_of, loss_parameters
-from wann_core.methods.probes.settings import LOGISTIC, TRAINED, ProbeSettings
+from wann_core.methods.probes.registry import LOSSES, LossParameters, family_of, loss_parameters
+from wann_core.methods.probes.settings import ProbeSettings
 
 __all__ = [
-    "LOGISTIC",
     "LOSSES",
-    "TRAINED",
     "LossParameters",
     "ProbeSettings",
     "evaluate_loss",

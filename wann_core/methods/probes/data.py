@@ -67,6 +67,12 @@ class ProbeData:
         return self.labels[len(self.train) :]
 
     @property
+    def test_ids(self) -> Array:
+        """Rows of the test split in the source's own files, shape (m,)."""
+        assert self.dataset.test is not None
+        return self.dataset.test.ids
+
+    @property
     def row_ids(self) -> Array:
         """Rows of both in the source's own files; a validation split of its own counts anew."""
         splits = (self.dataset.train, self.dataset.val)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wann_core.errors import WannError
-from wann_core.methods.probes.recipes import loss_parameters, recipe
+from wann_core.methods.probes.registry import loss_parameters, recipe
 from wann_core.methods.probes.terms import BatchedLoss
 from wann_core.typing import Array
 
@@ -70,5 +70,14 @@ def evaluate_loss(
     loss = BatchedLoss([made], n_classes, 1, n, np.float64)
     (values,) = loss(z, y.astype(np.int64), np.arange(n), gradient)
     layer = [np.asarray(part, np.float64) for part in (weight, bias) if part is not None]
+    if made.custom is not None:
+        # Imported here: torch takes seconds.
+        import torch
+
+        from wann_core.methods.probes.autograd import evaluate
+
+        logits_, given = torch.from_numpy(z), torch.from_numpy(y.astype(np.int64))
+        value, slope = evaluate(made.custom, logits_, given)
+        return value, np.asarray(slope)
     penalty = made.l1 * sum(float(np.abs(part).sum()) for part in layer)
     return float(values[0]) + penalty, gradient

@@ -1,22 +1,35 @@
-"""The fifteen losses as sums of a few terms, and their published parameters.
+"""The fifteen losses as sums of a few terms.
 
 Notation: z logits, p = softmax(z), y the given label; every loss is averaged over the batch. What
 each term is, and its gradient, is in `wann_core.methods.probes.terms`.
 """
 
-import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-from wann_core.errors import WannError, check_choice, check_number
+from wann_core.errors import WannError
 
-FAMILIES = ("mnist", "cifar10", "cifar10_asym", "cifar100")
 # -log of the 1e-4 that stands for the zeros of a one-hot label.
 _RCE = -math.log(1e-4)
+
+
+@dataclass(frozen=True)
+class CustomLoss:
+    """A registered loss under its parameters; see `registry.register_loss`.
+
+    Attributes
+    ----------
+    name : str
+    function : callable
+        `function(logits, labels, **parameters)`, of torch tensors.
+    parameters : dict of str to float
+    """
+
+    name: str
+    function: Callable[..., Any]
+    parameters: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,8 @@ class Recipe:
         Weight of log K + Σ_c m_c log m_c, m being the mean prediction of the batch.
     l1 : float
         Weight of the sum of absolute values of the layer's weight and bias.
+    custom : CustomLoss or None
+        A registered loss, which torch differentiates; it is added to the terms above.
     """
 
     log: float = 0.0
@@ -73,6 +88,7 @@ class Recipe:
     memory: float = 0.0
     entropy: float = 0.0
     l1: float = 0.0
+    custom: CustomLoss | None = None
 
 
 def ce() -> Recipe:
@@ -156,124 +172,15 @@ def elr(beta: float, lambda_: float) -> Recipe:
     return Recipe(log=1, early=lambda_, memory=beta)
 
 
-RECIPES: dict[str, Callable[..., Recipe]] = {
-    made.__name__: made
-    for made in (
-        ce,
-        fl,
-        mae,
-        gce,
-        sce,
-        nce_mae,
-        nce_rce,
-        nfl_rce,
-        nce_agce,
-        nce_aul,
-        nce_ael,
-        anl_ce,
-        anl_fl,
-        anl_ce_er,
-        elr,
-    )
-}
-LOSSES = tuple(RECIPES)
-
-# (lowest, highest) of what a parameter may be; what is not named here is a weight, at least 0.
-_RANGES = {
-    "q": (1e-3, 100.0),
-    "a": (1e-3, 1e6),
-    "gamma": (0.0, 100.0),
-    "min_prob": (1e-30, 0.1),
-}
-
-
-class LossParameters(NamedTuple):
-    """Parameters of a loss.
-
-    Attributes
-    ----------
-    values : dict
-        By their published names.
-    family : str
-        Data set family that they were published for; where none were published for the family
-        asked, 'cifar10'.
-    """
-
-    values: dict[str, float]
-    family: str
-
-
-def family_of(dataset: str) -> str:
-    """The data set family whose parameters serve a data set.
-
-    Examples
-    --------
-    >>> family_of("cifar100-n/noisy_label"), family_of("dermamnist"), family_of("digits")
-    ('cifar100', 'cifar10', 'cifar10')
-    """
-    if dataset.startswith("cifar100"):
-        return "cifar100"
-    return "mnist" if dataset == "mnist" else "cifar10"
-
-
-@cache
-def _published() -> dict[str, dict[str, dict[str, float] | None]]:
-    text = Path(__file__).with_name("parameters.json").read_text(encoding="utf-8")
-    return dict(json.loads(text))
-
-
-def loss_parameters(
-    name: str, family: str, overrides: Mapping[str, float] | None = None
-) -> LossParameters:
-    """The published parameters of a loss, with some replaced.
-
-    Parameters
-    ----------
-    name : str
-        One of `LOSSES`.
-    family : {'mnist', 'cifar10', 'cifar10_asym', 'cifar100'}
-        'cifar10_asym' differs from 'cifar10' under elr only.
-    overrides : mapping, optional
-        Values by parameter name.
-
-    Returns
-    -------
-    LossParameters
-
-    Raises
-    ------
-    WannError
-        If a name is unknown or a value out of range.
-
-    Examples
-    --------
-    >>> loss_parameters("elr", "mnist")
-    LossParameters(values={'beta': 0.7, 'lambda': 3}, family='cifar10')
-    """
-    check_choice("loss_function", name, LOSSES)
-    check_choice("family", family, FAMILIES)
-    published = _published()[name]
-    source = family if published.get(family) is not None else "cifar10"
-    values = dict(published[source] or {})
-    for key, value in (overrides or {}).items():
-        if key not in values:
-            known = ", ".join(values) or "none"
-            raise WannError(
-                f"loss {name!r} has the parameters {known}, not {key!r}.", "loss_parameters"
-            )
-        low, high = _RANGES.get(key, (0.0, 1e6))
-        check_number(key, value, low, high)
-        values[key] = value
-    if name == "nce_aul" and values["a"] <= 1:
+def check_aul(values: dict[str, float]) -> None:
+    """Refuse parameters of nce_aul under which a power of a negative number would be taken."""
+    if values["a"] <= 1:
         raise WannError(f"`a` of nce_aul must be above 1, got {values['a']}.", "loss_parameters")
-    if name == "elr" and values["beta"] > 1:
+
+
+def check_elr(values: dict[str, float]) -> None:
+    """Refuse parameters of elr under which its running prediction is none."""
+    if values["beta"] > 1:
         raise WannError(
             f"`beta` of elr must be between 0 and 1, got {values['beta']}.", "loss_parameters"
         )
-    return LossParameters(values, source)
-
-
-def recipe(name: str, parameters: Mapping[str, float]) -> Recipe:
-    """The recipe of a loss under parameters as `loss_parameters` gives them."""
-    arguments = {"lambda_" if key == "lambda" else key: v for key, v in parameters.items()}
-    return RECIPES[name](**arguments)

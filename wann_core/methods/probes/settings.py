@@ -1,13 +1,9 @@
-"""Names of WANN's trained rivals, and how a linear probe is trained."""
+"""How a linear probe is trained."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from wann_core.errors import check_number
-from wann_core.methods.probes.recipes import LOSSES
-
-LOGISTIC = ("logreg", "logreg_reliability", "logreg_clean")
-TRAINED = (*LOSSES, *LOGISTIC)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from wann_core.methods.probes.adam import AdamState
+from wann_core.methods.probes.autograd import add_custom
 from wann_core.methods.probes.recipes import Recipe
 from wann_core.methods.probes.terms import BatchedLoss
 
@@ -118,9 +119,11 @@ class HeadStack:
             rows.flatten().numpy(),
             slopes.flatten(0, 1).numpy(),
         )
+        found = torch.from_numpy(values)
+        add_custom(self._loss.recipes, logits[..., : self._used], labels, found, slopes)
         torch.bmm(x.transpose(1, 2), slopes.to(x.device), out=self._gradient)
         self._adam.step(self._gradient)
-        return torch.from_numpy(values), self._apart(logits)
+        return found, self._apart(logits)
 
     def keep(self, seeds: Sequence[int], heads: Sequence[int]) -> None:
         """Go on with these positions on the seed and head axes only; learning rates start at 1."""

@@ -32,6 +32,7 @@ class BatchedLoss:
     Parameters
     ----------
     recipes : sequence of Recipe, length H
+        A registered loss counts as 0 here: `autograd.add_custom` adds it.
     n_classes : int
         C.
     n_seeds, n_rows : int
@@ -50,10 +51,10 @@ class BatchedLoss:
     ) -> None:
         self.recipes = list(recipes)
         self._n_classes, self._n_seeds = n_classes, n_seeds
-        names = [field.name for field in dataclasses.fields(Recipe)]
+        names = [field.name for field in dataclasses.fields(Recipe) if field.name != "custom"]
         self._table = np.zeros(len(recipes), dtype=[(name, np.float64) for name in names])
         for h, recipe in enumerate(recipes):
-            self._table[h] = dataclasses.astuple(recipe)
+            self._table[h] = tuple(getattr(recipe, name) for name in names)
         early = [h for h, recipe in enumerate(recipes) if recipe.early]
         self._slots = np.full(len(recipes), -1)
         self._slots[early] = np.arange(len(early))

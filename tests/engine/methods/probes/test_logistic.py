@@ -8,8 +8,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from wann_core import PreparedData, Scenario, WannError, prepare
 from wann_core.experiments.probe_runs import run_trained
-from wann_core.methods.probes import LOGISTIC
 from wann_core.methods.probes.logistic import C_GRID, fit_logistic
+from wann_core.methods.registry import LOGISTIC
 
 NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
 

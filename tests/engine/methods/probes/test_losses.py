@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from tests.helpers.roots import ROOT
 from wann_core import WannError
 from wann_core.methods.probes import LOSSES, evaluate_loss, family_of, loss_parameters
-from wann_core.methods.probes.recipes import recipe
+from wann_core.methods.probes.registry import recipe
 from wann_core.methods.probes.terms import BatchedLoss
 
 DATA = ROOT / "tests" / "data"

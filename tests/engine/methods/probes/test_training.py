@@ -18,12 +18,13 @@ from wann_core.experiments.probe_data import ProbeData, Source, make_data
 from wann_core.experiments.probe_runs import batches, fitted_last, run_trained
 from wann_core.experiments.records import report_record, scenario_record
 from wann_core.experiments.store import ResultsStore
-from wann_core.methods.probes import LOSSES, TRAINED, ProbeSettings
+from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.adam import AdamState
 from wann_core.methods.probes.fits import Epoch, Fit, Head
-from wann_core.methods.probes.recipes import loss_parameters, recipe
+from wann_core.methods.probes.registry import loss_parameters, recipe
 from wann_core.methods.probes.trainer import Trainer
 from wann_core.methods.probes.training import train
+from wann_core.methods.registry import TRAINED
 from wann_core.paths import DEFAULT_ROOTS
 
 RECIPES = {name: recipe(name, loss_parameters(name, "cifar10").values) for name in LOSSES}

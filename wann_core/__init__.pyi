@@ -1,0 +1,95 @@
+from wann_core import audit, datasets
+from wann_core.audit.known_flips import KnownFlips, known_flips
+from wann_core.audit.result import Audit
+from wann_core.datasets.dataset import Dataset, Split
+from wann_core.embedding.backbones import load_backbone
+from wann_core.embedding.embed import embed
+from wann_core.errors import WannError
+from wann_core.experiments.grid import grid, run_all
+from wann_core.experiments.predict import predict
+from wann_core.experiments.prepare import prepare
+from wann_core.experiments.prepared import PreparedData, Report
+from wann_core.experiments.probe_runs import TrainedReport
+from wann_core.experiments.run import classify, run
+from wann_core.experiments.scenario import Scenario
+from wann_core.experiments.sweep import run_sweep
+from wann_core.methods.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
+from wann_core.methods.metrics import Metrics, wilson_interval
+from wann_core.methods.probes.evaluate import evaluate_loss
+from wann_core.methods.probes.registry import LOSSES, loss_parameters, register_loss
+from wann_core.methods.probes.settings import ProbeSettings
+from wann_core.methods.registry import METHODS, TRAINED, register_method
+from wann_core.methods.voting import adaptive_k, vote, vote_shares
+from wann_core.neighbors.cluster import sharded_graph
+from wann_core.neighbors.graph import NeighborGraph
+from wann_core.noise.known_errors import flip_for_practice
+from wann_core.noise.patterns import NoisyLabels, add_noise
+from wann_core.noise.rate import NoiseEstimate, estimate_noise
+from wann_core.noise.registry import PATTERNS, register_noise
+from wann_core.paths import Roots
+from wann_core.plugins import load_plugins
+from wann_core.review.corrections import Corrected, corrected
+from wann_core.review.exports.database import write_cleaned
+from wann_core.review.ledger import Ledger, ledger_of
+from wann_core.review.verdict import Verdict
+from wann_core.version import __version__
+
+Prepared = PreparedData
+
+__all__ = [
+    "LOSSES",
+    "METHODS",
+    "PATTERNS",
+    "TRAINED",
+    "ANNClassifier",
+    "Audit",
+    "Corrected",
+    "Dataset",
+    "KNNClassifier",
+    "KnownFlips",
+    "Ledger",
+    "Metrics",
+    "NeighborGraph",
+    "NoiseEstimate",
+    "NoisyLabels",
+    "PreparedData",
+    "ProbeSettings",
+    "Report",
+    "Roots",
+    "Scenario",
+    "Split",
+    "TrainedReport",
+    "Verdict",
+    "WANNClassifier",
+    "WannError",
+    "__version__",
+    "adaptive_k",
+    "add_noise",
+    "audit",
+    "classify",
+    "corrected",
+    "datasets",
+    "embed",
+    "estimate_noise",
+    "evaluate_loss",
+    "flip_for_practice",
+    "grid",
+    "known_flips",
+    "ledger_of",
+    "load_backbone",
+    "load_plugins",
+    "loss_parameters",
+    "predict",
+    "prepare",
+    "register_loss",
+    "register_method",
+    "register_noise",
+    "run",
+    "run_all",
+    "run_sweep",
+    "sharded_graph",
+    "vote",
+    "vote_shares",
+    "wilson_interval",
+    "write_cleaned",
+]
