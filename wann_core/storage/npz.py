@@ -3,18 +3,18 @@
 import io
 import math
 import mmap
-import os
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
 from wann_core.errors import WannError
+from wann_core.storage.zip_files import check_directory
 from wann_core.typing import Array
 
 # Longer ones are no header of an array of numbers or text.
@@ -32,9 +32,6 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _DIRECTORY_BYTES = MAX_ARRAYS * 512
 _PIECE = 1 << 24  # bytes
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
-_END = struct.Struct("<4s8xL6x")
-_END_64, _LOCATOR_64 = struct.Struct("<4s36xQ8x"), struct.Struct("<4s4xQ4x")
-_LONGEST_COMMENT = 1 << 16
 # What zipfile raises for damaged, encrypted or strangely packed files.
 _UNREADABLE = (
     OSError,
@@ -274,40 +271,6 @@ def read_header(member: IO[bytes]) -> Header:
     if min(shape, default=0) < 0 or any(isinstance(size, bool) for size in shape):
         raise ValueError(f"an array is cut short or its header is wrong (shape {shape})")
     return Header(tuple(map(int, shape)), bool(fortran), dtype, len(start) + size)
-
-
-def check_directory(file: BinaryIO, max_bytes: int) -> None:
-    """Refuse a zip file whose directory is larger than `max_bytes`, before it is read.
-
-    zipfile makes an object of each entry, ten times larger than the entry.
-
-    Raises
-    ------
-    ValueError
-        If it is larger.
-    """
-    whole = file.seek(0, os.SEEK_END)
-    tail_start = max(0, whole - _LONGEST_COMMENT - _END.size)
-    file.seek(tail_start)
-    tail = file.read()
-    place = tail.rfind(b"PK\5\6")
-    if place < 0 or len(tail) < place + _END.size:
-        return  # no zip file, as zipfile will say
-    _, size = _END.unpack_from(tail, place)
-    locator = place - _LOCATOR_64.size
-    if locator >= 0 and tail[locator : locator + 4] == b"PK\6\7":
-        # Python looks right before the locator, others where it points to.
-        sizes = [0 if size == 0xFFFFFFFF else size]
-        told = _LOCATOR_64.unpack_from(tail, locator)[1]
-        for start in (tail_start + locator - _END_64.size, told):
-            file.seek(min(max(start, 0), whole))
-            record = file.read(_END_64.size)
-            if len(record) == _END_64.size and record[:4] == b"PK\6\6":
-                sizes.append(_END_64.unpack(record)[1])
-        size = max(sizes)
-    file.seek(0)
-    if size > max_bytes:
-        raise ValueError(f"its directory of {size:,} bytes is too large")
 
 
 def load(path: Path, wanted: Iterable[str]) -> dict[str, Array]:

@@ -1,17 +1,15 @@
 """What is wrong with a user's table, told before anything is written."""
 
 import hashlib
-from collections import defaultdict
-from dataclasses import dataclass, replace
-from itertools import compress
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.tables.image_files import unfit_images
-from wann_core.datasets.tables.reading import Table
-from wann_core.datasets.tables.values import look_alike, spelling
+from wann_core.datasets.tables.mending import drop_bad_rows
+from wann_core.datasets.tables.table import Table
 from wann_core.typing import Array
 
 # Below this the default neighborhoods, of up to 51 rows, hold much of the table.
@@ -61,26 +59,6 @@ def problems(table: Table, image_root: str | Path | None = None) -> list[Problem
     return sorted(found, key=lambda problem: problem.severity)
 
 
-def drop_bad_rows(table: Table) -> Table:
-    """The table without the rows that hold NaN or infinity; the others keep their row numbers.
-
-    Classes that only dropped rows had stay in `class_names`, so that class ids do not change.
-    """
-    keep: Array = np.logical_and.reduce(np.isfinite(table.X), axis=1)
-    if keep.all():
-        return table
-    return replace(
-        table,
-        X=table.X[keep],
-        y=table.y[keep],
-        rows=table.rows[keep],
-        clean=None if table.clean is None else table.clean[keep],
-        split=None if table.split is None else table.split[keep],
-        images=None if table.images is None else tuple(compress(table.images, keep)),
-        ids=None if table.ids is None else tuple(compress(table.ids, keep)),
-    )
-
-
 def left_out(table: Table) -> str:
     """How many rows `drop_bad_rows` leaves out, and which; '' if none."""
     bad = np.setdiff1d(table.rows, drop_bad_rows(table).rows)
@@ -89,28 +67,6 @@ def left_out(table: Table) -> str:
     return (
         f"{_count(len(bad), 'row holds', 'rows hold')} NaN, infinity or nothing in the embeddings "
         f"({_rows(bad)}; row 0 is the first)"
-    )
-
-
-def merge_look_alikes(table: Table) -> Table:
-    """The table with classes that differ only in their spelling as one, by the commonest name."""
-    counts = np.bincount(table.y[table.y >= 0], minlength=len(table.class_names))
-    groups: dict[str, list[int]] = defaultdict(list)
-    for c in np.argsort(-counts, kind="stable").tolist():
-        groups[spelling(table.class_names[c])].append(c)
-    kept = sorted(group[0] for group in groups.values())
-    if len(kept) == len(table.class_names):
-        return table
-    names = tuple(table.class_names[c] for c in kept)
-    target = np.full(len(table.class_names) + 1, -1)  # class -1 finds the last
-    for group in groups.values():
-        target[group] = kept.index(group[0])
-    return replace(
-        table,
-        y=target[table.y],
-        clean=None if table.clean is None else target[table.clean],
-        class_names=names,
-        remarks=tuple(r for r in table.remarks if r not in look_alike(table.class_names)),
     )
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from wann_core.datasets import database
 from wann_core.datasets.dataset import SPLITS, Split
-from wann_core.datasets.tables.checks import drop_bad_rows, missing_clean, problems, row_digests
+from wann_core.datasets.tables.checks import missing_clean, problems, row_digests
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.image_files import relative_names
-from wann_core.datasets.tables.reading import Table, read
+from wann_core.datasets.tables.mending import drop_bad_rows
+from wann_core.datasets.tables.reading import read
 from wann_core.datasets.tables.source import LIMITS, Limits
+from wann_core.datasets.tables.table import Table
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
 from wann_core.typing import Array

@@ -197,6 +197,8 @@ def npy() -> bytes:
         (b'[{"e0": 1}]', "a JSON file.*read_json"),
         (b"ARROW1\0\0", "an Arrow"),
     ],
+    # The contents hold the time of day.
+    ids="gzip npy hdf5 xlsx ods torch zip pickle json feather".split(),
 )
 @pytest.mark.parametrize("name", ["t", "t.csv.gz"])
 def test_other_formats_are_refused_by_what_they_are(
