@@ -1,4 +1,6 @@
 from wann_core import audit, datasets
+from wann_core.audit.arrays import audit_labels, find_outliers
+from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.result import Audit
 from wann_core.datasets.dataset import Dataset, Split
@@ -47,6 +49,7 @@ __all__ = [
     "Dataset",
     "KNNClassifier",
     "KnownFlips",
+    "LabelAuditor",
     "Ledger",
     "Metrics",
     "NeighborGraph",
@@ -66,12 +69,14 @@ __all__ = [
     "adaptive_k",
     "add_noise",
     "audit",
+    "audit_labels",
     "classify",
     "corrected",
     "datasets",
     "embed",
     "estimate_noise",
     "evaluate_loss",
+    "find_outliers",
     "flip_for_practice",
     "grid",
     "known_flips",
