@@ -1,6 +1,8 @@
 """`wann audit PATH`, `wann import`, `wann compare`: one command on what people have."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,6 +148,16 @@ def test_help_lists_every_command_and_two_examples(capsys: pytest.CaptureFixture
         main(["audit", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("wann audit ") == 2
+
+
+def test_help_imports_no_engine() -> None:
+    code = (
+        "import sys; from wann_core.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "heavy = {'numpy', 'pandas', 'sklearn', 'torch', 'faiss', 'numba'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
 
 
 def test_the_dashboard_is_found() -> None:
