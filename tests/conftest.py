@@ -22,6 +22,11 @@ class CommandResult(NamedTuple):
     err: str
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: what differs between two processes must not name a test."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test writes into the project's own cache/ or assets/reviews/."""

@@ -1,5 +1,6 @@
 """One browser and one server for all tests of this folder; each test has a fresh context."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.engine.experiments.test_leave_one_out import write as write_without_test_rows
 from tests.helpers.browser import PATIENCE, launch, server
 from tests.pages.test_reliability import many_classes
+from wann_core import Scenario, classify, prepare
+from wann_core.experiments.scenario import BASELINES
+from wann_core.storage.files import locked
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,9 +30,20 @@ def browser() -> Iterator[Browser]:
     """A real browser; the test is skipped where there is none."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)
+        compile_kernels()
         expect.set_options(timeout=PATIENCE)
         yield chromium
         chromium.close()
+
+
+def compile_kernels() -> None:
+    """Have one process compile the kernels of search and votes before a page waits for them."""
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    scenario = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
+    with locked(folder / "tests.lock"):
+        prepared = prepare(scenario)
+        for method in BASELINES:
+            classify(prepared, scenario.with_method(method))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -16,7 +17,7 @@ from ui.shell.settings import Settings
 from wann_core.experiments import records
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
-from wann_core.experiments.store import use_store
+from wann_core.experiments.store import ResultsStore, use_store
 from wann_core.methods.probes import LOSSES, ProbeSettings, family_of, loss_parameters
 from wann_core.methods.probes.registry import ALL_LOSSES
 from wann_core.methods.registry import ALL_METHODS, CLASSIFIERS, LOGISTIC, TRAINED
@@ -238,7 +239,8 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
                 if report.scenario.method in LOSSES
             }
             made.records = made.records | {scenario.method: record for scenario, record in runs}
-            use_store(lambda kept, runs=runs: kept.add(runs, roots, "probes"), _LOG.warning)
+            keep = partial(ResultsStore.add, runs=runs, roots=roots, source="probes")
+            use_store(keep, _LOG.warning)
 
     title = f"Training probes on {plan.base.dataset}"
     jobs.registry().restart(key(plan, settings), work, made, title)

@@ -68,7 +68,7 @@ def identity(case: Case, position: int) -> str:
 def where(case: Case, position: int) -> str:
     """A row in words: 'train row 17, cat/3.jpg'."""
     split, row = case.name(position)
-    name = case.found.table["name"].iat[position]
+    name = str(case.found.table["name"].iat[position])
     return f"{split} row {row}" + (f", {name}" if name else "")
 
 

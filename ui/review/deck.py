@@ -144,7 +144,7 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
         action="keep" if kept else action,
         new_label=None if kept else new,
         id=str(found["name"].iat[position]),
-        score=float(found["label_score"].iat[position]),
+        score=float(found["label_score"].to_numpy()[position]),
         score_name=case.found.score_name,
         predicted_label=str(found["predicted_label"].iat[position]),
     )

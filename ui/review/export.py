@@ -120,12 +120,12 @@ def _download(title: str, name: str, what: str, make: Callable[[], bytes], reaso
 
 def _chosen(case: Case, states: States, scope: str) -> Array:
     """Positions in the audit's table, most doubtful first."""
-    order = case.order
+    order: Array = case.order
     reviewed = states.actions[order] != NO_VERDICT
     if scope == "reviewed":
-        return order[reviewed]
-    if scope == "doubtful":
-        return order[reviewed | case.found.table["is_label_issue"].to_numpy()[order]]
+        order = order[reviewed]
+    elif scope == "doubtful":
+        order = order[reviewed | case.found.table["is_label_issue"].to_numpy()[order]]
     return order
 
 
