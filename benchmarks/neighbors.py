@@ -1,12 +1,13 @@
 """The searches of a neighbor graph and the votes, side by side with one matrix product.
 
 Run `python -m benchmarks.neighbors [rows] [columns]` (default 50,000 × 1,024, about ten minutes on
-two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of your own. Searches are
-measured turn by turn in several rounds, the chosen one on all training rows, whose order is part of
-what makes it fast, the others on parts of them; the medians of their ratios to the mean of the
-products just before and just after are printed: the clock of a machine changes from second to
-second, and others may use it. What choosing the search costs is part of its time. Peak memory is
-that of a process of its own.
+two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of your own. Whole graphs
+are measured turn by turn in several rounds, choosing included; the medians of their ratios to the
+mean of the products just before and just after are printed, because the clock of a machine changes
+from second to second. The product is that of the fastest of numpy, torch and scipy. On a machine
+that others use, seconds of the processor (second column) say more: the product's are those of one
+thread, as threads of BLAS spin while they wait. Peak memory is that of a process of its own.
+`benchmarks.approximate` measures indexes of other libraries.
 """
 
 import argparse
@@ -16,15 +17,17 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-import faiss
 import numpy as np
 import torch
+from scipy.linalg.blas import sgemm
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from wann_core import NeighborGraph, adaptive_k, datasets, vote
 from wann_core.methods.reduction import normalize
+from wann_core.neighbors import scan
 from wann_core.neighbors.exact import Flat
-from wann_core.neighbors.plan import Queries, plan
 
 TEST_ROWS = 10_000
 CLASSES = 10
@@ -32,7 +35,6 @@ K = 51
 _BLOCK = 4096
 PART = 6000
 ROUNDS = 5
-SAMPLE = 500
 
 
 def clusters(rows: int, columns: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -70,66 +72,86 @@ def peak_of_build(
     result.put((after - before, graph.nbytes))
 
 
+def print_kernels() -> None:
+    """Print which kernels each library's matrix product runs."""
+    for library in threadpool_info():
+        if library["user_api"] == "blas":
+            name = Path(library["filepath"]).parent.name
+            kernel = f"{library['internal_api']} {library['version']}, {library['architecture']}"
+            print(f"{name:32} {kernel}, {library['num_threads']} threads")
+    capability = torch.backends.cpu.get_cpu_capability()
+    mkl = "MKL" if torch.backends.mkl.is_available() else "its own BLAS"
+    print(f"{'torch':32} {mkl}, {capability}, {torch.get_num_threads()} threads")
+    kernel = "bytes, AVX-512 VNNI" if scan.BYTES else "float32"
+    print(f"{'exact search':32} {kernel}, panels of {scan.HEIGHT} × {scan.WIDTH}")
+
+
+class Products:
+    """One matrix product of a graph's shape, by the fastest library, judged by a part of it."""
+
+    def __init__(self, X: np.ndarray, total: int) -> None:
+        rows = min(PART, len(X))
+        self.scale = total / rows
+        out = np.empty((rows, len(X)), np.float32)
+        train, room = torch.from_numpy(X), torch.from_numpy(out)
+        self.works: dict[str, Callable[[], object]] = {
+            "numpy": lambda: np.matmul(X[:rows], X.T, out=out),
+            "torch": lambda: torch.mm(train[:rows], train.T, out=room),
+            "scipy": lambda: sgemm(1.0, X.T, X[:rows].T, trans_a=1),
+        }
+        self.seconds = {
+            name: min(timed(work) for _ in range(3)) * self.scale
+            for name, work in self.works.items()
+        }
+        self.fastest = min(self.seconds, key=lambda name: self.seconds[name])
+
+    def __call__(self) -> np.ndarray:
+        """Seconds by the clock, and of the processor."""
+        work = self.works[self.fastest]
+        wall = timed(work)
+        with threadpool_limits(1):
+            threads = torch.get_num_threads()
+            torch.set_num_threads(1)
+            started = time.process_time()
+            work()
+            used = time.process_time() - started
+            torch.set_num_threads(threads)
+        return np.array([wall, used]) * self.scale
+
+
 def measure(X: np.ndarray, T: np.ndarray) -> None:
-    """Print what each search costs and finds."""
-    flat, total = Flat(X), len(X) + len(T)
-    own = np.arange(PART)
-    chosen = plan(flat, Queries(X, T, K))
-    searcher = chosen.searcher or flat
-    train, out = torch.from_numpy(X), torch.empty(PART, len(X))
-    index = faiss.IndexHNSWFlat(X.shape[1], 32)
-    index.hnsw.efSearch = 128
-    built = timed(lambda: index.add(X))
-    works: dict[str, tuple[int, Callable[[], object]]] = {
-        "flat": (PART, lambda: flat.search(X[:PART], K, own)),
-        "chosen": (len(X), lambda: searcher.search(X, K, np.arange(len(X)))),
-        "choosing": (total, lambda: plan(flat, Queries(X, T, K))),
-        "HNSW32": (PART, lambda: index.search(X[:PART], K + 1)),
+    """Print what whole graphs cost."""
+    product = Products(X, len(X) + len(T))
+    each = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in product.seconds.items())
+    print(f"one sgemm of the graph's shape: {each}; × {product.fastest}'s from here on")
+    graphs: dict[str, NeighborGraph] = {}
+
+    def build(search: str) -> None:
+        graphs[search] = NeighborGraph.build(X, T, k=K, search=search)
+
+    works: dict[str, Callable[[], object]] = {
+        "exact": lambda: build("flat"),
+        "its choice of codes": lambda: Flat(X).has_codes(X, K),
+        "auto": lambda: build("auto"),
     }
-    products: list[float] = []
-
-    def product() -> float:
-        products.append(timed(lambda: torch.mm(train[:PART], train.T, out=out)) * total / PART)
-        return products[-1]
-
-    rounds = []
+    ratios: dict[str, list[np.ndarray]] = {name: [] for name in works}
+    before = product()
     for _ in range(ROUNDS):
-        ratios, before = {}, product()
-        for name, (rows, work) in works.items():
-            seconds, after = timed(work) * total / rows, product()
-            ratios[name], before = seconds / statistics.fmean((before, after)), after
-        rounds.append(ratios)
-    one = statistics.median(products)
-
-    def ratio(*names: str) -> str:
-        values = [sum(r[name] for name in names) for r in rounds]
-        middle = statistics.median(values)
-        return f"{middle * one:9.2f} s   {middle:5.2f} ({min(values):.2f} to {max(values):.2f})"
-
-    sample = np.random.default_rng(1).choice(len(X), SAMPLE, replace=False)
-    exact, _ = flat.search(X[sample], K, sample)
-
-    def recall(found: np.ndarray) -> str:
-        share = np.mean([np.isin(e, f).mean() for e, f in zip(exact, found, strict=True)])
-        return f"recall {int(share * 1e5) / 1e5:.5f}"
-
-    if chosen.searcher is None:
-        found = exact
-    else:
-        (found, _), certified = chosen.searcher.search(X[sample], K, sample)
-        certain = f", {100 * certified.mean():.0f} % certified"
-        details = f"{chosen.searcher.size} dimensions, {chosen.searcher.candidates} candidates"
-    spread = f"{min(products):.2f} to {max(products):.2f} s"
-    print(f"× one sgemm of the search's shape: medians of {ROUNDS} rounds (least to most)")
-    print(f"sgemm                            {one:9.2f} s    1.00, {spread}")
-    print(f"flat search                      {ratio('flat')}, exact")
-    print(f"chosen search, choosing included {ratio('chosen', 'choosing')}, {recall(found)}")
-    if chosen.searcher is not None:
-        print(f"    {chosen.method}: {details}{certain}; choosing alone {ratio('choosing')}")
-    # The graph of faiss holds each row itself as its first neighbor.
-    approximate = index.search(X[sample], K + 1)[1]
-    print(f"HNSW32, without building it      {ratio('HNSW32')}, {recall(approximate)}")
-    print(f"    building it                  {built:9.2f} s   {built / one:5.2f} (once)")
+        for name, work in works.items():
+            started = time.process_time()
+            wall = timed(work)
+            used = time.process_time() - started
+            after = product()
+            ratios[name].append(np.array([wall, used]) * 2 / (before + after))
+            before = after
+    print(f"medians of {ROUNDS} rounds (least to most)        by the clock   of the processor")
+    for name, values in ratios.items():
+        low, middle, high = np.quantile(values, (0, 0.5, 1), axis=0)
+        columns = [f"{middle[i]:5.2f} ({low[i]:.2f} to {high[i]:.2f})" for i in range(2)]
+        print(f"{name:40} {'   '.join(columns)}")
+    exact, auto = graphs["flat"].train_ids, graphs["auto"].train_ids
+    same = np.mean([np.isin(e, f).mean() for e, f in zip(exact[::50], auto[::50], strict=True)])
+    print(f"auto: {graphs['auto'].description}; {int(same * 1e5) / 1e5:.5f} of the exact ones")
 
 
 def measure_votes(X: np.ndarray, T: np.ndarray, labels: np.ndarray) -> None:
@@ -187,6 +209,7 @@ def main() -> None:
         T, _ = clusters(TEST_ROWS, args.columns, 2)
     print(f"{len(X):,} + {len(T):,} rows × {X.shape[1]:,}, k = {K}", flush=True)
     NeighborGraph.build(X[:2000], T[:100], k=K)
+    print_kernels()
     measure(X, T)
     measure_votes(X, T, labels)
 

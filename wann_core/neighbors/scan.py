@@ -21,7 +21,7 @@ from wann_core.neighbors.microkernel import (
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
-__all__ = ["BYTES", "QUERIES", "WIDTH", "half_norms", "scan", "scan_bytes"]
+__all__ = ["BYTES", "HEIGHT", "QUERIES", "WIDTH", "half_norms", "scan", "scan_bytes"]
 
 # Queries of one task: their panels fit into the second cache of a core when they are bytes, and
 # make the packing of float32 rows, once a task, cheap.
