@@ -320,3 +320,15 @@ def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     refuse(tmp_path / "none.zip", "exists already")
     (tmp_path / "images").rmdir()
     refuse(tmp_path / "none.zip", "does not exist")
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("", "must be relative"), ("a/" * 2000 + "x.png", "more than 64 deep")]
+)
+def test_odd_names_of_entries_are_one_error(tmp_path: Path, name: str, reason: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"x")
+        archive.writestr("a/y.png", b"x")
+    with pytest.raises(WannError, match=reason):
+        unpack_images(tmp_path / "a.zip", tmp_path / "images")
+    assert not (tmp_path / "images").exists()

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from wann_core.datasets.sources.image_folder import SUFFIXES
+from wann_core.datasets.sources.image_folder import MOST_FOLDERS, SUFFIXES
 from wann_core.datasets.tables.columns import SPLIT_WORDS
 from wann_core.errors import WannError
 from wann_core.progress import Progress
@@ -109,7 +109,8 @@ def unpack_images(
     if _count_entries(zip_path) > max_files:
         raise WannError(f"the zip file may have at most {max_files:,} entries.", "path")
     with _readable(zip_path), zipfile.ZipFile(zip_path) as archive:
-        infos = [info for info in archive.infolist() if not info.is_dir()]
+        # Not `is_dir`, which fails for an empty name.
+        infos = [info for info in archive.infolist() if not info.filename.endswith("/")]
         _check_overlap(infos, archive.start_dir)
         kept, skipped = _choose(infos)
         targets = _targets(kept)
@@ -252,6 +253,11 @@ def _path(info: zipfile.ZipInfo) -> PurePosixPath:
         )
     if any(len(part.encode("utf-8", "surrogateescape")) > 255 for part in path.parts):
         raise WannError(f"a name in the zip file is too long: {name[:60]!r}….", "path")
+    if len(path.parts) > MOST_FOLDERS:
+        raise WannError(
+            f"the zip file has folders in folders, more than {MOST_FOLDERS} deep: {name[:60]!r}….",
+            "path",
+        )
     return path
 
 

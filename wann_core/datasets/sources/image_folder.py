@@ -19,6 +19,8 @@ from wann_core.errors import WannError, check_choice, check_number
 from wann_core.typing import Array
 
 SUFFIXES = frozenset(".jpg .jpeg .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm".split())
+# Folders in folders.
+MOST_FOLDERS = 64
 _LISTED = 5
 SPLIT_RULES = ("stratified", "none")
 
@@ -134,6 +136,10 @@ class _Walk:
         real = folder.resolve()
         if real in above:
             return
+        if len(above) > MOST_FOLDERS:
+            raise WannError(
+                f"{prefix[:60]!r}… is more than {MOST_FOLDERS} folders deep.", "dataset"
+            )
         with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
