@@ -74,19 +74,7 @@ def run(args: argparse.Namespace) -> int:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = None if args.out is None else Path(args.out)
-    if (args.path is None) == (args.dataset is None):
-        raise WannError("name either a PATH or a `dataset`.", "dataset")
-    if out is None and not args.json and args.fail_above is None:
-        raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
-    if out is not None and out.suffix.lower() not in _ENDINGS:
-        raise WannError(f"`out` must end in .csv, .parquet or .html, got {args.out!r}.", "out")
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
-    if args.top is not None:
-        check_number("top", args.top, 1, whole=True)
-    if args.fail_above is not None:
-        check_number("fail_above", args.fail_above, 0, 1)
+    out = _checked(args)
     progress = terminal_progress()
     if args.path is None:
         audited = audit_data(args, flags.roots(args), progress)
@@ -121,6 +109,24 @@ def run(args: argparse.Namespace) -> int:
     if failed and not args.json:
         print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
     return int(failed)
+
+
+def _checked(args: argparse.Namespace) -> Path | None:
+    """The file of the result, if one is asked for; refuse flags that cannot serve."""
+    out = None if args.out is None else Path(args.out)
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    if out is None and not args.json and args.fail_above is None:
+        raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
+    if out is not None and out.suffix.lower() not in _ENDINGS:
+        raise WannError(f"`out` must end in .csv, .parquet or .html, got {args.out!r}.", "out")
+    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
+        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    if args.top is not None:
+        check_number("top", args.top, 1, whole=True)
+    if args.fail_above is not None:
+        check_number("fail_above", args.fail_above, 0, 1)
+    return out
 
 
 def _write(audited: Audited, out: Path, rows: int) -> None:

@@ -100,9 +100,9 @@ def test_data_set_saved_by_hugging_face(command: Command, tmp_path: Path) -> Non
         folder.mkdir(parents=True)
         (folder / "dataset_info.json").write_text("{}")
         arrow = pa.Table.from_pandas(part, preserve_index=False)
-        with pa.OSFile(str(folder / "data-00000-of-00001.arrow"), "wb") as file:
-            with pa.ipc.new_stream(file, arrow.schema) as stream:
-                stream.write_table(arrow)
+        place = str(folder / "data-00000-of-00001.arrow")
+        with pa.OSFile(place, "wb") as file, pa.ipc.new_stream(file, arrow.schema) as stream:
+            stream.write_table(arrow)
     (tmp_path / "saved" / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
     ran = command("audit", tmp_path / "saved", "--label", "digit", "--no_probe", "--json")
     assert json.loads(ran.out)["labels"] == 120, ran.err
