@@ -11,7 +11,10 @@ from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
 from wann_core.version import __version__
 
-_ABOUT = "WANN Explorer: classify and audit data with noisy labels by weighted adaptive nearest neighbors."
+_ABOUT = (
+    "WANN Explorer: classify and audit data with noisy labels by weighted adaptive nearest "
+    "neighbors."
+)
 # Name, file, line of the overview. A command's file is imported when it is asked for: some of them
 # need seconds for that.
 _COMMANDS = (
