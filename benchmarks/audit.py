@@ -47,13 +47,13 @@ SEED = 7
 MARKS = "<!-- table -->", "<!-- end of table -->"
 
 
-def mnist(dataset_root: str) -> Dataset:
+def mnist(dataset_root: str, rows: int | None = MNIST_ROWS) -> Dataset:
     """The first rows of MNIST, their pixels as embeddings."""
     place = Path(dataset_root) / "mnist" / "MNIST" / "raw"
     pixels = np.frombuffer((place / "train-images-idx3-ubyte").read_bytes(), np.uint8, offset=16)
     labels = np.frombuffer((place / "train-labels-idx1-ubyte").read_bytes(), np.uint8, offset=8)
-    X = pixels.reshape(-1, 784)[:MNIST_ROWS].astype(np.float32)
-    y = labels[:MNIST_ROWS].astype(np.int64)
+    X = pixels.reshape(-1, 784)[:rows].astype(np.float32)
+    y = labels[:rows].astype(np.int64)
     names = tuple(str(c) for c in range(10))
     return Dataset("mnist", "pixels", names, Split(X, y, np.arange(len(y))), None)
 

@@ -34,11 +34,21 @@ TOYS = {
     "audit_all": Toy(
         "CIFAR-10 sym 0.2", "{cifar} none --results {results} --only CIFAR-10_sym_0.2"
     ),
+    "audit_backbones": Toy(
+        "tiny-darknet",
+        "{cifar} none --results {results} --most 1",
+        {"audit_backbones.LABELS": ("sym 0.2",)},
+    ),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
+    "noise_range": Toy(
+        "range holds the truth",
+        "none none --results {results} --most 1",
+        {"noise_range.PARTS": ()},
+    ),
     "probing": Toy(
         "DataLoader / ce",
         "",

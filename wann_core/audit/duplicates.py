@@ -1,30 +1,41 @@
 """Near-duplicates and outliers, from the neighbor graph of all rows."""
 
 import numpy as np
-from scipy.sparse import coo_matrix
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
+from wann_core.errors import check_number
 from wann_core.typing import Array
 
 # Rows nearer than this share of the usual distance to the nearest neighbor are near-duplicates.
-_NEAR = 0.13
+NEAR = 0.13
+# Nearer than this share of that, rows are copies, which are grouped however many there are.
+_SAME = 1e-3
 _OUTLIER_NEIGHBORS = 10
 
 
-def near_duplicates(ids: Array, distances: Array) -> Array:
+def near_duplicates(ids: Array, distances: Array, near: float = NEAR) -> Array:
     """Group of near-duplicates of each row, counted from 0; -1 where there is none.
 
-    Two rows belong together if they are nearer than 0.13 of the median distance (of those above 0)
-    to the nearest neighbor, or linked by such pairs.
+    The first row of a group is nearer to each of the others than `near` times the median distance
+    (of those above 0) to the nearest neighbor. Rows that are only linked by a chain of such pairs
+    are not grouped.
 
     Parameters
     ----------
     ids, distances : ndarray of shape (n, K)
         Neighbors of each row, nearest first, the row itself left out.
+    near : float
+        Larger groups more.
 
     Returns
     -------
     ndarray of shape (n,), int64
+
+    Raises
+    ------
+    WannError
+        If `near` is not above 0 and at most 1.
 
     References
     ----------
@@ -35,21 +46,38 @@ def near_duplicates(ids: Array, distances: Array) -> Array:
     >>> near_duplicates(np.array([[1], [0], [1]]), np.array([[0.0], [0.0], [2.0]])).tolist()
     [0, 0, -1]
     """
-    n = len(ids)
+    check_number("near", near, 0, 1)
     apart = distances[:, 0][distances[:, 0] > 0]
-    limit = _NEAR * float(np.median(apart)) if len(apart) else 0.0
+    limit = near * float(np.median(apart)) if len(apart) else 0.0
+    copies, copy_of = connected_components(_links(ids, distances, _SAME * limit), directed=False)
+    links = _links(ids, distances, limit).tocoo()
+    links = csr_matrix(
+        (np.ones(links.nnz, bool), (copy_of[links.row], copy_of[links.col])), (copies, copies)
+    )
+    links = (links + links.T).tocsr()
+    group_of = np.full(copies, -1, np.int64)
+    groups = 0
+    # In the order of the rows, each first row of no group yet takes those near it.
+    first = np.unique(copy_of, return_index=True)[1]
+    several = (np.diff(links.indptr) > 0) | (np.bincount(copy_of, minlength=copies) > 1)
+    for leader in copy_of[np.sort(first[several])].tolist():
+        if group_of[leader] >= 0:
+            continue
+        members = links.indices[links.indptr[leader] : links.indptr[leader + 1]]
+        group_of[leader] = group_of[members[group_of[members] < 0]] = groups
+        groups += 1
+    found = group_of[copy_of]
+    # A row whose neighbors all went to other groups is left alone.
+    sizes = np.bincount(found[found >= 0], minlength=groups)
+    rank = np.where(sizes > 1, np.cumsum(sizes > 1) - 1, -1)
+    return np.asarray(np.where(found >= 0, rank[found], -1) if groups else found)
+
+
+def _links(ids: Array, distances: Array, limit: float) -> csr_matrix:
+    """Pairs of rows at most so far apart, shape (n, n)."""
     rows, ranks = np.nonzero(distances <= limit)
-    links = coo_matrix((np.ones(len(rows), bool), (rows, ids[rows, ranks])), shape=(n, n))
-    _, component = connected_components(links, directed=False)
-    sizes = np.bincount(component)
-    grouped = sizes[component] > 1
-    groups = np.full(n, -1, np.int64)
-    # Numbered by first appearance, so that the numbers are few and stable.
-    found, first = np.unique(component[grouped], return_index=True)
-    rank = np.empty(len(sizes), np.int64)
-    rank[found[np.argsort(first)]] = np.arange(len(found))
-    groups[grouped] = rank[component[grouped]]
-    return groups
+    ones = np.ones(len(rows), bool)
+    return csr_matrix((ones, (rows, ids[rows, ranks])), shape=(len(ids), len(ids)))
 
 
 def mixed_groups(groups: Array, values: Array) -> Array:

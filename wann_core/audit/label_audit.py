@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.duplicates import mixed_groups, near_duplicates, outlier_score
+from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates, outlier_score
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.rows import AllRows, LabeledRows, labeled_rows
@@ -24,6 +24,7 @@ def audit(
     score: str = DEFAULT_SCORE,
     probe: bool = True,
     search: str = "auto",
+    near: float = NEAR,
     progress: Progress | None = None,
 ) -> Audit:
     """Judge every given label of a data set by the other rows.
@@ -39,6 +40,9 @@ def audit(
         more. Folds are drawn by the order of the rows; all else does not depend on it.
     search : {'auto', 'flat'}
         See `NeighborGraph.build`.
+    near : float
+        Rows nearer than this share of the usual distance are near-duplicates, see
+        `near_duplicates`.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
 
@@ -73,10 +77,12 @@ def audit(
         reason = str(error).rstrip(".")
         raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
     evidence = Evidence(graph, rows.labels, n_classes, fits, X=rows.X, progress=progress)
-    return judge(rows, evidence, score)
+    return judge(rows, evidence, score, near)
 
 
-def judge(rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE) -> Audit:
+def judge(
+    rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE, near: float = NEAR
+) -> Audit:
     """The audit of rows whose evidence is there."""
     labels = rows.labels
     scores, noise = score_labels(evidence, score), evidence.noise
@@ -89,7 +95,7 @@ def judge(rows: LabeledRows, evidence: Evidence, score: str = DEFAULT_SCORE) -> 
     issues = np.zeros(len(labels), bool)
     issues[doubt_order(scores, given_share)[: noise.count]] = True
     graph = evidence.graph
-    groups = near_duplicates(graph.train_ids, graph.train_distances)
+    groups = near_duplicates(graph.train_ids, graph.train_distances, near)
     names = np.asarray(rows.class_names, object)
     table = pd.DataFrame(
         {

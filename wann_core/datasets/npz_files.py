@@ -11,7 +11,7 @@ from wann_core.errors import WannError
 from wann_core.storage import npz
 from wann_core.typing import Array
 
-MAX_CLASSES = 4096
+MAX_CLASSES = 65_536
 _MOST_ID = np.iinfo(np.int64).max
 _FINITE_ROWS = 65_536
 # Larger arrays that are stored as they are, not packed, are read where they lie.

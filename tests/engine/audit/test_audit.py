@@ -214,3 +214,30 @@ def test_a_thousand_classes() -> None:
     listed = found.ranked()["row"].to_numpy()[: wrong.sum()]
     assert wrong[listed].mean() > 0.8
     assert found.evidence.near_shares.dtype == np.float32
+
+
+def test_a_chain_is_no_group_of_near_duplicates() -> None:
+    rng = np.random.RandomState(0)
+    X = rng.randn(200, 8)
+    usual = np.median(NeighborGraph.build(X.astype(np.float32), k=1).train_distances)
+    chain = X[0] + np.arange(30)[:, None] * np.eye(8)[0] * usual * 0.1
+    X = np.r_[X, chain].astype(np.float32)
+    graph = NeighborGraph.build(X, k=51)
+    nearest = graph.train_distances[:, 0]
+    limit = 0.13 * np.median(nearest[nearest > 0])
+    groups = near_duplicates(graph.train_ids, graph.train_distances)
+    for group in range(groups.max() + 1):
+        rows = np.flatnonzero(groups == group)
+        apart = np.linalg.norm(X[rows] - X[rows[0]], axis=1)
+        assert 1 < len(rows) and apart.max() <= limit * 1.001
+    assert len(np.unique(groups[200:])) > 8
+    assert near_duplicates(graph.train_ids, graph.train_distances, near=1e-4).max() == 0
+    with pytest.raises(WannError, match="near"):
+        near_duplicates(graph.train_ids, graph.train_distances, near=2.0)
+
+
+def test_copies_are_one_group_however_many() -> None:
+    X = np.r_[np.zeros((120, 4)), np.random.RandomState(0).randn(50, 4) + 5].astype(np.float32)
+    graph = NeighborGraph.build(X, k=51)
+    groups = near_duplicates(graph.train_ids, graph.train_distances)
+    assert (groups[:120] == 0).all() and (groups[120:] == -1).all()

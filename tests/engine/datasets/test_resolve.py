@@ -207,7 +207,7 @@ def test_a_namesake_of_a_known_data_set_keeps_its_own_classes(tmp_path: Path) ->
 
 NAN, INF = np.ones((6, 3), np.float16), np.ones((6, 3), np.float32)
 NAN[4, 1], INF[2:4, 0] = np.nan, -np.inf
-ids = "must be class ids from 0 to at most 4095"
+ids = "must be class ids from 0 to at most 65535"
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -232,7 +232,7 @@ ids = "must be class ids from 0 to at most 4095"
         ({"labels": np.array([0, 1, 2, np.nan, 0, 1])}, ids),
         ({"labels": np.array([0, 1, 2, np.inf, 0, 1])}, ids),
         ({"labels": np.array([0, 1, 2, -1, 0, 1])}, ids),
-        ({"labels": np.array([0, 1, 2, 4096, 0, 1])}, ids),
+        ({"labels": np.array([0, 1, 2, 65_536, 0, 1])}, ids),
         ({"labels": np.array([0, 1, 2, 2**64 - 1, 0, 1], np.uint64)}, ids),
         ({"labels": np.array([True, False] * 3)}, ids),
         ({"labels": np.array(["cat", "dog", "owl"] * 2)}, ids),

@@ -311,8 +311,10 @@ def test_columns_that_do_not_fit(
 
 
 def test_too_many_classes_are_an_id_column(tmp_path: Path) -> None:
-    path = write(tmp_path / "t", {"embedding": embeddings(4097, 2), "y": np.arange(4097)}, "npz")
-    with pytest.raises(WannError, match="at most 4096 classes"):
+    path = write(
+        tmp_path / "t", {"embedding": embeddings(65_537, 2), "y": np.arange(65_537)}, "npz"
+    )
+    with pytest.raises(WannError, match="at most 65536 classes"):
         tables.read(path)
 
 
