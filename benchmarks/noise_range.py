@@ -114,6 +114,8 @@ def table(results: list[dict[str, Any]]) -> str:
         ("all", results),
         ("4,000 and more", [f for f in results if f["rows"] >= LARGE]),
     ):
+        if not some:
+            continue
         held = np.mean([f["low"] <= f["wrong"] <= f["high"] for f in some])
         width = np.median([(f["high"] - f["low"]) / f["rows"] for f in some])
         lines.append(f"| {name} | {len(some)} | {100 * held:.1f} % | {100 * width:.1f} pp |")

@@ -34,10 +34,10 @@ TOYS = {
     "audit_all": Toy(
         "CIFAR-10 sym 0.2", "{cifar} none --results {results} --only CIFAR-10_sym_0.2"
     ),
-    "audit_backbones": Toy(
+    "backbones": Toy(
         "tiny-darknet",
         "{cifar} none --results {results} --most 1",
-        {"audit_backbones.LABELS": ("sym 0.2",)},
+        {"backbones.LABELS": ("sym 0.2",)},
     ),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
