@@ -10,7 +10,7 @@ from ui.shell import sentences, settings, theme, truth
 from wann_core.experiments import records
 
 st.title("Overview")
-st.caption("What wrong labels do to nearest-neighbor classifiers on frozen embeddings.")
+st.caption("What label noise does to nearest-neighbor classifiers on frozen embeddings.")
 chosen = settings.sidebar()
 scenario = chosen.scenario
 

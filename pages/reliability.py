@@ -29,8 +29,8 @@ with left:
     shares = distribution(prepared)
     charts.show(
         reliability_charts.distribution(shares),
-        f"Bars of a color add up to 100 %. Left, 1/{k_max}: no neighborhood below {k_max} rows "
-        f"has the label as its majority. Right, 1/{k_min}: the smallest neighborhood has.",
+        f"Bars of a color add up to 100 %. First, 1/{k_max}: no neighborhood below {k_max} rows "
+        f"has the label as its majority. Last, 1/{k_min}: the smallest neighborhood has.",
         "reliability",
         shares,
         prepared.scenario,

@@ -122,7 +122,7 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     else:
         st.caption(f"✓ where methods {found}.")
     if not p.truth_known and sample.split == "train":
-        st.caption("Whether the label is wrong is not known here:")
+        st.caption("Nobody has verified this label:")
         asked = {"split": sample.split, "row": str(sample.row_id)}
         navigation.link(
             "label_audit", "Label audit of this row", ":material/troubleshoot:", **asked

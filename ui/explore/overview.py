@@ -31,8 +31,8 @@ def score_reading(prepared: PreparedData) -> str:
     what = (
         f"share of the clean {kind} labels that a method finds"
         if prepared.test_truth_known
-        else f"share of the {kind} rows on which a method agrees with the given label, which may "
-        "be wrong itself"
+        else f"share of the {kind} rows on which a method agrees with the given label, which "
+        "nobody has verified"
     )
     return (
         f"Mark: {what}. Bar: 95 % Wilson interval, the doubt that finitely many rows leave; it "

@@ -107,8 +107,8 @@ class Settings(Folders):
         text = f"Realized noise: **{theme.percent(prepared.noise_ratio, 2)}** of the labels"
         if prepared.truth_assumed:
             text += (
-                ". It was added to labels as they were given: these count as true here, and may "
-                "be wrong themselves."
+                ". It was added to labels as they were given: these count as true here, though "
+                "nobody has verified them."
             )
         self.realized.caption(text)
 

@@ -8,8 +8,7 @@ from wann_core.datasets.dataset import Dataset, Judged
 from wann_core.experiments.records import GIVEN_LABELS
 
 SCORES = (
-    "Scores are agreement with the given labels of the rows that judge: whether these are right "
-    "themselves is not known."
+    "Scores are agreement with the given labels of the rows that judge, which nobody has verified."
 )
 
 
@@ -17,9 +16,9 @@ def tell_unknown(prepared: Judged) -> None:
     """Say that there is nothing to hold labels against, and lead to the label audit."""
     data = prepared.dataset
     st.info(
-        "Which labels of this data set are wrong is not known, so nothing can be shown of that "
-        "here. The label audit estimates it. Or choose a noise pattern in the sidebar to see what "
-        "wrong labels do.",
+        "The labels of this data set are not verified, so there is nothing to hold them against "
+        "here. The label audit estimates which ones are in error. Or choose a noise pattern in the "
+        "sidebar to see what noise does.",
         icon=":material/visibility_off:",
     )
     navigation.link_to_audit(data.name, data.backbone)
