@@ -4,13 +4,14 @@ import streamlit as st
 
 from ui.jobs import engine
 from ui.measure import k_bounds
-from ui.shell import settings
+from ui.shell import settings, truth
 
 st.title("k bounds")
 st.caption("ANN and WANN under every pair of bounds of the adaptive k, from one neighbor graph.")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realized(prepared.noise_ratio)
+chosen.show_realized(prepared)
+truth.explain_scores(prepared.dataset)
 for note in prepared.notes:
     st.warning(note, icon=":material/info:")
 

@@ -11,7 +11,7 @@ from ui.shell import settings
 st.title("Map")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realized(prepared.noise_ratio)
+chosen.show_realized(prepared)
 
 view = map_view.controls(chosen, prepared)
 layout, positions = map_jobs.positions(view.layout, prepared)

@@ -10,7 +10,7 @@ from ui.shell import settings, theme
 st.title("Neighborhoods")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realized(prepared.noise_ratio)
+chosen.show_realized(prepared)
 
 sample = neighborhoods.choose(prepared, chosen.methods)
 if sample is None:

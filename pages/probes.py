@@ -7,7 +7,7 @@ import streamlit as st
 from ui.jobs import engine, jobs, panel
 from ui.jobs.plan import Plan
 from ui.measure import probe_results, probes
-from ui.shell import settings
+from ui.shell import settings, truth
 
 st.title("Probes")
 st.caption("What a trained linear layer makes of the same noisy labels, beside WANN.")
@@ -17,7 +17,8 @@ if plan is None:
     st.stop()
 
 prepared = engine.prepared(chosen)
-chosen.show_realized(prepared.noise_ratio)
+chosen.show_realized(prepared)
+truth.explain_scores(prepared.dataset)
 if prepared.leave_one_out:
     st.info(
         "This data set has no test rows, which probes need: import or embed it with a split.",
@@ -47,7 +48,7 @@ with st.container():
 def training(asked: Plan) -> None:
     if job is not None and live:
         panel.bar(job, "probes")
-    probe_results.show_training(asked, outcome)
+    probe_results.show_training(asked, outcome, prepared)
 
 
 panel.follow(job, partial(training, plan), every=1.0, changed=lambda: len(outcome.records) > ended)

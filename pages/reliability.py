@@ -5,14 +5,14 @@ import streamlit as st
 from ui.charts import charts
 from ui.explore import reliability, reliability_charts
 from ui.jobs import engine
-from ui.shell import settings
+from ui.shell import settings, truth
 from wann_core.explore.reliability import adaptive_k_by_class, distribution
 
 st.title("Reliability")
 st.caption("η = 1 / adaptive k: how small a neighborhood explains a training label.")
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
-chosen.show_realized(prepared.noise_ratio)
+chosen.show_realized(prepared)
 k_min, k_max = prepared.k_bounds
 if k_min == k_max:
     st.warning(
@@ -24,12 +24,13 @@ if k_min == k_max:
 with st.container(key="stacking_labels"):
     left, right = st.columns(2, gap="large")
 with left:
-    st.subheader("Clean and flipped labels")
+    known = prepared.truth_known
+    st.subheader("Clean and flipped labels" if known else "Reliability of the labels")
     shares = distribution(prepared)
     charts.show(
         reliability_charts.distribution(shares),
-        f"Bars of a color add up to 100 %. Left, 1/{k_max}: no neighborhood below {k_max} rows "
-        f"has the label as its majority. Right, 1/{k_min}: the smallest neighborhood has.",
+        f"Bars of a color add up to 100 %. First, 1/{k_max}: no neighborhood below {k_max} rows "
+        f"has the label as its majority. Last, 1/{k_min}: the smallest neighborhood has.",
         "reliability",
         shares,
         prepared.scenario,
@@ -46,9 +47,12 @@ with right:
         prepared.scenario,
     )
 
-st.subheader("How well scores find the flipped labels")
-reliability.find_flips(chosen, prepared)
-st.subheader("By true class and given label")
-reliability.of_pairs(prepared)
+if prepared.truth_known:
+    st.subheader("How well scores find the flipped labels")
+    reliability.find_flips(chosen, prepared)
+    st.subheader("By true class and given label")
+    reliability.of_pairs(prepared)
+else:
+    truth.tell_unknown(prepared)
 st.subheader("As the noise grows")
 reliability.of_ratios(chosen, prepared)

@@ -96,8 +96,8 @@ def download(
     )
 
 
-def accuracies(records: pd.DataFrame, judged: str = "test") -> Figure:
-    """Accuracy of each method with its interval, one line a method, from `report_record`s."""
+def accuracies(records: pd.DataFrame, title: str) -> Figure:
+    """Score of each method with its interval, one line a method, from `report_record`s."""
     traces = []
     for record in records.iloc[::-1].to_dict("records"):
         name, accuracy = record["method_name"], record["accuracy"]
@@ -119,11 +119,11 @@ def accuracies(records: pd.DataFrame, judged: str = "test") -> Figure:
             }
         )
     height = 60 + max(52 - 2 * len(records), 24) * len(records)
-    return framed(traces, f"accuracy on the {judged} rows, %", "", legend=False, height=height)
+    return framed(traces, title, "", legend=False, height=height)
 
 
 def class_counts(data: pd.DataFrame) -> Figure:
-    """Training rows of each class, by true and by given label."""
+    """Training rows of each class, by true (where it is known) and by given label."""
     traces = [
         {
             "type": "bar",
@@ -137,6 +137,7 @@ def class_counts(data: pd.DataFrame) -> Figure:
             ("rows_clean", "true label", look.CLEAN),
             ("rows_given", "given label", look.FLIPPED),
         )
+        if column in data
     ]
     return framed(traces, "class", "training rows", xaxis={"type": "category"})
 

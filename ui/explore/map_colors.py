@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ui.explore.map_view import color_name
+from ui.explore.map_view import color_name, judges_truth
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values
@@ -85,16 +85,17 @@ def of(color: str, prepared: PreparedData, focus: tuple[int, ...] = ()) -> Kinds
         return Kinds(("right label", "flipped"), (theme.CLEAN, theme.FLIPPED), on_top=(1,))
     if color.startswith(point_values.CORRECT):
         method = color.removeprefix(point_values.CORRECT)
-        return Kinds(
-            (f"{method} is wrong", "right"), (theme.color(method), theme.CLEAN), on_top=(0,)
-        )
+        names = (f"{method} is wrong", "right")
+        if not judges_truth(prepared):
+            names = (f"{method} disagrees with the given label", "agrees")
+        return Kinds(names, (theme.color(method), theme.CLEAN), on_top=(0,))
     k_min, k_max = prepared.k_bounds
     if color == "reliability":
         shown = sorted({k_min, (k_min + k_max) // 2, k_max})
         ticks = {"tickvals": [1 / k for k in shown], "ticktext": [f"1/{k}" for k in shown]}
         return Scale("reliability", 1 / k_max, 1 / k_min, ticks)
     if color == "adaptive_k":
-        return Scale(color_name(color), k_min, k_max, {})
+        return Scale(color_name(color, prepared), k_min, k_max, {})
     return Scale("agreement, %", 0, 100, {})
 
 

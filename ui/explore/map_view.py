@@ -1,6 +1,7 @@
 """The controls of the map, and the points that they leave to be drawn."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -98,17 +99,26 @@ class Points:
     focus: tuple[int, ...] = ()
 
 
-def color_name(color: str) -> str:
+def color_name(color: str, prepared: PreparedData) -> str:
     """What the points are colored by, as the control names it."""
     if color.startswith(point_values.CORRECT):
-        return f"{color.removeprefix(point_values.CORRECT)}: right or wrong"
+        known = judges_truth(prepared)
+        method = color.removeprefix(point_values.CORRECT)
+        return f"{method}: {'right or wrong' if known else 'agrees with the given label'}"
     return _COLORS[color]
+
+
+def judges_truth(prepared: PreparedData) -> bool:
+    """Whether what a method answers may be called right or wrong, on every row of the map."""
+    return bool(prepared.truth_known and prepared.test_truth_known)
 
 
 def controls(settings: Settings, prepared: PreparedData) -> View:
     """Draw the controls; all of them live in the URL."""
     names = prepared.dataset.class_names
-    colors = [*_COLORS, *(point_values.CORRECT + name for name in settings.methods)]
+    needed = () if prepared.truth_known else ("true", "flipped")
+    colors = [color for color in _COLORS if color not in needed]
+    colors += [point_values.CORRECT + name for name in settings.methods]
     with st.container(key="stacking_map_controls"):
         first, second, third = st.columns([2, 3, 2])
     layout = linked(
@@ -125,11 +135,15 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
         "Color by",
         key="color",
         options=colors,
-        format_func=color_name,
-        help="Of a test row, label and true label are the same, and reliability and adaptive k are "
-        "those of its nearest training row. Vote agreement: share of the k_max nearest training "
-        "rows with the row's own label. Right or wrong: whether a method finds the true class; a "
-        "training row has no vote on itself.",
+        format_func=partial(color_name, prepared=prepared),
+        help="Of a test row, reliability and adaptive k are those of its nearest training row. "
+        "Vote agreement: share of the k_max nearest training rows with the row's own label. "
+        + (
+            "Right or wrong: whether a method finds the true class; a training row has no vote on "
+            "itself."
+            if judges_truth(prepared)
+            else "A training row has no vote on itself."
+        ),
     )
     parts = ["train"]
     if not prepared.leave_one_out:

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.pictures import picture_grid, thumbnails
-from ui.shell import theme
+from ui.shell import navigation, theme
 from ui.shell.controls import linked
 from wann_core.errors import WannError
 from wann_core.experiments.prepared import PreparedData
@@ -36,17 +36,25 @@ def choose(prepared: PreparedData, methods: tuple[str, ...]) -> Neighborhood | N
         required=True,
         on_change=_forget_row,
     )
+    known = prepared.truth_known if split == "train" else prepared.test_truth_known
+    choices = [choice for choice in CHOICES if known or choice != "wrong"]
+    if st.session_state.get("show", "wrong") not in choices:
+        # Chosen on another data set, whose truth is known.
+        st.session_state["show"] = "unreliable"
     choice = linked(
         middle.segmented_control,
         "Show",
         key="show",
-        options=list(CHOICES),
-        default="wrong",
+        options=choices,
+        default="wrong" if known else "unreliable",
         format_func=_CHOICES.__getitem__,
         required=True,
         on_change=_forget_row,
         help="Wrong labels: training rows that the noise flipped; among test rows, those that "
-        "WANN gets wrong.",
+        "WANN gets wrong."
+        if known
+        else "Least reliable: training rows whose neighbors disagree with their label, test rows "
+        "of which WANN is least sure.",
     )
     found = candidates(prepared, split, choice, _SHOWN, methods, prepared.scenario.seed)
     asked = linked(
@@ -81,12 +89,15 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     st.subheader(f"{kind} {sample.row_id}")
     picture, text = st.columns([1, 2])
     picture.html(f'<div class="wann-thumb"><img src="{_picture(sample)}" alt=""></div>')
-    lines = [f"True class: **{theme.plain(names[sample.true_label])}**"]
+    given = f"Given label: **{theme.plain(names[sample.given_label])}**"
+    lines = [given]
+    if sample.truth_known:
+        lines = [f"True class: **{theme.plain(names[sample.true_label])}**"]
     if sample.split == "train":
         flipped = sample.given_label != sample.true_label
         mark = " (wrong)" if flipped else ""
         k = int(p.adaptive_k[sample.position])
-        lines.append(f"Given label: **{theme.plain(names[sample.given_label])}**{mark}")
+        lines = [*lines[: sample.truth_known], f"{given}{mark}"]
         k_min, k_max = p.k_bounds
         never = ": no neighborhood agrees with the label" if k_min < k == k_max else ""
         lines.append(f"Reliability: **1/{k}**{never}")
@@ -95,18 +106,27 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
         {
             "method": method,
             "answer": names[predicted := sample.answer(method)],
-            "right": "✓" if predicted == sample.true_label else "✗",
+            "right" if sample.truth_known else "as given": "✓"
+            if predicted == sample.true_label
+            else "✗",
         }
         for method in methods
     ]
     st.dataframe(pd.DataFrame(answers), hide_index=True, width="stretch")
+    found = "find the true class" if sample.truth_known else "agree with the given label"
     if sample.split == "train":
         st.caption(
-            "The row itself has no vote; ✓ where the others find the true class. Their reliability "
-            "was found with its label among their neighbors."
+            f"The row itself has no vote; ✓ where the others {found}. Their reliability was found "
+            "with its label among their neighbors."
         )
     else:
-        st.caption("✓ where a method finds the true class.")
+        st.caption(f"✓ where methods {found}.")
+    if not p.truth_known and sample.split == "train":
+        st.caption("Nobody has verified this label:")
+        asked = {"split": sample.split, "row": str(sample.row_id)}
+        navigation.link(
+            "label_audit", "Label audit of this row", ":material/troubleshoot:", **asked
+        )
 
 
 def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
@@ -125,8 +145,9 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
         )
     items: list[picture_grid.Item] = []
     for i, row in enumerate(table.head(count).to_dict("records")):
-        given, true = names[row["label"]], names[row["clean_label"]]
-        flipped = row["label"] != row["clean_label"]
+        given = names[row["label"]]
+        true = names[row["clean_label"]] if p.truth_known else given
+        flipped = given != true
         lines = [
             given,
             *([f"true: {true}"] if flipped else []),
@@ -144,15 +165,14 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
             }
         )
     picture_grid.grid(items, "neighbors", _go)
+    edges = " Gray edge: the label is right, purple: it was flipped." if p.truth_known else ""
     st.caption(
-        "Nearest first; click one to go there. Gray edge: the label is right, purple: it was "
-        "flipped. d: Euclidean distance; η: reliability; vote: its share of WANN's votes, 0 beyond "
+        f"Nearest first; click one to go there.{edges} d: Euclidean distance; η: reliability; "
+        "vote: its share of WANN's votes, 0 beyond "
         f"the {sample.adaptive_k} rows that vote."
     )
-    label_names = np.array(names)
-    return table.assign(
-        label_name=label_names[table["label"]], clean_label_name=label_names[table["clean_label"]]
-    )
+    columns = [column for column in ("label", "clean_label") if column in table]
+    return table.assign(**{f"{one}_name": np.array(names)[table[one]] for one in columns})
 
 
 def vote_table(sample: Neighborhood, methods: tuple[str, ...]) -> pd.DataFrame:

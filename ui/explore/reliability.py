@@ -24,7 +24,7 @@ _KINDS = {"all": "All labels", "clean": "Clean", "flipped": "Flipped"}
 def find_flips(chosen: Settings, prepared: PreparedData) -> None:
     """ROC and precision–recall curves of the scores, or why there are none."""
     if not prepared.noise_ratio:
-        st.info(sentences.no_wrong_labels(prepared), icon=":material/info:")
+        st.info(sentences.NO_WRONG_LABELS, icon=":material/info:")
         return
     if prepared.noise_ratio == 1:
         st.info(

@@ -28,9 +28,10 @@ _GROUPS = 3  # of adaptive k strictly between its bounds
 
 
 def distribution(data: pd.DataFrame) -> Figure:
-    """Share of the clean and of the flipped labels at each reliability, least reliable first."""
+    """Share of the labels of each kind at each reliability, least reliable first."""
     traces = []
-    for kind, fill in (("clean", theme.CLEAN), ("flipped", theme.FLIPPED)):
+    kinds = {"all": theme.CLEAN, "clean": theme.CLEAN, "flipped": theme.FLIPPED}
+    for kind, fill in kinds.items():
         rows = data[(data["kind"] == kind) & data["share"].notna()]
         if not len(rows):
             continue
@@ -49,7 +50,7 @@ def distribution(data: pd.DataFrame) -> Figure:
     return framed(
         traces,
         "reliability η of the given label",
-        "share of clean or flipped labels, %",
+        f"share of {'all' if (data['kind'] == 'all').any() else 'clean or flipped'} labels, %",
         xaxis={"type": "category"},
     )
 

@@ -11,6 +11,7 @@ from ui.charts import charts
 from ui.jobs import engine
 from ui.jobs.plan import Plan
 from ui.measure import probes
+from ui.shell import truth
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
 from wann_core.errors import WannError
@@ -181,6 +182,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold."
         f"{tail}{origin}"
     )
+    truth.explain_records(records)
     charts.download("compare-table", table, plan.base, "Table, CSV")
 
 

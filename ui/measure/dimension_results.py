@@ -9,7 +9,7 @@ from ui.charts import charts
 from ui.jobs.plan import Plan
 from ui.measure import dimension_charts
 from ui.measure.dimensions import NONE, SMALLER, records_of
-from ui.shell import theme
+from ui.shell import theme, truth
 from ui.shell.controls import linked
 from wann_core.experiments import grid
 from wann_core.methods.metrics import METRICS
@@ -50,7 +50,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         right.segmented_control,
         "Adaptive k of training rows",
         key="k_of",
-        options=list(_ROWS),
+        options=list(_ROWS) if "adaptive_k_right" in records else ["adaptive_k_mean"],
         default="adaptive_k_mean",
         format_func=_ROWS.__getitem__,
         required=True,
@@ -86,6 +86,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         )
     with right:
         _show_adaptive_k(shown, plan, axis, of_rows)
+    truth.explain_records(records)
     _show_costs(shown, plan, axis, method)
     _show_table(plan, records, metric)
 
@@ -100,8 +101,13 @@ def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], colu
     charts.show(
         figure,
         "The neighborhood that a label needs until its majority agrees, from k_min, where the "
-        "nearest agree, to k_max, where none does. Right labels should need few rows, wrong ones "
-        "many: the further apart, the less a wrong label's vote counts.",
+        "nearest agree, to k_max, where none does."
+        + (
+            " Right labels should need few rows, wrong ones many: the further apart, the less a "
+            "wrong label's vote counts."
+            if "adaptive_k_right" in shown
+            else ""
+        ),
         "dimensions-adaptive-k",
         table,
         plan.base,

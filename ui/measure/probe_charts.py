@@ -15,7 +15,14 @@ MEASURES = {
 }
 
 
-def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure:
+def measure_name(measure: str, truth_known: bool) -> str:
+    """What is drawn along the epochs; the labels of test rows may be of unknown truth."""
+    if measure == "test_accuracy" and not truth_known:
+        return "Agreement with the given test labels"
+    return MEASURES[measure]
+
+
+def training(epochs: pd.DataFrame, measure: str, best: dict[str, int], truth_known: bool) -> Figure:
     """One line a loss along the epochs; a large mark at the epoch that was kept.
 
     Parameters
@@ -26,6 +33,8 @@ def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure
         One of `MEASURES`.
     best : dict
         Kept epoch of each loss that has ended.
+    truth_known : bool
+        Whether the labels of the test rows are true.
     """
     scale = 1 if measure == "train_loss" else 100
     traces = []
@@ -43,7 +52,9 @@ def training(epochs: pd.DataFrame, measure: str, best: dict[str, int]) -> Figure
             }
         )
     unit = "" if measure == "train_loss" else ", %"
-    return framed(traces, "epoch", f"{MEASURES[measure].lower()}{unit}", height=420)
+    return framed(
+        traces, "epoch", f"{measure_name(measure, truth_known).lower()}{unit}", height=420
+    )
 
 
 def recalls(names: Sequence[str], methods: Sequence[str], recall: np.ndarray) -> Figure:
@@ -78,7 +89,7 @@ def recalls(names: Sequence[str], methods: Sequence[str], recall: np.ndarray) ->
         )
     return framed(
         traces,
-        "true class",
+        "class of the test rows",
         "",
         legend=False,
         height=110 + 30 * len(methods),

@@ -13,7 +13,7 @@ from ui.charts import charts
 from ui.jobs.plan import Plan
 from ui.measure import probe_charts
 from ui.pictures import thumbnails
-from ui.shell import theme
+from ui.shell import theme, truth
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.records import report_record
 from wann_core.methods.probes import LOSSES
@@ -48,8 +48,9 @@ class Outcome:
     last: dict[str, pd.DataFrame] = field(default_factory=dict)
 
 
-def show_training(plan: Plan, outcome: Outcome) -> None:
+def show_training(plan: Plan, outcome: Outcome, prepared: PreparedData) -> None:
     """Curves of what trains, or has trained."""
+    known = prepared.test_truth_known
     epochs = _epochs(outcome)
     if epochs.empty:
         return
@@ -57,7 +58,7 @@ def show_training(plan: Plan, outcome: Outcome) -> None:
         "Along the epochs",
         list(probe_charts.MEASURES),
         default="test_accuracy",
-        format_func=probe_charts.MEASURES.__getitem__,
+        format_func=lambda name: probe_charts.measure_name(name, known),
         key="measure",
         required=True,
         persist_state="session",
@@ -67,11 +68,12 @@ def show_training(plan: Plan, outcome: Outcome) -> None:
         for name, record in outcome.records.items()
         if "best_epoch" in record
     }
-    figure = probe_charts.training(epochs.dropna(subset=measure), measure, best)
+    figure = probe_charts.training(epochs.dropna(subset=measure), measure, best, known)
     st.plotly_chart(figure, key="chart_training", config={"displaylogo": False})
     st.caption(
         "One line a loss; the large mark is the epoch that was kept, the best on the noisy "
-        "validation labels. The clean test accuracy is only watched, nothing is chosen by it."
+        f"validation labels. {probe_charts.measure_name('test_accuracy', known)} is only watched, "
+        "nothing is chosen by it."
     )
     charts.download("training", epochs.rename(columns={"loss": "method_name"}), plan.base)
 
@@ -134,9 +136,9 @@ def show_results(
     # One below the other in a narrow window, by the style sheet.
     left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
     with left:
-        st.subheader("Accuracy")
+        st.subheader(truth.score(prepared))
         charts.show(
-            charts.accuracies(table),
+            charts.accuracies(table, f"{truth.score(prepared).lower()}, test rows, %"),
             "Mark: share of the test labels that a method finds. Bar: 95 % Wilson interval.",
             "probe-accuracy",
             table,
@@ -215,14 +217,21 @@ def show_fitted_last(outcome: Outcome, prepared: PreparedData, plan: Plan) -> No
         [thumbnails.of_sample(data, "train", position[int(row)]) for row in some["row"]],
         [
             names[given] if given == true else f"{names[given]} (true: {names[true]})"
-            for given, true in zip(some["label"], some["clean_label"], strict=True)
+            for given, true in zip(
+                some["label"], some.get("clean_label", some["label"]), strict=True
+            )
         ],
     )
     thumbnails.explain(data)
-    wrong = float((table["label"] != table["clean_label"]).head(len(table) // 20 or 1).mean())
-    st.caption(
+    text = (
         "The lowest margins, averaged over the epochs: the logit of the given label minus the "
-        f"highest other one. Of the lowest 5 % of all rows, {theme.percent(wrong)} have a label "
-        "that is known to be wrong."
+        "highest other one."
     )
+    if "clean_label" in table:
+        wrong = float((table["label"] != table["clean_label"]).head(len(table) // 20 or 1).mean())
+        text += (
+            f" Of the lowest 5 % of all rows, {theme.percent(wrong)} have a label that is known to "
+            "be wrong."
+        )
+    st.caption(text)
     charts.download(f"fitted-last-{loss}", table, plan.base.with_method(loss), "All rows, CSV")

@@ -44,21 +44,23 @@ def table(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd
     Returns
     -------
     DataFrame
-        row (id in the data set's own file), split, true class; for training rows also given label,
-        flipped, reliability and adaptive k.
+        row (id in the data set's own file), split, true class (given label, where that is not
+        known); for training rows also given label, flipped (if that is known), reliability and
+        adaptive k.
     """
     p, names = prepared, np.array(prepared.dataset.class_names)
     if split == "test":
-        return pd.DataFrame(
-            {"row": p.test_ids[positions], "split": split, "true_class": names[p.y_test[positions]]}
-        )
+        column = "true_class" if p.test_truth_known else "given_label"
+        labels = names[p.y_test[positions]]
+        return pd.DataFrame({"row": p.test_ids[positions], "split": split, column: labels})
+    clean, given = p.clean_labels[positions], p.labels[positions]
     return pd.DataFrame(
         {
             "row": p.row_ids[positions],
             "split": split,
-            "true_class": names[p.clean_labels[positions]],
-            "given_label": names[p.labels[positions]],
-            "flipped": p.labels[positions] != p.clean_labels[positions],
+            **({"true_class": names[clean]} if p.truth_known else {}),
+            "given_label": names[given],
+            **({"flipped": given != clean} if p.truth_known else {}),
             "reliability": p.reliability[positions],
             "adaptive_k": p.adaptive_k[positions],
         }
@@ -106,7 +108,8 @@ def pictures(
     picture_grid.grid(items, f"pictures_{name}", remember, chosen=chosen)
     thumbnails.explain(prepared.dataset)
     first = f"The first {most} of {len(positions):,} rows. " if len(positions) > most else ""
-    st.caption(f"{first}Gray edge: the label is right, purple: it was flipped. Click to open.")
+    edges = "Gray edge: the label is right, purple: it was flipped. " if "flipped" in rows else ""
+    st.caption(f"{first}{edges}Click to open.")
     row = chosen.removeprefix(f"{split}-")
     if chosen in {item["id"] for item in items}:
         for link in _LINKS:
@@ -164,7 +167,7 @@ def _item(
 ) -> picture_grid.Item:
     source = int(prepared.rows[position]) if split == "train" else position
     flipped = bool(row.get("flipped", False))
-    given = str(row.get("given_label", row["true_class"]))
+    given = str(row["given_label"] if "given_label" in row else row["true_class"])
     return {
         "id": f"{split}-{row['row']}",
         "picture": thumbnails.of_sample(prepared.dataset, split, source),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.shell import navigation, theme
+from ui.shell import navigation, theme, truth
 from ui.shell.controls import linked
 from wann_core.experiments.store import IMPORTED, ResultsStore, use_store
 from wann_core.methods.metrics import METRICS
@@ -140,6 +140,7 @@ def tell(found: Runs, passed: Chosen, *, empty: bool) -> None:
     imported = int(chosen["origin"].str.startswith(IMPORTED).sum())
     brought = f", {imported:,} of them imported" if imported else ""
     st.caption(f"{len(chosen):,} of {len(found.table):,} runs{brought}.{older}")
+    truth.explain_records(chosen)
     if chosen.empty and empty:
         st.info("No run passes all filters. Loosen one in the sidebar.", icon=":material/tune:")
         st.stop()

@@ -41,6 +41,7 @@ _SHOWN = (
     *METRICS,
     *(field for field in FIELDS if field not in _FIRST),
     "realised_noise",
+    "judged_by",
     "train_rows",
     "test_rows",
     "graph_recall",

@@ -34,22 +34,13 @@ def settings(prepared: PreparedData) -> str:
     if data.train.clean is not None:
         how.insert(0, "as people gave them" if catalog.is_noisy(data.name) else "as they came")
     return (
-        f"{what}**{theme.percent(prepared.noise_ratio)}** of the training labels are wrong, "
+        f"{what}**{theme.percent(prepared.noise_ratio)}** of the training labels are "
+        f"{'changed' if prepared.truth_assumed else 'wrong'}, "
         f"{' and '.join(how)}; the test labels are untouched."
     )
 
 
-def no_wrong_labels(prepared: PreparedData) -> str:
-    """What to say, and to do, where no label is known to be wrong."""
-    known = prepared.dataset.train.clean is not None or (
-        prepared.dataset.name in catalog.ENTRIES and not catalog.is_noisy(prepared.dataset.name)
-    )
-    if known:
-        return "No label is wrong. Choose a noise pattern and ratio in the sidebar to see some."
-    return (
-        "Which labels of this data set are wrong is not known. Choose a noise pattern in the "
-        "sidebar to see what wrong labels do here."
-    )
+NO_WRONG_LABELS = "No label is wrong. Choose a noise pattern and ratio in the sidebar to see some."
 
 
 def _rows(scenario: Scenario) -> str:

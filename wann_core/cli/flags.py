@@ -28,6 +28,16 @@ def add_data(add: Any) -> None:
     add_roots(add)
 
 
+def realized_noise(share: float | None) -> str:
+    """Say which share of the labels is wrong; None where nobody knows."""
+    return "true labels not known" if share is None else f"realized noise {100 * share:.2f} %"
+
+
+def score_name(truth_known: bool) -> str:
+    """Name the share of rows on which a method and their labels agree."""
+    return "Accuracy" if truth_known else "Agreement with the given labels"
+
+
 def add_roots(add: Any) -> None:
     """The flags of where data lie."""
     add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")

@@ -110,11 +110,12 @@ def run(args: argparse.Namespace) -> None:
         graph = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
         searched = f", {describe(*graph)}"
     origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
+    score = flags.score_name(record["judged_by"] == records.TRUE_LABELS)
     print(
-        f"[{scenario.method}] Accuracy = {100 * record['accuracy']:.2f} "
+        f"[{scenario.method}] {score} = {100 * record['accuracy']:.2f} "
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
-        f"{record['test_rows']} test rows, realized noise {100 * record['realised_noise']:.2f} %"
+        f"{record['test_rows']} test rows, {flags.realized_noise(record['realised_noise'])}"
         f"{searched}{origin}) -> {outputs['log']}"
     )
 
@@ -233,6 +234,7 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
         "balanced_accuracy": 100 * record["balanced_accuracy"],
         "macro_f1": 100 * record["macro_f1"],
         "realised_noise": record["realised_noise"],
+        "judged_by": record["judged_by"],
         "train_rows": record["train_rows"],
         "test_rows": record["test_rows"],
         **{name: v for name, v in record.items() if name.startswith("graph_") or name == "plugins"},

@@ -102,6 +102,7 @@ def run_train(args: argparse.Namespace) -> None:
     def keep(fit: Fit) -> None:
         path, facts = todo[fit.loss]
         val_accuracy = fit.epochs[fit.best_epoch - 1].val_accuracy
+        noise = flags.realized_noise(records.realized_noise(data))
         measured = {
             "val_accuracy": val_accuracy,
             "best_epoch": fit.best_epoch,
@@ -113,7 +114,7 @@ def run_train(args: argparse.Namespace) -> None:
         print(
             f"[{fit.loss}] Validation accuracy = {100 * val_accuracy:.2f} on noisy labels "
             f"(epoch {fit.best_epoch} of {len(fit.epochs)}, {len(data.train)} training and "
-            f"{len(data.val)} validation rows, realized noise {100 * data.noise_ratio:.2f} %) "
+            f"{len(data.val)} validation rows, {noise}) "
             f"-> {path}",
             flush=True,
         )
@@ -153,11 +154,13 @@ def run_test(args: argparse.Namespace) -> None:
         metrics = Metrics.of(data.test.true, predictions, data.n_classes)
         path = Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_log(args, probe, metrics), indent=4) + "\n"
+        log = {**_log(args, probe, metrics), "judged_by": records.judged_by(data)}
+        text = json.dumps(log, indent=4) + "\n"
         write_atomically(path, partial(_write, text))
         low, high = (100 * bound for bound in metrics.accuracy_interval)
         print(
-            f"[{scenario.method}] Accuracy = {100 * metrics.accuracy:.2f} (95 % interval "
+            f"[{scenario.method}] {flags.score_name(data.test_truth_known)} = "
+            f"{100 * metrics.accuracy:.2f} (95 % interval "
             f"{low:.2f} to {high:.2f}, {metrics.n} test rows) -> {path}"
         )
 

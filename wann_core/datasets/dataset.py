@@ -80,6 +80,8 @@ class Dataset:
     injected : str
         Errors that were put into its labels to practice on, as in '40 % sym'; '' where none were.
         Such labels are never exported as data.
+    benchmark : bool
+        Whether `Split.true` are the labels of a known benchmark, which count as true.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Dataset:
     unlabeled: Split | None = None
     open_images: Callable[[], ImageDataset | None] | None = None
     injected: str = ""
+    benchmark: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", distinct(self.class_names))
@@ -99,6 +102,22 @@ class Dataset:
     def n_classes(self) -> int:
         """C."""
         return len(self.class_names)
+
+    @property
+    def truth_known(self) -> bool:
+        """Whether the true labels of the training rows are known.
+
+        They are if clean labels came along, or the data are a known benchmark. Noise that is added
+        here changes what may be said, see `Judged`.
+        """
+        return self.benchmark or (self.train.clean is not None and not self.injected)
+
+    @property
+    def test_truth_known(self) -> bool:
+        """Whether the labels that judge the methods are true: of test rows, if there are any."""
+        if self.test is None:
+            return self.truth_known
+        return self.benchmark or (self.test.clean is not None and not self.injected)
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -145,6 +164,35 @@ class Dataset:
         # Files are named row by row; arrays hold all rows of the source.
         row = position if source.files is not None else int(self.splits[split].ids[position])
         return decode(source, row, None, side=side)
+
+
+class Judged:
+    """What may be said of the truth once noise may have been added to a data set's labels.
+
+    Whatever speaks of true, clean, right, wrong or flipped labels asks here.
+    """
+
+    dataset: Dataset
+    noise_ratio: float
+
+    @property
+    def truth_known(self) -> bool:
+        """Whether the labels before the noise may be called true.
+
+        They may where the data set's are (see `Dataset.truth_known`), and where noise was added
+        here: labels then count as true as they were given, see `truth_assumed`.
+        """
+        return self.dataset.truth_known or self.noise_ratio > 0
+
+    @property
+    def truth_assumed(self) -> bool:
+        """Whether labels count as true for no other reason than that they were given so."""
+        return self.truth_known and not self.dataset.truth_known
+
+    @property
+    def test_truth_known(self) -> bool:
+        """Whether the labels that judge the methods are true, see `Dataset.test_truth_known`."""
+        return self.dataset.test_truth_known
 
 
 def distinct(names: Sequence[str]) -> tuple[str, ...]:

@@ -134,6 +134,7 @@ def _read(dataset: str, backbone: str, roots: Roots) -> Dataset:
     if origin is not None or entry is not None:
         find = partial(_find_images, data, origin, roots.data)
         data = dataclasses.replace(data, open_images=find)
+    data = dataclasses.replace(data, benchmark=_is_benchmark(data, made))
     return human_labels.relabel(data, dataset, roots.data) if base else data
 
 
@@ -143,6 +144,19 @@ def _may_be(entry: catalog.Entry, data: Dataset) -> bool:
     return same and all(
         name in entry.rows and len(split) <= entry.rows[name] for name, split in data.splits.items()
     )
+
+
+def _is_benchmark(data: Dataset, made: Mapping[str, Any]) -> bool:
+    """Whether a database holds a known data set under the labels that its authors verified.
+
+    One with a manifest must come from that data set's own files, and not from a review of it.
+    """
+    entry = catalog.ENTRIES.get(data.name)
+    if entry is None or entry.noisy or not _may_be(entry, data):
+        return False
+    images = made.get("images")
+    own = isinstance(images, dict) and images.get("source") == entry.source
+    return not made or (own and "review" not in made)
 
 
 def _find_images(

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from wann_core.datasets import Dataset
+from wann_core.datasets.dataset import Judged
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
 from wann_core.methods.voting import adaptive_k, vote_shares
@@ -14,7 +15,7 @@ from wann_core.typing import Array
 
 
 @dataclass(frozen=True, eq=False)
-class PreparedData:
+class PreparedData(Judged):
     """A scenario's training and test rows, labels and neighbors, ready for votes.
 
     Attributes

@@ -295,16 +295,17 @@ def fitted_last(report: TrainedReport) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        row (in the source's file), label, clean_label, margin (mean over the epochs, see
-        `Fit.margins`), held_out (whether it only validated).
+        row (in the source's file), label, clean_label (where the true labels are known), margin
+        (mean over the epochs, see `Fit.margins`), held_out (whether it only validated).
     """
     data, fit = report.prepared, report.fit
     assert isinstance(data, ProbeData) and isinstance(fit, Fit) and fit.margins is not None
+    clean = {"clean_label": data.clean_labels} if data.truth_known else {}
     return pd.DataFrame(
         {
             "row": data.row_ids,
             "label": data.labels,
-            "clean_label": data.clean_labels,
+            **clean,
             "margin": fit.margins,
             "held_out": np.arange(len(data.labels)) >= len(data.train),
         }

@@ -9,15 +9,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wann_core.datasets.dataset import Dataset, Judged
 from wann_core.errors import WannError
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import recall_by_frequency
 from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.methods.probes.data import ProbeData
 from wann_core.neighbors.graph import NeighborGraph
 
 if TYPE_CHECKING:
     from wann_core.experiments.probe_runs import TrainedReport
+
+# What a score is measured against.
+TRUE_LABELS, GIVEN_LABELS = "true labels", "given labels"
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
@@ -80,7 +85,8 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
         "method_name": report.scenario.method_name,
         "train_rows": len(report.prepared.labels),
         "test_rows": report.metrics.n,
-        "realised_noise": report.prepared.noise_ratio,
+        "realised_noise": realized_noise(report.prepared),
+        "judged_by": judged_by(report.prepared),
         "accuracy": report.metrics.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,
@@ -102,6 +108,16 @@ def _plugins(scenario: Scenario) -> dict[str, str]:
     return {"plugins": json.dumps(used)} if used else {}
 
 
+def realized_noise(prepared: PreparedData | ProbeData) -> float | None:
+    """Share of the training labels that are wrong; None where nobody knows."""
+    return prepared.noise_ratio if prepared.truth_known else None
+
+
+def judged_by(prepared: Judged | Dataset) -> str:
+    """What accuracy is measured against: true labels, or given ones that may be wrong."""
+    return TRUE_LABELS if prepared.test_truth_known else GIVEN_LABELS
+
+
 def graph_record(graph: NeighborGraph) -> dict[str, Any]:
     """How neighbors were searched, and the recall that was measured (1 for exact search)."""
     return {
@@ -119,14 +135,14 @@ def _space(prepared: PreparedData) -> dict[str, Any]:
     of the search when they were made, whether or not this run could share them.
     """
     k, wrong = prepared.adaptive_k, prepared.labels != prepared.clean_labels
+    by_truth = {"adaptive_k_right": _mean(k[~wrong]), "adaptive_k_wrong": _mean(k[wrong])}
     return {
         "dimensions": prepared.X_train.shape[1],
         "embedding_bytes": prepared.X_train.nbytes,
         "reduce_seconds": prepared.reduce_seconds,
         "search_seconds": prepared.graph.seconds,
         "adaptive_k_mean": float(k.mean()),
-        "adaptive_k_right": _mean(k[~wrong]),
-        "adaptive_k_wrong": _mean(k[wrong]),
+        **(by_truth if prepared.truth_known else {}),
     }
 
 
@@ -147,12 +163,16 @@ def predictions(report: "Report | TrainedReport") -> pd.DataFrame:
 
 
 def training_rows(prepared: PreparedData) -> pd.DataFrame:
-    """row, label, clean_label, adaptive_k, reliability of every training row, in its order."""
+    """row, label, clean_label, adaptive_k, reliability of every training row, in its order.
+
+    There is no clean_label where the true labels are not known.
+    """
+    clean = {"clean_label": prepared.clean_labels} if prepared.truth_known else {}
     return pd.DataFrame(
         {
             "row": prepared.row_ids,
             "label": prepared.labels,
-            "clean_label": prepared.clean_labels,
+            **clean,
             "adaptive_k": prepared.adaptive_k,
             "reliability": prepared.reliability,
         }
@@ -160,13 +180,19 @@ def training_rows(prepared: PreparedData) -> pd.DataFrame:
 
 
 def class_counts(prepared: PreparedData) -> pd.DataFrame:
-    """class_id, class_name, and the training rows of each class before and after noise."""
+    """class_id, class_name, and the training rows of each class by true and by given label.
+
+    There is no rows_clean where the true labels are not known.
+    """
     n_classes = prepared.dataset.n_classes
+    counts = {}
+    if prepared.truth_known:
+        counts["rows_clean"] = np.bincount(prepared.clean_labels, minlength=n_classes)
     return pd.DataFrame(
         {
             "class_id": np.arange(n_classes),
             "class_name": prepared.dataset.class_names,
-            "rows_clean": np.bincount(prepared.clean_labels, minlength=n_classes),
+            **counts,
             "rows_given": np.bincount(prepared.labels, minlength=n_classes),
         }
     )

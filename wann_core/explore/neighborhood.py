@@ -43,7 +43,7 @@ class Neighborhood:
 
     @property
     def true_label(self) -> int:
-        """Clean class id."""
+        """Clean class id; the given one where the true labels are not known."""
         p = self.prepared
         return int((p.clean_labels if self.split == "train" else p.y_test)[self.position])
 
@@ -59,20 +59,28 @@ class Neighborhood:
         """Neighbors that ANN and WANN let vote: the adaptive k of the nearest training row."""
         return int(self.prepared.adaptive_k[self.ids[0]])
 
+    @property
+    def truth_known(self) -> bool:
+        """Whether `true_label` is more than the given one."""
+        p = self.prepared
+        return bool(p.truth_known if self.split == "train" else p.test_truth_known)
+
     def table(self) -> pd.DataFrame:
         """One row a neighbor, nearest first: ids, labels, distance, reliability, WANN's weight.
 
+        There is no `clean_label` where the true labels are not known.
         `vote_weight` is the neighbor's share of WANN's votes, 0 beyond the adaptive k.
         """
         p = self.prepared
         reliability = p.reliability[self.ids]
         votes = np.where(np.arange(len(self.ids)) < self.adaptive_k, reliability, 0.0)
+        clean = {"clean_label": p.clean_labels[self.ids]} if p.truth_known else {}
         return pd.DataFrame(
             {
                 "rank": np.arange(1, len(self.ids) + 1),
                 "row": p.row_ids[self.ids],
                 "label": p.labels[self.ids],
-                "clean_label": p.clean_labels[self.ids],
+                **clean,
                 "distance": self.distances,
                 "adaptive_k": p.adaptive_k[self.ids],
                 "reliability": reliability,

@@ -17,18 +17,19 @@ KINDS = ("all", "clean", "flipped")
 
 
 def distribution(prepared: PreparedData) -> pd.DataFrame:
-    """How many clean and flipped labels have each adaptive k.
+    """How many clean and flipped labels, or labels of unknown truth, have each adaptive k.
 
     Returns
     -------
     DataFrame
-        adaptive_k (falling), reliability, kind ('clean' or 'flipped'), rows, share (of the rows of
-        that kind; NaN where there are none).
+        adaptive_k (falling), reliability, kind ('clean' or 'flipped'; 'all' where the true labels
+        are not known), rows, share (of the rows of that kind; NaN where there are none).
     """
-    flipped, k = prepared.labels != prepared.clean_labels, prepared.adaptive_k
+    k = prepared.adaptive_k
     values = np.unique(k)[::-1]
     frames = []
-    for kind, rows in (("clean", ~flipped), ("flipped", flipped)):
+    for kind in KINDS[1:] if prepared.truth_known else KINDS[:1]:
+        rows = of_kind(prepared, kind)
         counts = np.bincount(k[rows], minlength=values[0] + 1)[values]
         frames.append(
             pd.DataFrame(

@@ -66,4 +66,6 @@ def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) 
         changed[name] = dataclasses.replace(splits[name], y=y, clean=splits[name].true)
     injected = f"{100 * ratio:g} % {pattern}"
     name = f"{data.name}, {injected} for practice"
-    return dataclasses.replace(data, name=name, injected=injected, **changed)
+    # What the labels were before is the truth only if that was known of them.
+    known = data.truth_known
+    return dataclasses.replace(data, name=name, injected=injected, benchmark=known, **changed)

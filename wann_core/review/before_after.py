@@ -75,7 +75,7 @@ def before_after(
         "logistic regression": _logistic(rows, labels, keep, progress),
     }
     judges = {"given": (rows.labels, np.ones(len(rows), bool)), "corrected": (labels, keep)}
-    if any(split.clean is not None for split in data.splits.values()):
+    if data.truth_known and any(split.clean is not None for split in data.splits.values()):
         known = {n: np.full(len(s), s.clean is not None) for n, s in data.splits.items()}
         best = {name: split.true for name, split in data.splits.items()}
         judges["true"] = (_flat(rows, data, best), _flat(rows, data, known))

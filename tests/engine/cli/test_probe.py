@@ -77,7 +77,9 @@ def test_train_then_test_say_what_the_engine_answers(
     )
     (report,) = run_trained([scenario], DEFAULT_ROOTS.replaced(database_root=tmp_path / "database"))
     accuracy = 100 * report.metrics.accuracy
-    assert tested.out.startswith(f"[gce] Accuracy = {accuracy:.2f} (95 % interval ")
+    assert tested.out.startswith(
+        f"[gce] Agreement with the given labels = {accuracy:.2f} (95 % interval "
+    )
     (log_path,) = (tmp_path / "logs" / "trial").iterdir()
     assert log_path.name == "small_gce_sym-0.3_s42_backbone-tiny.json"
     log = json.loads(log_path.read_text())

@@ -33,6 +33,7 @@ def load() -> Dataset:
         train=Split(pixels[train], digits.target[train], train),
         test=Split(pixels[test], digits.target[test], test),
         open_images=all_images,
+        benchmark=True,
     )
 
 

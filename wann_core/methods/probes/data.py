@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from wann_core.datasets import Dataset
+from wann_core.datasets.dataset import Judged
 from wann_core.typing import Array
 
 
 @dataclass(frozen=True, eq=False)
-class ProbeData:
+class ProbeData(Judged):
     """Training, validation and test rows as a probe uses them.
 
     Attributes
