@@ -27,6 +27,7 @@ _COMMANDS = (
     ("predict", "predict", "label unlabeled rows or images"),
     ("probe-test", "probe", "test a linear probe"),
     ("probe-train", "probe", "train linear probes under robust losses"),
+    ("relabel", "relabel", "make a new version of a data set from another table of labels"),
     ("review-export", "review_export", "write the labels after review for other programs"),
     ("review-import", "review_import", "take over verdicts that were given in other programs"),
     ("sweep", "sweep", "run all scenarios of a plan and print their table"),

@@ -1,10 +1,11 @@
 """Reviewed labels as an embedding database that loads like any other."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wann_core.datasets import database, image_sources
-from wann_core.datasets.dataset import Dataset
+from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.images import labels_digest
 from wann_core.datasets.sources import human_labels
 from wann_core.errors import WannError
@@ -12,7 +13,7 @@ from wann_core.progress import Progress
 from wann_core.review.corrections import Corrected, refuse_injected
 
 # What the new database says of itself.
-_OWN = ("format", "dataset", "backbone", "class_names", "rows", "images", "review")
+_OWN = ("format", "dataset", "backbone", "class_names", "rows", "images", "review", "relabeled")
 
 
 def write_cleaned(
@@ -55,13 +56,7 @@ def write_cleaned(
     refuse_injected(data)
     if "train" not in splits:
         raise WannError("every training row was removed; none is left to write.", "verdicts")
-    base = human_labels.base(data.name) or data.name
-    old = database.manifest(database.folder(database_root, base, data.backbone))
-    details = {key: value for key, value in old.items() if key not in _OWN}
-    images = _images(data) or old.get("images")
-    if images:
-        details["images"] = images
-    details["review"] = {
+    record = {
         "dataset": data.name,
         "ledger": ledger,
         "verdicts": dict(after.counts),
@@ -71,8 +66,44 @@ def write_cleaned(
             if name in after.keep and not after.keep[name].all()
         },
     }
+    return write_version(data, splits, database_root, dataset, {"review": record}, progress)
+
+
+def write_version(
+    data: Dataset,
+    splits: Mapping[str, Split],
+    database_root: str | Path,
+    dataset: str,
+    record: Mapping[str, Any],
+    progress: Progress | None = None,
+) -> Path:
+    """Write rows of a data set as a new one, with what is known of them and of their images.
+
+    Parameters
+    ----------
+    data : Dataset
+        Gives the class names, the backbone and the images.
+    splits : mapping of str to Split
+        Rows of `data`, perhaps under other labels.
+    database_root, dataset, progress
+        See `write_cleaned`.
+    record : mapping
+        JSON values that the manifest records besides.
+    """
+    base = human_labels.base(data.name) or data.name
+    old = database.manifest(database.folder(database_root, base, data.backbone))
+    details = {key: value for key, value in old.items() if key not in _OWN}
+    images = _images(data) or old.get("images")
+    if images:
+        details["images"] = images
     return database.write(
-        database_root, dataset, data.backbone, splits, data.class_names, details, progress
+        database_root,
+        dataset,
+        data.backbone,
+        splits,
+        data.class_names,
+        {**details, **record},
+        progress,
     )
 
 
