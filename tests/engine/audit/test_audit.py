@@ -229,7 +229,7 @@ def test_a_chain_is_no_group_of_near_duplicates() -> None:
     for group in range(groups.max() + 1):
         rows = np.flatnonzero(groups == group)
         apart = np.linalg.norm(X[rows] - X[rows[0]], axis=1)
-        assert 1 < len(rows) and apart.max() <= limit * 1.001
+        assert len(rows) > 1 and apart.max() <= limit * 1.001
     assert len(np.unique(groups[200:])) > 8
     assert near_duplicates(graph.train_ids, graph.train_distances, near=1e-4).max() == 0
     with pytest.raises(WannError, match="near"):
