@@ -396,7 +396,7 @@ def test_damaged_database_is_one_line_and_no_file(
     command: Command, base: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "database" / "small" / "tiny" / "test.npz").write_bytes(b"PK, but no zip")
-    check_refusal(command(*base), "test.npz cannot be read as an .npz file")
+    check_refusal(command(*base), "test.npz' cannot be read as an .npz file")
     assert not (tmp_path / "logs").exists()
 
 
