@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.helpers.roots import ROOT
 from wann_core import Scenario, WannError
 from wann_core.experiments.plan_file import MOST_BYTES, SweepPlan, missing, parse, read
+from wann_core.paths import Roots
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 PLAN = """
@@ -137,7 +138,7 @@ def test_missing_data_say_how_to_get_them(database: Path, tmp_path: Path) -> Non
     for name in names:
         dataset, _, backbone = name.rpartition("/")
         asked.append(dataclasses.replace(base, dataset=dataset, backbone=backbone))
-    found = missing(asked, database, tmp_path)
+    found = missing(asked, Roots(database, tmp_path))
     assert ("digits", "pixels") not in found
     assert ("small", "tiny") not in found
     assert "or import a table on the Data page" in found["small", "other"]
