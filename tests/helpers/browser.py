@@ -77,9 +77,7 @@ def process(
     app: Path = ROOT / "app.py",
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """The same; yields its address and the process, which a test may kill."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environment = os.environ | {
         "WANN_CACHE": str(folder / "cache"),
         "WANN_REVIEW_ROOT": str(folder / "reviews"),
@@ -96,14 +94,22 @@ def process(
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            _wait_for(address, running, folder / "server.log")
+            wait_for(address, running, folder / "server.log")
             yield address, running
         finally:
             running.terminate()
             running.wait(20)
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def free_port() -> int:
+    """Port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the server answers; fail with its log where it ends before."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
