@@ -51,6 +51,10 @@ class Entangled:
     def record(self) -> Mapping[str, Any]:
         return {"weights": None, "transform": "pixels", "image_size": [8, 8]}
 
+    @property
+    def lanes(self) -> int:
+        return 1
+
     def suited_to(self, images: ImageDataset) -> "Entangled":
         return self
 

@@ -1,10 +1,13 @@
 """Work in the background: progress, cancel, failure, and one job a question."""
 
 import threading
+import time
 
 import pytest
 
+from ui.jobs import jobs
 from ui.jobs.jobs import Job, Registry, State
+from wann_core.storage.memory_cache import SharedCache
 
 
 def test_result_and_progress_reach_the_page() -> None:
@@ -98,3 +101,112 @@ def test_finished_jobs_are_bounded_and_running_ones_kept() -> None:
     assert registry.find(0) is None
     assert registry.find(99) is not None
     go_on.set()
+
+
+def test_work_that_does_not_report_is_given_up_within_two_seconds() -> None:
+    go_on = threading.Event()
+    job = Job(lambda job: go_on.wait(30))
+    began = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - began < 2
+    assert job.state is State.CANCELLED
+    assert not job.gone()
+    go_on.set()
+    assert job.gone(10)
+    assert (job.state, job.result) == (State.CANCELLED, None)  # the first word stays
+
+
+def test_a_new_attempt_follows_the_cancelled_one() -> None:
+    registry, go_on, order = Registry(), threading.Event(), list[str]()
+
+    def slow(job: Job) -> None:
+        go_on.wait(30)
+        order.append("first")
+
+    first = registry.start("key", slow)
+    first.cancel()
+    second = registry.restart("key", lambda job: order.append("second"))
+    assert second is not first
+    assert not second.wait(0.5)
+    assert "Waiting for the cancelled attempt to end" in second.status()[1]
+    go_on.set()
+    assert second.wait(10)
+    assert order == ["first", "second"]
+
+
+def test_restart_leaves_a_running_job_where_it_is() -> None:
+    registry, go_on = Registry(), threading.Event()
+    first = registry.start("key", lambda job: go_on.wait(30))
+    assert registry.restart("key", lambda job: None) is first
+    go_on.set()
+    assert first.wait(10)
+    assert registry.restart("key", lambda job: None) is not first
+
+
+def endless(job: Job) -> None:
+    while True:
+        job.progress(0, 1, "searching")
+        time.sleep(0.01)
+
+
+def test_a_job_that_no_session_waits_for_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    alive = {"other"}
+    monkeypatch.setattr(jobs, "_alive", alive.__contains__)
+    registry = Registry()
+    job = registry.start("old", endless)
+    job.waiting |= {"mine", "other"}
+    registry.leave("old", "mine")
+    assert not job.wait(0.3)  # another tab waits for it
+    job.waiting.add("mine")
+    alive.clear()
+    registry.leave("old", "mine")
+    assert job.wait(10)
+    assert registry.find("old") is None
+    assert registry.start("old", lambda job: 7).wait(10)
+
+
+def test_forgetting_a_running_job_stops_it() -> None:
+    registry = Registry()
+    job = registry.start("key", endless)
+    registry.forget("key")
+    assert job.wait(10)
+    assert registry.running() == []
+
+
+def test_status_tells_how_long_a_wait_has_been(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+
+    def work(job: Job) -> None:
+        job.progress(0, 1, "waiting for another job that prepares the same")
+        go_on.wait(30)
+
+    job = Job(work)
+    monkeypatch.setattr(Job, "age", 75.0)
+    while job.status()[1].startswith("Starting"):
+        time.sleep(0.01)
+    assert job.status()[1] == "Waiting for another job that prepares the same …, 1 min 15 s so far"
+    go_on.set()
+    assert job.wait(10)
+
+
+def test_a_superseded_wait_for_the_same_cache_entry_ends() -> None:
+    """A job that waits for what another builds reports, and can be cancelled."""
+    cache, building, go_on = SharedCache(1 << 20), threading.Event(), threading.Event()
+
+    def build() -> tuple[int, int]:
+        building.set()
+        go_on.wait(30)
+        return 7, 1
+
+    first = Job(lambda job: cache.get("key", build, job.progress))
+    assert building.wait(10)
+    second = Job(lambda job: cache.get("key", build, job.progress))
+    while "another job" not in second.status()[1]:
+        time.sleep(0.01)
+    began = time.monotonic()
+    second.cancel()
+    assert time.monotonic() - began < 1
+    assert second.gone()
+    go_on.set()
+    assert first.wait(10)
+    assert first.result == 7

@@ -216,7 +216,7 @@ def estimating(
     def work(job: jobs.Job) -> tuple[int, float]:
         images = request.open(job.progress)
         backbone = request.load(job.progress)
-        return len(images), embedding.estimate(images, backbone)
+        return len(images), embedding.estimate(images, backbone, progress=job.progress)
 
     return panel.Panel(
         "estimate",

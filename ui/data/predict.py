@@ -115,7 +115,7 @@ def _rows(
         table = tables.drop_bad_rows(table)
         return table.rows, table.ids or table.images, table.X, lost
     job.progress(0, 1, "loading the data set")
-    rows = datasets.load(*pair, *folders.roots).unlabeled
+    rows = datasets.load(*pair, *folders.roots, job.progress).unlabeled
     if rows is None:
         raise WannError(f"{pair[0]!r} has no unlabeled rows.", "dataset")
     return rows.ids, rows.names, rows.X, ""

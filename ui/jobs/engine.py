@@ -23,7 +23,7 @@ def dataset(settings: Settings) -> datasets.Dataset:
 
     def work(job: jobs.Job) -> datasets.Dataset:
         job.progress(0, 1, "reading the data set")
-        return datasets.load(*place, *settings.roots)
+        return datasets.load(*place, *settings.roots, job.progress)
 
     key = ("load", *place, settings.fingerprint)
     return _needed(

@@ -22,7 +22,7 @@ _KEPT = 32  # finished jobs, so that a reload finds them
 _LARGE = ("table", "look", "predict", "audit", "prepare", "load")
 _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
-_CANCEL_SECONDS = 0.8  # that the page waits for a cancelled job to end
+_CANCEL_SECONDS = 1.5  # within which a cancelled job ends, or is given up
 _POLL_SECONDS = 0.2
 
 
@@ -90,7 +90,9 @@ class Job:
         self._started = time.monotonic()
         self._phase = (self._started, 0.0)  # when the present piece of work began, and where
         self._stop = threading.Event()
-        self._finished = threading.Event()
+        self._finished = threading.Event()  # has a state that stays
+        self._ended = threading.Event()  # its thread is at its end
+        self._settling = threading.Lock()
         threading.Thread(target=self._run, args=(work,), daemon=True, name="wann-job").start()
 
     def _run(self, work: Callable[["Job"], Any]) -> None:
@@ -98,18 +100,24 @@ class Job:
             while self._after is not None and not self._after.gone(_POLL_SECONDS):
                 self.progress(0, 1, "waiting for the cancelled attempt to end")
             self._after = None
-            self.result = work(self)
-            self.state = State.DONE
+            self._settle(State.DONE, result=work(self))
         except Cancelled:
-            self.state = State.CANCELLED
+            self._settle(State.CANCELLED)
         except Exception as error:
-            # A failure of any kind must reach the page that waits for the job.
-            self.error, self.state = error, State.FAILED
             if not isinstance(error, WannError):
                 logging.getLogger(__name__).exception("a background job failed")
+            # A failure of any kind must reach the page that waits for the job.
+            self._settle(State.FAILED, error=error)
         finally:
-            self.seconds = time.monotonic() - self._started
-            self._finished.set()
+            self._ended.set()
+
+    def _settle(self, state: State, result: Any = None, error: Exception | None = None) -> None:
+        """What has become of the job; the first word stays."""
+        with self._settling:
+            if not self._finished.is_set():
+                self.result, self.error, self.state = result, error, state
+                self.seconds = time.monotonic() - self._started
+                self._finished.set()
 
     def progress(self, done: float, total: float, text: str) -> None:
         """Tell how far the work is; the engine's progress callback.
@@ -127,9 +135,13 @@ class Job:
         self._progress = (done, total, text)
 
     def cancel(self) -> None:
-        """Ask the job to stop at its next report, and give it a moment to do so."""
+        """Ask the job to stop at its next report; what does not report soon is given up.
+
+        Its thread then goes on to that report in the background: see `gone`.
+        """
         self._stop.set()
-        self.wait(_CANCEL_SECONDS)
+        if not self.wait(_CANCEL_SECONDS):
+            self._settle(State.CANCELLED)
 
     def drop(self) -> None:
         """Ask the job to stop and give up its key, without a wait."""
@@ -147,12 +159,12 @@ class Job:
         return time.monotonic() - self._started
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the end; whether it came."""
+        """Wait until it is done, cancelled or failed; whether it is."""
         return self._finished.wait(seconds)
 
     def gone(self, seconds: float = 0) -> bool:
-        """Wait for the end of this job and of those it was to follow; whether it came."""
-        return self.wait(seconds) and (self._after is None or self._after.gone())
+        """Wait for the end of its thread, and of those it was to follow; whether it came."""
+        return self._ended.wait(seconds) and (self._after is None or self._after.gone())
 
     def status(self) -> tuple[float, str]:
         """Share done (0 to 1) and a line for the progress bar, with the time left."""
@@ -204,7 +216,7 @@ class Registry:
         """
         with self._lock:
             job = self._known(key)
-            if job is None or job.state is not State.RUNNING or job.stopping:
+            if job is None or job.state is not State.RUNNING:
                 self._jobs[key] = job = Job(work, about, title, after=self._ending(key))
             self._touch(key, job)
             return job

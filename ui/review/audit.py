@@ -17,6 +17,7 @@ from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError
 from wann_core.noise.known_errors import flip_for_practice
+from wann_core.progress import Progress
 from wann_core.review.ledger import has_ledger, ledger_of
 from wann_core.storage.memory_cache import SharedCache
 
@@ -61,10 +62,10 @@ class Asked:
     pattern: str | None
     ratio: float
 
-    def load(self) -> Dataset:
+    def load(self, progress: Progress) -> Dataset:
         """The data set with the labels to be judged."""
         s = self.source
-        data = datasets.load(s.dataset, s.backbone, *s.roots)
+        data = datasets.load(s.dataset, s.backbone, *s.roots, progress)
         return data if self.pattern is None else flip_for_practice(data, self.pattern, self.ratio)
 
 
@@ -179,7 +180,7 @@ def _panel(asked: Asked) -> Panel[Case]:
 
     def work(job: jobs.Job) -> Case:
         job.progress(0, 1, "loading the data set")
-        data = asked.load()
+        data = asked.load(job.progress)
         found = audit(data, probe=asked.probe, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = data.images

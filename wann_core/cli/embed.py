@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> None:
     )
     work = {"batch_size": args.batch_size, "num_workers": args.num_workers}
     if len(images) >= _WORTH_ESTIMATING and args.backbone != backbones.PIXELS:
-        rate = embedding.estimate(images, backbone, **work)
+        rate = embedding.estimate(images, backbone, progress=progress, **work)
         _note(
             f"{len(images):,} images at about {rate:.1f} a second: {duration(len(images) / rate)}, "
             "less what an earlier attempt has done"

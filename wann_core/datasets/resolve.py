@@ -14,6 +14,7 @@ from wann_core.datasets.images import ImageDataset, ImageSplit, labels_digest
 from wann_core.datasets.sources import digits, human_labels
 from wann_core.errors import WannError
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
+from wann_core.progress import Progress
 from wann_core.storage.memory_cache import SharedCache
 
 BUILT_IN = ("digits", "pixels")
@@ -70,6 +71,7 @@ def load(
     backbone: str,
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The data set under a backbone; the same object as long as its files do not change.
 
@@ -80,6 +82,9 @@ def load(
         'cifar10-n/worse_label'.
     database_root, dataset_root : path
         Where embedding databases, and raw data and human labels, lie.
+    progress : callable, optional
+        `progress(done, total, text)`, called while another thread reads the same; may raise to stop
+        the wait.
 
     Raises
     ------
@@ -87,10 +92,12 @@ def load(
         If it does not exist or its files are unusable.
     """
     roots = Roots(Path(database_root), Path(dataset_root))
-    return load_with_fingerprint(dataset, backbone, roots)[0]
+    return load_with_fingerprint(dataset, backbone, roots, progress)[0]
 
 
-def load_with_fingerprint(dataset: str, backbone: str, roots: Roots) -> tuple[Dataset, Fingerprint]:
+def load_with_fingerprint(
+    dataset: str, backbone: str, roots: Roots, progress: Progress | None = None
+) -> tuple[Dataset, Fingerprint]:
     """`load` and `fingerprint` in one look at the files."""
     if dataset == BUILT_IN[0] and backbone != BUILT_IN[1]:
         place = database.folder(roots.databases, dataset, backbone)
@@ -107,7 +114,7 @@ def load_with_fingerprint(dataset: str, backbone: str, roots: Roots) -> tuple[Da
         data = digits.load() if (dataset, backbone) == BUILT_IN else _read(dataset, backbone, roots)
         return data, data.nbytes
 
-    return _loaded.get(key, read), files
+    return _loaded.get(key, read, progress), files
 
 
 def _base(dataset: str, backbone: str, database_root: str | Path) -> str:

@@ -38,6 +38,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def lanes(self) -> int:
+        """Batches to embed side by side, each in a thread of its own."""
+        ...
+
+    @property
     def record(self) -> Mapping[str, Any]:
         """JSON values on which embeddings depend: weights, transform, image size, libraries."""
         ...
@@ -74,6 +79,7 @@ class Pixels:
     image_size: int | tuple[int, int] | None = None
     mode: str = "RGB"
     name: str = field(default=PIXELS, init=False)
+    lanes: int = field(default=1, init=False)
 
     @property
     def record(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,10 @@ from wann_core.progress import Progress
 ON_ERROR = ("skip", "fail")
 BATCH_SIZE = 32
 DTYPES = ("float32", "float16")
-_ESTIMATE_SECONDS = 2.0
-_ESTIMATE_IMAGES = 64
+_ESTIMATE_SECONDS = 3.0  # of measuring
+_ESTIMATE_IMAGES = 256
+_ESTIMATE_FIRST = 4  # images a batch of the first look
+_ESTIMATE_MOST_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +141,12 @@ def estimate(
     *,
     batch_size: int = BATCH_SIZE,
     num_workers: int | None = None,
+    progress: Progress | None = None,
 ) -> float:
-    """Images a second, measured on a few images of the training split (about two seconds).
+    """Images a second, measured on a few images of the training split.
+
+    This takes some seconds, and at most half a minute. `progress` is called some times a second and
+    may raise to stop.
 
     Returns
     -------
@@ -149,26 +156,45 @@ def estimate(
     Raises
     ------
     WannError
-        If there is no training image.
+        If there is no training image, or too few of them are embedded within the half minute.
     """
     backbone = backbone.suited_to(images)
     train = images.splits["train"]
     if not len(train):
         raise WannError(f"data set {images.name!r} has no training images.", "dataset")
     picked = np.linspace(0, len(train) - 1, min(len(train), _ESTIMATE_IMAGES)).astype(int)
+    began = time.monotonic()
+
+    def tick() -> None:
+        if progress is not None:
+            progress(0, 1, "embedding a few images")
+        if time.monotonic() - began > _ESTIMATE_MOST_SECONDS:
+            raise WannError(
+                f"too few images are embedded in {_ESTIMATE_MOST_SECONDS:.0f} seconds to tell how "
+                "long all will take; choose a smaller backbone or image size.",
+                "backbone",
+            )
+
     with pipeline.decoders(num_workers) as pool:
-        # One image first, of which the model warms up and the second tells how many we can afford.
-        for _ in range(2):
+
+        def rate(images: int, size: int) -> float:
+            """Images a second, of so many in batches of this size."""
+            rows = np.resize(picked, images)  # of few images some come more than once
+            batches = [rows[i : i + size] for i in range(0, images, size)]
             started = time.perf_counter()
-            for _batch in pipeline.embedded(train, [picked[:1]], backbone, pool):
-                one = time.perf_counter() - started
-        count = int(np.clip(_ESTIMATE_SECONDS / one, 1, len(picked)))
-        rows = picked[:: len(picked) // count][:count]
-        batches = [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
-        started = time.perf_counter()
-        for _batch in pipeline.embedded(train, batches, backbone, pool):
-            pass
-    return len(rows) / (time.perf_counter() - started)
+            with closing(pipeline.embedded(train, batches, backbone, pool, tick)) as made:
+                for _batch in made:
+                    pass
+            return images / (time.perf_counter() - started)
+
+        rate(1, 1)  # the model warms up
+        small = min(batch_size, _ESTIMATE_FIRST)
+        found = rate(small * backbone.lanes, small)
+        # As many whole batches as the time is worth, if one for each lane is not too many.
+        affordable = int(found * _ESTIMATE_SECONDS) // batch_size
+        if affordable >= backbone.lanes:
+            found = rate(batch_size * min(affordable, 8 * backbone.lanes), batch_size)
+    return found
 
 
 def discard(database_root: str | Path, dataset: str, backbone: str) -> None:

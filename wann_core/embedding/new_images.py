@@ -1,6 +1,7 @@
 """Embedding images that belong to no database, by the backbone that made one."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,22 @@ def embed_images(
     order = np.arange(len(images))
     batches = [order[i : i + BATCH_SIZE] for i in range(0, len(order), BATCH_SIZE)]
     rows, parts, unreadable = [order[:0]], [], dict[int, str]()
-    with pipeline.decoders(None) as pool:
-        for batch in pipeline.embedded(images, batches, backbone, pool):
+    done = 0
+
+    def tick() -> None:
+        if progress is not None:
+            progress(done, len(images), "embedding images")
+
+    with (
+        pipeline.decoders(None) as pool,
+        closing(pipeline.embedded(images, batches, backbone, pool, tick)) as made,
+    ):
+        for batch in made:
             unreadable |= batch.unreadable
             if len(batch.rows):
                 rows.append(batch.rows)
                 parts.append(batch.embeddings)
-            if progress is not None:
-                progress(batch.stop, len(images), "embedding images")
+            done = batch.stop
+            tick()
     X = np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
     return np.concatenate(rows), X, unreadable

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 
 from wann_core.datasets.decoding import decoded
 from wann_core.datasets.images import ImageSplit
+from wann_core.embedding import lanes
 from wann_core.embedding import partial as shards
 from wann_core.embedding.backbones import Backbone
 from wann_core.embedding.partial import Shard, Skipped
@@ -66,22 +67,32 @@ def decoders(num_workers: int | None) -> Iterator[ThreadPoolExecutor]:
 
 
 def embedded(
-    split: ImageSplit, batches: Iterable[Array], backbone: Backbone, pool: ThreadPoolExecutor
-) -> Iterator[Batch]:
-    """Embed batches of rows in order; meanwhile the next ones, a bounded number, are decoded."""
+    split: ImageSplit,
+    batches: Iterable[Array],
+    backbone: Backbone,
+    pool: ThreadPoolExecutor,
+    tick: Callable[[], None] | None = None,
+) -> Generator[Batch, None, None]:
+    """Embed batches of rows in order; meanwhile the next ones, a bounded number, are decoded.
+
+    `tick` is called some times a second while a batch is under way. It may raise: what is under way
+    is then given up. Close the generator where it is left early.
+    """
 
     def prepared(row: int) -> Array:
         with decoded(split, row, backbone.mode) as image:
             return backbone.prepare(image)
 
-    waiting: deque[tuple[Array, list[Future[Array]]]] = deque()
+    waiting: deque[Future[Batch]] = deque()
     todo = iter(batches)
-    while True:
-        while len(waiting) <= _AHEAD and (rows := next(todo, None)) is not None:
-            waiting.append((rows, [pool.submit(prepared, int(row)) for row in rows]))
-        if not waiting:
-            return
-        yield _embed(*waiting.popleft(), backbone)
+    with lanes.opened(backbone.lanes) as side_by_side:
+        while True:
+            while len(waiting) < backbone.lanes + _AHEAD and (rows := next(todo, None)) is not None:
+                images = [pool.submit(prepared, int(row)) for row in rows]
+                waiting.append(side_by_side.submit(_embed, rows, images, backbone))
+            if not waiting:
+                return
+            yield lanes.result(waiting.popleft(), tick)
 
 
 def _embed(rows: Array, futures: list[Future[Array]], backbone: Backbone) -> Batch:
@@ -128,7 +139,8 @@ class Work:
             for shard in shards.stored(self.folder, name):
                 self._refuse_left_out(split, shard.skipped)
                 start = shard.stop
-            self._embed_from(start, name, split, pool, partial(tell, name, finished))
+            tell_of = partial(tell, name, finished)
+            self._embed_from(start, name, split, pool, tell_of, tell.again)
             finished += len(split)
             rows[name] = 0
             for shard in shards.stored(self.folder, name):
@@ -152,13 +164,15 @@ class Work:
         split: ImageSplit,
         pool: ThreadPoolExecutor,
         tell: Callable[[int, int], None],
+        tick: Callable[[], None],
     ) -> None:
         tell(start, 0)
         bounds = range(start, len(split), self.batch_size)
         todo = (np.arange(i, min(i + self.batch_size, len(split))) for i in bounds)
         pending = _Pending(self.folder, name, start)
+        made = embedded(split, todo, self.backbone, pool, tick)
         try:
-            for batch in embedded(split, todo, self.backbone, pool):
+            for batch in made:
                 found = [Skipped(name, r, split.where(r), t) for r, t in batch.unreadable.items()]
                 if self.fail and found:
                     raise WannError(
@@ -169,6 +183,7 @@ class Work:
                 pending.add(batch.stop, batch.rows, self._stored(batch.embeddings), found)
                 tell(batch.stop, len(batch.rows))
         finally:
+            made.close()
             # Also when it is stopped: what is done is kept.
             pending.write()
 
@@ -230,6 +245,12 @@ class _Teller:
         self._total, self._progress = total, progress
         self._started = time.monotonic()
         self._embedded = 0
+        self._last: tuple[float, float, str] = (0, total, "embedding")
+
+    def again(self) -> None:
+        """Report the same once more, so that whoever asks to stop is heard within a batch."""
+        if self._progress:
+            self._progress(*self._last)
 
     def __call__(self, split: str, before: int, row: int, more: int) -> None:
         """A split, after `before` images of others, is done up to `row`: by `more` images."""
@@ -237,4 +258,5 @@ class _Teller:
         if self._progress:
             rate = self._embedded / max(time.monotonic() - self._started, 1e-9)
             told = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-            self._progress(before + row, self._total, f"embedding {split}, {told} images/s")
+            self._last = (before + row, self._total, f"embedding {split}, {told} images/s")
+            self._progress(*self._last)

@@ -87,7 +87,7 @@ class Preparation:
         WannError
             As `datasets.load` does.
         """
-        data, source = load_with_fingerprint(scenario.dataset, scenario.backbone, roots)
+        data, source = load_with_fingerprint(scenario.dataset, scenario.backbone, roots, progress)
         return cls(data, source, graph_neighbors(scenario), progress)
 
     @classmethod

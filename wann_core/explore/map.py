@@ -104,7 +104,7 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
     with _one_at_a_time(progress):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with locked(path.with_suffix(".lock")):
+            with locked(path.with_suffix(".lock"), progress):
                 made = _read(path) or _fitted(graph, start, progress)
                 _write(path, made)
         except OSError as error:
