@@ -148,7 +148,7 @@ def test_missing_data_say_how_to_get_them(database: Path, tmp_path: Path) -> Non
     )
     assert "CIFAR-10_human.pt from" in found["cifar10-n/worse_label", "v"]
     assert "Ask for it on its home page" in found["animal-10n", "vit"]
-    assert len(missing(asked, tmp_path / "nowhere", tmp_path)) == 5
+    assert len(missing(asked, Roots(tmp_path / "nowhere", tmp_path))) == 5
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
