@@ -12,7 +12,7 @@ from tests.engine.experiments.test_leave_one_out import write as write_without_t
 from tests.helpers.browser import PATIENCE, launch, server
 from tests.pages.test_reliability import many_classes
 from wann_core import Scenario, classify, prepare
-from wann_core.experiments.scenario import BASELINES
+from wann_core.methods.registry import BASELINES
 from wann_core.storage.files import locked
 
 

@@ -21,13 +21,13 @@ from wann_core.cli.app import app_file
 Command = Callable[..., CommandResult]
 
 
-def table(rows: int = 300) -> tuple[pd.DataFrame, np.ndarray]:
-    """Digits as a table of embeddings with a tenth of its labels flipped, and which."""
+def table(rows: int = 300, share: float = 0.1) -> tuple[pd.DataFrame, np.ndarray]:
+    """Digits as a table of embeddings with a share of its labels flipped, and which."""
     data = datasets.load("digits", "pixels")
     rng = np.random.default_rng(1)
     y = data.train.y[:rows].copy()
     wrong = np.zeros(rows, bool)
-    wrong[rng.choice(rows, rows // 10, replace=False)] = True
+    wrong[rng.choice(rows, round(rows * share), replace=False)] = True
     y[wrong] = (y[wrong] + 3) % 10
     frame = pd.DataFrame({"file": [f"{i}.png" for i in range(rows)]})
     frame["digit"] = [f"d{label}" for label in y]
@@ -54,7 +54,9 @@ def test_table_to_ranked_csv(command: Command, parquet: Path, tmp_path: Path) ->
     assert found["name"][0] == f"{found['row'][0]}.png"
 
 
-def test_groups_and_gate(command: Command, parquet: Path) -> None:
+def test_groups_and_gate(command: Command, tmp_path: Path) -> None:
+    parquet = tmp_path / "bad.parquet"
+    table(share=0.4)[0].to_parquet(parquet)
     flags = ("--label", "digit", "--group", "patient", "--no_probe", "--json")
     ran = command("audit", parquet, *flags, "--fail-above", "0.01")
     facts = json.loads(ran.out)

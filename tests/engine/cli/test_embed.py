@@ -73,7 +73,7 @@ def test_knn_runs_on_what_it_wrote(command: Command, flags: list[object], tmp_pa
         "--k",
         5,
     )
-    assert done.status == 0 and "[kNN] Accuracy" in done.out
+    assert done.status == 0 and "[kNN] Agreement with the given labels" in done.out
 
 
 @pytest.mark.slow

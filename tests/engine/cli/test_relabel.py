@@ -23,7 +23,7 @@ def test_a_version_and_a_report_are_written(command: Command, tmp_path: Path) ->
     assert "2 labels: 1 changed, 1 as before" in result.out and "no database" in result.out
     assert pd.read_csv(report)["new_label"].tolist() == ["dog"]
     without = command(*base)
-    assert without.status == 2 and "`out`" in without.err
+    assert without.status == 2 and "--out" in without.err
     assert command(*base, "--out", "photos-v2").status == 0
     made = datasets.load("photos-v2", "tiny", tmp_path / "db", tmp_path)
     assert made.train.y[0] == 1 and len(made.train) == 36

@@ -170,7 +170,7 @@ HOSTILE = [
     b'{"class_names": "abc"}',
     b'{"class_names": [1, 2]}',
     b"[" * 200_000,
-    json.dumps({"class_names": [str(i) for i in range(4097)]}).encode(),
+    json.dumps({"class_names": [str(i) for i in range(npz_files.MAX_CLASSES + 1)]}).encode(),
 ]
 
 
