@@ -111,3 +111,8 @@ def test_data_sets_of_other_programs_are_refused_by_name(
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     refused(tmp_path, what)
+
+
+def test_a_header_of_several_lines_is_told_in_one(tmp_path: Path) -> None:
+    (tmp_path / "metadata.csv").write_text('"file_\n\u202ename",label\n0.png,a\n')
+    refused(tmp_path, "it has file_  name, label")

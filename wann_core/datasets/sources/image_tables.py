@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from wann_core.datasets.tables.source import shorten
 from wann_core.datasets.tables.values import class_of, several_a_row
 from wann_core.errors import WannError
 
@@ -28,6 +29,7 @@ _SEPARATORS = ",;\t|"
 _LABEL_COLUMNS = ("label", "labels", "class", "category", "target")
 _TABLE_BYTES = 1 << 28
 _FIFTYONE = "labels.json"
+_LISTED = 20
 _MOST_JSON, _HEAD_BYTES = 20, 1 << 20
 
 
@@ -175,7 +177,7 @@ def _images(table: Path, prefix: str, seen: set[str]) -> Iterator[Image]:
     if "file_name" not in columns or label is None:
         raise WannError(
             f"{table!s} needs a column file_name and one of {', '.join(_LABEL_COLUMNS)}; "
-            f"it has {', '.join(map(str, columns)) or 'none'}.",
+            f"it has {', '.join(map(shorten, columns[:_LISTED])) or 'none'}.",
             "dataset",
         )
     for i, row in enumerate(rows):

@@ -268,7 +268,7 @@ def _column(name: str, values: Any, decimal: str) -> Column:
         return Column(name, THOUSANDS, "text", examples)
     lists = pc.sum(pc.match_substring_regex(present, "(?s)" + _LIST)).as_py()
     if 2 * lists > len(present):
-        width = pc.list_value_length(_split(present.slice(0, 1)))[0].as_py()
+        width = pc.list_value_length(_split(present.slice(0, 1)))[0].as_py() or 0
         examples = tuple(f"{example[:20]} …" for example in examples)
         return Column(name, f"list of {width} numbers", "list", examples, width)
     return Column(name, "text", "text", examples)

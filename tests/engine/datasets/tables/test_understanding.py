@@ -240,3 +240,9 @@ def test_thousands_marks_are_refused_by_name(tmp_path: Path, number: str) -> Non
     with pytest.raises(WannError, match="'e0' holds numbers with thousands marks") as refused:
         tables.read(tmp_path / "t.csv")
     assert number in str(refused.value)
+
+
+def test_a_first_list_without_numbers_is_one_error(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('v,y\n"[]",a\n"[1, 2]",b\n')
+    with pytest.raises(WannError, match="holds no embedding in its first rows"):
+        tables.read(tmp_path / "t")
