@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.engine.audit.test_reasons import three_blobs
+from tests.engine.review.test_exports import photos, review
 from tests.helpers import apps
 from tests.helpers.apps import press, ready
 from tests.helpers.roots import ROOT
@@ -572,3 +574,60 @@ def test_a_link_from_another_page_chooses_the_data_set(database: Path) -> None:
     assert "open_dataset" not in app.query_params
     app.query_params["open_dataset"] = "no such"
     assert ready(app.run()).selectbox(key="dataset").value == "small"
+
+
+# Cleaned images, and files of other programs
+
+
+def photo_page(tmp_path: Path) -> AppTest:
+    """The Export part for forty photos of which one is relabeled and one removed."""
+    data = photos(tmp_path)
+    review(data, tmp_path / "reviews")
+    named = {"databases": str(tmp_path / "db"), "dataset": "photos", "backbone": "tiny"}
+    return opened(probe=False, part="export", **named)
+
+
+def test_cleaned_images_leave_as_a_zip_file_or_as_a_folder(tmp_path: Path) -> None:
+    app = photo_page(tmp_path)
+    assert "39 images in 2 class folders; 1 of them under a corrected label; 1 removed" in texts(
+        app
+    ).replace("\\", "")
+    app = press(app, "Make a zip file")
+    assert "Download the zip file" in [box.proto.label for box in app.get("download_button")]
+    app.text_input(key="clean_folder").set_value(str(tmp_path / "clean"))
+    app = press(ready(app.run()), "Write the folder")
+    assert "39 copied" in texts(app)
+    assert len([*(tmp_path / "clean").glob("*/*.png")]) == 39
+    # There is something now: refused beside the button, and nothing changes.
+    app.text_input(key="clean_folder").set_value(str(tmp_path))
+    app = press(ready(app.run()), "Write the folder")
+    assert "a new or an empty folder" in texts(app)
+
+
+def test_a_table_of_issues_asks_for_the_rows_it_is_of(tmp_path: Path) -> None:
+    path = tmp_path / "issues.csv"
+    path.write_text(",is_label_issue,label_score\n7,True,0.1\n3,True,0.2\n")
+    app = photo_page(tmp_path)
+    app.text_input(key="import_verdicts_path").set_value(str(path))
+    app = ready(app.run())
+    assert "say which split it is" in texts(app)
+    app.selectbox(key="import_split").set_value("train")
+    app = ready(app.run())
+    assert "Recognized as a table of label issues, as cleanlab makes it" in texts(app)
+    assert "2 rows taken, 0 left out" in texts(app)
+    app = press(app, "Review in this order")
+    assert "Back to our order" in [button.label for button in app.button]
+
+
+def test_an_export_of_label_studio_is_recognized_and_taken(tmp_path: Path) -> None:
+    result = [{"from_name": "label", "type": "choices", "value": {"choices": ["dog"]}}]
+    given = {"split": "train", "row": 9, "given_label": "cat"}
+    task = {"id": 1, "data": given, "annotations": [{"result": result, "completed_by": 1}]}
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps([task]))
+    app = photo_page(tmp_path)
+    app.text_input(key="import_verdicts_path").set_value(str(path))
+    app = ready(app.run())
+    assert "Recognized as a JSON export of Label Studio" in texts(app)
+    app = press(app, "Take over 1 verdicts")
+    assert "1 verdicts taken from export.json" in texts(app).replace("\\", "")
