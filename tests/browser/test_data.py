@@ -154,3 +154,14 @@ def test_uploaded_csv_to_overview_and_gone_again(page: Page, folder: Path) -> No
     expect(page.get_by_text("will be gone for good")).to_have_count(0)
     settle(page)
     assert not (folder / "database" / "my insects").exists()
+
+
+def test_the_toolbar_of_tables_writes_no_csv(page: Page) -> None:
+    """It would hold cells as they are, formulas included."""
+    table = page.get_by_test_id("stDataFrame").first
+    table.hover()
+    buttons = page.get_by_test_id("stElementToolbarButton")
+    expect(buttons.get_by_role("button", name="Search").first).to_be_visible()
+    for button in buttons.locator("[aria-label^='Download']").all():
+        expect(button).to_be_hidden()
+    assert buttons.locator("[aria-label^='Download as CSV']").count()  # still called so
