@@ -96,9 +96,33 @@ def test_only_logistic_regression() -> None:
 
 
 def test_few_steps_are_warned_of() -> None:
-    assert "about 9 steps" in texts(opened(losses=["ce"], logistic=[]))
-    assert "steps here" not in texts(opened(losses=["ce"], logistic=[], rate=0.003))
+    published = opened(losses=["ce"], logistic=[], training="published")
+    assert "about 9 steps" in texts(published)
+    assert any("Learning rate 0.0001, at most 100" in text.value for text in published.caption)
+    suited = opened(losses=["ce"], logistic=[])
+    assert "steps here" not in texts(suited)
+    assert any("Learning rate 0.0039, at most 300" in text.value for text in suited.caption)
+    own = opened(losses=["ce"], logistic=[], training="own", rate=0.003)
+    assert "steps here" not in texts(own) and own.number_input(key="epochs").value == 100
     assert "steps here" not in texts(opened(losses=[], logistic=["logreg"]))
+
+
+def test_a_link_with_settings_of_its_own_keeps_them() -> None:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    app.query_params.update({"rate": "0.001", "patience": "9"})
+    app = ready(app.run())
+    assert app.session_state["training"] == "own"
+    assert app.select_slider(key="rate").value == 0.001
+    assert app.number_input(key="patience").value == 9
+
+
+@pytest.mark.slow
+def test_what_ended_where_it_began_is_marked() -> None:
+    app = press(opened(losses=["ce", "fl"], logistic=[], training="published"), "Train")
+    shown = table(app).set_index("method")["training"]
+    assert shown["ce"] == "not converged"
+    assert not shown["WANN"] and not shown["fl"]
+    assert "Not converged: 1 runs of ce" in texts(app)
 
 
 def test_data_without_test_rows(tmp_path: Path) -> None:
@@ -194,7 +218,7 @@ def test_compare_asks_for_the_learning_rate_of_probes() -> None:
         return [box.value for box in app.select_slider if box.label == "Learning rate of probes"]
 
     assert rates() == rates(methods=["WANN", "logreg"]) == []
-    assert rates(methods=["WANN", "ce"]) == [1e-4]
+    assert rates(methods=["WANN", "ce"]) == [3e-3]
     assert rates(methods=["WANN", "ce"], rate=3e-3) == [3e-3]
 
 

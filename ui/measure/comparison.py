@@ -10,7 +10,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import engine
 from ui.jobs.plan import Plan
-from ui.measure import probes
+from ui.measure import probe_results, probes
 from ui.shell import truth
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
@@ -78,7 +78,7 @@ def controls(settings: Settings) -> Plan | None:
         "classifiers of plug-ins: these take longer.",
     )
     if any(name in LOSSES for name in methods):
-        rate = probes.learning_rate(st.columns(2)[0])
+        rate = probes.learning_rate(st.columns(2)[0], value=probes.RATE_OF_ANY)
         base = dataclasses.replace(base, probe=ProbeSettings(learning_rate=rate))
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
@@ -183,6 +183,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         f"{tail}{origin}"
     )
     truth.explain_records(records)
+    probe_results.warn_of_unconverged(records)
     charts.download("compare-table", table, plan.base, "Table, CSV")
 
 

@@ -104,6 +104,7 @@ def show_results(
             **{title: 100 * table[column] for column, title in _COLUMNS.items()},
             "training, s": seconds.fillna(0.0),
             "epochs": _text(table, "epochs", ".0f"),
+            **_marks(table),
             "C": _text(table, "C", "g"),
         }
     )
@@ -132,6 +133,7 @@ def show_results(
         "Training of a vote: none but the search of neighbors, which all pages share. Time of "
         f"a probe: its share of training all of them together.{_origin(trained)}"
     )
+    warn_of_unconverged(table)
     charts.download("probes", table, plan.base, "All scores, CSV")
     # One below the other in a narrow window, by the style sheet.
     left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
@@ -146,6 +148,30 @@ def show_results(
         )
     with right:
         _show_recalls(plan, records, votes, prepared)
+
+
+def _marks(table: pd.DataFrame) -> dict[str, list[str]]:
+    """A column that marks runs which ended where they began, if there are some."""
+    marks = ["not converged" if one is False else "" for one in _converged(table)]
+    return {"training": marks} if any(marks) else {}
+
+
+def _converged(table: pd.DataFrame) -> list[Any]:
+    return table["converged"].tolist() if "converged" in table else [None] * len(table)
+
+
+def warn_of_unconverged(table: pd.DataFrame) -> None:
+    """Say which runs ended where they began."""
+    failed = [one is False for one in _converged(table)]
+    if not any(failed):
+        return
+    names = ", ".join(dict.fromkeys(table.loc[failed, "method_name"]))
+    st.warning(
+        f"Not converged: {sum(failed):,} runs of {names}. On the validation labels they are no "
+        "better than guessing, so their scores say nothing of the loss. Train them longer or at a "
+        "higher rate.",
+        icon=":material/hourglass_disabled:",
+    )
 
 
 def _text(table: pd.DataFrame, column: str, form: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ui.jobs import jobs
+from ui.jobs import engine, jobs
 from ui.jobs.plan import Plan
 from ui.measure.probe_results import Outcome
 from ui.shell.controls import linked
@@ -26,6 +26,10 @@ _LOG = logging.getLogger(__name__)
 # Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
 # on CIFAR-10, and below a tenth of that probes were seen to end near chance.
 _LEAST_WAY = 0.003
+# Learns on some hundred rows and on some ten thousand.
+RATE_OF_ANY = 0.003
+_WAYS = {"rows": "Suited to the rows", "published": "As published", "own": "Choose"}
+_OWN = ("rate", "epochs", "batch", "patience", "decay")
 
 
 def controls(settings: Settings) -> Plan | None:
@@ -62,7 +66,7 @@ def controls(settings: Settings) -> Plan | None:
             help="Of plug-ins; each is fitted to the same embeddings and noisy labels.",
         )
     with st.expander("Training and losses"):
-        probe = _hyper_parameters(disabled=not losses)
+        probe = _training(settings, disabled=not losses)
         _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])
     methods = tuple(name for name in TRAINED if name in {*losses, *logistic, *classifiers})
     if not methods:
@@ -71,7 +75,43 @@ def controls(settings: Settings) -> Plan | None:
     return Plan(dataclasses.replace(settings.scenario, probe=probe), methods)
 
 
-def learning_rate(place: Any, disabled: bool = False) -> float:
+def _training(settings: Settings, disabled: bool) -> ProbeSettings:
+    """How linear probes are trained; logistic regression has no such settings."""
+    # A link that sets one of these means it, whether or not it says so.
+    # (The rate may be in the session for another page's sake.)
+    own = any(key in st.query_params for key in _OWN) or any(
+        key in st.session_state for key in _OWN if key != "rate"
+    )
+    way = linked(
+        st.segmented_control,
+        "Training of linear probes",
+        key="training",
+        options=list(_WAYS),
+        default="own" if own else "rows",
+        format_func=_WAYS.__getitem__,
+        required=True,
+        disabled=disabled,
+        help="Suited to the rows: fewer rows make fewer steps an epoch, so the rate and the "
+        "patience grow. As published: the same epochs for all data sets, under which probes of "
+        "few rows hardly leave their first weights.",
+    )
+    if way == "own":
+        return _hyper_parameters(disabled)
+    if way == "published":
+        chosen = ProbeSettings()
+    else:
+        train = engine.dataset(settings).train
+        chosen = ProbeSettings.suited_to(settings.scenario.num_subsamples or len(train))
+    st.caption(
+        f"Learning rate {chosen.learning_rate:g}, at most {chosen.num_epochs} epochs of batches of "
+        f"{chosen.batch_size} rows, patience {chosen.patience} epochs."
+    )
+    return chosen
+
+
+def learning_rate(
+    place: Any, disabled: bool = False, value: float = ProbeSettings().learning_rate
+) -> float:
     """The control of the probes' learning rate, one for all pages."""
     rate: float = linked(
         place.select_slider,
@@ -79,7 +119,7 @@ def learning_rate(place: Any, disabled: bool = False) -> float:
         key="rate",
         disabled=disabled,
         options=(1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
-        value=ProbeSettings().learning_rate,
+        value=value,
         format_func=lambda rate: f"{rate:g}",
         help="The published 0.0001 is made for tens of thousands of rows; probes of a few thousand "
         "hardly learn under it.",
@@ -263,7 +303,6 @@ def warn_of_few_steps(plan: Plan, prepared: PreparedData) -> None:
         st.warning(
             f"An epoch is only about {steps:,} steps here. At this learning rate probes may stop "
             "before they have learned: the noisy validation accuracy does not rise fast enough. "
-            "Raise the learning rate or the patience under “Training and losses” for a fair "
-            "comparison.",
+            "Choose “Suited to the rows” under “Training and losses” for a fair comparison.",
             icon=":material/info:",
         )

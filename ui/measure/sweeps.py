@@ -247,7 +247,7 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         step=2,
     )
     probe = any(name in LOSSES for name in methods)
-    rate = probes.learning_rate(right, disabled=not probe)
+    rate = probes.learning_rate(right, disabled=not probe, value=probes.RATE_OF_ANY)
     made: dict[str, tuple[Any, ...]] = {
         "num_subsamples": tuple(None if one == "all" else one for one in rows),
         "imbalance_ratio": tuple(None if one == 1 else one for one in sorted(tails, reverse=True)),
@@ -256,7 +256,7 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         "normalization": (norm,),
         "k_min": (bounds[0],),
         "k_max": (bounds[1],),
-        "learning_rate": (rate,),
+        **({"learning_rate": (rate,)} if probe else {}),
     }
     # What is as published, or matters to no chosen method, stays out of the file.
     usual = Scenario()

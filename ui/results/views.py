@@ -45,6 +45,7 @@ _SHOWN = (
     "train_rows",
     "test_rows",
     "graph_recall",
+    "converged",
     "source",
     "created",
     "version_wann",
@@ -116,6 +117,13 @@ def _pivots(
 
 def _explain_seeds(cells: pd.DataFrame) -> None:
     """Say where cells were run on different seeds, and what that does to the tables."""
+    failed = int(cells["unconverged"].sum())
+    if failed:
+        st.warning(
+            f"†: {failed:,} runs of these cells did not converge: on their validation labels they "
+            "are no better than guessing, so their scores say nothing of the method.",
+            icon=":material/hourglass_disabled:",
+        )
     left_out = int((cells["seeds"] < cells["all_seeds"]).sum())
     if left_out:
         st.info(
@@ -170,7 +178,8 @@ def _styled(one: Pivot) -> Any:
         # A mark, as the table draws no underline.
         mark = " ≈" if cell["level"] else ""
         number = results_text.number(cell["mean"], cell["std"])
-        shown.loc[at] = f"{number} (n={cell['seeds']}){mark}"
+        failed = results_text.UNCONVERGED if cell["unconverged"] else ""
+        shown.loc[at] = f"{number} (n={cell['seeds']}){failed}{mark}"
         style.loc[at] = "font-weight: bold" if cell["best"] else ""
     return shown.style.apply(lambda _: style, axis=None)
 
@@ -268,8 +277,11 @@ def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
     if axis in _NAMES:
         return runs.assign(place=runs[axis], **{axis: ""})
     if axis == "noise_ratio":
-        runs = runs[~runs["noise_pattern"].isin(["none", "matrix"])]  # these have no ratio
-        return runs.assign(place=runs[axis].astype(float), noise=runs["noise_pattern"])
+        runs = runs[runs["noise_pattern"] != "matrix"]  # an own matrix has no ratio
+        # Runs without noise stand at 0 of every pattern.
+        pattern = runs["noise_pattern"].where(runs["noise_pattern"] != "none", "")
+        place = runs[axis].astype(float).where(pattern != "", 0.0)
+        return runs.assign(place=place, noise=pattern)
     if axis == "imbalance_ratio":
         return runs.assign(place=runs[axis].astype(float).fillna(1.0), **{field: ""})
     if axis == "num_subsamples":

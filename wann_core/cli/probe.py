@@ -105,6 +105,7 @@ def run_train(args: argparse.Namespace) -> None:
         noise = flags.realized_noise(records.realized_noise(data))
         measured = {
             "val_accuracy": val_accuracy,
+            "converged": fit.converged,
             "best_epoch": fit.best_epoch,
             "epochs": len(fit.epochs),
             "seconds": fit.seconds,
@@ -114,7 +115,7 @@ def run_train(args: argparse.Namespace) -> None:
         print(
             f"[{fit.loss}] Validation accuracy = {100 * val_accuracy:.2f} on noisy labels "
             f"(epoch {fit.best_epoch} of {len(fit.epochs)}, {len(data.train)} training and "
-            f"{len(data.val)} validation rows, {noise}) "
+            f"{len(data.val)} validation rows, {noise}{_unconverged(fit.converged)}) "
             f"-> {path}",
             flush=True,
         )
@@ -161,7 +162,8 @@ def run_test(args: argparse.Namespace) -> None:
         print(
             f"[{scenario.method}] {flags.score_name(data.test_truth_known)} = "
             f"{100 * metrics.accuracy:.2f} (95 % interval "
-            f"{low:.2f} to {high:.2f}, {metrics.n} test rows) -> {path}"
+            f"{low:.2f} to {high:.2f}, {metrics.n} test rows"
+            f"{_unconverged(probe.facts.get('converged'))}) -> {path}"
         )
 
 
@@ -303,12 +305,18 @@ def _log(args: argparse.Namespace, probe: Probe, metrics: Metrics) -> dict[str, 
                 "parameter_family",
                 "scenario",
                 "val_accuracy",
+                "converged",
                 "best_epoch",
                 "epochs",
             )
         },
         "version": __version__,
     }
+
+
+def _unconverged(converged: bool | None) -> str:
+    """What to add about a probe that ended where it began."""
+    return ", NOT CONVERGED: no better than guessing" if converged is False else ""
 
 
 def _note(*texts: str) -> None:

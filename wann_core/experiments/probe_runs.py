@@ -96,6 +96,7 @@ class TrainedReport:
             "used_parameters": json.dumps(used.values),
             "parameter_family": used.family,
             "val_accuracy": self.fit.epochs[self.fit.best_epoch - 1].val_accuracy,
+            "converged": self.fit.converged,
             "best_epoch": self.fit.best_epoch,
             "epochs": len(self.fit.epochs),
             "curve": json.dumps(curve),

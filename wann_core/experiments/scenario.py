@@ -148,6 +148,8 @@ class Scenario:
 
     def canonical(self) -> "Scenario":
         """The same run with every setting that does not matter to it at its default."""
+        if self._is_silent:
+            return dataclasses.replace(self, noise_pattern=None).canonical()
         default = Scenario()
         unused = {
             "k": self.method != "kNN",
@@ -165,6 +167,13 @@ class Scenario:
         if all(getattr(self, name) == value for name, value in changes.items()):
             return self
         return dataclasses.replace(self, **changes)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether noise is asked for at a ratio of 0, which changes nothing."""
+        if self.noise_pattern is None or self.noise_ratio != 0:
+            return False
+        return self.draw in ALL_PATTERNS[self.noise_pattern].silent_at_zero
 
     def geometry(self) -> "Scenario":
         """The part that fixes the rows and their neighbors; all else at its default."""

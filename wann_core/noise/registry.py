@@ -8,7 +8,7 @@ import numpy as np
 from wann_core.errors import WannError
 from wann_core.noise.class_conditional import asymmetric, own_matrix, similar, symmetric
 from wann_core.noise.instance import instance
-from wann_core.noise.request import NoiseRequest
+from wann_core.noise.request import DRAWS, NoiseRequest
 from wann_core.registry import Entry, Names, Registry
 from wann_core.typing import Array
 
@@ -29,12 +29,15 @@ class Pattern(Entry):
         Whether `X` must be given.
     needs_matrix : bool
         Whether a transition matrix must be given; the ratio is not used then.
+    silent_at_zero : tuple of str
+        The draws under which a ratio of 0 changes no label.
     """
 
     flip: Callable[[NoiseRequest], Array]
     meaning: str
     needs_embeddings: bool = False
     needs_matrix: bool = False
+    silent_at_zero: tuple[str, ...] = ()
 
 
 ALL_PATTERNS: Registry[Pattern] = Registry(
@@ -45,12 +48,14 @@ ALL_PATTERNS: Registry[Pattern] = Registry(
             title="Symmetric",
             flip=symmetric,
             meaning="spread evenly over the other classes",
+            silent_at_zero=DRAWS,
         ),
         Pattern(
             name="asym",
             title="Asymmetric",
             flip=asymmetric,
             meaning="each moved to one set class",
+            silent_at_zero=DRAWS,
         ),
         Pattern(
             name="instance",
@@ -58,6 +63,7 @@ ALL_PATTERNS: Registry[Pattern] = Registry(
             reference="Xia et al., NeurIPS 2020",
             flip=instance,
             meaning="depending on the sample itself",
+            silent_at_zero=("exact",),
             needs_embeddings=True,
         ),
         Pattern(
@@ -65,6 +71,7 @@ ALL_PATTERNS: Registry[Pattern] = Registry(
             title="To the most similar class",
             flip=similar,
             meaning="each moved to the class whose mean is nearest",
+            silent_at_zero=DRAWS,
             needs_embeddings=True,
         ),
         Pattern(

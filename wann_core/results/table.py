@@ -199,7 +199,7 @@ class Pivot:
         here), all_seeds (measured), common_seeds (that all cells it is compared with have, 0 if
         they share none; its own where nothing is compared), best (by the means over the common
         seeds), level (whether a paired t-test over at least three common seeds does not tell it
-        from the best).
+        from the best), unconverged (runs that ended where they began).
     """
 
     rows: str
@@ -275,6 +275,8 @@ def pivots(
 
 def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: bool) -> pd.DataFrame:
     by_seed = runs.pivot(index="seed", columns=[rows, columns], values=metric)
+    failed = runs["converged"].eq(False) if "converged" in runs else pd.Series(False, runs.index)
+    failures = failed.groupby([runs[rows], runs[columns]], sort=False).sum()
     order = runs[[rows, columns]].drop_duplicates(ignore_index=True)
     by_seed = by_seed[list(order.itertuples(index=False, name=None))]
     drawn = by_seed.drop(index="", errors="ignore").to_numpy(np.float64)
@@ -306,6 +308,7 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: boo
         common_seeds=np.where(fixed & some, 1, shared.sum(axis=0)),
         best=False,
         level=False,
+        unconverged=failures.loc[list(by_seed.columns)].to_numpy(),
     )
     if rival is None:
         return cells

@@ -31,6 +31,8 @@ _LATEX = {
     "[": "{[}",
     "*": "{*}",
 }
+# Beside cells with runs that ended where they began.
+UNCONVERGED = " †"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
@@ -52,18 +54,19 @@ def number(mean: float, std: float, sign: str = " ± ") -> str:
 def to_latex(made: Sequence[Pivot], title: str) -> str:
     """One table (booktabs) a pivot: the best of each comparison bold, those level underlined."""
 
-    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
+    def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
         if best:
             text = rf"$\mathbf{{{text}}}$"
         else:
             text = rf"\underline{{${text}$}}" if level else f"${text}$"
-        return rf"{text} {{\scriptsize ($n={seeds}$)}}"
+        return rf"{text} {{\scriptsize ($n={seeds}$)}}" + (r"$^\dagger$" if failed else "")
 
     blocks = [
         "% needs \\usepackage{booktabs}; n: seeds; bold: the best mean over the seeds that all "
         "compared cells have;\n% underlined: a paired t-test over at least "
         f"{LEAST_SEEDS} of these does not tell it from the best (5 %, two-sided, uncorrected);\n"
-        "% ±: standard deviation (n - 1)"
+        "% ±: standard deviation (n - 1); \\dagger: has runs that did not converge (no better than "
+        "guessing)"
     ]
     for one in made:
         names = [latex_escape(name) for name in one.column_names]
@@ -94,10 +97,10 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
 def to_markdown(made: Sequence[Pivot], title: str) -> str:
     """One table a pivot: the best bold, those level in italics."""
 
-    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
+    def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
         if best:
             text = f"**{text}**"
-        return f"{f'*{text}*' if level else text} (n={seeds})"
+        return f"{f'*{text}*' if level else text} (n={seeds}){UNCONVERGED if failed else ''}"
 
     blocks = []
     for one in made:
@@ -112,8 +115,8 @@ def to_markdown(made: Sequence[Pivot], title: str) -> str:
 def to_text(made: Sequence[Pivot], title: str) -> str:
     """The same for a terminal: columns in line, the best with a star."""
 
-    def cell(text: str, seeds: int, best: bool, level: bool) -> str:
-        return f"{text} (n={seeds}) {'*' if best else ' '}"
+    def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
+        return f"{text} (n={seeds}){UNCONVERGED if failed else ''} {'*' if best else ' '}"
 
     blocks = []
     for one in made:
@@ -143,12 +146,16 @@ def caption(one: Pivot, title: str) -> str:
         spread += " that all compared cells have"
     if (one.cells["common_seeds"] < one.cells["seeds"]).any() and one.cells["best"].any():
         spread += ", the best by those that all compared cells have"
+    if one.cells["unconverged"].any():
+        spread += (
+            f"; {UNCONVERGED.strip()}: has runs that did not converge (no better than guessing)"
+        )
     part = "".join(f", {FIELDS[f].lower()} {value or 'none'}" for f, value in one.part.items())
     return f"{title}, %, {spread}{part}"
 
 
 def _grid(
-    one: Pivot, sign: str, cell: Callable[[str, int, bool, bool], str], empty: str
+    one: Pivot, sign: str, cell: Callable[[str, int, bool, bool, bool], str], empty: str
 ) -> list[tuple[str, list[str]]]:
     found = {(c[one.rows], c[one.columns]): c for c in one.cells.to_dict("records")}
     lines = []
@@ -160,6 +167,7 @@ def _grid(
                 cells.append(empty)
                 continue
             text = number(c["mean"], c["std"], sign)
-            cells.append(cell(text, int(c["seeds"]), bool(c["best"]), bool(c["level"])))
+            marks = (bool(c[name]) for name in ("best", "level", "unconverged"))
+            cells.append(cell(text, int(c["seeds"]), *marks))
         lines.append((row, cells))
     return lines

@@ -181,6 +181,34 @@ def test_what_draws_nothing_is_compared_under_every_seed() -> None:
     assert math.isnan(cells.at["WANN", "std"])
 
 
+@pytest.mark.parametrize("pattern", ["sym", "asym", "similar", "instance"])
+def test_no_noise_and_a_ratio_of_0_are_one_column(pattern: str) -> None:
+    base = Scenario(noise_pattern=pattern, draw="exact")
+    runs = describe([record(base, 0.9), record(Scenario(method="ANN"), 0.8)])
+    (table,) = pivots(runs.table, "method", "noise", "accuracy")
+    assert table.column_names == ["none"]
+    assert base.canonical() == Scenario()
+    # Published instance noise flips by coins, at a ratio of 0 too.
+    reference = Scenario(noise_pattern="instance")
+    assert reference.canonical() == reference
+
+
+def test_runs_that_did_not_converge_are_marked_in_every_text() -> None:
+    rows = [
+        {**record(Scenario(method="ce", seed=1), 0.1), "converged": False},
+        {**record(Scenario(method="gce", seed=1), 0.9), "converged": True},
+        record(Scenario(), 0.94),
+    ]
+    made = pivots(describe(rows).table, "method", "noise", "accuracy")
+    assert dict(made[0].cells.set_index("method")["unconverged"]) == {"ce": 1, "gce": 0, "WANN": 0}
+    assert r"$10.00$ {\scriptsize ($n=1$)}$^\dagger$" in to_latex(made, "A")
+    assert to_latex(made, "A").count(r"^\dagger") == 1
+    assert "10.00 (n=1) †" in to_markdown(made, "A")
+    assert "10.00 (n=1) †" in to_text(made, "A")
+    assert "†: has runs that did not converge" in to_text(made, "A")
+    assert list(long(made)["unconverged"]) == [1, 0, 0]
+
+
 def test_where_no_rivals_are_shown_nothing_is_best() -> None:
     (table,) = pivots(
         describe([r for r in grid() if r["method_name"] == "WANN"]).table,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from scipy.stats import binom
 
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.settings import ProbeSettings
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 # Of the published scheduler: factor, floor, and by how much a better accuracy must be better.
 _FACTOR, _LOWEST_RATE, _THRESHOLD = 0.1, 1e-5, 1e-4
+_GUESSING = 0.01
 
 
 class Epoch(NamedTuple):
@@ -80,6 +82,30 @@ class Fit:
     best_epoch: int
     margins: Array | None
     seconds: float
+
+    @property
+    def converged(self) -> bool:
+        """Whether the head came away from its first weights, see `beats_guessing`."""
+        return beats_guessing(self.epochs[self.best_epoch - 1].val_accuracy, self.data.y_val)
+
+
+def beats_guessing(accuracy: float, labels: Array) -> bool:
+    """Whether an accuracy on some labels tells itself from always naming their commonest class.
+
+    By a one-sided binomial test at 1 %. What does not has not begun to learn: 100 epochs may be too
+    few steps, or their rate too low.
+
+    Examples
+    --------
+    >>> labels = np.arange(200) % 10
+    >>> beats_guessing(0.12, labels), beats_guessing(0.5, labels)
+    (False, True)
+    """
+    commonest = int(np.bincount(labels).max())
+    if commonest == len(labels):
+        return True  # nothing can be better
+    found = round(accuracy * len(labels))
+    return float(binom.sf(found - 1, len(labels), commonest / len(labels))) < _GUESSING
 
 
 @dataclass

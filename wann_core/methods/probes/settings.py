@@ -1,9 +1,18 @@
 """How a linear probe is trained."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wann_core.errors import check_number
+
+# Steps an epoch of the published protocol on its largest data sets, for which its rate is made; the
+# steps without a better validation accuracy after which nothing is to be expected any more.
+_PUBLISHED_STEPS = 390
+_PATIENCE_STEPS = 500
+_FASTEST_RATE = 0.01
+_MOST_PATIENCE = 60
+_EPOCHS_A_PATIENCE = 5
 
 
 @dataclass(frozen=True)
@@ -46,3 +55,30 @@ class ProbeSettings:
         check_number("batch_size", self.batch_size, 1, 1 << 20, whole=True)
         check_number("patience", self.patience, 1, 10_000, whole=True)
         check_number("weight_decay", self.weight_decay, 0, 10)
+
+    @classmethod
+    def suited_to(cls, rows: int) -> "ProbeSettings":
+        """Settings that learn from so many training rows: counted in steps, not in epochs.
+
+        Few rows make few steps an epoch, so that the published 100 epochs at a rate of 1e-4, with a
+        patience of 5, end near their first weights. The rate grows as epochs get shorter, up to
+        0.01, and the patience lasts 500 steps or 60 epochs. From about 50,000 rows on these are the
+        published settings.
+
+        Examples
+        --------
+        >>> ProbeSettings.suited_to(1020)
+        ProbeSettings(learning_rate=0.0049, num_epochs=300, batch_size=128, patience=60, weight_decay=0.0, loss_parameters=())
+        >>> ProbeSettings.suited_to(50_000) == ProbeSettings()
+        True
+        """  # noqa: E501
+        published = cls()
+        steps = max(math.ceil(rows / published.batch_size), 1)
+        rate = published.learning_rate * max(_PUBLISHED_STEPS / steps, 1)
+        patience = min(max(published.patience, math.ceil(_PATIENCE_STEPS / steps)), _MOST_PATIENCE)
+        return replace(
+            published,
+            learning_rate=float(f"{min(rate, _FASTEST_RATE):.2g}"),
+            patience=patience,
+            num_epochs=max(published.num_epochs, _EPOCHS_A_PATIENCE * patience),
+        )
