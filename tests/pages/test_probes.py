@@ -101,7 +101,7 @@ def test_few_steps_are_warned_of() -> None:
     assert any("Learning rate 0.0001, at most 100" in text.value for text in published.caption)
     suited = opened(losses=["ce"], logistic=[])
     assert "steps here" not in texts(suited)
-    assert any("Learning rate 0.0039, at most 300" in text.value for text in suited.caption)
+    assert any("Learning rate 0.0039, at most 250" in text.value for text in suited.caption)
     own = opened(losses=["ce"], logistic=[], training="own", rate=0.003)
     assert "steps here" not in texts(own) and own.number_input(key="epochs").value == 100
     assert "steps here" not in texts(opened(losses=[], logistic=["logreg"]))
