@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers.apps import opened, press
+from tests.helpers.apps import opened, plain, press
 from tests.helpers.roots import ROOT
 from ui.pictures import selected_rows
 from wann_core import Scenario, classify, datasets, prepare
@@ -108,6 +108,17 @@ def test_scores_are_called_what_they_are(roots: Roots) -> None:
     assert any("nobody has verified them" in caption.value for caption in app.sidebar.caption)
     assert "Where labels went" in [heading.value for heading in app.subheader]
     assert "Agreement with the given labels" in [heading.value for heading in app.subheader]
+
+
+def test_noise_that_cannot_happen_is_told_beside_its_control(roots: Roots) -> None:
+    y = np.repeat([0, 2, 5], 40)
+    X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32) + y[:, None]
+    splits = {name: Split(X, y, np.arange(120)) for name in ("train", "test")}
+    database.write(roots.databases, "holes", "tiny", splits, tuple("abcdef"), {})
+    state = {"databases": str(roots.databases), "dataset": "holes", "backbone": "tiny"}
+    app = opened(ROOT / "pages" / "k_bounds.py", added_noise="asym", draw="exact", **state)
+    (warning,) = app.sidebar.warning
+    assert plain(warning.value) == "32 went to classes that no row has (b, d)."
 
 
 def columns(frame: pd.DataFrame) -> str:

@@ -12,8 +12,8 @@ from ui.shell import navigation, theme
 from ui.shell.controls import describe_error, linked, typed_path
 from wann_core import datasets
 from wann_core.datasets import catalog
-from wann_core.datasets.dataset import Judged
 from wann_core.errors import WannError
+from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.registry import BASELINES
 from wann_core.noise import patterns
@@ -99,18 +99,21 @@ class Settings(Folders):
         extra = () if chosen in BASELINES else (chosen,)
         return (*extra, *BASELINES)
 
-    def show_realized(self, prepared: Judged) -> None:
+    def show_realized(self, prepared: PreparedData) -> None:
         """Say how much noise there really is, as far as somebody knows."""
-        if not prepared.truth_known:
-            self.realized.caption("Noise: not known. The label audit estimates it.")
-            return
-        text = f"Realized noise: **{theme.percent(prepared.noise_ratio, 2)}** of the labels"
+        text = "Noise: not known. The label audit estimates it."
+        if prepared.truth_known:
+            text = f"Realized noise: **{theme.percent(prepared.noise_ratio, 2)}** of the labels"
         if prepared.truth_assumed:
             text += (
                 ". It was added to labels as they were given: these count as true here, though "
                 "nobody has verified them."
             )
-        self.realized.caption(text)
+        place = self.realized.container()
+        place.caption(text)
+        if prepared.noise_note:
+            note = theme.plain(prepared.noise_note)
+            place.warning(f"{note[:1].upper()}{note[1:]}.", icon=":material/info:")
 
 
 def pattern_titles(*, matrix: bool) -> dict[str, str]:

@@ -28,9 +28,10 @@ def add_data(add: Any) -> None:
     add_roots(add)
 
 
-def realized_noise(share: float | None) -> str:
-    """Say which share of the labels is wrong; None where nobody knows."""
-    return "true labels not known" if share is None else f"realized noise {100 * share:.2f} %"
+def realized_noise(share: float | None, note: str) -> str:
+    """Say which share of the labels is wrong (None where nobody knows), and what was unmet."""
+    text = "true labels not known" if share is None else f"realized noise {100 * share:.2f} %"
+    return f"{text} ({note})" if note else text
 
 
 def score_name(truth_known: bool) -> str:

@@ -110,12 +110,13 @@ def run(args: argparse.Namespace) -> None:
         graph = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
         searched = f", {describe(*graph)}"
     origin = f", measured {record['stored_at']}" if "stored_at" in record else ""
+    noise = flags.realized_noise(record["realised_noise"], record["noise_note"])
     score = flags.score_name(record["judged_by"] == records.TRUE_LABELS)
     print(
         f"[{scenario.method}] {score} = {100 * record['accuracy']:.2f} "
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
-        f"{record['test_rows']} test rows, {flags.realized_noise(record['realised_noise'])}"
+        f"{record['test_rows']} test rows, {noise}"
         f"{searched}{origin}) -> {outputs['log']}"
     )
 
@@ -235,6 +236,7 @@ def _log(args: argparse.Namespace, scenario: Scenario, record: dict[str, Any]) -
         "macro_f1": 100 * record["macro_f1"],
         "realised_noise": record["realised_noise"],
         "judged_by": record["judged_by"],
+        "noise_note": record["noise_note"],
         "train_rows": record["train_rows"],
         "test_rows": record["test_rows"],
         **{name: v for name, v in record.items() if name.startswith("graph_") or name == "plugins"},

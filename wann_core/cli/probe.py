@@ -102,7 +102,7 @@ def run_train(args: argparse.Namespace) -> None:
     def keep(fit: Fit) -> None:
         path, facts = todo[fit.loss]
         val_accuracy = fit.epochs[fit.best_epoch - 1].val_accuracy
-        noise = flags.realized_noise(records.realized_noise(data))
+        noise = flags.realized_noise(records.realized_noise(data), data.noise_note)
         measured = {
             "val_accuracy": val_accuracy,
             "converged": fit.converged,

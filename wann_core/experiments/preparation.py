@@ -25,6 +25,7 @@ from wann_core.neighbors.graph import NeighborGraph
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns
 from wann_core.noise.registry import takes_embeddings
+from wann_core.noise.unmet import unmet
 from wann_core.paths import Roots
 from wann_core.progress import Progress
 from wann_core.storage.memory_cache import SharedCache
@@ -119,7 +120,7 @@ class Preparation:
 
     def _build_labeled(self, labeling: Scenario) -> tuple[PreparedData, int]:
         base = self._geometry(labeling.geometry())
-        noisy, clean = self._labels(labeling, base)
+        noisy, clean, noise_note = self._labels(labeling, base)
         X_train, X_test, reduce_seconds = base.X_train, base.X_test, base.reduce_seconds
         if labeling.reduction in _FITTED_TO_LABELS:
             reducer = self._fit_discriminants(labeling, base, noisy.labels)
@@ -148,14 +149,17 @@ class Preparation:
             graph=graph,
             notes=base.notes,
             reduce_seconds=reduce_seconds,
+            noise_note=noise_note,
         )
         own = made.labels.nbytes + made.clean_labels.nbytes + made.row_ids.nbytes
         if X_train is not base.X_train:
             own += graph.nbytes + X_train.nbytes + X_test.nbytes
         return made, own
 
-    def _labels(self, labeling: Scenario, base: Geometry) -> tuple[patterns.NoisyLabels, Array]:
-        """Labels with the noise that is asked for, and as they are where that is known."""
+    def _labels(
+        self, labeling: Scenario, base: Geometry
+    ) -> tuple[patterns.NoisyLabels, Array, str]:
+        """Labels with the noise asked for, as they are where that is known, and what is unmet."""
         train = self.data.train
         given, clean = train.y[base.rows], train.true[base.rows]
         rng = np.random.RandomState(labeling.seed)
@@ -172,9 +176,19 @@ class Preparation:
             X=self._raw(base.rows) if takes_embeddings(labeling.noise_pattern) else None,
             matrix=labeling.transition_matrix,
         )
+        note = unmet(
+            given,
+            noisy.labels,
+            labeling.noise_pattern,
+            labeling.noise_ratio,
+            draw=labeling.draw,
+            dataset=self.data.name,
+            class_names=self.data.class_names,
+            matrix=labeling.transition_matrix,
+        )
         if train.clean is not None:
             noisy = patterns.compare(clean, noisy.labels, self.data.n_classes)
-        return noisy, clean
+        return noisy, clean, note
 
     def _graph(self, geometry: Scenario) -> NeighborGraph:
         def build() -> tuple[NeighborGraph, int]:

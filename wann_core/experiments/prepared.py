@@ -45,6 +45,8 @@ class PreparedData(Judged):
         Sentences on where the result differs from what was asked.
     seconds : float
         Wall time of the preparation; next to nothing where it was shared.
+    noise_note : str
+        In which ways the noise that was added is not what was asked for; '' where it is.
     reduce_seconds : float
         Wall time of the reduction when it was made: its fit, under fLDA with the search that tells
         which rows to trust, and the projection of all rows. `graph.seconds` is the search after it.
@@ -67,6 +69,7 @@ class PreparedData(Judged):
     notes: tuple[str, ...]
     seconds: float = 0.0
     reduce_seconds: float = 0.0
+    noise_note: str = ""
 
     @property
     def k_bounds(self) -> tuple[int, int]:

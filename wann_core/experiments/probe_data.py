@@ -13,6 +13,7 @@ from wann_core.methods import reduction, sampling
 from wann_core.methods.probes.data import ProbeData
 from wann_core.noise import patterns
 from wann_core.noise.registry import takes_embeddings
+from wann_core.noise.unmet import unmet
 from wann_core.typing import Array
 
 _VAL_SHARE = 0.15
@@ -105,6 +106,16 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
                 )
         rows = rows[sampling.subsample(labels[rows], size, scenario.seed)]
     given = _add_noise(scenario, data, labels[rows], source.data.train.X, rows, rng)
+    note = unmet(
+        labels[rows],
+        given,
+        scenario.noise_pattern,
+        scenario.noise_ratio,
+        draw=scenario.draw,
+        dataset=data.name,
+        class_names=data.class_names,
+        matrix=scenario.transition_matrix,
+    )
     if own_val is None:
         train, val = _split(given, val_size, rng)
         y_val, rows_val, clean_val = given[val], rows[val], data.train.true[rows[val]]
@@ -134,6 +145,7 @@ def make_data(scenario: Scenario, source: Source) -> ProbeData:
         noise_ratio=noisy.ratio,
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
+        noise_note=note,
     )
 
 

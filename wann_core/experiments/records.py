@@ -87,6 +87,7 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
         "test_rows": report.metrics.n,
         "realised_noise": realized_noise(report.prepared),
         "judged_by": judged_by(report.prepared),
+        "noise_note": report.prepared.noise_note,
         "accuracy": report.metrics.accuracy,
         "accuracy_low": low,
         "accuracy_high": high,

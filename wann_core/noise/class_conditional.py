@@ -32,6 +32,11 @@ def asymmetric(asked: NoiseRequest) -> Array:
     return _flip(asked, _to_one(asked, _ASYMMETRIC.get(asked.dataset, onward)))
 
 
+def flipping_classes(dataset: str, n_classes: int) -> list[int]:
+    """The classes that asymmetric noise moves: those of a published map, or all."""
+    return list(_ASYMMETRIC.get(dataset, range(n_classes)))
+
+
 def similar(asked: NoiseRequest) -> Array:
     """Move each class to the one whose mean embedding is nearest."""
     assert asked.X is not None

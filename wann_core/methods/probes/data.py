@@ -35,6 +35,8 @@ class ProbeData(Judged):
         Sentences on where the result differs from what was asked.
     seconds : float
         Wall time of the preparation.
+    noise_note : str
+        In which ways the noise that was added is not what was asked for; '' where it is.
     """
 
     seed: int
@@ -51,6 +53,7 @@ class ProbeData(Judged):
     noise_ratio: float
     notes: tuple[str, ...]
     seconds: float
+    noise_note: str = ""
 
     @property
     def n_classes(self) -> int:
