@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, expect
 
-from tests.helpers.browser import download, legend, opened, press
+from tests.helpers.browser import cancel_button, download, legend, opened, press
 
 COLUMNS = 120
 
@@ -16,16 +16,16 @@ def test_run_cancel_go_on_and_come_back(context: BrowserContext, address: str) -
     press(page, "Run")
 
     expect(page.get_by_text("All methods")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    cancel_button(page).click()
     note = page.get_by_text(re.compile(r"Cancelled after \d+ runs"))
     expect(note).to_be_visible()
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(cancel_button(page)).to_have_count(0)
     done = int(re.sub(r"\D", "", note.inner_text()))
     first = download(page, "dimensions")
     assert len(first) == done < 3 * 4 * 20
 
     press(page, "Go on")
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(cancel_button(page)).to_have_count(0)
     expect(note).to_have_count(0)
     runs = download(page, "dimensions")
     sizes = {name: set(rows["dimensions"]) for name, rows in runs.groupby("reduction")}

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.helpers.browser import download, legend, opened, press, saved, settle
+from tests.helpers.browser import cancel_button, download, legend, opened, press, saved, settle
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     page.get_by_role("link", name="Compare").click()
     press(page, "Run")
     expect(page.get_by_text("the best mean is bold")).to_be_visible()
-    expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(cancel_button(page)).to_have_count(0)
     expect(legend(page, "compare")).to_have_text(["kNN-11", "kNN-51", "ANN", "WANN"])
     table = download(page, "compare")
     assert len(table) == 9 * 4 * 3
@@ -137,9 +137,9 @@ def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
     expect(tab.get_by_text(re.compile(r"\d+ of \d+ runs have ended.*left"))).to_be_visible()
     tab.get_by_role("link", name="Overview").click()
     tab.get_by_role("link", name="Compare").click()
-    expect(tab.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(cancel_button(tab)).to_be_visible()
     tab.reload()
-    cancel = tab.get_by_role("button", name="Cancel")
+    cancel = cancel_button(tab)
     expect(cancel).to_be_visible()
     expect(tab.get_by_text("the best mean is bold")).to_be_visible()
     cancel.click()
@@ -150,5 +150,5 @@ def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
     # What was measured before answers the next run.
     tab.get_by_role("button", name="Go on").click()
     expect(tab.get_by_text(re.compile(r"runs came from the results store"))).to_be_visible()
-    tab.get_by_role("button", name="Cancel").click()
+    cancel_button(tab).click()
     expect(tab.get_by_text(re.compile(r"Cancelled after \d+ runs"))).to_be_visible()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.helpers.browser import download, legend, press, saved, server
+from tests.helpers.browser import cancel_button, download, legend, press, saved, server
 
 # Logistic regression takes long enough to be cancelled in the middle.
 ASKED = (
@@ -41,10 +41,10 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     assert plan["grid"][0]["noise_ratio"] == [0.2, 0.4]
     assert plan["grid"][0]["method"] == ["kNN-11", "WANN", "logreg", "logreg_reliability"]
 
-    press(page, "Run", page.get_by_role("button", name="Cancel"))
+    press(page, "Run", cancel_button(page))
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 32 runs have ended"))).to_be_visible()
     press(page, "Cancel", page.get_by_text("Cancelled. What has ended is kept"))
-    press(page, "Go on", page.get_by_role("button", name="Cancel"))
+    press(page, "Go on", cancel_button(page))
     expect(page.get_by_text("All runs have ended")).to_be_visible()
     expect(metric(page, "Stored")).to_have_text("32")
     expect(metric(page, "To do")).to_have_text("0")

@@ -143,7 +143,7 @@ def press(page: Page, name: str, follows: Locator | None = None) -> None:
 
     A click while a loaded machine draws the page anew may be lost.
     """
-    button = page.get_by_role("button", name=name, exact=True).first
+    button = page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first
     button.wait_for()
     deadline = time.monotonic() + PATIENCE / 1000
     while time.monotonic() < deadline:
@@ -158,6 +158,11 @@ def press(page: Page, name: str, follows: Locator | None = None) -> None:
                 follows.first.wait_for(timeout=15_000)
             return
     pytest.fail(f"{name} was pressed again and again, and nothing followed")
+
+
+def cancel_button(page: Page) -> Locator:
+    """Cancel of the page's own job; the sidebar may list jobs of other pages, each with one."""
+    return page.get_by_test_id("stMain").get_by_role("button", name="Cancel", exact=True)
 
 
 def saved(page: Page, button: Locator) -> Download:
