@@ -154,7 +154,7 @@ def test_hand_chooses_a_single_point(context: BrowserContext, address: str) -> N
 def test_url_finds_the_same_view_again(context: BrowserContext, address: str) -> None:
     page = opened(context, f"{address}/map?layout=PCA")
     choose(page, "Color by", "Vote agreement")
-    page.get_by_test_id("stExpander").get_by_text("Filter").click()
+    page.get_by_test_id("stExpander").get_by_text("Filter", exact=True).click()
     choose(page, "Classes, by observed label", "3")
     page.keyboard.press("Escape")
     slider = page.get_by_role("slider", name=re.compile("From left to right")).first

@@ -137,8 +137,8 @@ def outcome(
     if job.state is jobs.State.DONE:
         return True
     message = st.container()
-    if again is not None:
-        st.button(label, key=f"again_{name}", on_click=again)
+    if again is not None and st.button(label, key=f"again_{name}", on_click=again):
+        st.rerun()  # the whole page: a region of it would go on showing the job that ended
     with message:
         if job.state is jobs.State.CANCELLED:
             st.info(cancelled, icon=":material/cancel:")
