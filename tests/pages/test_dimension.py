@@ -113,13 +113,13 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
 ) -> None:
     run_all, half, asked = grid.run_all, threading.Event(), list[int]()
 
-    def slow(scenarios: Any, *, progress: Any = None, **options: Any) -> Iterator[Any]:
+    def slow(scenarios: Any, *roots: Any, progress: Any = None, **options: Any) -> Iterator[Any]:
         todo = list(scenarios)
         if progress is None:  # the warm-up
-            yield from run_all(todo, **options)
+            yield from run_all(todo, *roots, **options)
             return
         asked.append(len(todo))
-        for i, report in enumerate(run_all(todo, progress=progress, **options)):
+        for i, report in enumerate(run_all(todo, *roots, progress=progress, **options)):
             yield report
             while i == 19 and len(asked) == 1:
                 half.set()
