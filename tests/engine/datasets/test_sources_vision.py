@@ -305,7 +305,7 @@ def test_unpacked_data_need_no_torch(tmp_path: Path) -> None:
     raw.write_mnist(tmp_path / "mnist")
     opened("mnist", tmp_path)
     code = (
-        "import sys; from wann_core.datasets import sources; "
+        "import sys; from wann_core.datasets import image_sources; "
         f"images = image_sources.open_images('mnist', {str(tmp_path)!r}, download=False); "
         "assert len(images) == 50; assert 'torch' not in sys.modules"
     )
