@@ -1,5 +1,6 @@
 """One browser and one server for all tests of this folder; each test has a fresh context."""
 
+import dataclasses
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from tests.engine.experiments.test_leave_one_out import write as write_without_test_rows
 from tests.helpers.browser import PATIENCE, launch, server
 from tests.pages.test_reliability import many_classes
-from wann_core import Scenario, classify, prepare
+from wann_core import ProbeSettings, Scenario, classify, prepare, run_all
 from wann_core.methods.registry import BASELINES
 from wann_core.storage.files import locked
 
@@ -37,13 +38,16 @@ def browser() -> Iterator[Browser]:
 
 
 def compile_kernels() -> None:
-    """Have one process compile the kernels of search and votes before a page waits for them."""
+    """Compile the kernels of search, votes and probes, in one process, before a page needs them."""
     folder = Path(os.environ["NUMBA_CACHE_DIR"])
     scenario = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
     with locked(folder / "tests.lock"):
         prepared = prepare(scenario)
         for method in BASELINES:
             classify(prepared, scenario.with_method(method))
+        once = dataclasses.replace(scenario, probe=ProbeSettings(num_epochs=1))
+        for _ in run_all([once.with_method(loss) for loss in ("ce", "gce")]):
+            pass
 
 
 @pytest.fixture
