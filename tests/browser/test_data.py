@@ -111,7 +111,18 @@ def test_photos_to_neighborhoods_with_thumbnails(
         str(folder / "my photos")
     )
     press(page, "Embed", page.get_by_text("my photos by resnet10t"))
-    expect(page.get_by_text("24 train, 6 test rows of 512 dimensions")).to_be_visible()
+    # It stands below the controls that asked for it, and a page that is loaded again has both.
+    for _ in range(2):
+        ended = page.get_by_text("24 train, 6 test rows of 512 dimensions")
+        expect(ended).to_be_visible()
+        expect(page.get_by_role("textbox", name="Folder", exact=True)).to_have_value(
+            str(folder / "my photos")
+        )
+        box, text = page.get_by_role("combobox", name="Backbone"), ended.bounding_box()
+        expect(box).to_have_value("resnet10t")
+        above = box.bounding_box()
+        assert text is not None and above is not None and text["y"] > above["y"]
+        page.reload()
     settle(page)
     open_in_overview(page)
     page.get_by_role("link", name="Neighborhoods").click()

@@ -2,6 +2,7 @@
 
 import io
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -265,3 +266,9 @@ def test_an_upload_that_is_gone_is_told(page: Callable[..., AppTest]) -> None:
     app.query_params["_table_kept"] = "token of another server"
     app.run()
     assert said(app, "The table that was uploaded here is gone")
+
+
+def test_pages_collect_no_garbage_while_jobs_run() -> None:
+    """Full collections after each drawing of a progress bar took most of a job's time."""
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert settings["runner"]["postScriptGC"] is False

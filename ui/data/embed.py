@@ -1,5 +1,6 @@
 """The Data page's way from images to embeddings."""
 
+import zlib
 from pathlib import Path
 
 import streamlit as st
@@ -11,7 +12,7 @@ from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
 from ui.shell import navigation, theme
-from ui.shell.controls import typed_path
+from ui.shell.controls import linked, typed_path
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
 from wann_core.datasets.images import ImageDataset
@@ -44,15 +45,17 @@ def show(folders: Folders) -> Embedding | None:
     """Choose images and a backbone, look at what was understood, start; what is asked for."""
     zip_upload.take_unpacked()
     places: dict[str, DeltaGenerator] = {}
-    # Not as a default, which must not meet a value that is set from here.
-    st.session_state.setdefault("source", "known")
-    source = st.segmented_control(
+    if "source" not in st.query_params:
+        # Not as a default, which must not meet a value that is set from here.
+        st.session_state.setdefault("source", "known")
+    # What names the job is in the link: a page that is loaded again shows how far it is.
+    source = linked(
+        st.segmented_control,
         "Images",
-        list(_SOURCES),
-        format_func=_SOURCES.__getitem__,
         key="source",
+        options=list(_SOURCES),
+        format_func=_SOURCES.__getitem__,
         required=True,
-        persist_state="session",
     )
     if source == "zip":
         zip_upload.show(folders, places)
@@ -109,11 +112,11 @@ def _known(folders: Folders) -> Images | None:
         for entry in catalog.ENTRIES.values()
         if entry.source not in ("digits", "human labels")
     ]
-    name = st.selectbox(
+    name = linked(
+        st.selectbox,
         "Data set",
-        names,
         key="embed_dataset",
-        persist_state="session",
+        options=names,
         format_func=lambda name: f"{name} · {catalog.lookup(name).title}",
     )
     entry = catalog.lookup(name)
@@ -133,10 +136,10 @@ def _known(folders: Folders) -> Images | None:
 
 
 def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | None:
-    typed = st.text_input(
+    typed = linked(
+        st.text_input,
         "Folder",
         key="embed_folder",
-        persist_state="session",
         placeholder=str(folders.roots.data / "my-images"),
         help="On the machine where this app runs: <class>/… or train/<class>/… and test/<class>/…, "
         "or images with a metadata.csv of file_name and label.",
@@ -147,16 +150,16 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
         return None
     root = typed_path(typed)
     left, right = st.columns(2)
-    name = left.text_input(
-        "Name of the data set", root.name, key=f"name_{root}", persist_state="session"
-    )
+    # Each folder has a name of its own.
+    key = f"name_{zlib.crc32(str(root).encode()):08x}"
+    name = linked(left.text_input, "Name of the data set", key=key, value=root.name)
     places["dataset"] = left.empty()
-    split = right.selectbox(
+    split = linked(
+        right.selectbox,
         "Test rows, if there is no test folder",
-        list(_SPLITS),
-        format_func=_SPLITS.__getitem__,
         key="embed_split",
-        persist_state="session",
+        options=list(_SPLITS),
+        format_func=_SPLITS.__getitem__,
     )
     places["split"] = right.empty()
     images = _look(root, split, {"dataset": of_folder, "split": places["split"]})
@@ -194,11 +197,11 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
 
 def _preview(images: ImageDataset) -> None:
     counts = ", ".join(f"**{len(split):,}** {name}" for name, split in images.splits.items())
+    count = len(images.class_names)
+    noun = "class" if count == 1 else "classes"
     classes = ", ".join(theme.plain(name) for name in images.class_names[:12])
     more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
-    st.markdown(
-        f"Understood: {counts} images of {_classes(len(images.class_names))}: {classes}{more}."
-    )
+    st.markdown(f"Understood: {counts} images of {count:,} {noun}: {classes}{more}.")
     for remark in images.remarks:
         st.warning(theme.plain(f"{remark[:1].upper()}{remark[1:]}."), icon=":material/warning:")
     if len(images.class_names) == 1:
@@ -227,19 +230,15 @@ def _preview(images: ImageDataset) -> None:
     )
 
 
-def _classes(count: int) -> str:
-    return "1 class" if count == 1 else f"{count:,} classes"
-
-
 def _how(
     dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
 ) -> Embedding:
-    backbone = st.selectbox(
+    backbone = linked(
+        st.selectbox,
         "Backbone",
-        _BACKBONES,
         key="embed_backbone",
+        options=_BACKBONES,
         accept_new_options=True,
-        persist_state="session",
         help="Any image model of timm; type its name. 'pixels' is the image itself, flattened, and "
         "needs no weights.",
     )
@@ -250,10 +249,10 @@ def _how(
             "downloaded once."
         )
     with st.expander("More: weights, image size, precision", key="embed_more"):
-        weights = st.text_input(
+        weights = linked(
+            st.text_input,
             "Weights file",
             key="embed_weights",
-            persist_state="session",
             placeholder="timm's own, downloaded or from its cache",
             help="A state dict on this machine: .safetensors, .pth, .pt or .bin.",
         )
@@ -285,9 +284,7 @@ def _how(
         device = columns[3].selectbox(
             "Device", ("auto", "cpu", "cuda"), key="embed_device", persist_state="session"
         )
-    # Below the expander, which may be closed.
-    for field in ("weights", "image_size", "device", "on_error"):
-        places[field] = st.empty()
+    places |= {field: st.empty() for field in ("weights", "image_size", "device", "on_error")}
     return Embedding(
         dataset,
         root,
