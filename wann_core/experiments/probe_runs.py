@@ -252,7 +252,7 @@ def _run_alone(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedR
     n_classes = prepared.dataset.n_classes
     fit: LogisticFit | ClassifierFit
     if scenario.method in LOGISTIC:
-        fit = _fit_logistic(prepared, scenario.method, progress)
+        fit = fit_prepared(prepared, scenario.method, progress)
     else:
         fit = fit_classifier(
             scenario.method,
@@ -274,8 +274,24 @@ def _run_alone(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedR
     )
 
 
-def _fit_logistic(prepared: PreparedData, method: str, progress: Progress) -> LogisticFit:
-    """All rows alike, weighted by η scaled to mean 1, or only those with adaptive k < k_max."""
+def fit_prepared(
+    prepared: PreparedData, method: str, progress: Progress | None = None
+) -> LogisticFit:
+    """Fit logistic regression to a scenario's noisy labels and answer for its test rows.
+
+    Parameters
+    ----------
+    prepared : PreparedData
+    method : {'logreg', 'logreg_reliability', 'logreg_clean'}
+        All rows alike; weighted by η, scaled to mean 1; or rows with adaptive k < k_max only.
+    progress : callable, optional
+        Called between fits; may raise to stop.
+
+    Raises
+    ------
+    WannError
+        If there are no two classes to tell apart.
+    """
     X, y, weights = prepared.X_train, prepared.labels, None
     if method == "logreg_reliability":
         weights = prepared.reliability / prepared.reliability.mean()

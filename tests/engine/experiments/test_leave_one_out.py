@@ -10,6 +10,7 @@ from tests.helpers import reference
 from wann_core import Scenario, datasets, prepare, run
 from wann_core.datasets import Split, database
 from wann_core.errors import WannError
+from wann_core.methods.registry import LOGISTIC
 from wann_core.typing import Array
 
 N, CLASSES = 90, 3
@@ -140,3 +141,10 @@ def test_without_a_manifest_test_rows_may_be_missing_too(tmp_path: Path) -> None
     (write(tmp_path) / database.MANIFEST).unlink()
     assert ("lone", "tiny") in datasets.available(tmp_path)
     assert datasets.load("lone", "tiny", tmp_path).test is None
+
+
+@pytest.mark.parametrize("method", LOGISTIC)
+def test_logistic_regression_needs_test_rows(tmp_path: Path, method: str) -> None:
+    write(tmp_path)
+    with pytest.raises(WannError, match="needs test rows, which data set 'lone' does not have"):
+        run(asked(method=method), database_root=tmp_path)

@@ -236,7 +236,7 @@ def test_cache_that_cannot_be_written_costs_a_warning_only(
     graphs: Path, builds: list[tuple[int, ...]]
 ) -> None:
     graphs.parent.write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="the neighbor graph is not kept"):
+    with pytest.warns(UserWarning, match="graphs: the result is not kept for next time"):
         graph = neighbor_graph(X, X_TEST, 5)
     assert len(builds) == 1
     assert_equal(graph, NeighborGraph.build(X, X_TEST, k=5))

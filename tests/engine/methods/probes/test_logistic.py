@@ -7,8 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from wann_core import PreparedData, Scenario, WannError, prepare
-from wann_core.experiments.probe_runs import run_trained
-from wann_core.methods.probes.logistic import C_GRID, fit_logistic
+from wann_core.experiments.probe_runs import fit_prepared, run_trained
+from wann_core.methods.probes.logistic import C_GRID
 from wann_core.methods.registry import LOGISTIC
 
 NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
@@ -21,7 +21,7 @@ def prepared() -> PreparedData:
 
 @pytest.mark.parametrize("method", LOGISTIC)
 def test_is_scikit_learns_under_the_chosen_C(prepared: PreparedData, method: str) -> None:
-    found = fit_logistic(prepared, method)
+    found = fit_prepared(prepared, method)
     assert max(found.cv_accuracy, key=lambda C: found.cv_accuracy[C]) == found.C
     X, y, weights = prepared.X_train, prepared.labels, np.ones(1200)
     if method == "logreg_reliability":
@@ -40,7 +40,7 @@ def test_is_scikit_learns_under_the_chosen_C(prepared: PreparedData, method: str
 
 
 def test_C_is_chosen_on_noisy_labels_as_scikit_learn_would(prepared: PreparedData) -> None:
-    found = fit_logistic(prepared, "logreg")
+    found = fit_prepared(prepared, "logreg")
     order = np.random.RandomState(0).permutation(1200)
     X, y = prepared.X_train[order], prepared.labels[order]
     for C, accuracy in found.cv_accuracy.items():
@@ -63,20 +63,18 @@ def changed(prepared: PreparedData, labels: Any) -> PreparedData:
 def test_classes_too_rare_for_the_folds_sit_out_the_choice(prepared: PreparedData) -> None:
     labels = np.arange(1200) % 2
     labels[:3] = 2
-    found = fit_logistic(changed(prepared, labels), "logreg")
+    found = fit_prepared(changed(prepared, labels), "logreg")
     assert found.cv_accuracy
     assert found.rows == 1200
     few = dataclasses.replace(
         prepared, X_train=prepared.X_train[:6], labels=np.array([0, 1, 2, 0, 1, 2])
     )
-    assert fit_logistic(few, "logreg").cv_accuracy == {}
+    assert fit_prepared(few, "logreg").cv_accuracy == {}
 
 
 def test_refusals(prepared: PreparedData) -> None:
     with pytest.raises(WannError, match="needs rows of two classes at least, got 1200 rows in 1"):
-        fit_logistic(changed(prepared, np.zeros(1200, int)), "logreg")
-    with pytest.raises(WannError, match="needs test rows, which data set 'digits' does not have"):
-        fit_logistic(dataclasses.replace(prepared, leave_one_out=True), "logreg")
+        fit_prepared(changed(prepared, np.zeros(1200, int)), "logreg")
 
 
 def test_progress_may_stop_it(prepared: PreparedData) -> None:
@@ -89,7 +87,7 @@ def test_progress_may_stop_it(prepared: PreparedData) -> None:
             raise Cancel
 
     with pytest.raises(Cancel):
-        fit_logistic(prepared, "logreg", cancel)
+        fit_prepared(prepared, "logreg", cancel)
 
 
 def test_bounds_of_k_decide_which_rows_are_clean() -> None:
