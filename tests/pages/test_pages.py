@@ -161,6 +161,10 @@ def test_a_link_names_options_or_their_titles(
     assert not app.exception
     assert app.session_state[key] == value
     assert not any("does not exist here" in warning.value for warning in app.warning)
+    # The address holds the title then, and so opens the same view again.
+    again = AppTest.from_file(PAGE[page], default_timeout=120)
+    again.query_params.update(app.query_params)
+    assert again.run().session_state[key] == value
 
 
 def test_a_link_that_asks_for_some_of_what_there_is_names_the_rest() -> None:

@@ -30,9 +30,11 @@ def linked(
         Of the widget.
     """
     asked = _asked(key, alias)
-    named = _by_name(widget.__name__, asked, key, options)
-    if named is not None:
-        st.session_state[key] = named
+    titles = _titles(asked, key, options)
+    if titles is not None:
+        # Bound controls understand titles only; the address is read again, as a link with them.
+        st.query_params[key] = titles
+        st.rerun()
     value = widget(label, key=key, bind="query-params", persist_state="session", **options)
     memory = f"_link_{key}"
     if asked and asked != st.query_params.get_all(key) and not _same(asked, value, options):
@@ -56,15 +58,16 @@ def _asked(key: str, alias: str | None) -> list[str]:
     return asked
 
 
-def _by_name(name: str, asked: list[str], key: str, options: dict[str, Any]) -> Any:
-    """What a widget is to hold for a link that names options; None if it names none."""
+def _titles(asked: list[str], key: str, options: dict[str, Any]) -> list[str] | None:
+    """Titles of the options that a link names otherwise; None where it does not, or not now."""
     if not asked or key in st.session_state or "options" not in options:
         return None
     found = [_option(text, options) for text in asked]
     if any(option is None for option in found):
         return None
-    several = options.get("selection_mode") == "multi" or name == "multiselect"
-    return found if several else found[0]
+    shown = options.get("format_func", str)
+    titles = [shown(option) for option in found]
+    return None if titles == st.query_params.get_all(key) else titles
 
 
 def _option(text: str, options: dict[str, Any]) -> Any:
