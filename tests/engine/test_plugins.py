@@ -38,6 +38,7 @@ def knn(tmp_path: Path, method: str, *more: str, plugins: str, path: str = "") -
     return done.stdout
 
 
+@pytest.mark.slow
 def test_a_file_is_known_to_the_command_and_to_its_processes(tmp_path: Path) -> None:
     noisy = ("--noise_pattern", "pair", "--noise_ratio", "0.2", "--num_subsamples", "100")
     assert knn(tmp_path, "extra-trees", *noisy, plugins=str(EXAMPLE)).startswith("[extra-trees] ")
@@ -61,6 +62,7 @@ def dummy(answer: str) -> str:
     )
 
 
+@pytest.mark.slow
 def test_other_code_under_the_same_name_is_run_again(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text(dummy("0"))
@@ -72,6 +74,7 @@ def test_other_code_under_the_same_name_is_run_again(tmp_path: Path) -> None:
     assert "measured" not in second and second.split(" (")[0] != first.split(" (")[0]
 
 
+@pytest.mark.slow
 def test_an_entry_point_registers(tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "my_methods.py").write_text(

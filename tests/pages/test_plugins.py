@@ -81,6 +81,7 @@ def fresh_server(plugins: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_fresh_server_knows_the_file() -> None:
     lines = fresh_server(EXAMPLE)
     assert lines[0] == ""
@@ -91,6 +92,7 @@ def test_a_fresh_server_knows_the_file() -> None:
     assert len(lines) == 6
 
 
+@pytest.mark.slow
 def test_a_plug_in_that_raises_is_one_sentence_and_the_pages_serve(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("raise RuntimeError('no luck')\n")

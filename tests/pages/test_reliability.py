@@ -80,6 +80,7 @@ def test_clean_labels_have_an_empty_state() -> None:
     assert len(charts[0]["data"]) == 1
 
 
+@pytest.mark.slow
 def test_unknown_truth_has_an_empty_state_and_flips_can_be_made(tmp_path: Path) -> None:
     write(tmp_path)
     app = opened(RELIABILITY, databases=str(tmp_path), **LONE)

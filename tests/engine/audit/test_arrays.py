@@ -124,6 +124,7 @@ def test_duplicates_are_listed_by_group() -> None:
     assert found[found["position"].isin([1, 101])]["conflict"].all()
 
 
+@pytest.mark.slow
 def test_probabilities_of_another_model_speak_too_and_alone() -> None:
     X, given, wrong = flipped_digits()
     model = LogisticRegression(max_iter=500, C=0.01)

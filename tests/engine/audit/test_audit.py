@@ -199,6 +199,7 @@ def test_the_only_row_of_a_class_is_marked_not_judged() -> None:
     assert found.noise.rows == 399
 
 
+@pytest.mark.slow
 def test_a_thousand_classes() -> None:
     rng = np.random.RandomState(0)
     n_classes, n = 1000, 10_000

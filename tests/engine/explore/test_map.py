@@ -100,6 +100,7 @@ def test_test_rows_lie_inside_the_hull_of_their_neighbors(
         assert Delaunay(hull).find_simplex(position) >= 0
 
 
+@pytest.mark.slow
 def test_nearer_neighbors_weigh_more(made: Layout) -> None:
     ids = np.array([[0, 1, 2], [0, 1, 2]], np.int32)
     near, far = umap_process.place(made.train, ids, np.array([[0.1, 1, 2], [1, 1, 1.0]]))

@@ -68,6 +68,7 @@ DATA = {
 }
 
 
+@pytest.mark.slow
 @needs_bytes
 @pytest.mark.parametrize("rotated", [True, False])
 @pytest.mark.parametrize("name", DATA)
@@ -168,6 +169,7 @@ print(scan.WIDTH, scan.BYTES, ids.sum(), ids[:5].tolist())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "width"), [("x86-64", 8), ("haswell", 16)])
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="these processors are x86-64")
 def test_other_processors_find_the_same_neighbors(name: str, width: int) -> None:

@@ -60,6 +60,7 @@ def check_fields(graph: NeighborGraph, method: str, least: float) -> None:
     assert graph.recall_rows >= 80
 
 
+@pytest.mark.slow
 def test_two_stages_are_taken_where_leading_dimensions_hold_the_distances(eager: None) -> None:
     train, test = embedded(), embedded(700, 1)
     graph = NeighborGraph.build(train, test, k=K)

@@ -27,6 +27,7 @@ def test_published_settings_end_where_they_began_on_few_rows_and_are_marked() ->
         assert record["converged"] is False, name
 
 
+@pytest.mark.slow
 def test_suited_settings_learn_from_few_rows() -> None:
     made = records(ProbeSettings.suited_to(1200))
     for name, record in made.items():
