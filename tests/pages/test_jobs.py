@@ -4,9 +4,14 @@ import threading
 import time
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from tests.helpers.roots import ROOT
 from ui.jobs import jobs
 from ui.jobs.jobs import Job, Registry, State
+from wann_core import Scenario
+from wann_core.paths import Roots
+from wann_core.progress import Progress
 from wann_core.storage.memory_cache import SharedCache
 
 
@@ -210,3 +215,35 @@ def test_a_superseded_wait_for_the_same_cache_entry_ends() -> None:
     go_on.set()
     assert first.wait(10)
     assert first.result == 7
+
+
+def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def search(scenario: Scenario, roots: Roots, progress: Progress) -> None:
+        while True:
+            progress(0, 1, "searching neighbors")
+            time.sleep(0.01)
+
+    monkeypatch.setattr("ui.jobs.engine.prepare", search)
+    registry = Registry()
+    monkeypatch.setattr(jobs, "registry", lambda: registry)
+    app = AppTest.from_file(ROOT / "pages" / "overview.py", default_timeout=60).run()
+    (job,) = registry.running()
+    assert [button.label for button in app.button] == ["Cancel"]
+    app.slider(key="ratio").set_value(0.2).run()
+    assert registry.running() == [job]
+    app.selectbox(key="norm").set_value("l2").run()
+    assert job.wait(10)
+    assert job.state is State.CANCELLED
+    (other,) = registry.running()
+    assert other.title == "Preparing digits / pixels"
+    app.button[0].click().run()
+    assert other.state is State.CANCELLED
+    assert "was cancelled" in app.info[0].value
+    assert [button.label for button in app.button] == ["Start again"]
+    # Back where the search was given up, it begins anew without being asked.
+    app.selectbox(key="norm").set_value("zscore").run()
+    (third,) = registry.running()
+    third.cancel()
+    assert not app.exception

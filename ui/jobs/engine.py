@@ -73,6 +73,7 @@ def _preparation(
     answer: Callable[[PreparedData], T],
 ) -> Panel[T]:
     def work(job: jobs.Job) -> T:
+        job.progress(0, 1, "reading the data set")
         made = prepare(scenario, settings.roots, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = made.dataset.images
