@@ -38,11 +38,6 @@ class Backbone(Protocol):
         ...
 
     @property
-    def lanes(self) -> int:
-        """Batches to embed side by side, each in a thread of its own."""
-        ...
-
-    @property
     def record(self) -> Mapping[str, Any]:
         """JSON values on which embeddings depend: weights, transform, image size, libraries."""
         ...
@@ -61,6 +56,14 @@ class Backbone(Protocol):
     def embed(self, batch: Array) -> Array:
         """Embeddings (n, d), float32, of a batch (n, height, width, channels) of `prepare`."""
         ...
+
+
+def lanes_of(backbone: Backbone) -> int:
+    """Return how many batches a backbone embeds side by side, each in a thread of its own.
+
+    One, unless it has an attribute `lanes`, which says that `embed` may run in several threads.
+    """
+    return int(getattr(backbone, "lanes", 1))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import numpy as np
 from wann_core.datasets import BUILT_IN, database
 from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding import partial, pipeline
-from wann_core.embedding.backbones import Backbone
+from wann_core.embedding.backbones import Backbone, lanes_of
 from wann_core.embedding.partial import Skipped
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
@@ -189,11 +189,11 @@ def estimate(
 
         rate(1, 1)  # the model warms up
         small = min(batch_size, _ESTIMATE_FIRST)
-        found = rate(small * backbone.lanes, small)
+        found = rate(small * lanes_of(backbone), small)
         # As many whole batches as the time is worth, if one for each lane is not too many.
         affordable = int(found * _ESTIMATE_SECONDS) // batch_size
-        if affordable >= backbone.lanes:
-            found = rate(batch_size * min(affordable, 8 * backbone.lanes), batch_size)
+        if affordable >= lanes_of(backbone):
+            found = rate(batch_size * min(affordable, 8 * lanes_of(backbone)), batch_size)
     return found
 
 

@@ -17,7 +17,7 @@ from wann_core.datasets.decoding import decoded
 from wann_core.datasets.images import ImageSplit
 from wann_core.embedding import lanes
 from wann_core.embedding import partial as shards
-from wann_core.embedding.backbones import Backbone
+from wann_core.embedding.backbones import Backbone, lanes_of
 from wann_core.embedding.partial import Shard, Skipped
 from wann_core.errors import WannError, check_number
 from wann_core.progress import Progress
@@ -85,9 +85,10 @@ def embedded(
 
     waiting: deque[Future[Batch]] = deque()
     todo = iter(batches)
-    with lanes.opened(backbone.lanes) as side_by_side:
+    width = lanes_of(backbone)
+    with lanes.opened(width) as side_by_side:
         while True:
-            while len(waiting) < backbone.lanes + _AHEAD and (rows := next(todo, None)) is not None:
+            while len(waiting) < width + _AHEAD and (rows := next(todo, None)) is not None:
                 images = [pool.submit(prepared, int(row)) for row in rows]
                 waiting.append(side_by_side.submit(_embed, rows, images, backbone))
             if not waiting:
