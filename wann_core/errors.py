@@ -1,9 +1,18 @@
 """The one exception family of the engine, and the checks that raise it."""
 
+import importlib.util
 import math
 import numbers
 from collections.abc import Collection
 from typing import Any
+
+# Packages that an installation may lack, by the extra of ours that brings them.
+_EXTRAS = {
+    "app": ("plotly", "streamlit"),
+    "cluster": ("distributed",),
+    "map": ("umap",),
+    "torch": ("medmnist", "safetensors", "timm", "torch", "torchvision"),
+}
 
 
 class WannError(ValueError):
@@ -41,3 +50,25 @@ def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
     if value not in allowed:
         choices = ", ".join(str(choice) for choice in allowed)
         raise WannError(f"`{name}` must be one of {choices}; got {value!r}.", name)
+
+
+def check_installed(purpose: str, *packages: str, field: str = "") -> None:
+    """Raise `WannError` unless all the optional packages are there; it says what brings them.
+
+    Parameters
+    ----------
+    purpose : str
+        What they are needed for, as the beginning of a sentence.
+    *packages : str
+        Names that are imported.
+    field : str, optional
+        See `WannError`.
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            extra = next(extra for extra, names in _EXTRAS.items() if package in names)
+            raise WannError(
+                f"{purpose} needs {package}, which is not installed: "
+                f"pip install 'wann-explorer[{extra}]'.",
+                field,
+            )

@@ -23,6 +23,8 @@ _ASSETS = _folder("data", Path("assets"))
 DATABASE_ROOT = str(_ASSETS / "database")
 DATASET_ROOT = str(_ASSETS / "data")
 REVIEW_ROOT = str(_ASSETS / "reviews")
+LOG_ROOT = str(_ASSETS / "logs")
+CHECKPOINT_ROOT = str(_ASSETS / "ckpt")
 
 
 class Roots(NamedTuple):

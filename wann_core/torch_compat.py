@@ -6,6 +6,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from wann_core.errors import check_installed
+
 # torchvision's compiled operators, which nothing here calls.
 _SCHEMAS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -24,11 +26,17 @@ def prepare_torchvision() -> None:
     cannot load its compiled operators beside a CPU build of torch; importing it then fails with
     "operator torchvision::nms does not exist", although the schema alone is wanted. Where the
     operators load, nothing is declared. Safe to call often and from several threads.
+
+    Raises
+    ------
+    WannError
+        If torch or torchvision is not installed.
     """
     global _library
     with _lock:
         if _library is not None:
             return
+        check_installed("what reads or embeds these images", "torch", "torchvision")
         torch: Any = importlib.import_module("torch")
         _load_operators(torch)
         library = torch.library.Library("torchvision", "FRAGMENT")

@@ -12,8 +12,8 @@ from tests.helpers.roots import ROOT
 ENGINE = ROOT / "wann_core"
 # From the bottom up; a room uses its own files and the floors below, never a neighbor on its floor.
 FLOORS = (
-    ("errors", "parallel", "paths", "progress", "torch_compat", "typing", "version"),
-    ("plugins",),
+    ("errors", "parallel", "paths", "progress", "typing", "version"),
+    ("plugins", "torch_compat"),
     ("registry", "storage"),
     ("neighbors",),
     ("datasets",),

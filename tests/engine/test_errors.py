@@ -1,9 +1,10 @@
 import math
 import pickle
+import sys
 
 import pytest
 
-from wann_core.errors import WannError, check_choice, check_number
+from wann_core.errors import WannError, check_choice, check_installed, check_number
 
 
 @pytest.mark.parametrize("value", [1, 51, 1.5, 51.0])
@@ -43,3 +44,14 @@ def test_error_is_a_value_error_that_survives_a_process_border() -> None:
     error = pickle.loads(pickle.dumps(WannError("no", "k")))
     assert isinstance(error, ValueError)
     assert (str(error), error.field) == ("no", "k")
+
+
+def test_a_missing_package_is_named_with_the_line_that_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    check_installed("this test", "streamlit", "umap")
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(WannError) as caught:
+        check_installed("this test", "streamlit", "umap", field="map")
+    text = "this test needs umap, which is not installed: pip install 'wann-explorer[map]'."
+    assert (str(caught.value), caught.value.field) == (text, "map")

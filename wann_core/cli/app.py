@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from wann_core.cli.flags import HelpFormatter
-from wann_core.errors import WannError, check_number
+from wann_core.errors import WannError, check_installed, check_number
 
 _PACKAGE = "wann_explorer"
 
@@ -42,8 +42,7 @@ def run(args: argparse.Namespace) -> int:
         If the dashboard is not installed or the port is out of range.
     """
     check_number("port", args.port, 1, 65535, whole=True)
-    if importlib.util.find_spec("streamlit") is None:
-        raise WannError("the dashboard needs streamlit: pip install 'wann-explorer[app]'.")
+    check_installed("the dashboard", "streamlit", "plotly")
     script = app_file()
     config = dict(_settings(tomllib.loads((script.parent / ".streamlit/config.toml").read_text())))
     config |= {

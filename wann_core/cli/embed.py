@@ -10,7 +10,7 @@ from wann_core.datasets.catalog import MEDMNIST_SIZES
 from wann_core.datasets.image_sources import open_images
 from wann_core.embedding import backbones
 from wann_core.embedding import embed as embedding
-from wann_core.paths import DATABASE_ROOT
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT
 
 # An estimate costs seconds itself: fewer images than this are embedded without one.
 _WORTH_ESTIMATING = 500
@@ -30,7 +30,7 @@ def add_parser(commands: Any) -> None:
     )
     add = parser.add_argument
     add("--dataset", required=True, help="name of a source of images")
-    add("--dataset_root", default="assets/data", help="where raw data lie")
+    add("--dataset_root", default=DATASET_ROOT, help="where raw data lie")
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases go")
     add("--backbone", default=backbones.DEFAULT, help="a model of timm, or 'pixels'")
     add("--batch_size", type=int, default=embedding.BATCH_SIZE, help="images at once")

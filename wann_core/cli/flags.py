@@ -9,7 +9,7 @@ from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.methods import reduction
 from wann_core.noise import patterns
-from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, Roots
+from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, LOG_ROOT, Roots
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -57,7 +57,7 @@ def add_published(add: Any, *, experiment: str, seed: str) -> None:
     """
     add("--experiment_name", required=True, help=experiment)
     add_data(add)
-    add("--output_root", default="assets/logs", help="where logs go")
+    add("--output_root", default=LOG_ROOT, help="where logs go")
     add("--backbone", default=BACKBONE, help="the timm model that made the embeddings")
     add("--seed", type=int, default=42, help=seed)
     add("--noise_ratio", type=float, default=0.0, help="share of wrong labels to inject, 0 to 1")

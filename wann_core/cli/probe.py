@@ -17,7 +17,7 @@ from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.knn import run_id
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import Dataset
-from wann_core.errors import WannError, check_choice
+from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.experiments import records
 from wann_core.experiments.probe_data import Source, make_data
 from wann_core.experiments.probe_runs import parameters_of
@@ -28,6 +28,7 @@ from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Fit
 from wann_core.methods.probes.probe import Probe, digest_of
 from wann_core.methods.probes.registry import recipe
+from wann_core.paths import CHECKPOINT_ROOT
 from wann_core.storage.files import write_atomically
 from wann_core.version import __version__
 
@@ -69,7 +70,7 @@ def _parser(commands: Any, name: str, text: str) -> tuple[argparse.ArgumentParse
         experiment="folder below --store_ckpt_path, --output_root",
         seed="of rows, noise, validation rows, first weights",
     )
-    add("--store_ckpt_path", default="assets/ckpt", help="where checkpoints lie")
+    add("--store_ckpt_path", default=CHECKPOINT_ROOT, help="where checkpoints lie")
     add("--loss_function", default="ce", help=f"all, or one of {', '.join(LOSSES)}")
     return parser, add_ours(parser)
 
@@ -84,6 +85,7 @@ def run_train(args: argparse.Namespace) -> None:
     WannError
         If a flag, a file or the data cannot serve.
     """
+    check_installed("training of probes", "torch")
     from wann_core.methods.probes.training import train
 
     scenarios = _scenarios(args)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from wann_core.cli import flags
 from wann_core.cli.terminal import terminal_progress
-from wann_core.errors import WannError, check_number
+from wann_core.errors import WannError, check_installed, check_number
 from wann_core.experiments import plan_file
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
@@ -108,10 +108,9 @@ def _cluster(address: str | None) -> Iterator[None]:
     if address is None:
         yield
         return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise WannError("--cluster needs dask: pip install 'dask[distributed]'.") from error
+    check_installed("--cluster", "distributed")
+    from distributed import Client
+
     make: Callable[..., Any] = Client
     try:
         client = make(address, timeout=_CONNECT_SECONDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -126,6 +127,8 @@ class Pixels:
 
 def installed_backbones() -> list[str]:
     """Names of the backbones that are usable without a network, 'pixels' first."""
+    if find_spec("timm") is None or find_spec("torch") is None:
+        return [PIXELS]
     prepare_torchvision()
     return [PIXELS, *weights_files.installed()]
 

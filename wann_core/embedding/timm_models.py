@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from wann_core.datasets.images import ImageDataset
 from wann_core.embedding import lanes
 from wann_core.embedding import weights as weights_files
-from wann_core.errors import WannError, check_choice
+from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.progress import Progress
 from wann_core.torch_compat import prepare_torchvision
 from wann_core.typing import Array
@@ -175,8 +175,10 @@ def check_name(name: str) -> None:
     Raises
     ------
     WannError
-        If there is no such model; the message names those that are close to it.
+        If there is no such model; the message names those that are close to it. If timm is not
+        installed.
     """
+    check_installed(f"the backbone {name!r}", "timm", "torch", field="backbone")
     # To import timm takes seconds, to read it does not. Only names not found there are asked for.
     spec = find_spec("timm")
     folder = Path(spec.origin if spec and spec.origin else "").parent / "models"

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core import datasets
-from wann_core.errors import WannError, check_choice
+from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.experiments.prepare import prepare
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.probe_data import Source, make_data
@@ -208,6 +208,7 @@ def batches(scenarios: Sequence[Scenario]) -> list[list[int]]:
 
 
 def _run_probes(scenarios: list[Scenario], roots: Roots, **options: Any) -> list[TrainedReport]:
+    check_installed("training of probes", "torch")
     from wann_core.methods.probes.training import train
 
     first = scenarios[0]

@@ -11,14 +11,13 @@ import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.decomposition import PCA
 
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_installed
 from wann_core.explore import umap_process
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.paths import cache_folder
@@ -99,8 +98,7 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
     made = _read(path)
     if made is not None:
         return made
-    if find_spec("umap") is None:
-        raise WannError("UMAP needs a package that is not installed: pip install umap-learn.")
+    check_installed("UMAP", "umap")
     with _one_at_a_time(progress):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

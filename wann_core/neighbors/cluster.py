@@ -2,7 +2,7 @@
 
 Each worker keeps its shards and answers every batch of queries with its own best k; the answers are
 merged by the float64 distances that the single-machine graph ranks by, so that both graphs are the
-same bit for bit. Needs `pip install "dask[distributed]"`.
+same bit for bit. Needs `pip install 'wann-explorer[cluster]'`.
 """
 
 import warnings
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.errors import WannError, check_number
+from wann_core.errors import WannError, check_installed, check_number
 from wann_core.neighbors.exact import Flat, Found, empty, floats
 from wann_core.neighbors.graph import NeighborGraph, as_matrix
 from wann_core.progress import Progress
@@ -96,13 +96,9 @@ def sharded_graph(
 
 
 def _dask() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise WannError(
-            'a cluster needs Dask, which is not installed: pip install "dask[distributed]".',
-            "cluster",
-        ) from error
+    check_installed("a cluster", "distributed", field="cluster")
+    import distributed
+
     return distributed
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from tests.conftest import CommandResult
 from tests.helpers.pictures import write_photos
@@ -19,6 +20,7 @@ from wann_core.__main__ import main
 from wann_core.cli.app import app_file
 
 Command = Callable[..., CommandResult]
+_DIGITS = ("--dataset", "digits", "--backbone", "pixels")
 
 
 def table(rows: int = 300, share: float = 0.1) -> tuple[pd.DataFrame, np.ndarray]:
@@ -164,3 +166,43 @@ def test_help_imports_no_engine() -> None:
 
 def test_the_dashboard_is_found() -> None:
     assert app_file() == ROOT / "app.py"
+
+
+@pytest.mark.parametrize(
+    ("flags", "extra"),
+    [
+        (["audit", "photos", "--out", "a.csv"], "torch"),
+        (["embed", "--dataset", "photos", "--dataset_root", "."], "torch"),
+        (["probe-train", *_DIGITS, "--experiment_name", "a"], "torch"),
+        (["app"], "app"),
+    ],
+)
+def test_what_is_not_installed_is_named_with_the_line_that_brings_it(
+    command: Command,
+    flags: list[str],
+    extra: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for photo in range(8):
+        place = tmp_path / "photos" / "ab"[photo % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (photo, 0, 0)).save(place / f"{photo}.png")
+    monkeypatch.chdir(tmp_path)
+    for package in ("torch", "timm", "streamlit"):
+        monkeypatch.setitem(sys.modules, package, None)
+    ran = command(*flags)
+    assert ran.status == 2
+    assert ran.err.splitlines()[-1].endswith(f"pip install 'wann-explorer[{extra}]'.")
+
+
+def test_methods_that_need_no_torch_are_compared_without_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    ran = command(
+        *("compare", *_DIGITS, "--methods", "WANN", "ce", "--noise_ratios", "0.2", "--seeds", "1"),
+    )
+    assert ran.status == 0
+    assert "1 runs refused: training of probes needs torch" in ran.err
+    assert "WANN" in ran.out

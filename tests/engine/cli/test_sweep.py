@@ -108,4 +108,4 @@ def test_a_cluster_without_dask_says_how_to_get_it(
     monkeypatch.setitem(sys.modules, "distributed", None)
     result = command("sweep", plan, "--cluster", "tcp://127.0.0.1:8786")
     assert result.status == 2
-    assert "pip install 'dask[distributed]'" in result.err
+    assert "pip install 'wann-explorer[cluster]'" in result.err

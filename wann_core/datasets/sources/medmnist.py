@@ -15,7 +15,7 @@ from wann_core.datasets import catalog
 from wann_core.datasets.dataset import LABELED
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import arrays
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_installed
 from wann_core.progress import Progress
 from wann_core.storage.download import download
 from wann_core.torch_compat import prepare_torchvision
@@ -94,6 +94,7 @@ def _copy(path: Path, archive: zipfile.ZipFile, member: str, target: BinaryIO) -
 
 def _fetch(name: str, path: Path, progress: Progress | None) -> None:
     # Imported here: it takes torch and seconds, and is only asked for addresses.
+    check_installed("what fetches MedMNIST", "medmnist")
     prepare_torchvision()
     from medmnist import INFO
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_installed
 from wann_core.methods.probes.registry import loss_parameters, recipe
 from wann_core.methods.probes.terms import BatchedLoss
 from wann_core.typing import Array
@@ -71,6 +71,7 @@ def evaluate_loss(
     (values,) = loss(z, y.astype(np.int64), np.arange(n), gradient)
     layer = [np.asarray(part, np.float64) for part in (weight, bias) if part is not None]
     if made.custom is not None:
+        check_installed("a loss of one's own", "torch")
         # Imported here: torch takes seconds.
         import torch
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_installed
 from wann_core.storage.files import write_atomically
 from wann_core.typing import Array
 
@@ -52,6 +52,7 @@ class Probe:
 
     def save(self, path: Path) -> None:
         """Write it as a safetensors file, whole or not at all."""
+        check_installed("a checkpoint", "safetensors")
         from safetensors.numpy import save
 
         tensors = {name: np.ascontiguousarray(getattr(self, name)) for name in _TENSORS}
@@ -69,6 +70,7 @@ class Probe:
         WannError
             If there is none, or it is anything else.
         """
+        check_installed("a checkpoint", "safetensors")
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
