@@ -1,11 +1,13 @@
 """What `wann audit PATH` is pointed at: told by its content, and audited."""
 
 import argparse
+import hashlib
+import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ import pyarrow.parquet as pq
 
 from wann_core.audit import Audit, audit, audit_labels
 from wann_core.cli import columns
-from wann_core.datasets import Dataset, database, load
-from wann_core.datasets.image_sources import open_images
+from wann_core.datasets import Dataset, catalog, database, load
+from wann_core.datasets.images import ImageDataset
+from wann_core.datasets.sources import image_folder
 from wann_core.datasets.tables import read
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
@@ -116,19 +119,67 @@ def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> A
 def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
     """Embed the images, unless that was done before, and audit the database."""
     place = path.resolve()
-    images = open_images(place.name, place.parent, download=False, progress=progress)
-    folder = database.folder(args.database_root, images.name, args.backbone)
-    if not (folder / "train.npz").is_file():
+    images = image_folder.open_images(place, place.name)
+    for remark in images.remarks:
+        _note(remark)
+    name, embedded = _database_of(images, place, args)
+    folder = database.folder(args.database_root, name, args.backbone)
+    if not embedded:
         backbone = backbones.load_backbone(args.backbone, progress=progress)
         _note(f"embedding {len(images):,} images by {args.backbone} -> {folder}")
-        made = embedding.embed(images, backbone, args.database_root, progress=progress)
+        named = replace(images, name=name)
+        made = embedding.embed(named, backbone, args.database_root, progress=progress)
         for image in made.skipped[:5]:
             _note(f"left out of {image.split}: {image.file} ({image.reason})")
         if len(made.skipped) > 5:
             _note(f"{len(made.skipped) - 5:,} more are left out")
     else:
         _note(f"embeddings of {folder} are taken; delete that folder to embed again")
-    return _data(load(images.name, args.backbone, args.database_root, place.parent), args, progress)
+    return _data(load(name, args.backbone, args.database_root, place.parent), args, progress)
+
+
+def _database_of(images: ImageDataset, place: Path, args: argparse.Namespace) -> tuple[str, bool]:
+    """Name of the database of a folder in its present state, and whether it is there.
+
+    It is called as the folder is; or, where that is the name of something else, or the folder has
+    changed since it was embedded, by that name and a digest of what is in the folder.
+    """
+    listed = {
+        (split, part.where(row), images.class_names[label] if label >= 0 else "")
+        for split, part in images.splits.items()
+        for row, label in enumerate(part.labels.tolist())
+    }
+    content = repr((str(place), sorted(listed))).encode("utf-8", "backslashreplace")
+    digest = hashlib.blake2b(content, digest_size=4).hexdigest()
+    plain = re.sub(r"[^\w.+ -]", "_", place.name).lstrip(".") or "photos"
+    for name in (plain, f"{plain}-{digest}"):
+        folder = database.folder(args.database_root, name, args.backbone)
+        if name in catalog.ENTRIES:
+            continue
+        if not (folder / "train.npz").is_file():
+            return name, False
+        made = database.manifest(folder)
+        if made.get("images") == images.origin:
+            # The digest says what was in the folder, the plain name does not.
+            if name != plain or _holds(args, name, made, listed):
+                return name, True
+            _note(f"the folder is not as it was when {folder} was embedded")
+    raise WannError(f"{str(folder)!r} is of another folder; move it away.", "path")
+
+
+def _holds(
+    args: argparse.Namespace, name: str, made: Mapping[str, Any], listed: set[tuple[str, str, str]]
+) -> bool:
+    """Whether a database has these splits, files and labels, but for images that it left out."""
+    data = database.load(args.database_root, name, args.backbone)
+    names = (*data.class_names, "")  # label -1 finds the last
+    stored = {
+        (split, file, names[label])
+        for split, rows in data.splits.items()
+        for file, label in zip(rows.names or (), rows.y.tolist(), strict=False)
+    }
+    skipped = {(one["split"], one["file"]) for one in made.get("skipped", ())}
+    return stored == {one for one in listed if one[:2] not in skipped}
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`wann audit PATH`, `wann import`, `wann compare`: one command on what people have."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -84,6 +85,30 @@ def test_folder_of_class_folders_is_embedded_once(command: Command, tmp_path: Pa
     assert "data:image/jpeg;base64," in out.read_text(encoding="utf-8")
     again = command("audit", photos, *flags, "--out", tmp_path / "issues.parquet")
     assert again.status == 0 and "are taken" in again.err
+    (photos / "even" / "0.jpg").rename(photos / "odd" / "0.jpg")
+    moved = command("audit", photos, *flags, "--out", tmp_path / "moved.csv")
+    assert moved.status == 0 and "is not as it was" in moved.err
+    labels = pd.read_csv(tmp_path / "moved.csv").set_index("name")["given_label"]
+    assert (labels["odd/0.jpg"], len(labels)) == ("odd", 26)
+    assert "are taken" in command("audit", photos, *flags, "--json").err
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10", "my photos (2)"])
+def test_a_folder_is_what_it_holds_whatever_it_is_called(
+    command: Command, tmp_path: Path, name: str
+) -> None:
+    for color in range(12):
+        place = tmp_path / "there" / name / "ab"[color % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (20 * color, 255 * (color % 2), 0)).save(place / f"{color}.png")
+    (place / "notes.txt").write_text("none")
+    flags = ("--backbone", "pixels", "--database-root", tmp_path / "db", "--no-probe", "--json")
+    shutil.copytree(tmp_path / "there", tmp_path / "here")
+    for where in ("there", "here"):
+        ran = command("audit", tmp_path / where / name, *flags)
+        assert ran.status == 0, ran.err
+        assert json.loads(ran.out)["labels"] == 12
+        assert "left out: 1 .txt" in ran.err and "embedding 12 images" in ran.err
 
 
 def test_database_folder(command: Command, tmp_path: Path, parquet: Path) -> None:
