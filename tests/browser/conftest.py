@@ -78,7 +78,7 @@ def app_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     many_classes(root, 100)
     write_without_test_rows(root, n=90)
     write_clusters(root / "blobs" / "gauss", (3_000, 1_000), 120, classes=6, apart=4)
-    write_clusters(root / "large" / "gauss", (20_000, 1_000), 384, classes=5, apart=3)
+    write_clusters(root / "large" / "gauss", (40_000, 1_000), 384, classes=5, apart=3)
     return folder
 
 

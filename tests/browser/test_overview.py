@@ -152,3 +152,14 @@ def test_comparison_is_cancelled_at_once_and_survives_page_and_reload(
     expect(tab.get_by_text(re.compile(r"runs came from the results store"))).to_be_visible()
     cancel_button(tab).click()
     expect(tab.get_by_text(re.compile(r"Cancelled after \d+ runs"))).to_be_visible()
+
+
+@pytest.mark.parametrize("old, new", [("dimension", "Dimensions"), ("review", "Label audit")])
+def test_address_of_an_earlier_version_keeps_its_settings(
+    context: BrowserContext, address: str, old: str, new: str
+) -> None:
+    tab = context.new_page()
+    tab.goto(f"{address}/{old}?dataset=blobs")
+    expect(tab.get_by_role("heading", name=new, level=1)).to_be_visible()
+    expect(tab.get_by_role("combobox", name="Data set")).to_have_value("blobs")
+    expect(tab.get_by_text("Page not found")).to_have_count(0)

@@ -1,7 +1,9 @@
 """The pages of the app, and the way into them."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
@@ -103,9 +105,17 @@ def _page(name: str, title: str, icon: str) -> StreamlitPage:
 
 
 def _moved(old: str, new: str) -> StreamlitPage:
-    """A page at an address of earlier versions, which leads to the present one."""
+    """A page at an address of earlier versions, which leads to the present one.
+
+    The browser loads it: `st.switch_page` would drop the parameters that controls are bound to, and
+    a fresh server, which knows only the files of `pages` until its first run, has already told the
+    browser that the address does not exist.
+    """
 
     def redirect() -> None:
-        st.switch_page(f"pages/{new}.py", query_params=st.query_params)
+        asked = {key: st.query_params.get_all(key) for key in st.query_params}
+        address = f"{new}?{urlencode(asked, doseq=True)}"
+        script = f"location.replace({json.dumps(address)})"
+        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
     return st.Page(redirect, title=new, url_path=old, visibility="hidden")
