@@ -1,6 +1,7 @@
 """`python -m tests.fuzz --inputs N`: damaged files of every format, loaded or refused by name."""
 
 import argparse
+import resource
 import sys
 import tempfile
 import time
@@ -28,7 +29,12 @@ def main() -> int:
             counts = Counter(o if o in ("loaded", "refused") else "other" for o, *_ in found)
             slowest = max((seconds for _, seconds, _ in found), default=0.0)
             took = time.perf_counter() - started
-            print(f"{name}: {dict(counts)}, slowest {slowest:.2f} s, {took:.0f} s in all")
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+            print(
+                f"{name}: {dict(counts)}, slowest {slowest:.2f} s, {took:.0f} s in all, "
+                f"peak memory of all so far {peak:,} MiB",
+                flush=True,
+            )
             for outcome, _, number in found:
                 if outcome not in ("loaded", "refused"):
                     print(f"  seed {args.seed}, input {number}: {outcome[:300]}")

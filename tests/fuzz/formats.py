@@ -1,11 +1,8 @@
-"""The formats that are read from users: a small corpus of each, and the one way to load it."""
+"""Data of users: a small corpus of each format, and the one way to load it."""
 
 import io
 import json
-import shutil
 import zipfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,59 +11,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from tests.fuzz.form import Format, saved
+from tests.fuzz.state_formats import state
 from wann_core.datasets import database, tables
 from wann_core.datasets.decoding import decode
 from wann_core.datasets.images import ImageSplit
 from wann_core.datasets.npz_files import pack_names
 from wann_core.datasets.sources import archive, human_labels, image_folder
 from wann_core.embedding import inventory, partial
-from wann_core.errors import WannError
+from wann_core.embedding.backbones import load_backbone
+from wann_core.torch_compat import prepare_torchvision
 
 _X = np.random.default_rng(0).normal(size=(12, 3)).astype(np.float32)
 _Y = np.arange(12) % 3
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format.
-
-    Attributes
-    ----------
-    corpus : callable
-        Whole files.
-    load : callable
-        Reads a file that lies, by the name of `file`, in a folder of its own; whatever it raises
-        but `WannError` is a fault.
-    file : str
-    cost : int
-        Inputs of other formats that take the time of one of this.
-    """
-
-    corpus: Callable[[], Sequence[bytes]]
-    load: Callable[[Path], object]
-    file: str = "file"
-    cost: int = 1
-
-
-def outcome(form: Format, content: bytes, folder: Path) -> str:
-    """'loaded', 'refused', or what else came of it: the one entry of every reader."""
-    shutil.rmtree(folder, ignore_errors=True)
-    path = folder / form.file
-    path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    try:
-        form.load(path)
-    except WannError as error:
-        return "refused" if "\n" not in str(error) else f"a message of several lines: {error}"
-    except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return "loaded"
-
-
-def _saved(write: Callable[[io.BytesIO], object]) -> bytes:
-    buffer = io.BytesIO()
-    write(buffer)
-    return buffer.getvalue()
+_MODEL = "test_resnet"  # of timm, small
 
 
 def _npz() -> list[bytes]:
@@ -78,17 +36,17 @@ def _npz() -> list[bytes]:
     }
     parts = {"X_train": _X, "y_train": _Y, "X_test": _X, "y_test": _Y}
     return [
-        _saved(lambda file: np.savez(file, **arrays)),
-        _saved(lambda file: np.savez_compressed(file, **arrays, **more)),
-        _saved(lambda file: np.savez(file, **parts)),
-        _saved(lambda file: np.savez(file, embeddings=_X, label=_Y.astype("<U3"))),
+        saved(lambda file: np.savez(file, **arrays)),
+        saved(lambda file: np.savez_compressed(file, **arrays, **more)),
+        saved(lambda file: np.savez(file, **parts)),
+        saved(lambda file: np.savez(file, embeddings=_X, label=_Y.astype("<U3"))),
     ]
 
 
 def _parquet() -> list[bytes]:
     columns = {"embedding": list(_X), "label": [f"c{y}" for y in _Y], "id": np.arange(12)}
     wide = {f"e{j}": _X[:, j] for j in range(3)} | {"label": _Y}
-    return [_saved(lambda file, t=t: pq.write_table(pa.table(t), file)) for t in (columns, wide)]
+    return [saved(lambda file, t=t: pq.write_table(pa.table(t), file)) for t in (columns, wide)]
 
 
 def _csv() -> list[bytes]:
@@ -119,9 +77,37 @@ def _torch() -> list[bytes]:
 
     content = {"clean_label": _Y, "worse_label": _Y.astype(np.uint8)}
     return [
-        _saved(lambda file, new=new: torch.save(content, file, _use_new_zipfile_serialization=new))
+        saved(lambda file, new=new: torch.save(content, file, _use_new_zipfile_serialization=new))
         for new in (True, False)
     ]
+
+
+def _tensors() -> dict[str, Any]:
+    prepare_torchvision()
+    import timm
+
+    state: dict[str, Any] = timm.create_model(_MODEL).state_dict()
+    return state
+
+
+def _pth() -> list[bytes]:
+    tensors = _tensors()
+    import torch
+
+    return [
+        saved(lambda file, new=new: torch.save(tensors, file, _use_new_zipfile_serialization=new))
+        for new in (True, False)
+    ]
+
+
+def _safetensors() -> list[bytes]:
+    from safetensors.torch import save
+
+    return [save(_tensors())]
+
+
+def _read_weights(path: Path) -> None:
+    load_backbone(_MODEL, weights=path, device="cpu")
 
 
 def _images() -> list[bytes]:
@@ -135,7 +121,7 @@ def _images() -> list[bytes]:
         ("BMP", picture),
         ("PPM", picture),
     ]
-    return [_saved(lambda file, k=k, i=i: i.save(file, k)) for k, i in kinds]
+    return [saved(lambda file, k=k, i=i: i.save(file, k)) for k, i in kinds]
 
 
 def _zip() -> list[bytes]:
@@ -144,7 +130,7 @@ def _zip() -> list[bytes]:
             for name in ("a/0.png", "a/1.png", "b/0.png", "metadata.csv"):
                 packed.writestr(name, b"x" * 50)
 
-    return [_saved(write)]
+    return [saved(write)]
 
 
 def _shard() -> list[bytes]:
@@ -154,7 +140,7 @@ def _shard() -> list[bytes]:
         "rows": np.arange(12),
         "skipped": np.frombuffer(b'[[3, "a.png", "why"]]', np.uint8),
     }
-    return [_saved(lambda file: np.savez(file, **arrays))]
+    return [saved(lambda file: np.savez(file, **arrays))]
 
 
 def _manifest() -> list[bytes]:
@@ -213,5 +199,8 @@ FORMATS: dict[str, Format] = {
         _torch, lambda path: human_labels._read(path, ("clean_label", "worse_label"))
     ),
     "image": Format(_images, _read_image, "x.png"),
+    "weights-pth": Format(_pth, _read_weights, "w.pth", cost=50),
+    "weights-safetensors": Format(_safetensors, _read_weights, "w.safetensors", cost=50),
     "zip": Format(_zip, lambda path: archive.unpack_images(path, path.parent / "images")),
+    **state(_images),
 }

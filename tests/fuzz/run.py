@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.fuzz.formats import FORMATS, outcome
+from tests.fuzz.form import outcome
+from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutate import mutated
 
 

@@ -8,7 +8,7 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.run import fuzz
 
 # `python -m tests.fuzz --inputs 1000000` is the long run.
-INPUTS = 150
+INPUTS = 60
 
 
 @pytest.mark.filterwarnings("ignore")

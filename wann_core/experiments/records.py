@@ -13,7 +13,7 @@ from wann_core.datasets.dataset import Dataset, Judged
 from wann_core.errors import WannError
 from wann_core.experiments.prepared import PreparedData, Report
 from wann_core.experiments.scenario import Scenario
-from wann_core.methods.metrics import recall_by_frequency
+from wann_core.methods.metrics import METRICS, recall_by_frequency
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.data import ProbeData
 from wann_core.neighbors.graph import NeighborGraph
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 
 # What a score is measured against.
 TRUE_LABELS, GIVEN_LABELS = "true labels", "given labels"
+
+_NUMBERS = frozenset(
+    "train_rows test_rows realised_noise accuracy_low accuracy_high graph_recall graph_recall_rows "
+    "graph_certified prepare_seconds vote_seconds train_seconds dimensions embedding_bytes "
+    "reduce_seconds search_seconds adaptive_k_mean adaptive_k_right adaptive_k_wrong C fitted_rows "
+    "val_accuracy best_epoch epochs".split()
+).union(METRICS)
+_TEXTS = frozenset(
+    "method_name judged_by noise_note notes graph_method recall used_parameters parameter_family "
+    "curve plugins log".split()
+)
+_LISTS = {"recall": list, "curve": list, "used_parameters": dict}  # as JSON
+_MOST = 1e300
 
 
 def scenario_record(scenario: Scenario) -> dict[str, Any]:
@@ -68,6 +81,45 @@ def scenario_of(record: Mapping[str, Any]) -> Scenario:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WannError(f"the record of a run cannot be read: {error!r}.") from error
+
+
+def check_record(record: Any) -> None:
+    """Raise `WannError` unless a record that was kept holds values as `report_record` writes them.
+
+    Columns that it does not know may hold any text or number. The scenario's are `scenario_of`'s.
+    """
+    if not isinstance(record, dict):
+        raise WannError("the record of a run must be an object.")
+    for name, value in record.items():
+        if value is None:
+            continue
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        fits = (
+            number
+            if name in _NUMBERS
+            else isinstance(value, bool)
+            if name == "converged"
+            else isinstance(value, str)
+            if name in _TEXTS
+            else number or isinstance(value, bool | str) or name == "transition_matrix"
+        )
+        if not fits or (number and value == value and not -_MOST < value < _MOST):
+            raise WannError(f"the record of a run has {str(value)[:60]!r} as `{name}`.", name)
+        if isinstance(value, str):
+            _check_text(name, value)
+
+
+def _check_text(name: str, value: str) -> None:
+    """Raise `WannError` unless a text of a record can be shown, and parsed where it is JSON."""
+    try:
+        value.encode()
+        found: Any = json.loads(value) if name in _LISTS else None
+        if name in ("curve", "recall"):
+            np.asarray(found, np.float64).reshape(len(found), -1)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise WannError(f"the record of a run has a damaged `{name}`.", name) from error
+    if name in _LISTS and not isinstance(found, _LISTS[name]):
+        raise WannError(f"the record of a run has a damaged `{name}`.", name)
 
 
 def report_record(report: "Report | TrainedReport") -> dict[str, Any]:

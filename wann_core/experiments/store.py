@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from wann_core import datasets
+from wann_core.errors import WannError
 from wann_core.experiments import records
 from wann_core.experiments.scenario import Scenario
 from wann_core.paths import Roots, cache_folder
@@ -44,34 +46,57 @@ CREATE TABLE IF NOT EXISTS runs (
 """
 
 
+class StoreError(WannError):
+    """The results store cannot be read or written; the message names its file."""
+
+
 class ResultsStore:
     """The runs of this installation, shared by all its processes.
+
+    A row that is damaged answers for no run; the others do.
 
     Parameters
     ----------
     path : path, optional
         The SQLite file; by default results.sqlite in the cache folder.
+
+    Raises
+    ------
+    StoreError
+        From every method: if the file is damaged, foreign, or cannot be read or written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or cache_folder() / _FILE
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with self._open() as database:
             database.execute(_SCHEMA)
+            others = database.execute(
+                "SELECT COUNT(*) FROM sqlite_master WHERE (type, name) != ('table', 'runs') "
+                "AND sql IS NOT NULL"
+            ).fetchone()[0]
+            # Views and triggers of others could answer anything, or never end.
+            if others:
+                raise StoreError(f"the results store {str(self.path)!r} is another database.")
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """One transaction on a connection of its own: threads and processes never share one."""
         # The rollback journal: in WAL mode, SQLite before 3.51.3 can corrupt a database that
         # several connections write.
-        connection = sqlite3.connect(self.path, timeout=_WAIT_SECONDS)
         try:
-            connection.execute("PRAGMA journal_mode=DELETE")
-            connection.execute("PRAGMA synchronous=FULL")
-            with connection:
-                yield connection
-        finally:
-            connection.close()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.closing(sqlite3.connect(self.path, timeout=_WAIT_SECONDS)) as database:
+                # One damaged text must not hide all others.
+                database.text_factory = partial(str, encoding="utf-8", errors="replace")
+                for step in ("journal_mode=DELETE", "synchronous=FULL", "trusted_schema=OFF"):
+                    database.execute(f"PRAGMA {step}")
+                with database:
+                    yield database
+        except (OSError, sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())[:200].rstrip(".")
+            raise StoreError(
+                f"the results store {str(self.path)!r} cannot be used: {reason}."
+            ) from error
 
     def find(
         self,
@@ -90,9 +115,10 @@ class ResultsStore:
                 row = database.execute(
                     "SELECT record, created FROM runs WHERE key = ?", (key,)
                 ).fetchone()
-                if row is not None:
+                record = None if row is None else _readable(*row)
+                if record is not None:
                     asked = records.scenario_record(scenario)
-                    found[scenario] = {**json.loads(row[0]), **asked, "stored_at": row[1]}
+                    found[scenario] = {**record, **asked, "stored_at": row[1]}
         return found
 
     def add(
@@ -101,7 +127,7 @@ class ResultsStore:
         roots: Roots,
         source: str,
     ) -> None:
-        """Keep runs; one that is there already stays as it is.
+        """Keep runs; one that is there already stays as it is, unless its row is damaged.
 
         Parameters
         ----------
@@ -120,9 +146,12 @@ class ResultsStore:
             for key, (_, record) in zip(keys, runs, strict=True)
         ]
         with self._open() as database:
-            database.executemany(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING", rows
-            )
+            for row in rows:
+                there = database.execute(
+                    "SELECT record, created FROM runs WHERE key = ?", row[:1]
+                ).fetchone()
+                if there is None or _readable(*there) is None:
+                    database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
     def add_imported(self, runs: Sequence[tuple[Scenario, dict[str, Any]]], source: str) -> None:
         """Keep numbers that were measured elsewhere; they never answer for a run.
@@ -144,15 +173,24 @@ class ResultsStore:
             database.execute("DELETE FROM runs WHERE source LIKE ?", (f"{IMPORTED}%",))
 
     def records(self) -> list[dict[str, Any]]:
-        """All runs, oldest first: created, source, the record and versions."""
+        """All runs, oldest first: created, source, the record and versions.
+
+        Of a damaged row there is its source alone.
+        """
         with self._open() as database:
             rows = database.execute(
                 "SELECT created, source, record, versions FROM runs ORDER BY created, rowid"
             ).fetchall()
-        return [
-            {"created": created, "source": source, **json.loads(record), **json.loads(made_by)}
-            for created, source, record, made_by in rows
-        ]
+        found = []
+        for created, source, text, made_by in rows:
+            record, versions = _readable(text, created), _readable(made_by, source)
+            whole = record is not None and versions is not None
+            found.append(
+                {"created": created, "source": source, **(record or {}), **(versions or {})}
+                if whole
+                else {"source": str(source)}
+            )
+        return found
 
     def table(self) -> pd.DataFrame:
         """The same as a table."""
@@ -219,9 +257,21 @@ def use_store(
     """
     try:
         return use(ResultsStore(path))
-    except (OSError, sqlite3.Error) as error:
-        warn(f"the results store cannot be used: {error}")
+    except StoreError as error:
+        warn(str(error))
         return None
+
+
+def _readable(text: Any, beside: Any) -> dict[str, Any] | None:
+    """The record in a row of the store; None if it, or the text beside it, is damaged."""
+    try:
+        if not isinstance(text, str) or not isinstance(beside, str):
+            return None
+        found = json.loads(text)
+        records.check_record(found)
+    except (ValueError, RecursionError):
+        return None
+    return dict(found)
 
 
 def _versions() -> dict[str, str]:

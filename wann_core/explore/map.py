@@ -95,7 +95,8 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
         If umap-learn is not installed, or somebody or the system ended the process.
     """
     path = cache_folder() / "layouts" / f"{digest(graph)}.npz"
-    made = _read(path)
+    rows = len(graph.train_ids), 0 if graph.test_ids is None else len(graph.test_ids)
+    made = _read(path, rows)
     if made is not None:
         return made
     check_installed("UMAP", "umap")
@@ -103,7 +104,7 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path.with_suffix(".lock"), progress):
-                made = _read(path) or _fitted(graph, start, progress)
+                made = _read(path, rows) or _fitted(graph, start, progress)
                 _write(path, made)
         except OSError as error:
             text = f"the layout is not kept for the next time: {error}"
@@ -143,7 +144,7 @@ def _fitted(graph: NeighborGraph, start: Array, progress: Progress | None) -> La
         inputs: dict[str, Any] = {**_parts(graph), "start": _spread(start), "seed": _SEED}
         np.savez(source, **inputs)
         _run(source, target, progress)
-        made = _read(target)
+        made = _read(target, (len(inputs["ids"]), len(inputs["test_ids"])))
     assert made is not None
     return made if len(made.test) else Layout(made.train, made.train)
 
@@ -215,7 +216,8 @@ def _plane(X: Array) -> Array:
     return np.pad(X, ((0, 0), (0, 2 - X.shape[1]))).astype(np.float32)
 
 
-def _read(path: Path) -> Layout | None:
+def _read(path: Path, rows: tuple[int, int]) -> Layout | None:
+    """The layout of so many training and test rows; None where there is none."""
     if not path.is_file():
         return None
     try:
@@ -223,6 +225,8 @@ def _read(path: Path) -> Layout | None:
         made = Layout(arrays["train"], arrays["test"])
     except (WannError, KeyError):
         return None  # damaged: made again
+    if [part.shape for part in (made.train, made.test)] != [(n, 2) for n in rows]:
+        return None
     os.utime(path)
     return made
 

@@ -1,5 +1,6 @@
 """Neighbor graphs kept under cache/graphs, by the digest of the arrays that were searched."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -50,13 +51,23 @@ def neighbor_graph(
     arrays = (X_train,) if X_test is None else (X_train, X_test)
     digest = digest_of(f"{_GRAPH_VERSION} {k} {search}", *arrays)
     path = cache_folder() / "graphs" / f"{digest}.npz"
-    return kept(path, _read, build, _write, max_bytes=_FOLDER_BYTES, progress=progress)
+    shape = (len(X_train), None if X_test is None else len(X_test), k)
+    read = partial(_read, shape=shape)
+    return kept(path, read, build, _write, max_bytes=_FOLDER_BYTES, progress=progress)
 
 
-def _read(path: Path) -> NeighborGraph:
+def _read(path: Path, shape: tuple[int, int | None, int]) -> NeighborGraph:
+    """A graph of so many training rows, test rows and neighbors; it raises for any other."""
+    train, test, k = shape
     arrays = npz.load(path, (*_ARRAYS, *_FACTS))
     found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS if name in arrays}
-    facts = {name: kind(arrays[name][()]) for name, kind in _FACTS.items()}
+    facts = {name: kind(arrays[name].item()) for name, kind in _FACTS.items()}
+    wanted = {"train": (train, min(k, train - 1))}
+    if test is not None:
+        wanted["test"] = (test, min(k, train))
+    shapes = {name: array.shape for name, array in found.items()}
+    if shapes != {f"{s}_{a}": size for s, size in wanted.items() for a in ("ids", "distances")}:
+        raise ValueError(f"not the graph that was asked for: {shapes}")
     return NeighborGraph(**found, **facts)
 
 

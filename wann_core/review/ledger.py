@@ -311,6 +311,8 @@ def _stacks(database: sqlite3.Connection, who: str) -> tuple[list[int], list[int
             undone.clear()
         else:
             source, goal = (done, undone) if kind == "undo" else (undone, done)
+            if not source:
+                raise _damaged(f"operation {number} is a {kind} of nothing")
             goal.append(source.pop())
     return done, undone
 
@@ -323,13 +325,24 @@ def _operation(database: sqlite3.Connection, stack: Sequence[int]) -> Operation 
         "FROM operations WHERE number = ?",
         (stack[-1],),
     ).fetchone()
+    if not isinstance(when, str) or not isinstance(batch, str | None):
+        raise _damaged(f"operation {stack[-1]} has no time")
     return Operation(stack[-1], rows, batch, when)
 
 
 def _frame(found: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(found, columns=list(columns))
     kinds = {"row": "Int64", "score": "float64", "operation": "int64", "target": "Int64"}
+    for place, column in enumerate(columns):
+        # SQLite holds any type in any column, and pandas makes text of whatever it gets.
+        plain = {**dict.fromkeys(kinds, int), "score": int | float}.get(column, str)
+        if not all(row[place] is None or isinstance(row[place], plain) for row in found):
+            raise _damaged(f"a value of {column!r} is of another type")
     kinds = {**dict.fromkeys(columns, "str"), **kinds}
     if columns is _VERDICT:
         kinds["row"] = "int64"
+    frame = pd.DataFrame(found, columns=list(columns))
     return frame.astype({column: kinds[column] for column in columns})
+
+
+def _damaged(what: str) -> WannError:
+    return WannError(f"the ledger is damaged: {what}; restore it from a backup.", "ledger")

@@ -119,12 +119,14 @@ def _transaction(path: Path, mode: str, *steps: str) -> Iterator[sqlite3.Connect
                 database.execute(step)
             yield database
             database.execute("COMMIT")
-    except (sqlite3.Error, OverflowError) as error:
+    except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
 
 
 def _unusable(path: Path, error: Exception) -> WannError:
-    return WannError(f"the ledger {str(path)!r} cannot be used: {error}.", "ledger")
+    # SQLite quotes the schema, which has several lines.
+    reason = " ".join(str(error).split())[:200].rstrip(".")
+    return WannError(f"the ledger {str(path)!r} cannot be used: {reason}.", "ledger")
 
 
 def _is_ledger(database: sqlite3.Connection, path: Path) -> bool:

@@ -1,10 +1,10 @@
 """Results on disk under the digest of what made them, so that none can be stale."""
 
 import hashlib
+import io
 import os
 import warnings
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -18,6 +18,7 @@ from wann_core.typing import Array
 T = TypeVar("T")
 
 _FIT_FOLDER_BYTES = 1 << 30
+_DIGEST_BYTES = 16
 
 
 def kept(
@@ -90,10 +91,23 @@ def digest_of(text: str, *arrays: Array) -> str:
 def kept_fit(digest: str, build: Callable[[], Array], progress: Progress | None = None) -> Array:
     """Return the array that `build()` makes, from cache/fits if it was made before."""
     path = cache_folder() / "fits" / f"{digest}.npy"
-    read = partial(np.load, allow_pickle=False)
-    write = partial(_save, allow_pickle=False)
-    return kept(path, read, build, write, max_bytes=_FIT_FOLDER_BYTES, progress=progress)
+    bound = _FIT_FOLDER_BYTES
+    return kept(path, _read_fit, build, _write_fit, max_bytes=bound, progress=progress)
 
 
-def _save(array: Array, file: BinaryIO, *, allow_pickle: bool) -> None:
-    np.save(file, array, allow_pickle=allow_pickle)
+def _write_fit(array: Array, file: BinaryIO) -> None:
+    """As .npy, and after it a digest of it: a changed bit must not become another probability."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    content = buffer.getbuffer()
+    file.write(content)
+    file.write(hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest())
+
+
+def _read_fit(path: Path) -> Array:
+    content = path.read_bytes()
+    whole, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.blake2b(whole, digest_size=_DIGEST_BYTES).digest() != digest:
+        raise ValueError("damaged")
+    array: Array = np.load(io.BytesIO(whole), allow_pickle=False)
+    return array

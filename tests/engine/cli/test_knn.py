@@ -467,7 +467,8 @@ def test_store_that_cannot_be_opened_costs_a_note_only(
     (tmp_path / "cache").write_text("a file where the folder should be")
     result = command(*base)
     assert result.status == 0
-    assert result.err.startswith("note: the results store cannot be used")
+    assert result.err.startswith("note: the results store ")
+    assert " cannot be used: " in result.err
     assert read_log(tmp_path)["train_rows"] == 400
 
 

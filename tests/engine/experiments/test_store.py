@@ -1,15 +1,18 @@
 """Runs that are kept: found again, shared by processes, never mixed up."""
 
+import contextlib
 import dataclasses
 import multiprocessing
+import sqlite3
 from pathlib import Path
 
 import pytest
 
 from wann_core import Scenario, run
 from wann_core.experiments.records import report_record
-from wann_core.experiments.store import ResultsStore, use_store
+from wann_core.experiments.store import ResultsStore, StoreError, use_store
 from wann_core.paths import DEFAULT_ROOTS
+from wann_core.results.table import describe
 
 SCENARIO = Scenario(noise_pattern="sym", noise_ratio=0.3, num_subsamples=200, method="ANN")
 
@@ -107,4 +110,46 @@ def test_store_that_cannot_be_used_costs_a_warning_only(
     said: list[str] = []
     assert use_store(lambda store: store.table(), said.append) is None
     (warning,) = said
-    assert warning.startswith("the results store cannot be used")
+    assert warning.startswith("the results store ") and " cannot be used: " in warning
+
+
+def _damage(results: ResultsStore, column: str, value: object) -> None:
+    with contextlib.closing(sqlite3.connect(results.path)) as database, database:
+        database.execute(f"UPDATE runs SET {column} = ? WHERE source = 'other'", (value,))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("record", "{"),
+        ("record", "[1]"),
+        ("record", b"\xff"),
+        ("record", '{"accuracy": "high"}'),
+        ("record", '{"accuracy": 1e999}'),
+        ("record", '{"curve": "[[{}]]"}'),
+        ("record", "[" * 100_000),
+        ("created", b"\xff"),
+        ("versions", "null"),
+    ],
+)
+def test_a_damaged_row_hides_no_other_and_is_measured_again(
+    results: ResultsStore, column: str, value: object
+) -> None:
+    record = report_record(run(SCENARIO))
+    other = dataclasses.replace(SCENARIO, seed=7)
+    results.add([(SCENARIO, record)], DEFAULT_ROOTS, "test")
+    results.add([(other, {**record, "seed": 7})], DEFAULT_ROOTS, "other")
+    _damage(results, column, value)
+    found = describe(results.records())
+    assert (len(found.table), found.unreadable) == (1, 1)
+    answered = results.find([SCENARIO, other], DEFAULT_ROOTS)
+    assert (other in answered) == (column == "versions")
+    results.add([(other, {**record, "seed": 7})], DEFAULT_ROOTS, "other")
+    assert other in results.find([other], DEFAULT_ROOTS)
+
+
+def test_another_database_is_refused_by_name(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "results.sqlite")) as database, database:
+        database.execute("CREATE VIEW runs AS SELECT 1")
+    with pytest.raises(StoreError, match=r"results\.sqlite' is another database"):
+        ResultsStore(tmp_path / "results.sqlite")

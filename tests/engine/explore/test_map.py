@@ -117,7 +117,8 @@ def test_layout_is_made_once_whatever_the_labels(
 
     def fitted(*_: object) -> Layout:
         fits.append(1)
-        return Layout(start, start[:3])
+        assert prepared.graph.test_ids is not None
+        return Layout(start, np.zeros((len(prepared.graph.test_ids), 2), np.float32))
 
     monkeypatch.setattr(map, "_fitted", fitted)
     first = umap_map(prepared.graph, start)

@@ -108,7 +108,8 @@ def _answers(rows: Any) -> Iterator[Answer]:
 
 
 def _answer(row: Mapping[str, Any]) -> Answer | None:
-    by_row = row.get("split") in SPLITS and str(row.get("row", "")).isdecimal()
+    number = str(row.get("row", ""))
+    by_row = row.get("split") in SPLITS and number.isdecimal() and len(number) < 19
     label = next((row[name] for name in _LABELS if row.get(name)), None)
     if isinstance(label, dict):  # several choices at once
         label = label.get("choices")
@@ -122,7 +123,7 @@ def _answer(row: Mapping[str, Any]) -> Answer | None:
         return None
     verdict = Verdict(
         split=str(row["split"]) if by_row else "train",
-        row=int(row["row"]) if by_row else -1,
+        row=int(number) if by_row else -1,
         given_label=str(row.get("given_label") or ""),
         action=decision if given else "keep",
         id=str(row.get("name") or ("" if by_row else _path_of(row))),
