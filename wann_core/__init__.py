@@ -13,6 +13,7 @@ from wann_core.version import __version__ as __version__
 _HOMES = {
     "ANNClassifier": "wann_core.methods.classifiers",
     "Audit": "wann_core.audit.result",
+    "Consensus": "wann_core.audit.consensus",
     "Corrected": "wann_core.review.corrections",
     "Dataset": "wann_core.datasets.dataset",
     "KNNClassifier": "wann_core.methods.classifiers",
@@ -41,6 +42,7 @@ _HOMES = {
     "add_noise": "wann_core.noise.patterns",
     "audit_labels": "wann_core.audit.arrays",
     "classify": "wann_core.experiments.run",
+    "consensus": "wann_core.audit.consensus",
     "corrected": "wann_core.review.corrections",
     "embed": "wann_core.embedding.embed",
     "estimate_noise": "wann_core.noise.rate",

@@ -1,5 +1,6 @@
 from wann_core import audit, datasets
 from wann_core.audit.arrays import audit_labels, find_outliers
+from wann_core.audit.consensus import Consensus, consensus
 from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.result import Audit
@@ -45,6 +46,7 @@ __all__ = [
     "TRAINED",
     "ANNClassifier",
     "Audit",
+    "Consensus",
     "Corrected",
     "Dataset",
     "KNNClassifier",
@@ -71,6 +73,7 @@ __all__ = [
     "audit",
     "audit_labels",
     "classify",
+    "consensus",
     "corrected",
     "datasets",
     "embed",

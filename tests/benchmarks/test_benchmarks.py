@@ -29,6 +29,18 @@ SWEEP = {
     "sweep.PLANS": {"votes": 'seed = [1]\nmethod = ["ANN", "WANN"]\n[[grid]]\n'},
 }
 SEARCHES = {"neighbors.TEST_ROWS": 100, "neighbors.PART": 300, "neighbors.ROUNDS": 1}
+
+
+def toy_annotations(roots: tuple[str, str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Embeddings, three labels a row of which one in five errs, true labels."""
+    del roots
+    rng = np.random.default_rng(0)
+    true = np.arange(200) % 10
+    wrong = rng.random((200, 3)) < 0.2
+    given = np.where(wrong, rng.integers(0, 10, (200, 3)), true[:, None])
+    return 4 * np.eye(10, 16)[true] + rng.standard_normal((200, 16)), given, true
+
+
 TOYS = {
     "audit": Toy("digits sym 0.2", "none none --results {results} --only digits_sym_0.2"),
     "audit_all": Toy(
@@ -39,6 +51,7 @@ TOYS = {
         "{cifar} none --results {results} --most 1",
         {"backbones.LABELS": ("sym 0.2",)},
     ),
+    "consensus": Toy("CROWDLAB", "none none --labels 3", {"consensus.labels_of": toy_annotations}),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),

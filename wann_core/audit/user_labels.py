@@ -65,9 +65,10 @@ def class_ids(
         known = {name: i for i, name in enumerate(names)}
         if len(known) != len(names):
             raise WannError("`class_names` must differ from each other.", "class_names")
-        if not set(texts) <= set(known):
-            # Ids of the classes, unless numbers are the names themselves.
-            known = {str(i): i for i in range(len(names))}
+        by_id = {str(i): i for i in range(len(names))}
+        # Ids of the classes, unless numbers are the names themselves.
+        if not set(texts) <= set(known) and set(texts) <= set(by_id):
+            known = by_id
     unknown = sorted(set(texts) - set(known))
     if unknown:
         raise WannError(

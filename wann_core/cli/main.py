@@ -21,6 +21,7 @@ _COMMANDS = (
     ("app", "app", "open the dashboard in a browser"),
     ("audit", "audit", "rank labels by how wrong they look: a folder, a table, a data set"),
     ("compare", "compare", "accuracy of several methods over noise ratios and seeds"),
+    ("consensus", "consensus", "find one label of several annotators' labels"),
     ("embed", "embed", "embed images by a timm model, or as bare pixels"),
     ("import", "import_table", "make a database of a table of embeddings"),
     ("knn", "knn", "classify test rows by kNN, ANN or WANN"),

@@ -166,6 +166,25 @@ class Dataset:
         return decode(source, row, None, side=side)
 
 
+def row_names(data: Dataset) -> list[str]:
+    """A name for each row of all splits: the source's own, else its id, with its split if needed.
+
+    Examples
+    --------
+    >>> split = Split(np.zeros((2, 1)), np.zeros(2, np.int64), np.array([7, 8]))
+    >>> row_names(Dataset("a", "b", ("c",), split, None))
+    ['7', '8']
+    """
+    names: list[str] = []
+    several = len(data.splits) > 1
+    for name, split in data.splits.items():
+        own = split.names
+        if own is None or not all(own):
+            own = [f"{name}/{row}" if several else str(row) for row in split.ids.tolist()]
+        names += own
+    return names
+
+
 class Judged:
     """What may be said of the truth once noise may have been added to a data set's labels.
 

@@ -135,7 +135,7 @@ def paired_gain_interval(right_a: Array, right_b: Array, z: float = Z_95) -> tup
     return (won - lost) / n, z * spread
 
 
-def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: float, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a share.
 
     References

@@ -21,7 +21,7 @@ from wann_core.review.matching import SEVERAL, Matcher
 from wann_core.storage.tables import unescape_formula
 from wann_core.typing import Array
 
-_LABELS = ("label", "labels", "new_label", "class", "target")
+_LABELS = ("label", "labels", "new_label", "consensus_label", "class", "target")
 _NAMES = ("id", "name", "file", "file_name", "filename", "image", "image_path", "path")
 _FEW = 5  # moves between classes that are named in words
 
@@ -102,10 +102,10 @@ def relabel(path: str | Path, data: Dataset, *, limits: Limits = LIMITS) -> Rela
     Parameters
     ----------
     path : path
-        CSV or Parquet with a column of labels (label, new_label, class or target) and either split
-        and row, or one of id, name, file, file_name, image and path: the row's own name, or a
-        path that ends in it. Rows without a label are passed over. Labels are class names, new
-        ones too; whole numbers are class ids where no class is called so.
+        CSV or Parquet with a column of labels (label, new_label, consensus_label, class or target)
+        and either split and row, or one of id, name, file, file_name, image and path: the row's
+        own name, or a path that ends in it. Rows without a label are passed over. Labels are class
+        names, new ones too; whole numbers are class ids where no class is called so.
     data : Dataset
     limits : Limits
 

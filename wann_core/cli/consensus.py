@@ -1,0 +1,154 @@
+"""`wann consensus`: one label of several annotators' labels."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wann_core.audit.annotations import LONG
+from wann_core.audit.consensus import consensus
+from wann_core.cli import columns, flags
+from wann_core.cli.terminal import terminal_progress
+from wann_core.datasets import database, load
+from wann_core.datasets.dataset import Dataset, row_names
+from wann_core.datasets.tables import read
+from wann_core.datasets.tables.records import read_columns
+from wann_core.embedding import backbones
+from wann_core.errors import WannError, check_number
+from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv, to_parquet
+from wann_core.typing import Array
+
+_ENDINGS = (".csv", ".parquet")
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Embeddings, the names of the rows, classes where they are known, wide labels or None."""
+
+    X: Array
+    names: list[str]
+    class_names: tuple[str, ...] | None = None
+    wide: pd.DataFrame | None = None
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "consensus",
+        help="find one label of several annotators' labels",
+        description="Several annotators labeled the rows of PATH (a table of embeddings or an "
+        "embedding database): in columns of that table (--annotators), or in another table of the "
+        "columns row (the name of the row), annotator and label (--annotations). Labels and "
+        "embeddings together give each row its likeliest label, each annotator a quality, and the "
+        "rows that most need another label.",
+        epilog="examples: wann consensus vectors.parquet --annotators ann bob --out labels.csv; "
+        "wann consensus --dataset photos --annotations labels.csv --out labels.csv --quality "
+        "annotators.csv --again again.csv",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("path", nargs="?", metavar="PATH", help="a table or a database; or name a --dataset")
+    add("--dataset", help="name of a database")
+    flags.add_roots(add)
+    add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
+    add("--annotators", nargs="+", metavar="COLUMN", help="columns of PATH, one an annotator")
+    add("--annotations", metavar="FILE", help="CSV or Parquet: row, annotator, label")
+    add("--out", required=True, metavar="FILE", help="consensus labels, .csv or .parquet")
+    add("--quality", metavar="FILE", help="annotators, worst first, .csv or .parquet")
+    add("--again", metavar="FILE", help="rows to label once more and by whom, .csv or .parquet")
+    add("--rows", type=int, default=100, help="of --again")
+    columns.add_columns(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the tables and print one line.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve; nothing has been written then.
+    """
+    check_number("rows", args.rows, 1, whole=True)
+    files = {flag: getattr(args, flag) for flag in ("out", "quality", "again")}
+    for flag, name in files.items():
+        if name is not None and Path(name).suffix.lower() not in _ENDINGS:
+            raise WannError(f"`{flag}` must end in .csv or .parquet, got {name!r}.", flag)
+        if name is not None and not Path(name).absolute().parent.is_dir():
+            raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
+    if (args.annotators is None) == (args.annotations is None):
+        raise WannError("name either `annotators` or `annotations`.", "annotators")
+    rows = _rows(args)
+    long = None if args.annotations is None else _long(Path(args.annotations))
+    found = consensus(
+        rows.X,
+        rows.wide if long is None else long,
+        ids=rows.names,
+        class_names=rows.class_names,
+        progress=terminal_progress(),
+    )
+    tables = {
+        "out": found.table,
+        "quality": found.annotators,
+        "again": found.label_again(args.rows),
+    }
+    for flag, name in files.items():
+        if name is not None:
+            _write(tables[flag], Path(name))
+    print(f"{found!r} -> {args.out}".replace("\n", "; "))
+
+
+def _rows(args: argparse.Namespace) -> _Rows:
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    if args.path is None:
+        return _of_database(load(args.dataset, args.backbone, *flags.roots(args)), args)
+    path = Path(args.path)
+    if (path / "train.npz").is_file():
+        place = path.resolve()
+        return _of_database(database.load(place.parents[1], place.parent.name, place.name), args)
+    if not path.is_file():
+        raise WannError(f"`path` must be a table or a database, got {str(path)!r}.", "path")
+    table = read(path, columns.chosen(path, args), progress=terminal_progress())
+    finite = np.flatnonzero(np.isfinite(table.X).all(axis=1))
+    names = table.ids or table.images or [str(row) for row in table.rows]
+    wide = None
+    if args.annotators is not None:
+        given = read_columns(path, args.annotators)
+        missing = [name for name in args.annotators if name not in given]
+        if missing:
+            raise WannError(
+                f"`annotators` {missing[0]!r} is not a column of {path.name!r}.", "annotators"
+            )
+        wide = pd.DataFrame({name: given[name] for name in args.annotators}, dtype=object)
+        wide = wide.iloc[table.rows[finite]].reset_index(drop=True)
+    return _Rows(table.X[finite], [names[i] for i in finite.tolist()], wide=wide)
+
+
+def _of_database(data: Dataset, args: argparse.Namespace) -> _Rows:
+    if args.annotators is not None:
+        raise WannError(
+            "`annotators` are columns of a table; for a database give `annotations`.", "annotators"
+        )
+    X = np.concatenate([split.X for split in data.splits.values()])
+    return _Rows(X, row_names(data), data.class_names)
+
+
+def _long(path: Path) -> pd.DataFrame:
+    found = read_columns(path, LONG)
+    if missing := [name for name in LONG if name not in found]:
+        raise WannError(
+            f"{path.name!r} must have the columns {', '.join(LONG)}, it lacks {missing[0]!r}.",
+            "annotations",
+        )
+    return pd.DataFrame(found, dtype=object)
+
+
+def _write(table: pd.DataFrame, out: Path) -> None:
+    content = to_csv(table).encode() if out.suffix.lower() == ".csv" else to_parquet(table)
+    write_atomically(out, lambda file: file.write(content))
