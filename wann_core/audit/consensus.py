@@ -72,8 +72,8 @@ class Consensus:
     def table(self) -> pd.DataFrame:
         """One row a sample, in the order given.
 
-        Columns: position, name, consensus_label, probability, labels (how many it has), agreeing
-        (how many are the consensus), majority_label ('' where there is none or a tie).
+        Columns: position, name, consensus_label, probability, n_labels (how many it has),
+        agreeing (how many are the consensus), majority_label ('' where there is none or a tie).
         """
         counts, everyone = self.annotations.counts, np.arange(self.annotations.rows)
         classes = np.asarray(self.annotations.class_names, object)
@@ -85,7 +85,7 @@ class Consensus:
                 "name": np.asarray(self.names, object),
                 "consensus_label": classes[self.labels],
                 "probability": self.soft_labels[everyone, self.labels],
-                "labels": self.annotations.per_row,
+                "n_labels": self.annotations.per_row,
                 "agreeing": counts[everyone, self.labels].astype(np.int64),
                 "majority_label": np.where(tied, "", classes[counts.argmax(axis=1)]),
             }
@@ -95,7 +95,7 @@ class Consensus:
     def annotators(self) -> pd.DataFrame:
         """One row an annotator, worst first.
 
-        Columns: annotator, labels, quality (probability that a label is right), low, high (95 %
+        Columns: annotator, n_labels, quality (probability that a label is right), low, high (95 %
         interval), expected_wrong, most_confused ('true → label' of the commonest wrong label).
         """
         given, own = self.annotations, self.crowd.own_probability
@@ -108,7 +108,7 @@ class Consensus:
             quality = right[j] / labels[j]
             low, high = _interval(quality, float(labels[j]), unsure[j])
             lines.append((given.annotators[j], labels[j], quality, low, high, labels[j] - right[j]))
-        names = ["annotator", "labels", "quality", "low", "high", "expected_wrong"]
+        names = ["annotator", "n_labels", "quality", "low", "high", "expected_wrong"]
         table = pd.DataFrame(lines, columns=names)
         table["most_confused"] = self._most_confused()
         return table.sort_values(["quality", "annotator"], kind="stable", ignore_index=True)
@@ -138,7 +138,7 @@ class Consensus:
         Returns
         -------
         DataFrame
-            position, name, consensus_label, probability, labels, annotator ('' where the best
+            position, name, consensus_label, probability, n_labels, annotator ('' where the best
             annotators labeled the row already: anybody else), gain (by how much the probability of
             the consensus is expected to rise). Largest gain first.
 
@@ -152,7 +152,7 @@ class Consensus:
         doubt = np.argsort(self.soft_labels.max(axis=1), kind="stable")
         at = doubt[: min(4 * rows, max(1, _MOST_VALUES // C**2))]
         quality = self.annotators.sort_values("quality", ascending=False)
-        enough = quality[quality["labels"] >= 10]
+        enough = quality[quality["n_labels"] >= 10]
         best = (enough if len(enough) else quality)["annotator"].head(_ASKED)
         labeled = set(zip(given.row.tolist(), given.annotator.tolist(), strict=True))
         gain, who = _gain(self.soft_labels[at], self.crowd.pool), np.full(len(at), "", object)
@@ -163,7 +163,7 @@ class Consensus:
             # A known annotator is preferred to anybody; among known ones, the larger gain.
             better = free & ((who == "") | (offered > gain))
             gain, who = np.where(better, offered, gain), np.where(better, name, who)
-        columns = ["position", "name", "consensus_label", "probability", "labels"]
+        columns = ["position", "name", "consensus_label", "probability", "n_labels"]
         found = self.table.iloc[at][columns].assign(annotator=who, gain=gain)
         return found.sort_values("gain", ascending=False, kind="stable", ignore_index=True)[:rows]
 

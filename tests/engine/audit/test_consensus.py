@@ -60,7 +60,7 @@ def test_the_bad_annotator_stands_first_and_the_intervals_hold(found: Consensus)
     inside = who["low"].to_numpy() <= real[who["annotator"]].to_numpy()
     inside &= real[who["annotator"]].to_numpy() <= who["high"].to_numpy()
     assert inside.sum() >= 9
-    assert who["labels"].sum() == len(table)
+    assert who["n_labels"].sum() == len(table)
     confusion = found.confusion(BAD)
     assert np.diag(confusion).mean() == pytest.approx(real[BAD], abs=0.06)
     np.testing.assert_allclose(confusion.sum(axis=1), 1)
@@ -89,7 +89,7 @@ def test_rows_without_any_label_follow_their_neighbors() -> None:
     X, true, table = crowd(300)
     table = table[table["row"] >= 30]
     found = consensus(X, table, class_names=CLASSES)
-    assert (found.table["labels"][:30] == 0).all() and (found.table["agreeing"][:30] == 0).all()
+    assert (found.table["n_labels"][:30] == 0).all() and (found.table["agreeing"][:30] == 0).all()
     assert (found.labels[:30] == true[:30]).mean() > 0.7
     np.testing.assert_allclose(found.soft_labels.sum(axis=1), 1)
 
