@@ -7,9 +7,10 @@ import streamlit as st
 from ui.jobs import panel
 from ui.shell import navigation
 
-# A file of ours: the browser would fetch one of Streamlit's icons from elsewhere.
-_ICON = Path(__file__).parent / "ui" / "shell" / "icon.svg"
-st.set_page_config(page_title="WANN Explorer", page_icon=str(_ICON), layout="wide")
+# Files of ours: the browser would fetch one of Streamlit's icons from elsewhere.
+_PICTURES = Path(__file__).parent / "ui" / "shell"
+st.set_page_config(page_title="WANN Explorer", page_icon=str(_PICTURES / "icon.svg"), layout="wide")
+st.logo(str(_PICTURES / "logo.svg"), size="large")
 with st.sidebar:
     panel.list_others()
 navigation.run()

@@ -4,40 +4,40 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.explore import overview
+from ui.explore import noise_curve, overview
 from ui.jobs import engine
-from ui.shell import sentences, settings, theme, truth
+from ui.shell import sentences, settings, truth
 from wann_core.experiments import records
 
-st.title("Overview")
-st.caption("What label noise does to nearest-neighbor classifiers on frozen embeddings.")
+st.title("WANN Explorer")
+st.caption(
+    "See what label noise does to nearest-neighbor classifiers on frozen embeddings, and find the "
+    "doubtful labels in your own data."
+)
 chosen = settings.sidebar()
 scenario = chosen.scenario
+overview.show_doors()
 
+curve_place, scores_place = st.columns([3, 2], gap="large")
+if (curve := noise_curve.stored(chosen)) is not None:
+    with curve_place:
+        noise_curve.show(curve, chosen)
 prepared = engine.prepared(chosen)
 reports = engine.reports(chosen, prepared, chosen.methods)
 chosen.show_realized(prepared)
 
-# Show
-st.markdown(sentences.settings(prepared))
-for note in prepared.notes:
-    st.warning(note, icon=":material/info:")
-theme.cards(
-    [
-        (
-            report.scenario.method_name,
-            theme.percent(report.metrics.accuracy),
-            "95 % interval {:.1f} to {:.1f}".format(
-                *(100 * bound for bound in report.metrics.accuracy_interval)
-            ),
-        )
-        for report in reports
-    ]
-)
-
-st.markdown(sentences.results(reports))
-with st.expander("What are these methods?"):
-    st.markdown(sentences.METHODS)
+with scores_place if noise_curve.applies(scenario) else st.container():
+    overview.show_scores(reports)
+    st.markdown(sentences.results(reports))
+    overview.warn_of_majority(prepared)
+    st.markdown(sentences.settings(prepared))
+    for note in prepared.notes:
+        st.warning(note, icon=":material/info:")
+    with st.expander("What are these methods?"):
+        st.markdown(sentences.METHODS)
+if curve is None and noise_curve.applies(scenario):
+    with curve_place:
+        noise_curve.show_computed(chosen, prepared)
 
 table = pd.DataFrame([records.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")

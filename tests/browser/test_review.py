@@ -118,7 +118,7 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
 
         press(page, "Write the database", page.get_by_text("drawings-cleaned is written"))
         page.get_by_role("link", name="Open in Overview").click()
-        expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+        expect(page.get_by_role("heading", name="WANN Explorer")).to_be_visible()
         told = page.get_by_test_id("stMarkdown").filter(has_text="embedded by")
         expect(told).to_contain_text(
             "drawings-cleaned, embedded by pixels: 200 training and 50 test rows"

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from tests.engine.experiments.test_leave_one_out import write
 from tests.helpers.apps import plain, press
 from tests.helpers.roots import ROOT
-from ui.shell import settings
+from ui.shell.noise import _MATRIX_FILE, _take_matrix
 
 PAGES = sorted(ROOT.glob("pages/*.py"))
 PAGE = {page.stem: page for page in PAGES}
@@ -76,7 +76,7 @@ def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
     state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
     overview = ready(opened(PAGE["overview"], noise="none", **state))
     text = " ".join(line.value for line in overview.markdown)
-    assert "every method gives it to every row" in text and "level with" not in text
+    assert "every method gives it to every row" in text and "told apart" not in text
     audit = press(opened(PAGE["label_audit"], probe=False, **state), "Audit")
     assert "got 40 of 1; choose other data, or label rows" in plain(errors(audit))
 
@@ -222,8 +222,8 @@ def test_an_uploaded_matrix_goes_into_the_link_or_is_kept_and_dropped(
 
     def upload(content: bytes) -> None:
         file = io.BytesIO(content)
-        state[settings._MATRIX_FILE] = SimpleNamespace(size=len(content), getvalue=file.getvalue)
-        settings._take_matrix()
+        state[_MATRIX_FILE] = SimpleNamespace(size=len(content), getvalue=file.getvalue)
+        _take_matrix()
 
     upload(b"0.9,0.1\r\n0,1\r\n")
     assert state["matrix"] == "0.9,0.1\n0,1"
@@ -234,6 +234,6 @@ def test_an_uploaded_matrix_goes_into_the_link_or_is_kept_and_dropped(
     np.testing.assert_allclose(state["_matrix"], large)
     upload(b"\xff\xfe\x00")
     assert "_matrix" not in state and "not text" in state["_matrix_refused"]
-    state[settings._MATRIX_FILE] = None  # taken away
-    settings._take_matrix()
+    state[_MATRIX_FILE] = None  # taken away
+    _take_matrix()
     assert "_matrix_refused" not in state

@@ -1,14 +1,16 @@
 """The parts of the overview: what is measured, and what noise did to the labels."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import streamlit as st
 
 from ui.charts import charts, heatmaps
 from ui.pictures import thumbnails
-from ui.shell import sentences, theme
+from ui.shell import navigation, sentences, theme
 from wann_core.experiments import records
-from wann_core.experiments.prepared import PreparedData
+from wann_core.experiments.prepared import PreparedData, Report
 
 _SOME = 16
 
@@ -38,6 +40,52 @@ def score_reading(prepared: PreparedData) -> str:
         f"Mark: {what}. Bar: 95 % Wilson interval, the doubt that finitely many rows leave; it "
         "says nothing of another draw of the noise."
     )
+
+
+def show_doors() -> None:
+    """Draw the two ways into the app."""
+    explore, check = st.columns(2, gap="medium")
+    with explore.container(border=True):
+        navigation.link("neighborhoods", "**Explore label noise**", ":material/workspaces:")
+        st.caption(
+            "Move the noise ratio in the settings and see how four classifiers hold up. Then step "
+            "into the neighborhood of a single label and see who votes for what."
+        )
+    with check.container(border=True):
+        navigation.link("data", "**Check my labels**", ":material/troubleshoot:", task="embed")
+        st.caption(
+            "Bring image folders or embeddings, see which labels are doubtful and why, review "
+            "them by key, and export the cleaned data."
+        )
+
+
+def show_scores(reports: Sequence[Report]) -> None:
+    """Draw a card for each method."""
+    theme.cards(
+        [
+            (
+                report.scenario.method_name,
+                theme.percent(report.metrics.accuracy),
+                "95 % interval {:.1f} to {:.1f}".format(
+                    *(100 * bound for bound in report.metrics.accuracy_interval)
+                ),
+            )
+            for report in reports
+        ]
+    )
+
+
+def warn_of_majority(prepared: PreparedData) -> None:
+    """Say why all methods fall where a wrong label is more frequent than the true one."""
+    given, right = prepared.transition_matrix, np.diag(prepared.transition_matrix)
+    lost = int((given.max(axis=1) > right).sum())
+    if prepared.truth_known and lost:
+        st.info(
+            f"In {lost} of {len(right)} classes one wrong label is now more frequent than the true "
+            "one. No method that sees only these labels can know which is which: all of them fall, "
+            "and more neighbors follow the wrong majority more surely.",
+            icon=":material/trending_down:",
+        )
 
 
 def show_classes(prepared: PreparedData) -> None:

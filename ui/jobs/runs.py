@@ -10,7 +10,8 @@ from ui.jobs import jobs, panel
 from ui.jobs.plan import Plan
 from ui.shell import theme
 from ui.shell.controls import describe_error
-from ui.shell.settings import LABELS, Settings
+from ui.shell.form import LABELS
+from ui.shell.settings import Settings
 from wann_core.experiments import grid
 from wann_core.experiments.sweep import run_sweep
 

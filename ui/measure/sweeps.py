@@ -13,7 +13,8 @@ from ui.jobs import jobs, panel
 from ui.measure import probes
 from ui.shell import theme, uploads
 from ui.shell.controls import describe_error, linked
-from ui.shell.settings import DRAWS, IMBALANCES, NORMALIZATIONS, Folders, pattern_titles
+from ui.shell.noise import DRAWS, pattern_titles
+from ui.shell.settings import IMBALANCES, NORMALIZATIONS, Folders
 from wann_core import datasets
 from wann_core.errors import WannError
 from wann_core.experiments import plan_file

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.review.data import SPLITS, Case
-from ui.shell import settings
+from ui.shell import noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets
 from wann_core.audit.label_audit import audit, judge
@@ -91,7 +91,7 @@ def sidebar() -> Asked:
             help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
             "labels on all but one of the data sets it was measured on.",
         )
-        titles = {"none": "None", **settings.pattern_titles(matrix=False)}
+        titles = {"none": "None", **noise.pattern_titles(matrix=False)}
         pattern = linked(
             st.selectbox,
             "Inject known errors (training)",

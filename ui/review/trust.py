@@ -13,7 +13,7 @@ from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
-from ui.shell.settings import pattern_titles
+from ui.shell.noise import pattern_titles
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 

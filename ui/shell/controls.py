@@ -36,7 +36,7 @@ def linked(
         st.query_params[key] = titles
         st.rerun()
     value = widget(label, key=key, bind="query-params", persist_state="session", **options)
-    memory = f"_link_{key}"
+    memory = _memory(key)
     if asked and asked != st.query_params.get_all(key) and not _same(asked, value, options):
         st.session_state[memory] = (", ".join(_unknown(asked, value, options))[:80], value)
     refused, fallback = st.session_state.get(memory, ("", None))
@@ -45,6 +45,15 @@ def linked(
         place = getattr(widget, "__self__", st)
         place.warning(f"The link asks for “{theme.plain(refused)}”, which does not exist here.")
     return value
+
+
+def forget_link(key: str) -> None:
+    """Drop what is remembered of a link that asked a control for what does not exist."""
+    st.session_state.pop(_memory(key), None)
+
+
+def _memory(key: str) -> str:
+    return f"_link_{key}"
 
 
 def _asked(key: str, alias: str | None) -> list[str]:
@@ -111,8 +120,6 @@ def describe_error(error: WannError, labels: Mapping[str, str]) -> str:
 
 def _same(asked: list[str], value: Any, options: dict[str, Any]) -> bool:
     """Whether the parameter only vanished because it names the default value."""
-    if value is None:
-        return False  # nothing is chosen, whatever was asked for
     if value is None:
         return False  # nothing is chosen, whatever was asked for
     values = list(value) if isinstance(value, list | tuple) else [value]

@@ -14,21 +14,21 @@ from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
 
 _ENTRY = "app.py"
-# Section, file (and address), title, icon; the first page is the one that opens.
-_PAGES = (
-    ("Look", "overview", "Overview", ":material/dashboard:"),
-    ("Look", "map", "Map", ":material/scatter_plot:"),
-    ("Look", "neighborhoods", "Neighborhoods", ":material/workspaces:"),
-    ("Look", "reliability", "Reliability", ":material/verified:"),
-    ("Measure", "compare", "Compare", ":material/show_chart:"),
-    ("Measure", "dimensions", "Dimensions", ":material/compress:"),
-    ("Measure", "k_bounds", "k bounds", ":material/grid_on:"),
-    ("Measure", "probes", "Probes", ":material/model_training:"),
-    ("Measure", "sweeps", "Sweeps", ":material/playlist_play:"),
-    ("Measure", "results", "Results", ":material/table_chart:"),
-    ("Your data", "data", "Data", ":material/database:"),
-    ("Your data", "label_audit", "Label audit", ":material/troubleshoot:"),
-)
+# File (and address) and title; the first page is the one that opens.
+_PAGES = {
+    "overview": "Overview",
+    "map": "Map",
+    "neighborhoods": "Neighborhoods",
+    "reliability": "Reliability",
+    "compare": "Compare",
+    "dimensions": "Dimensions",
+    "k_bounds": "k bounds",
+    "probes": "Probes",
+    "sweeps": "Sweeps",
+    "results": "Results",
+    "data": "Data",
+    "label_audit": "Label audit",
+}
 # Addresses of earlier versions: links that people keep go on working.
 _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}
 _OPEN = "open_"
@@ -93,15 +93,14 @@ def _alone() -> bool:
 
 
 def _pages() -> StreamlitPage:
-    listed: dict[str, list[StreamlitPage]] = {}
-    for section, name, title, icon in _PAGES:
-        listed.setdefault(section, []).append(_page(name, title, icon))
-    # Listed under no name of its own: hidden pages appear in no menu.
-    return st.navigation({**listed, "": [_moved(old, new) for old, new in _MOVED.items()]})
-
-
-def _page(name: str, title: str, icon: str) -> StreamlitPage:
-    return st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == _PAGES[0][1])
+    listed = [
+        st.Page(f"pages/{name}.py", title=title, default=name == "overview")
+        for name, title in _PAGES.items()
+    ]
+    # At the top, so that the sidebar is free for the settings; on a narrow screen it goes there.
+    return st.navigation(
+        [*listed, *(_moved(old, new) for old, new in _MOVED.items())], position="top"
+    )
 
 
 def _moved(old: str, new: str) -> StreamlitPage:

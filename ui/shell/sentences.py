@@ -75,11 +75,12 @@ def results(reports: Sequence[Report]) -> str:
     if clear:
         sentences.append(f"Against {_REFERENCE}, {_listed(clear)}.")
     if level:
-        verb = "is" if len(level) == 1 else "are"
-        sentences.append(f"{_listed(level)} {verb} level with {_REFERENCE}.")
+        sentences.append(f"{_listed(level)} cannot be told apart from {_REFERENCE} here.")
     text = _gain(by_name["WANN"], by_name["kNN-51"])
     sentences.append(
-        "WANN is level with kNN-51." if text is None else f"Against kNN-51, **WANN** {text}."
+        "WANN and kNN-51 cannot be told apart."
+        if text is None
+        else f"Against kNN-51, **WANN** {text}."
     )
     where = "these test rows"
     if reports[0].prepared.leave_one_out:

@@ -71,7 +71,8 @@ _CSS = """
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 [data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
   background-color: #B34700 !important; }
-.block-container { padding-top: 3.2rem; padding-bottom: 3rem; max-width: 1800px; }
+.block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
+@media (max-width: 640px) { .block-container { padding-inline: 1rem; } }
 @media (max-width: 1150px) {
   [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
 }
@@ -79,7 +80,7 @@ _CSS = """
 [data-testid="stElementToolbarButton"]:has([aria-label^="Download as CSV"]) {
   display: none !important; }
 .wann-cards { display: grid; gap: 0.8rem;
-  grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)); }
 .wann-card { border: 1px solid color-mix(in srgb, currentColor 22%, transparent);
   border-left: 6px solid var(--mark); border-radius: 0.5rem; padding: 0.7rem 0.9rem; }
 .wann-card .name { font-weight: 600; }
