@@ -69,7 +69,7 @@ class _Blas:
 
     @contextlib.contextmanager
     def bounded(self, threads: int) -> Iterator[None]:
-        """BLAS with so many threads, or as many as whoever came first asked for."""
+        """Limit BLAS to this many threads, or to the limit that an earlier caller still holds."""
         with self._lock:
             self._users += 1
             if self._users == 1:

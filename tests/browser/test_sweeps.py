@@ -92,7 +92,7 @@ def test_a_plan_file_is_uploaded_and_a_log_is_imported(
     upload = page.locator("input[type=file]")
     (tmp_path / "bad.toml").write_text("[[grid]]\nseeds = 1")
     upload.set_input_files(tmp_path / "bad.toml")
-    expect(page.get_by_text("is no key of a plan")).to_be_visible()
+    expect(page.get_by_text("is not a key of a plan")).to_be_visible()
     (tmp_path / "good.toml").write_text('[[grid]]\nmethod = ["ANN", "WANN"]\ndataset = "digits"')
     page.goto(f"{address}/sweeps?plan=From+a+plan+file")
     page.get_by_text("A plan is a TOML file of grids").wait_for()
@@ -112,6 +112,6 @@ def test_a_plan_file_is_uploaded_and_a_log_is_imported(
         [tmp_path / "digits_WANN_s1.json", tmp_path / "other_s1.json"]
     )
     press(page, "Import", page.get_by_text("1 runs imported"))
-    expect(page.get_by_text("is no log of a run: it holds no JSON object")).to_be_visible()
+    expect(page.get_by_text("is not a log of a run: it holds no JSON object")).to_be_visible()
     page.goto(f"{address}/results?f_origin=import: published code")
     expect(page.get_by_text(re.compile("1 of .* runs, 1 of them imported"))).to_be_visible()

@@ -109,7 +109,7 @@ def test_controls_make_the_plan_they_show(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("[[grid]]\nseeds = 1", "is no key of a plan"),
+        ("[[grid]]\nseeds = 1", "is not a key of a plan"),
         ("seed = [", "the plan is not valid TOML"),
         (f"[[grid]]\nseed = {list(range(400))}\nk = {list(range(1, 400))}", "at most 100"),
     ],

@@ -37,7 +37,7 @@ _ESTIMATE_MOST_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Embedded:
-    """What `embed` has written.
+    """Result of `embed`.
 
     Attributes
     ----------
@@ -143,7 +143,7 @@ def estimate(
     num_workers: int | None = None,
     progress: Progress | None = None,
 ) -> float:
-    """Images a second, measured on a few images of the training split.
+    """Measure images per second on a few training images.
 
     This takes some seconds, and at most half a minute. `progress` is called some times a second and
     may raise to stop.
@@ -178,7 +178,7 @@ def estimate(
     with pipeline.decoders(num_workers) as pool:
 
         def rate(images: int, size: int) -> float:
-            """Images a second, of so many in batches of this size."""
+            """Throughput, images per second, for this many images at this batch size."""
             rows = np.resize(picked, images)  # of few images some come more than once
             batches = [rows[i : i + size] for i in range(0, images, size)]
             started = time.perf_counter()
@@ -240,7 +240,7 @@ def _plan(images: ImageDataset, backbone: Backbone, batch_size: int, dtype: str)
 
 
 def _fingerprint(split: ImageSplit) -> str:
-    """Digest of the list of files, or the array's shape and every so many rows, and the labels."""
+    """Digest of the list of files, or the array's shape and some of its rows, and the labels."""
     digest = hashlib.sha256(np.ascontiguousarray(split.labels, np.int64).data)
     if split.files is not None:
         for name in split.files:

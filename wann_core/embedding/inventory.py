@@ -1,4 +1,4 @@
-"""What lies on this machine: embedding databases, finished or not, and what caches take."""
+"""Inventory of this machine: embedding databases, finished or not, and cache sizes."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

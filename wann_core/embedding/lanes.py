@@ -36,7 +36,7 @@ def inside() -> bool:
 
 @contextmanager
 def opened(count: int) -> Iterator[ThreadPoolExecutor]:
-    """A pool of so many lanes; at the end they stop as soon as they can, and nobody waits."""
+    """A pool of this many lanes; on exit they stop as soon as they can, without a wait."""
     stop = threading.Event()
 
     def enter() -> None:

@@ -23,7 +23,7 @@ from wann_core.errors import WannError, check_number
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-# What is embedded goes to disk after so many rows or seconds, whichever comes first.
+# What is embedded goes to disk after this many rows or seconds, whichever comes first.
 SHARD_ROWS = 4096
 SHARD_SECONDS = 30.0
 # Batches that are decoded ahead of the one that is being embedded.
@@ -153,7 +153,7 @@ class Work:
                 shards.forget(self.folder, name)
                 raise WannError(
                     f"none of the {len(split)} images of split {name!r} can be read; the first is "
-                    f"{_told(split, skipped[-len(split)])}.",
+                    f"{_named(split, skipped[-len(split)])}.",
                     "dataset",
                 )
         return rows, columns, skipped
@@ -177,7 +177,7 @@ class Work:
                 found = [Skipped(name, r, split.where(r), t) for r, t in batch.unreadable.items()]
                 if self.fail and found:
                     raise WannError(
-                        f"an image cannot be read: {_told(split, found[0])}; mend or remove it, or "
+                        f"an image cannot be read: {_named(split, found[0])}; fix or remove it, or "
                         "leave such images out with --on_error skip (what is embedded is kept).",
                         "on_error",
                     )
@@ -191,8 +191,8 @@ class Work:
     def _refuse_left_out(self, split: ImageSplit, skipped: Sequence[Skipped]) -> None:
         if self.fail and skipped:
             raise WannError(
-                f"an earlier attempt has left out {_told(split, skipped[0])}; go on with "
-                "--on_error skip, or start anew with --no-resume.",
+                f"an earlier attempt has left out {_named(split, skipped[0])}; go on with "
+                "--on_error skip, or start again with --no-resume.",
                 "on_error",
             )
 
@@ -206,7 +206,7 @@ class Work:
         return cast
 
 
-def _told(split: ImageSplit, image: Skipped) -> str:
+def _named(split: ImageSplit, image: Skipped) -> str:
     name = image.file if split.files is None else str(split.root / image.file)
     return f"{name} ({image.reason})"
 
@@ -258,6 +258,6 @@ class _Teller:
         self._embedded += more
         if self._progress:
             rate = self._embedded / max(time.monotonic() - self._started, 1e-9)
-            told = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
-            self._last = (before + row, self._total, f"embedding {split}, {told} images/s")
+            speed = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
+            self._last = (before + row, self._total, f"embedding {split}, {speed} images/s")
             self._progress(*self._last)

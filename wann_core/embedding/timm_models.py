@@ -26,7 +26,7 @@ from wann_core.typing import Array
 # Batches side by side on the processor, each of which takes memory.
 _MOST_LANES = 8
 # Images that go through a model on the processor together. Larger activations leave the cache, and
-# beyond some tens of megabytes the system takes back their memory and clears it anew for each
+# beyond some tens of megabytes the system takes back their memory and clears it again for each
 # layer: a batch of 32 at 224 pixels spends two thirds of its time on that.
 _IN_CACHE = 4
 
@@ -131,7 +131,7 @@ def _check_lane(*_: Any) -> None:
 
 
 def _share_cores(torch: Any, threads: int) -> None:
-    """Let operations of this thread, and of no other, use so many threads of OpenMP."""
+    """Set the number of OpenMP threads for operations of this thread only."""
     if not hasattr(_limited, "by"):
         # The first question sets the number for this thread: a bound before it would be undone.
         torch.get_num_threads()
@@ -170,7 +170,7 @@ def load(
 
 
 def check_name(name: str) -> None:
-    """Refuse what is no model of timm, in a moment and before anything is downloaded.
+    """Refuse names that timm does not know, before anything is downloaded.
 
     Raises
     ------

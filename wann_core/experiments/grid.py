@@ -1,4 +1,4 @@
-"""Many scenarios: a grid along one axis, over methods and seeds, and what it says."""
+"""Run scenarios along one axis, over methods and seeds, and summarize them."""
 
 import dataclasses
 import itertools
@@ -120,7 +120,7 @@ def run_all(
     on_error: Callable[[Scenario, WannError], None] = _give_up,
     **folders: str | Path,
 ) -> "Iterator[Report | TrainedReport]":
-    """The reports of many scenarios, one after the other.
+    """Run many scenarios and yield each report as it is ready.
 
     Neighboring scenarios that differ in method and k alone share one preparation; linear probes
     train together, when the first of them is due.
@@ -129,9 +129,9 @@ def run_all(
     ----------
     scenarios : iterable of Scenario
     roots, progress, **folders
-        As in `prepare`; `progress` is told of whole scenarios, and of searches within them.
+        As in `prepare`; `progress` counts whole scenarios, and searches within them.
     on_error : callable, optional
-        `on_error(scenario, error)` is told of a vote that cannot be had; unless it raises, the
+        `on_error(scenario, error)` is called for a vote that fails; unless it raises, the
         runs go on without that one. By default it raises.
 
     Raises
@@ -188,7 +188,7 @@ def run_all(
 
 
 def _most_neighbors(scenarios: Sequence[Scenario]) -> dict[Scenario, int]:
-    """Neighbors that one graph a geometry must hold to serve all its votes."""
+    """Number of neighbors that each geometry's graph must hold for all its votes."""
     most: dict[Scenario, int] = {}
     for scenario in scenarios:
         geometry = scenario.geometry()
@@ -203,7 +203,7 @@ def _vote(
     progress: Progress,
     roots: Roots,
 ) -> Report:
-    """The report of a vote, on what was prepared last if that will do."""
+    """Report of a voting method, from the last preparation where that fits."""
     # Of method and k only the neighbors that they need matter to what is prepared.
     shared = dataclasses.replace(scenario, method="kNN", k=neighbors)
     if prepared is None or prepared.scenario != shared:
@@ -250,7 +250,7 @@ def summary(records: pd.DataFrame, axis: str, metric: str, by: str = "method_nam
     axis, metric : str
         Columns.
     by : str
-        Column whose values are told apart; 'reduction' of one method's records, say.
+        Column whose values are compared, for example 'reduction'.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class BoundedVotes:
     Raises
     ------
     WannError
-        If `k_most` is no whole number from 1 to the neighbors that there are.
+        If `k_most` is not a whole number from 1 to the neighbors that there are.
     """
 
     def __init__(self, train_ids: Array, labels: Array, test_ids: Array, k_most: int) -> None:
@@ -107,7 +107,7 @@ class BoundedVotes:
 
 @dataclass(frozen=True, eq=False)
 class KGrid:
-    """How ANN and WANN fare under many bounds, and kNN under many k.
+    """Accuracy of ANN and WANN under many bounds, and of kNN under many k.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ def k_grid(
     *,
     progress: Progress | None = None,
 ) -> KGrid:
-    """Judge ANN and WANN under all pairs of bounds in which k_min is not above k_max.
+    """Evaluate ANN and WANN under all pairs of bounds in which k_min is not above k_max.
 
     Each number is the one that `classify` gives for a scenario under these bounds; where there are
     few rows the bounds are cut as there, see `PreparedData.k_bounds`.
@@ -217,7 +217,7 @@ def _accuracy(right: Array) -> dict[str, float]:
 
 
 class _Crossed:
-    """Which rows are right under the bounds that are best on the other half of the rows."""
+    """Correctness of each row under the bounds that are best on the other half."""
 
     def __init__(self, first_half: Array) -> None:
         self._halves = (first_half, ~first_half)

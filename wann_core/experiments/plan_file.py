@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from wann_core import datasets
-from wann_core.datasets import missing as whereabouts
+from wann_core.datasets import missing as missing_data
 from wann_core.errors import WannError
 from wann_core.experiments.probe_runs import parameters_of
 from wann_core.experiments.scenario import Scenario, method_fields
@@ -89,7 +89,7 @@ class SweepPlan:
             raise WannError(f"a sweep may ask for at most {MOST_RUNS:,} runs, got {asked:,}.")
 
     def scenarios(self) -> list[Scenario]:
-        """Every run once, with settings that do not matter to it at their defaults.
+        """Distinct runs, with settings that do not affect a run at their defaults.
 
         Linear probes under a reduction are left out: they take embeddings as they are.
         """
@@ -98,7 +98,7 @@ class SweepPlan:
         return list(dict.fromkeys(served))
 
     def to_toml(self) -> str:
-        """The file that `parse` reads back."""
+        """Write the plan as TOML that `parse` reads back."""
         blocks = []
         for axes in self.grids:
             lines = [f"{key} = {_written(key, values)}" for key, values in axes.items()]
@@ -107,7 +107,7 @@ class SweepPlan:
 
 
 def parse(text: str) -> SweepPlan:
-    """The plan in the text of a TOML file.
+    """Parse a plan from the text of a TOML file.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def parse(text: str) -> SweepPlan:
     if len(text) > MOST_BYTES:
         raise WannError(f"a plan may have at most {MOST_BYTES >> 20} MiB.")
     if _DEEP.search(text):
-        raise WannError("a plan has no keys of so many parts, joined by dots.")
+        raise WannError("a plan has no key with that many parts joined by dots.")
     try:
         found = tomllib.loads(text)
         if not _is_toml(found):
@@ -164,7 +164,7 @@ def _check(plan: SweepPlan) -> None:
 
 
 def read(path: str | Path) -> SweepPlan:
-    """The plan in a TOML file; see `parse`.
+    """Read a plan from a TOML file; see `parse`.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def read(path: str | Path) -> SweepPlan:
     """
     path = Path(path)
     if not path.is_file():
-        reason = "is no file" if path.exists() else "does not exist"
+        reason = "is not a file" if path.exists() else "does not exist"
         raise WannError(f"the plan {str(path)!r} {reason}.")
     try:
         if path.stat().st_size > MOST_BYTES:
@@ -187,12 +187,12 @@ def missing(
     scenarios: list[Scenario],
     roots: Roots = DEFAULT_ROOTS,
 ) -> dict[tuple[str, str], str]:
-    """What of the scenarios' data is not there: for each (data set, backbone) how to get it."""
+    """List the data that scenarios need and that are not installed, with how to get each."""
     there = {datasets.BUILT_IN}
     if roots.databases.is_dir():
         there |= set(datasets.available(*roots))
     asked = dict.fromkeys((scenario.dataset, scenario.backbone) for scenario in scenarios)
-    return {pair: whereabouts.way(*pair, roots) for pair in asked if pair not in there}
+    return {pair: missing_data.way(*pair, roots) for pair in asked if pair not in there}
 
 
 def _axes(table: Mapping[str, Any]) -> Axes:
@@ -200,7 +200,7 @@ def _axes(table: Mapping[str, Any]) -> Axes:
     axes = {}
     for key, value in table.items():
         if key not in KEYS:
-            raise WannError(f"`{key}` is no key of a plan; it knows {', '.join(KEYS)}.", key)
+            raise WannError(f"`{key}` is not a key of a plan; it knows {', '.join(KEYS)}.", key)
         listed = isinstance(value, list) and key != "transition_matrix"
         axes[key] = tuple(_value(key, one) for one in (value if listed else [value]))
     return axes

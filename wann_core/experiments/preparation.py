@@ -1,4 +1,4 @@
-"""From a scenario to its rows, labels and neighbors; what scenarios share is made once.
+"""Prepare a scenario's rows, labels and neighbors; scenarios share what they can.
 
 Three layers, each cached in memory by the part of the scenario that decides it: the geometry (rows
 and their embeddings, before any label is looked at), the neighbor graph of it, and the labeling.
@@ -39,7 +39,7 @@ _FITTED_TO_LABELS = ("LDA", "fLDA")
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
-    """Rows and their embeddings, before any label is looked at."""
+    """Rows and their embeddings; independent of the labels."""
 
     rows: Array
     X_train: Array
@@ -56,7 +56,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Preparation:
-    """Prepares the scenarios of one data set; what they share is made once.
+    """Prepares the scenarios of one data set and shares work between them.
 
     Attributes
     ----------
@@ -93,7 +93,7 @@ class Preparation:
 
     @classmethod
     def clear(cls) -> None:
-        """Forget all that was prepared, whatever the data set."""
+        """Drop everything that was prepared, for every data set."""
         for cache in (cls._geometries, cls._graphs, cls._labeled, cls._reducers):
             cache.clear()
 
@@ -159,7 +159,7 @@ class Preparation:
     def _labels(
         self, labeling: Scenario, base: Geometry
     ) -> tuple[patterns.NoisyLabels, Array, str]:
-        """Labels with the noise asked for, as they are where that is known, and what is unmet."""
+        """Noisy labels, true labels where known, and noise that could not be drawn."""
         train = self.data.train
         given, clean = train.y[base.rows], train.true[base.rows]
         rng = np.random.RandomState(labeling.seed)

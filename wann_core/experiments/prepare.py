@@ -1,4 +1,4 @@
-"""What a scenario's methods need, prepared or found prepared."""
+"""Prepare what a scenario's methods need, or find it in a cache."""
 
 import dataclasses
 import time

@@ -1,4 +1,4 @@
-"""What a scenario becomes, and what a method answers on it: plain values."""
+"""Prepared data of a scenario and the report of a method, as plain values."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -90,7 +90,7 @@ class PreparedData(Judged):
 
 @dataclass(frozen=True, eq=False)
 class Report:
-    """What one method answered.
+    """Predictions and scores of one method.
 
     Attributes
     ----------

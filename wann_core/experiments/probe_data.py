@@ -1,4 +1,4 @@
-"""The rows that a probe trains on, and those that tell it when to stop."""
+"""Training rows of a probe, and the validation rows of its early stopping."""
 
 import time
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _VAL_ROWS_PER_CLASS = 25
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """All rows that probes may use.
+    """All rows available to probes.
 
     Attributes
     ----------

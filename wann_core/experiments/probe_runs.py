@@ -1,4 +1,4 @@
-"""From scenarios to what trained methods answer: probes, logistic regression, classifiers.
+"""Train the methods of scenarios: probes, logistic regression, registered classifiers.
 
 Probes of scenarios that share their embeddings train together, whatever their seeds and noise.
 """
@@ -44,7 +44,7 @@ _MOST_TASKS = 4
 
 @dataclass(frozen=True, eq=False)
 class TrainedReport:
-    """What one trained method answered; to `export.report_record` it is a `Report`.
+    """Predictions and scores of one trained method; serves where a `Report` does.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class TrainedReport:
 
     @cached_property
     def details(self) -> dict[str, Any]:
-        """What a record of this method holds besides; lists as JSON."""
+        """Further fields of a record of this method; lists as JSON."""
         recall = [None if np.isnan(r) else round(float(r), 6) for r in self.metrics.recall]
         shared = {"train_seconds": self.seconds, "recall": json.dumps(recall)}
         if isinstance(self.fit, LogisticFit):
@@ -125,7 +125,7 @@ def run_trained(
     progress: Progress | None = None,
     on_epoch: Callable[[list[Epoch]], None] | None = None,
 ) -> list[TrainedReport]:
-    """Train the methods that scenarios name, and let them answer for the test rows.
+    """Train the methods that scenarios name, and predict the test rows.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def _run_alone(scenario: Scenario, roots: Roots, progress: Progress) -> TrainedR
 def fit_prepared(
     prepared: PreparedData, method: str, progress: Progress | None = None
 ) -> LogisticFit:
-    """Fit logistic regression to a scenario's noisy labels and answer for its test rows.
+    """Fit logistic regression to a scenario's noisy labels and predict its test rows.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def fit_prepared(
 
 
 def fitted_last(report: TrainedReport) -> pd.DataFrame:
-    """The training rows of a probe, those first whose label the loss fits last.
+    """Training rows of a probe in the order of their loss, largest first.
 
     Parameters
     ----------

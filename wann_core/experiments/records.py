@@ -1,4 +1,4 @@
-"""Results as rows: every row carries the whole scenario, so that its number can be made again."""
+"""Results as rows; each carries its whole scenario, so that the number can be reproduced."""
 
 import dataclasses
 import json
@@ -54,7 +54,7 @@ def scenario_record(scenario: Scenario) -> dict[str, Any]:
 
 
 def scenario_of(record: Mapping[str, Any]) -> Scenario:
-    """The scenario that `scenario_record` wrote down; further columns do not matter.
+    """Read the scenario back from a record; further columns are ignored.
 
     Raises
     ------
@@ -123,7 +123,7 @@ def _check_text(name: str, value: str) -> None:
 
 
 def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
-    """One row for one run: scenario, what was realized, scores as shares of 1, seconds.
+    """One row per run: scenario, realized noise, scores from 0 to 1, seconds.
 
     Votes add the space that they were cast in, and the mean adaptive k of the training rows: of
     all, of those with a right label, and of those with a wrong one. A trained method adds its own
@@ -156,23 +156,23 @@ def report_record(report: "Report | TrainedReport") -> dict[str, Any]:
 
 
 def _plugins(scenario: Scenario) -> dict[str, str]:
-    """Which registered code answered, by the first digits of its digest."""
+    """Registered plug-ins that ran, with the first digits of their digests."""
     used = {name: digest[:16] for name, digest in scenario.plugins.items()}
     return {"plugins": json.dumps(used)} if used else {}
 
 
 def realized_noise(prepared: PreparedData | ProbeData) -> float | None:
-    """Share of the training labels that are wrong; None where nobody knows."""
+    """Share of wrong training labels; None where the true labels are unknown."""
     return prepared.noise_ratio if prepared.truth_known else None
 
 
 def judged_by(prepared: Judged | Dataset) -> str:
-    """What accuracy is measured against: true labels, or given ones that may be wrong."""
+    """Reference of the accuracy: true labels, or given ones that may be wrong."""
     return TRUE_LABELS if prepared.test_truth_known else GIVEN_LABELS
 
 
 def graph_record(graph: NeighborGraph) -> dict[str, Any]:
-    """How neighbors were searched, and the recall that was measured (1 for exact search)."""
+    """Method of the neighbor search and its measured recall (1 for exact search)."""
     return {
         "graph_method": graph.method,
         "graph_recall": graph.recall,
@@ -182,7 +182,7 @@ def graph_record(graph: NeighborGraph) -> dict[str, Any]:
 
 
 def _space(prepared: PreparedData) -> dict[str, Any]:
-    """The dimensions that neighbors were searched in, what they cost, and the k that came of it.
+    """Dimensions of the search, time of the reduction, and the resulting k.
 
     Bytes are those of the training embeddings as float32; seconds are those of the reduction and
     of the search when they were made, whether or not this run could share them.

@@ -1,4 +1,4 @@
-"""One run: prepare a scenario's data, and let a method answer for the test rows."""
+"""One run: prepare a scenario's data and predict the test rows."""
 
 import time
 from pathlib import Path
@@ -21,7 +21,7 @@ __all__ = ["cast_votes", "classify", "prepare", "run"]
 
 
 def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:
-    """Let a method answer for the test rows.
+    """Predict the test rows by a method.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report
 
 
 def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
-    """What the neighbors of the test rows vote for, and how many of them vote.
+    """Winning class, its share of the votes, and the number of voters per test row.
 
     Returns
     -------
@@ -84,7 +84,7 @@ def run(
     progress: Progress | None = None,
     **folders: str | Path,
 ) -> Report | TrainedReport:
-    """Prepare a scenario's data and let its method answer, whichever it is.
+    """Prepare a scenario's data and predict its test rows by its method.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A scenario: all that the sliders set, as one frozen value.
+"""A scenario: all settings of a run, as one frozen value.
 
 The neighbor graph depends on the scenario's geometry alone (embeddings, rows, label-free
 reduction). Noise, method and k only vote again; LDA and fLDA, which are fitted to the labels,
@@ -27,7 +27,7 @@ _MOST_NEIGHBORS = 1_000_000
 
 @dataclass(frozen=True)
 class Scenario:
-    """What is asked; hashable, and written into every result so that it can be made again.
+    """All settings of a run; hashable, and written into every result.
 
     Attributes
     ----------
@@ -121,14 +121,14 @@ class Scenario:
 
     @property
     def uses_search(self) -> bool:
-        """Whether what the method answers depends on the search of neighbors."""
+        """Whether the method's predictions depend on the neighbor search."""
         if self.method in CLASSIFIERS:
             return self.reduction == "fLDA"
         return self.method not in LOSSES
 
     @property
     def is_drawn(self) -> bool:
-        """Whether its seed matters."""
+        """Whether the run depends on its seed."""
         rows = self.imbalance_ratio is not None or self.num_subsamples is not None
         # A probe's seed draws its validation rows and its first weights too.
         seeded = self.method in LOSSES or self.method in CLASSIFIERS
@@ -136,7 +136,7 @@ class Scenario:
 
     @property
     def plugins(self) -> dict[str, str]:
-        """Digests of the registered code that it runs, by name."""
+        """Digests of the plug-ins that the run uses, by name."""
         named = [method_entry(self.method)]
         if self.noise_pattern is not None:
             named.append(ALL_PATTERNS[self.noise_pattern])
@@ -147,7 +147,7 @@ class Scenario:
         return dataclasses.replace(self, **method_fields(name))
 
     def canonical(self) -> "Scenario":
-        """The same run with every setting that does not matter to it at its default."""
+        """The same run with every setting that does not affect it at its default."""
         if self._is_silent:
             return dataclasses.replace(self, noise_pattern=None).canonical()
         default = Scenario()
@@ -170,7 +170,7 @@ class Scenario:
 
     @property
     def _is_silent(self) -> bool:
-        """Whether noise is asked for at a ratio of 0, which changes nothing."""
+        """Whether the noise ratio is 0, so that the pattern changes nothing."""
         if self.noise_pattern is None or self.noise_ratio != 0:
             return False
         return self.draw in ALL_PATTERNS[self.noise_pattern].silent_at_zero

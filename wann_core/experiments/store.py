@@ -1,4 +1,4 @@
-"""Runs started on purpose, kept in an SQLite file that answers them when they are asked again."""
+"""Results of finished runs in an SQLite file, looked up before a run is repeated."""
 
 import contextlib
 import copy
@@ -103,7 +103,7 @@ class ResultsStore:
         scenarios: Sequence[Scenario],
         roots: Roots,
     ) -> dict[Scenario, dict[str, Any]]:
-        """The stored records of those scenarios that were run before, on the same files.
+        """Look up the stored records of scenarios that were run before on the same files.
 
         Each has `stored_at` set to the time at which it was measured.
         """
@@ -127,7 +127,7 @@ class ResultsStore:
         roots: Roots,
         source: str,
     ) -> None:
-        """Keep runs; one that is there already stays as it is, unless its row is damaged.
+        """Store runs; one that is stored already stays unchanged, unless its row is damaged.
 
         Parameters
         ----------
@@ -154,7 +154,7 @@ class ResultsStore:
                     database.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", row)
 
     def add_imported(self, runs: Sequence[tuple[Scenario, dict[str, Any]]], source: str) -> None:
-        """Keep numbers that were measured elsewhere; they never answer for a run.
+        """Store results measured elsewhere; they are never used in place of a run.
 
         One from the same source that is there already is replaced.
         """
@@ -168,7 +168,7 @@ class ResultsStore:
             database.executemany("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?)", rows)
 
     def drop_imported(self) -> None:
-        """Forget all that was imported."""
+        """Delete all imported results."""
         with self._open() as database:
             database.execute("DELETE FROM runs WHERE source LIKE ?", (f"{IMPORTED}%",))
 
@@ -198,7 +198,7 @@ class ResultsStore:
 
 
 class Keeper:
-    """Writes finished runs to the results store, together what ends within a moment.
+    """Writes finished runs to the results store, in batches of a moment.
 
     Each transaction waits for the disk; at most `_WRITE_SECONDS` of work go when the process is
     killed. One keeper serves one thread.
@@ -251,7 +251,7 @@ class Keeper:
 def use_store(
     use: Callable[[ResultsStore], T], warn: Callable[[str], object], path: Path | None = None
 ) -> T | None:
-    """What `use(store)` answers; where the store fails, None and a warning.
+    """Result of `use(store)`; None and a warning where the store fails.
 
     A run is worth more than its row: a full disk or a read-only folder must not cost it.
     """
@@ -284,7 +284,7 @@ def _versions() -> dict[str, str]:
 
 
 def _keys(scenarios: Sequence[Scenario], roots: Roots) -> list[str]:
-    """Digests of what decides the numbers: the run, the files and the engine."""
+    """Digests of all that determines the result: run, files and engine."""
     # Each database is looked at once, however many runs are asked for.
     files = {
         pair: datasets.fingerprint(*pair, *roots)

@@ -1,4 +1,4 @@
-"""Many scenarios over threads, processes or a cluster, each finished run kept at once."""
+"""Run scenarios over threads, processes or a cluster; each finished run is stored at once."""
 
 import contextlib
 import dataclasses
@@ -33,7 +33,7 @@ _HERE = ("SequentialBackend", "ThreadingBackend", "LokyBackend")
 
 
 class Outcome(NamedTuple):
-    """What became of one run.
+    """Result or error of one run.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ def run_sweep(
     progress: Progress | None = None,
     warn: Callable[[str], object] = _LOG.warning,
 ) -> Iterator[Outcome]:
-    """Run scenarios, those in the results store first, and keep each in it as soon as it ends.
+    """Run scenarios, those in the results store first, and store each as soon as it ends.
 
     Scenarios that are one run are run once. A graph is built once for all that vote on it: large
     graphs first, on all cores, for the tasks to read; small ones in the task that all their runs
@@ -175,14 +175,14 @@ def _run(
 
 
 def _close(results: Any) -> None:
-    """End the tasks that still run; joblib would warn of the work lost."""
+    """Stop the running tasks; joblib would warn about the lost work."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         results.close()
 
 
 def _cores(n_jobs: int) -> int:
-    """The share of each of so many tasks."""
+    """Memory that each of this many tasks may take."""
     return max(1, (os.cpu_count() or 1) // int(joblib.effective_n_jobs(n_jobs)))
 
 
@@ -226,7 +226,7 @@ def _task(
 def _work(
     runs: Sequence[Scenario], roots: Roots, keeper: Keeper | None, part: Part | None
 ) -> Iterator[Outcome]:
-    """Run one scenario after the other; what ends is kept."""
+    """Run one scenario after the other and store each result."""
     task = _Runs(runs, keeper, part)
     try:
         while task.left:
@@ -243,7 +243,7 @@ def _work(
 
 
 class _Runs:
-    """The runs of one task that are left, and the outcomes that nobody has been told yet."""
+    """The runs of one task that are left, and the outcomes that are not reported yet."""
 
     def __init__(self, runs: Sequence[Scenario], keeper: Keeper | None, part: Part | None) -> None:
         self.left = list(runs)
@@ -251,12 +251,12 @@ class _Runs:
         self._refused: list[Outcome] = []
 
     def refuse(self, _: Scenario, error: WannError) -> None:
-        """The first one left cannot be had."""
+        """Record an error for the first remaining run."""
         self._refused.append(Outcome(self.left.pop(0), {}, error))
         self._count()
 
     def end(self, report: Any = None) -> list[Outcome]:
-        """What is refused by now, and the first one left, if there is its report."""
+        """Outcomes of the refused runs, and of the first remaining one if it has a report."""
         ended, self._refused = self._refused, []
         if report is not None:
             outcome = Outcome(self.left.pop(0), records.report_record(report))
@@ -266,7 +266,7 @@ class _Runs:
         return ended
 
     def run_first(self, roots: Roots, error: WannError) -> list[Outcome]:
-        """The first one left by itself, where the runs together have met an error."""
+        """Run the first remaining one alone, after an error of the batch."""
         if len(self.left) == 1:
             self.refuse(self.left[0], error)
             return self.end()

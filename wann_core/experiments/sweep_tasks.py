@@ -1,4 +1,4 @@
-"""What of a sweep runs together, and how far it has come."""
+"""Group a sweep's runs into tasks, and track their progress."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ _TRAINED, _SEARCH, _START = 100, 100, 20
 
 @dataclass(frozen=True)
 class Tasks:
-    """Runs, task by task.
+    """Runs grouped into tasks.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Tasks:
         *,
         one_memory: bool,
     ) -> "Tasks":
-        """Divide a sweep.
+        """Group the runs of a sweep.
 
         All votes on one geometry are one task, so that no graph is searched twice, unless tasks can
         share the graph: in `one_memory`, or on disk.
@@ -73,7 +73,7 @@ class Tasks:
 
 
 def _portions(labelings: list[list[Scenario]]) -> list[list[Scenario]]:
-    """Labeling by labeling, until a task has enough to do."""
+    """Collect labelings until a task is large enough."""
     made: list[list[Scenario]] = []
     room = 0
     for runs in labelings:
@@ -124,9 +124,9 @@ _SEARCHED, _VOTE, _PROBE, _REGRESSION = 2e10, 1.5e-6, 3e-7, 1e-6
 def estimate_seconds(
     scenarios: Sequence[Scenario], database_root: str | Path = DATABASE_ROOT
 ) -> float:
-    """About how long a sweep takes on this machine, without anything that is stored.
+    """Estimate a sweep's seconds on this machine, without stored results.
 
-    Good for telling minutes from hours: data, caches and other work on the machine decide the rest.
+    Distinguishes minutes from hours: data, caches and other work on the machine decide the rest.
     """
     sizes: dict[tuple[str, str], tuple[int, int, int]] = {}
     searched: set[Scenario] = set()
@@ -156,27 +156,27 @@ class Part:
         self._meter, self._number = meter, number
 
     def __call__(self, done: float, total: float, text: str) -> None:
-        """Tell how far the task is; raises what stops the sweep."""
+        """Report the task's progress; raises what stops the sweep."""
         # Tasks count their own runs; the meter counts those of all.
         what = text.partition(": ")[2] if self._number < len(self._meter.runs) else text
         self._meter.tell(self._number, done / total if total else 0.0, what)
 
     def count(self) -> None:
-        """One more of its runs has ended."""
+        """Count a finished run."""
         self._meter.ended += 1
 
     def done(self) -> None:
-        """The whole task has ended, elsewhere."""
+        """Mark the task as finished."""
         self._meter.ended += self._meter.runs[self._number]
         self._meter.tell(self._number, 1.0, "")
 
 
 class Stopped(Exception):
-    """Raised in tasks that still run when their sweep has been stopped."""
+    """Raised in running tasks of a canceled sweep."""
 
 
 class Meter:
-    """How far a sweep is, told by all its tasks.
+    """Progress of a sweep, summed over its tasks.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ class Meter:
         return Part(self, number)
 
     def tell(self, number: int, share: float, what: str) -> None:
-        """Note how far one part is, and pass on how far all are."""
+        """Record one part's progress and report the total."""
         with self._lock:
             if self._stopped:
                 raise Stopped
@@ -221,12 +221,12 @@ class Meter:
                 raise
 
     def stop(self) -> None:
-        """Let tasks that still run end at their next report."""
+        """Stop running tasks at their next report."""
         self._stopped = True
 
     @contextlib.contextmanager
     def reasoned(self) -> Iterator[None]:
-        """Raise what stopped the sweep, even if a task that was stopped by it ends first."""
+        """Raise the original error, even if a task that it stopped ends first."""
         try:
             yield
         except Stopped:

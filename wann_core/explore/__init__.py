@@ -1,1 +1,1 @@
-"""What the pages look into: neighborhoods, reliability, detection of wrong labels, the map."""
+"""Exploration: neighborhoods, reliability, detection of wrong labels, the map."""

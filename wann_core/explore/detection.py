@@ -1,4 +1,4 @@
-"""How well reliability and votes tell wrong labels from right ones, where the truth is known."""
+"""Detection of wrong labels by reliability and votes, where the true labels are known."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ _POINTS = 300  # of a drawn curve, along either axis
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """How well each score finds the flipped labels.
+    """Curves and areas of each score's detection of flipped labels.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Detection:
 
 
 def beliefs(prepared: PreparedData) -> dict[str, Array]:
-    """How far each score believes the given labels of the training rows: low is doubtful.
+    """Scores of the given training labels by each method: low is doubtful.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def curve(name: str, belief: Array, flipped: Array) -> pd.DataFrame:
 
 
 def _thinned(recall: Array, false_rate: Array) -> Array:
-    """Places of the points to keep: the first, the last and, along both axes, enough between."""
+    """Indices of the curve points to keep: first, last, and evenly spaced along both axes."""
     last = len(recall) - 1
     if last < 2 * _POINTS:
         return np.arange(last + 1)

@@ -113,7 +113,7 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
 
 
 def digest(graph: NeighborGraph) -> str:
-    """Name of all that decides a layout: the nearest neighbors and their distances."""
+    """Digest of a layout's input: the nearest neighbors and their distances."""
     result = hashlib.blake2b(f"{_VERSION} {_SEED}".encode(), digest_size=16)
     for array in _parts(graph).values():
         result.update(f"{array.dtype} {array.shape} ".encode())
@@ -122,7 +122,7 @@ def digest(graph: NeighborGraph) -> str:
 
 
 def _parts(graph: NeighborGraph) -> dict[str, Array]:
-    """The part of a graph that is laid out."""
+    """Part of the graph that the layout uses."""
     assert graph.test_ids is not None and graph.test_distances is not None
     others = NEIGHBORS - 1
     ids, distances = graph.train_ids[:, :others], graph.train_distances[:, :others]

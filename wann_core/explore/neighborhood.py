@@ -17,7 +17,7 @@ CHOICES = ("random", "wrong", "unreliable", "disagreement")
 
 @dataclass(frozen=True, eq=False)
 class Neighborhood:
-    """A sample, its nearest training rows, and what each of them weighs.
+    """A sample, its nearest training rows, and their weights.
 
     Attributes
     ----------
@@ -96,7 +96,7 @@ class Neighborhood:
         return np.asarray(shares[0])
 
     def answer(self, method: str) -> int:
-        """Class id that a method finds for the sample, as `predictions` has it."""
+        """Class id that a method predicts for the sample, as in `predictions`."""
         voters, weights = _electorate(self.prepared, self.ids[None], method)
         return int(vote(self.ids[None], self.prepared.labels, voters, weights)[0])
 
@@ -135,7 +135,7 @@ def row_ids(prepared: PreparedData, split: str) -> Array:
 
 
 def predictions(prepared: PreparedData, split: str, method: str) -> Array:
-    """What a method says of every row of a split; a training row has no vote on itself.
+    """Predict every row of a split; a training row does not vote on itself.
 
     Its label counts all the same in the adaptive k of those that vote on it.
     """
@@ -147,7 +147,7 @@ def predictions(prepared: PreparedData, split: str, method: str) -> Array:
 def candidates(
     prepared: PreparedData, split: str, choice: str, count: int, methods: tuple[str, ...], seed: int
 ) -> Array:
-    """Row ids worth a look.
+    """Row ids of a selection, for example of wrong labels.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def candidates(
         equals, by their share of the votes of all neighbors; test rows least surely predicted
         by WANN. 'disagreement': rows on which the methods do not agree, at random.
     count : int
-        At most so many.
+        Upper limit.
     methods : tuple of str
         For 'disagreement'.
     seed : int

@@ -1,4 +1,4 @@
-"""What a map can be colored by: one value for each training or test row."""
+"""Values to color the map by, one per training or test row."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ CORRECT = "correct-"  # and the name of a method
 
 
 def values(prepared: PreparedData, split: str, what: str) -> Array:
-    """One value a row.
+    """Value of each row.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Where labels are reliable: by kind of label, by class, and as the noise grows."""
+"""Reliability by kind of label, by class, and by noise ratio."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""Votes of neighbors and their rivals on embeddings and noisy labels."""
+"""Classifiers on embeddings and noisy labels: neighbor votes, probes, registered ones."""

@@ -14,7 +14,7 @@ from wann_core.typing import Array
 
 @dataclass(frozen=True, eq=False)
 class ClassifierFit:
-    """What a registered classifier answers for the test rows.
+    """Predictions of a registered classifier for the test rows.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ def fit_classifier(
     seed: int,
     progress: Progress | None = None,
 ) -> ClassifierFit:
-    """Fit a registered classifier and let it answer.
+    """Fit a registered classifier and predict the test rows.
 
     Parameters
     ----------

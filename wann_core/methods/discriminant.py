@@ -14,7 +14,7 @@ _ROWS = 16_384  # at once
 
 
 def serves(X: Array) -> bool:
-    """Whether the covariance of so many columns is small enough to be solved for in seconds."""
+    """Whether the covariance of this many columns is small enough to be solved for in seconds."""
     return bool(min(X.shape) <= _MOST_COLUMNS)
 
 

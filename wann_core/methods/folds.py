@@ -1,4 +1,4 @@
-"""Folds of rows for answers by models that were not fitted to them."""
+"""Folds of rows for out-of-fold predictions."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from wann_core.typing import Array
 
 FOLDS = 5
 _SEED = 0
-_SPANNED = 5000  # beyond so many rows their products take too much room
+_SPANNED = 5000  # beyond this many rows their products take too much room
 _COLUMNS = 4096  # at once, as float64
 
 
@@ -30,7 +30,7 @@ def in_their_span(X: Array) -> Array:
 
 
 def deal_folds(labels: Array, seed: int = _SEED) -> Array:
-    """The fold of each row: the rows of each class, shuffled, go round the folds in turn.
+    """Stratified fold of each row: the shuffled rows of each class are dealt in turn.
 
     Unlike scikit-learn's stratified folds this serves classes with fewer rows than folds too.
     """

@@ -1,4 +1,4 @@
-"""How good predictions are, from the confusion matrix."""
+"""Scores of predictions, from the confusion matrix."""
 
 import math
 from dataclasses import dataclass

@@ -107,7 +107,7 @@ def _scaled(X: Array, mean: Array, scale: Array) -> Array:
 
 
 def _check_scale(X: Array) -> None:
-    """Refuse values whose squares float32 cannot tell from zero."""
+    """Refuse values whose squares underflow to zero in float32."""
     largest = max(abs(float(X.min(initial=0))), abs(float(X.max(initial=0))))
     if 0 < largest < _SMALL_SQUARE:
         raise WannError(
@@ -157,7 +157,7 @@ class Reducer:
         Raises
         ------
         WannError
-            If there are not so many.
+            If there are fewer columns.
         """
         check_number(
             "reduction_size", self.most if size is None else size, 1, self.most, whole=True

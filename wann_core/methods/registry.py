@@ -14,7 +14,7 @@ _NIERM = "Zhu et al., NeurIPS 2024"
 
 @dataclass(frozen=True, kw_only=True)
 class Method(Entry):
-    """A method that is no linear probe; these are in `probes.registry`.
+    """A method that is not a linear probe; these are in `probes.registry`.
 
     Attributes
     ----------

@@ -13,15 +13,15 @@ from wann_core.typing import Array
 
 # Rows of a tile.
 ROWS = 64
-# OpenBLAS leaves products of up to so many multiplications to one thread.
+# OpenBLAS leaves products of up to this many multiplications to one thread.
 _TILE = 1 << 18
 # Queries of one task: what they keep fits in the cache of a core.
 QUERIES = 128
 # Within cells more, so that enough of them share a cell for their product to be efficient.
 _IN_CELLS = 256
-# A query looks through so many cells before it is told how far it reaches.
+# A query looks through this many cells before its reach is known.
 _CLOSE = 3
-# One tile in so many is looked through first, so that most of the others hold nothing to keep.
+# One tile in this many is looked through first, so that most of the others hold nothing to keep.
 _FIRST = 16
 # Kept for each candidate wanted before the best are chosen.
 _ROOM = 3
@@ -91,7 +91,7 @@ def nearest_in_cells(
     distances : ndarray of shape (m, L), float32
         Distances of the queries from the centers of the cells.
     reach : float
-        A cell is looked through if its center lies within so many times the distance of the last
+        A cell is looked through if its center lies within this many times the distance of the last
         candidate.
     wanted : int
         At least 1, at most the rows in all cells.
@@ -177,7 +177,7 @@ def _nearest_in_cells(  # type: ignore[no-untyped-def]
 
 @numba.njit(nogil=True, cache=True)
 def _cut_at(above, which, values, kept, counts, least, wanted):  # type: ignore[no-untyped-def]
-    """Leave the best of the queries for which so many are kept."""
+    """Keep only the best candidates of queries that hold too many."""
     for q in which:
         if counts[q] >= above:
             _cut(values, kept, counts, least, q, wanted)

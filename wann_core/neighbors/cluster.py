@@ -48,7 +48,7 @@ def sharded_graph(
         Of the cluster.
     shards : sequence of array-like of shape (n_i, d), or of callables
         The training rows, one shard after the other; together n rows. A callable is run on the
-        worker that keeps its shard, and again wherever the shard is needed anew: data that are
+        worker that keeps its shard, and again wherever the shard is read again: data that are
         larger than this machine never pass through it.
     X_test : array-like of shape (m, d), optional
     k : int
@@ -64,7 +64,7 @@ def sharded_graph(
     Raises
     ------
     WannError
-        If Dask is not installed, a shard is no finite table of numbers, columns or types differ,
+        If Dask is not installed, a shard is not a finite table of numbers, columns or types differ,
         or there are fewer than two training rows.
     """
     check_number("k", k, 1, whole=True)
@@ -125,8 +125,8 @@ class _Placed:
         shapes = client.gather(asked)  # type: ignore[no-untyped-call]
         kinds = {(columns, kind) for _, columns, kind in shapes}
         if len(kinds) > 1:
-            told = ", ".join(sorted(f"{columns} of {kind}" for columns, kind in kinds))
-            raise WannError(f"all shards must have the same columns, got {told}.", "shards")
+            found = ", ".join(sorted(f"{columns} of {kind}" for columns, kind in kinds))
+            raise WannError(f"all shards must have the same columns, got {found}.", "shards")
         starts = np.concatenate([[0], np.cumsum([size for size, _, _ in shapes])])
         if starts[-1] < 2:
             raise WannError(

@@ -24,15 +24,15 @@ from wann_core.typing import Array
 
 _FIT_ROWS = 10_000
 # Queries near each other share candidates, which are then still in the cache: queries are searched
-# in groups of about so many, no more groups than so many, by so many dimensions.
+# in groups of about this size, up to this many groups, by this many dimensions.
 _GROUP, _GROUPS, _ORDERING = 128, 1000, 16
 # Leading dimensions worth trying, beside all of them.
 _SIZES = (64, 128, 192, 256, 384, 512, 768, 1024)
 # Rows that tell how many lie within a bound.
 _COUNTED = 2048
-# At most so many are kept for a query.
+# At most this many are kept for a query.
 _MOST = 1024
-# Finding the principal directions of d columns costs as many multiplications as so many d³.
+# Principal directions of d columns cost this many times d³ multiplications.
 ROTATION_COST = 80
 # Costs on one core, in multiplications of float32 by a matrix product: of a row that is looked at
 # and not kept, of one that is kept for a while, and of a distance, with what fetching it costs.
@@ -47,7 +47,7 @@ _BLOCK = 4096
 _SEED = 0
 # Rounding of the rotation and of the norm of what it leaves out, in norms of a row.
 _MOVED = 1e-6
-# Rows that are moved farther than so many times the median are bounded one by one.
+# Rows that are moved farther than this many times the median are bounded one by one.
 _FAR = 2.0
 # Instead of a step of 0, by which nothing can be divided.
 _TINY = float(np.finfo(np.float32).tiny)

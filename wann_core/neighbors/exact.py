@@ -137,7 +137,7 @@ class Flat:
         sample = floats(queries[drawn])
         _, squares = self.ranked(sample, own[drawn], k)
         report(0)
-        # Finding the principal directions takes as long as so many rows times rows.
+        # Finding the principal directions costs as much as products of this many pairs of rows.
         rotated = codes.ROTATION_COST * d * d < _CODING * len(queries) * n
         coded = None
         # On few rows and small matrices, threads of BLAS wait for each other longer than they work.
@@ -229,10 +229,10 @@ class _Search:
 
         before = len(self.complete) - len(rows)
 
-        def told(stop: int) -> None:
+        def report(stop: int) -> None:
             self.report(before + int(self.complete[rows[:stop]].sum()))
 
-        in_blocks(work, len(rows), size, told)
+        in_blocks(work, len(rows), size, report)
 
 
 def empty(rows: int, k: int) -> Found:

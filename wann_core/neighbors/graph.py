@@ -113,17 +113,17 @@ class NeighborGraph:
         check_choice("search", search, SEARCHES)
         k_train = min(k, len(train) - 1)
         total = len(train) + (0 if test is None else len(test))
-        told = _SearchProgress(progress, total)
+        report = _SearchProgress(progress, total)
         flat = Flat(train)
         chosen = Plan()
         if search == "auto":
-            chosen = plan(flat, Queries(train, test, k_train), told.planning)
+            chosen = plan(flat, Queries(train, test, k_train), report.planning)
         own = np.arange(len(train))
-        found, certain = carry_out(chosen, flat, train, k_train, own, told.searching(0))
+        found, certain = carry_out(chosen, flat, train, k_train, own, report.searching(0))
         tested: tuple[Array | None, Array | None] = None, None
         if test is not None:
             tested, sure = carry_out(
-                chosen, flat, test, min(k, len(train)), None, told.searching(len(train))
+                chosen, flat, test, min(k, len(train)), None, report.searching(len(train))
             )
             certain = np.concatenate([certain, sure])
         made = _made(chosen, certain)

@@ -23,7 +23,7 @@ _NARROWEST = 64
 _APPROXIMATED = 100_000
 RECALL = 0.9999
 _SIZES = (16, 32, 48, 64, 96, 128, 192)
-# From so many rows on no more dimensions are held beside them than so many.
+# From this many rows on, at most this many dimensions are kept in memory beside them.
 _MANY_ROWS, _WIDEST = 300_000, 128
 # Share of the tolerable misses that cells, dimensions and candidates are chosen to make on one
 # sample, as another one, which has the last word, differs by chance. Who fails chooses once more on
@@ -38,12 +38,12 @@ _CANDIDATE_COST = 16_000
 _RANK_COST = 24
 # The reach beyond what the sample needs, as spare candidates are beyond what it needs.
 _SPARE_REACH = 1.02
-# A row in a cell costs so many times what it does among all rows: 1.1 to 1.8, measured, and some
+# A row in a cell costs this many times what it does among all rows: 1.1 to 1.8, measured, and some
 # more, as without cells the rows most in doubt are searched again.
 _CELL_COST = 2.2
 # The plan is made where it saves at least this share of a flat search.
 _WORTHWHILE = 0.8
-# One query in so many, at least and at most.
+# One query in this many, at least and at most.
 _CALIBRATING = (100, 128, 512)
 _VERIFYING = (75, 256, 768)
 _SEED = 0
@@ -126,7 +126,7 @@ class Plan:
 
 
 def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
-    """The cheapest search for so many rows that reaches the recall, checked on a fresh sample.
+    """Choose the cheapest search that reaches the recall, checked on a fresh sample.
 
     Parameters
     ----------

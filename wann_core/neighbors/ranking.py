@@ -14,7 +14,7 @@ SPARE = 8
 EPSILON = float(np.finfo(np.float32).eps)
 # The lower half of a key.
 _PLACE = 0xFFFFFFFF
-# Rows are fetched into the cache so many candidates ahead.
+# Rows are fetched into the cache this many candidates ahead.
 _AHEAD = 3
 
 

@@ -26,7 +26,7 @@ __all__ = ["BYTES", "HEIGHT", "QUERIES", "WIDTH", "half_norms", "scan", "scan_by
 # Queries of one task: their panels fit into the second cache of a core when they are bytes, and
 # make the packing of float32 rows, once a task, cheap.
 QUERIES = 504
-# One tile in so many is looked through first, so that most of the others hold nothing to keep.
+# One tile in this many is looked through first, so that most of the others hold nothing to keep.
 _FIRST = 16
 # Kept for each row wanted before the best are chosen.
 _ROOM = 3

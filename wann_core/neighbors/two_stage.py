@@ -22,7 +22,7 @@ from wann_core.typing import Array
 _FIT_ROWS = 10_000
 _BLOCK = 8192
 # Uncertified rows are searched flat if they are no more than this share of all; else only the most
-# doubtful ones are. Neighbors are missed in bulk by odd rows, and these can be told.
+# doubtful ones are. Neighbors are missed in bulk by odd rows, which can be recognized.
 _FEW, _DOUBTFUL = 0.02, 0.005
 # Dimensions that tell who is near: all of them, of all queries, would take too much room.
 _ORDERING = 16

@@ -24,7 +24,7 @@ __all__ = [
 
 
 class NoisyLabels(NamedTuple):
-    """Labels after noise, and what really happened to them.
+    """Labels after noise, and the realized changes.
 
     Attributes
     ----------
@@ -122,7 +122,7 @@ def add_noise(
 
 
 def compare(clean: Array, noisy: Array, n_classes: int) -> NoisyLabels:
-    """What the noise in given labels is, where the clean ones are known; both class ids below C."""
+    """Measure the noise in given labels against known clean ones; class ids below C."""
     counts = np.bincount(clean * n_classes + noisy, minlength=n_classes**2)
     counts = counts.reshape(n_classes, n_classes).astype(np.float64)
     counts[np.diag_indices(n_classes)] += counts.sum(axis=1) == 0

@@ -24,7 +24,7 @@ from wann_core.typing import Array
 # Where wrong labels go needs more anchors than how many there are.
 _SPREAD_ANCHORS = 0.3
 # A wrong label is not in its own neighborhood, which looks the purer for it: among a few surest
-# rows there are too many of them. With so many rows of a class this no longer shows.
+# rows there are too many of them. With this many rows of a class this no longer shows.
 _COUNTED_ROWS = 75
 _UNMIX_ROUNDS = 30
 _UNMIX_ROWS = 2048
@@ -33,7 +33,7 @@ _FEW_CLASSES = 32
 # of a thousand is not likelier by it than by the noise.
 _FLOOR, _FLOOR_OF_ALL = 1e-3, 1e-2
 # Where people err between look-alike classes, they err more on hard rows: their odds of an error
-# over all rows are so many times those on the surest tenth.
+# over all rows are this many times those on the surest tenth.
 _HARDER = 1.75
 _Z_95 = 1.959963984540054
 # The range reaches so much of the ambiguity of the rows, and of the rate, above the rate, and so
@@ -51,7 +51,7 @@ _FEWEST_CLASSES = 5
 
 @dataclass(frozen=True, eq=False)
 class NoiseEstimate:
-    """What is known of the noise without knowing the true labels.
+    """Estimate of the label noise without the true labels.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class NoiseEstimate:
         Wrong labels.
     low, high : int
         A range that held the true number in at least 95 % of the measured cases, see
-        docs/audit.md. It is no confidence interval of a model: no model is known to hold.
+        docs/audit.md. It is not a model's confidence interval: no model is known to hold.
     rows : int
         Labels judged.
     transition : Transition

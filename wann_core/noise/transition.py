@@ -15,7 +15,7 @@ _FEWEST_ROWS = 50
 # this multiple of what chance alone would give.
 _CHANCE = 4.0
 _PRIOR = 0.1
-# Up to so many classes, where wrong labels go is estimated for each pair; a pair has no rows to
+# Up to this many classes, where wrong labels go is estimated for each pair; a pair has no rows to
 # speak of beyond. A table of more classes than the last is not made at all.
 MOST_PAIRS = 256
 _MOST_TABLE = 4096

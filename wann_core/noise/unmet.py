@@ -1,4 +1,4 @@
-"""Where noise could not be what was asked for: how much of it there is, and where it went."""
+"""Noise that differs from what was asked for: amount and direction."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What differences of paired scores say: t interval, t-test, Wilcoxon's signed-rank test."""
+"""Paired differences of scores: t interval, t-test, Wilcoxon's signed-rank test."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True)
 class PairedTest:
-    """What the differences of two selections say.
+    """Statistics of the paired differences of two selections.
 
     Attributes
     ----------
@@ -66,10 +66,10 @@ def _p_of_t(gain: Array) -> float:
 
 
 def is_level(gain: Array) -> bool:
-    """Whether at least three differences do not tell from 0; NaN is left out."""
+    """Whether at least three differences do not differ significantly from 0; NaN is left out."""
     gain = _gains(gain[~np.isnan(gain)])
     if len(gain) < LEAST_SEEDS:
         return False
     p = _p_of_t(gain)
-    # Without spread there is no p: what every seed agrees on is no draw.
+    # Without spread there is no p: what every seed agrees on is not a draw.
     return not gain.any() if math.isnan(p) else p >= _ALPHA

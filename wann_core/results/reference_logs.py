@@ -20,7 +20,7 @@ _SCORES = ("balanced_accuracy", "macro_f1")
 
 
 def read_log(name: str, content: bytes) -> tuple[Scenario, dict[str, Any]]:
-    """The run of one JSON log, and its record.
+    """Read one JSON log into a scenario and its record.
 
     The published scripts write seed and subsample into the name of the log alone. Their noise is
     drawn as published, their embeddings are z-scored, their probes trained as published.
@@ -34,7 +34,7 @@ def read_log(name: str, content: bytes) -> tuple[Scenario, dict[str, Any]]:
     Raises
     ------
     WannError
-        If it is no such log.
+        If it is not such a log.
 
     References
     ----------
@@ -63,7 +63,7 @@ def read_log(name: str, content: bytes) -> tuple[Scenario, dict[str, Any]]:
             record[key] = int(_number(log, key, 0, 1e12))
     except (ValueError, RecursionError) as error:
         reason = str(error).rstrip(".")
-        raise WannError(f"{name[:120]!r} is no log of a run: {reason}.") from error
+        raise WannError(f"{name[:120]!r} is not a log of a run: {reason}.") from error
     return scenario, record
 
 

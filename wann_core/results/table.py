@@ -95,7 +95,7 @@ def describe(records: Iterable[Mapping[str, Any]]) -> Runs:
 
 
 def _unregistered(record: Mapping[str, Any]) -> str | None:
-    """The method or noise pattern of a record that is not registered here."""
+    """Name of a record's method or noise pattern that is not registered here."""
     method, pattern = record.get("method"), record.get("noise_pattern")
     if isinstance(method, str) and method not in ALL_METHODS and method not in LOSSES:
         return method
@@ -128,7 +128,7 @@ def _fields(scenario: Scenario, source: str) -> dict[str, Any]:
 
 
 def _method(scenario: Scenario) -> str:
-    """Its name, and every setting that is not the published one."""
+    """Name of the method with every setting that differs from the published one."""
     parts = []
     bounds = (scenario.k_min, scenario.k_max)
     if by_adaptive_k(scenario.method) and bounds != (_USUAL.k_min, _USUAL.k_max):
@@ -147,7 +147,7 @@ def varying(table: pd.DataFrame, shown: Sequence[str]) -> list[str]:
 
 
 def divide(table: pd.DataFrame, shown: Sequence[str]) -> list[tuple[dict[str, str], pd.DataFrame]]:
-    """The table in parts within which nothing differs but the seed and what is shown.
+    """Split the table into parts that differ in the seed and the shown fields only.
 
     Runs to which a field does not matter stand in every part.
     """
@@ -170,7 +170,7 @@ def divide(table: pd.DataFrame, shown: Sequence[str]) -> list[tuple[dict[str, st
 
 
 def order(values: Iterable[Hashable]) -> list[Any]:
-    """Distinct texts by their words, numbers in them by size: 'none', 'sym 0.2', 'sym 0.4'."""
+    """Sort distinct texts, numbers in them by size: 'none', 'sym 0.2', 'sym 0.4'."""
 
     def words(text: Any) -> list[tuple[int, float, str]]:
         made = []
@@ -210,12 +210,12 @@ class Pivot:
 
     @property
     def row_names(self) -> list[str]:
-        """In their order: methods as they were measured, other values by size."""
+        """Row names: methods in their listed order, other values by size."""
         return self._names(self.rows)
 
     @property
     def column_names(self) -> list[str]:
-        """Likewise."""
+        """Column names, in the same order."""
         return self._names(self.columns)
 
     def _names(self, field: str) -> list[str]:
@@ -223,7 +223,7 @@ class Pivot:
         return method_order(found) if field == "method" else order(found)
 
     def cell(self, row: str, column: str) -> "pd.Series[Any] | None":
-        """One cell; None where nothing was measured."""
+        """Value of a cell; None where nothing was measured."""
         found = self.cells[(self.cells[self.rows] == row) & (self.cells[self.columns] == column)]
         return found.iloc[0] if len(found) else None
 

@@ -1,4 +1,4 @@
-"""Pivots as LaTeX, Markdown and CSV, ready for a paper."""
+"""Pivot tables as LaTeX, Markdown and CSV."""
 
 import math
 import re
@@ -37,12 +37,12 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is, on one line."""
+    """Escape text for LaTeX, on one line."""
     return " ".join("".join(_LATEX.get(letter, letter) for letter in text).split())
 
 
 def markdown_escape(text: str) -> str:
-    """Text that Markdown prints as it is, on one line and in one cell."""
+    """Escape text for one Markdown table cell."""
     return " ".join(_MARKDOWN.sub(r"\\\1", text).split())
 
 
@@ -52,7 +52,7 @@ def number(mean: float, std: float, sign: str = " ± ") -> str:
 
 
 def to_latex(made: Sequence[Pivot], title: str) -> str:
-    """One table (booktabs) a pivot: the best of each comparison bold, those level underlined."""
+    """One booktabs table per pivot: best bold, those level with it underlined."""
 
     def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
         if best:
@@ -95,7 +95,7 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
 
 
 def to_markdown(made: Sequence[Pivot], title: str) -> str:
-    """One table a pivot: the best bold, those level in italics."""
+    """One table per pivot: best bold, those level with it in italics."""
 
     def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
         if best:
@@ -113,7 +113,7 @@ def to_markdown(made: Sequence[Pivot], title: str) -> str:
 
 
 def to_text(made: Sequence[Pivot], title: str) -> str:
-    """The same for a terminal: columns in line, the best with a star."""
+    """Plain-text tables: aligned columns, the best with a star."""
 
     def cell(text: str, seeds: int, best: bool, level: bool, failed: bool) -> str:
         return f"{text} (n={seeds}){UNCONVERGED if failed else ''} {'*' if best else ' '}"
@@ -133,12 +133,12 @@ def to_text(made: Sequence[Pivot], title: str) -> str:
 
 
 def long(made: Sequence[Pivot]) -> pd.DataFrame:
-    """Every cell as a row, with what its table has in common."""
+    """Long format: one row per cell, with the fields its table has in common."""
     return pd.concat([one.cells.assign(**one.part, score=one.metric) for one in made])
 
 
 def caption(one: Pivot, title: str) -> str:
-    """What a table shows, and of which runs."""
+    """Caption of a table: what it shows, and of which runs."""
     low, high = int(one.cells["seeds"].min()), int(one.cells["seeds"].max())
     seeds = f"{low}" if low == high else f"{low} to {high}"
     spread = "one seed" if high == 1 else f"mean ± standard deviation over {seeds} seeds"

@@ -77,7 +77,7 @@ def test_runs_that_are_refused_are_counted(command: Command, plan: Path) -> None
 @pytest.mark.parametrize(
     ("text", "flags", "sentence"),
     [
-        ("[[grid]]\nseeds = 1", (), "`seeds` is no key of a plan"),
+        ("[[grid]]\nseeds = 1", (), "`seeds` is not a key of a plan"),
         ('[[grid]]\ndataset = "nothing"', (), "none of the data of"),
         (PLAN, ("--jobs", 0), "--jobs must be a whole number"),
         (PLAN, ("--out", "/dev/null/no/all.csv"), "--out must be a file in a folder that exists"),

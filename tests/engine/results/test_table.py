@@ -426,7 +426,7 @@ OWN = scenario_record(Scenario(method="gce"))
         ("a_s1.json", {"artificial_noise": {"pattern": "x", "rate": 0}}, "`noise_pattern`"),
         ("a_s1.json", {"imbalance_ratio": 7}, "`imbalance_ratio`"),
         ("a_s1.json", {"accuracy": 10**400}, "`accuracy` must be a number"),
-        ("a_s1.json", {"train_rows": "9"}, "'a_s1.json' is no log of a run: `train_rows`"),
+        ("a_s1.json", {"train_rows": "9"}, "'a_s1.json' is not a log of a run: `train_rows`"),
         ("a_s1.json", {"dataset": "\ud800"}, "`dataset` must be a text of one line"),
         ("a_s1.json", {"scenario": {"dataset": "a", "backbone": "b"}}, "cannot be read"),
         ("a_s1.json", {"scenario": OWN | {"dataset": {}}}, "`dataset` must be a text"),
@@ -448,7 +448,7 @@ def test_other_files_are_refused(name: str, changes: dict[str, Any], sentence: s
     [b"", b"[]", b"{", b"\xff\x00", b"[" * 100_000, b" " * (MOST_BYTES + 1), b"\x80\x04."],
 )
 def test_hostile_content_is_refused(content: bytes) -> None:
-    with pytest.raises(WannError, match="is no log of a run"):
+    with pytest.raises(WannError, match="is not a log of a run"):
         read_log("a_s1.json", content)
 
 

@@ -1,4 +1,4 @@
-"""The rivals of WANN on the same embeddings: linear probes under robust losses, and their peers.
+"""Linear probes under robust losses, and logistic regression.
 
 torch is imported by the functions that need it, not by this package.
 """

@@ -1,4 +1,4 @@
-"""The rows that a probe trains on, and those that tell it when to stop."""
+"""Training rows of a probe, and the validation rows of its early stopping."""
 
 from dataclasses import dataclass
 
@@ -78,7 +78,7 @@ class ProbeData(Judged):
 
     @property
     def row_ids(self) -> Array:
-        """Rows of both in the source's own files; a validation split of its own counts anew."""
+        """Row ids of both in the source's files; a separate validation split starts at 0."""
         splits = (self.dataset.train, self.dataset.val)
         ids = np.concatenate([split.ids for split in splits if split is not None])
         return np.asarray(ids[np.concatenate([self.train, self.val])])

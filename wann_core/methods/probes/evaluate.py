@@ -1,4 +1,4 @@
-"""One loss on given logits."""
+"""Value and gradient of one loss on given logits."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What training says of a head: epoch by epoch, and at its end."""
+"""Records of a head's training, per epoch and at its end."""
 
 import math
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ class Fit:
 
 
 def beats_guessing(accuracy: float, labels: Array) -> bool:
-    """Whether an accuracy on some labels tells itself from always naming their commonest class.
+    """Whether an accuracy is significantly above always predicting the most common class.
 
     By a one-sided binomial test at 1 %. What does not has not begun to learn: 100 epochs may be too
     few steps, or their rate too low.

@@ -29,7 +29,7 @@ _SEED = 0  # of the rows and folds that choose C
 
 @dataclass(frozen=True, eq=False)
 class LogisticFit:
-    """What logistic regression answers for the test rows, and how it was fitted.
+    """Predictions of logistic regression for the test rows, and how it was fitted.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def fit_logistic(
     weights: Array | None = None,
     progress: Progress | None = None,
 ) -> LogisticFit:
-    """Fit to noisy labels and answer for the test rows.
+    """Fit to noisy labels and predict the test rows.
 
     C is the one of `C_GRID` with the best accuracy on noisy labels in 5-fold cross-validation, on
     5,000 rows where there are more; the last fit uses all rows. Greater C are tried as long as the

@@ -165,7 +165,7 @@ def anl_ce_er(alpha: float, beta: float, delta: float, lamb: float, min_prob: fl
 
 
 def elr(beta: float, lambda_: float) -> Recipe:
-    """Early-learning regularisation: CE + λ log(1 - <t, p>). Liu et al., NeurIPS 2020.
+    """Early-learning regularization: CE + λ log(1 - <t, p>). Liu et al., NeurIPS 2020.
 
     t ← β t + (1 - β) p at each visit of the sample, from 0, without gradient.
     """

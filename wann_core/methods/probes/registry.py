@@ -119,7 +119,7 @@ def register_loss(
     Raises
     ------
     WannError
-        If the name cannot be one or is taken, or a parameter is no number.
+        If the name cannot be one or is taken, or a parameter is not a number.
 
     Examples
     --------

@@ -25,10 +25,10 @@ class ProbeSettings:
         Adam's, divided by 10 after `patience` epochs without a better validation accuracy, down to
         1e-5.
     num_epochs : int
-        At most so many.
+        Upper limit.
     batch_size : int
     patience : int
-        Training ends after so many epochs in a row without a better validation accuracy.
+        Training ends after this many epochs in a row without a better validation accuracy.
     weight_decay : float
         Adam's L2 penalty.
     loss_parameters : tuple of (str, float)
@@ -58,7 +58,7 @@ class ProbeSettings:
 
     @classmethod
     def suited_to(cls, rows: int) -> "ProbeSettings":
-        """Settings that learn from so many training rows: counted in steps, not in epochs.
+        """Settings that learn from this many training rows: counted in steps, not in epochs.
 
         Few rows make few steps an epoch, so that the published 100 epochs at a rate of 1e-4, with a
         patience of 5, end near their first weights. The rate grows as epochs get shorter, up to

@@ -74,7 +74,7 @@ class BatchedLoss:
         Returns
         -------
         ndarray of shape (S, H), float64
-            Without the L1 part, which is no function of the logits.
+            Without the L1 part, which is not a function of the logits.
         """
         n, n_heads, n_classes = len(logits), len(self.recipes), self._n_classes
         batch = n // self._n_seeds
