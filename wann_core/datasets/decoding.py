@@ -4,8 +4,8 @@ What `PIL.Image.open(file).convert("RGB")` does right is left to it. Beyond that
 as their EXIF orientation says, 16-bit gray is scaled instead of clipped, what is transparent
 lies on white, and of an animation the first frame counts.
 
-Pixels are bounded before they are decoded: `MAX_PIXELS` an image and twice that for all threads
-together, which take 16 bytes a pixel at most.
+Pixels are bounded before they are decoded: `MAX_PIXELS` an image, and no more for all threads of
+the process together. A pixel takes 16 bytes at most, so decoding takes `MAX_BYTES`.
 """
 
 import contextlib
@@ -20,11 +20,16 @@ from wann_core.errors import WannError
 
 # Larger files are refused, but for JPEG, which is decoded at a half, a quarter or an eighth.
 MAX_PIXELS = 1 << 26
+# What is transparent is there four times at once: as stored, the white below it, both together,
+# and the answer.
+MAX_BYTES = 16 * MAX_PIXELS
 # Models resize the short side to some hundred pixels: beyond this the long side explodes.
 _MAX_ASPECT = 200
 _ORIENTATION = 0x0112
 _TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
 _GRAY = ("1", "L", "LA", "La")
+# Modes of which Pillow averages blocks of pixels.
+_REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
 class _Budget:
@@ -47,7 +52,7 @@ class _Budget:
                 self._changed.notify_all()
 
 
-_budget = _Budget(2 * MAX_PIXELS)
+_budget = _Budget(MAX_PIXELS)
 
 
 def decode(
@@ -90,7 +95,7 @@ def decoded(
             raise _refusal(split, row, error) from error
         with _budget.hold(pixels):
             try:
-                made = _decoded(image, mode)
+                made = _decoded(image, mode, side)
                 if side is not None:
                     made.thumbnail((side, side))
             except Exception as error:
@@ -123,11 +128,15 @@ def _fit(image: Image.Image, side: int | None) -> int:
     return image.width * image.height
 
 
-def _decoded(image: Image.Image, mode: str | None) -> Image.Image:
+def _decoded(image: Image.Image, mode: str | None, side: int | None) -> Image.Image:
     image.load()
     mode = mode or ("L" if image.mode in _GRAY or image.mode.startswith("I") else "RGB")
     if _orientation(image) != 1:
         image = ImageOps.exif_transpose(image)
+    # All that follows copies the image. Twice the size that is asked for is left to `thumbnail`.
+    blocks = 1 if side is None else max(image.size) // (2 * side)
+    if blocks > 1 and image.mode in _REDUCIBLE and "transparency" not in image.info:
+        image = image.reduce(blocks)
     if image.mode.startswith("I") or image.mode == "F":
         image = _from_wide(image)
     elif image.mode in _TRANSPARENT or "transparency" in image.info:
