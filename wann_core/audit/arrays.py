@@ -74,7 +74,9 @@ def audit_labels(
         are names themselves. By default the labels that occur: numbers by value, text by letter.
     groups : array-like of shape (n,), optional
         Patient, video, annotator's session…: rows of one group never judge each other, neither as
-        neighbors nor through a probe that was fitted to them. Missing values: a group of its own.
+        neighbors nor through a probe that was fitted to them. A group of several rows that bears
+        one label throughout is judged as a whole: its rows have one score, and count together.
+        Missing values: a group of its own.
     score : str
         One of `SCORES`.
     probe : bool
@@ -153,6 +155,7 @@ def audit_labels(
         X=None if X is None else rows.X,
         folds=folds,
         progress=progress,
+        groups=codes,
     )
     found = judge(rows, evidence, score)
     table = found.table

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from wann_core.audit.groups import mean_by_unit, noise_of_units, units_of
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.methods.discriminant import discriminant_probabilities, serves
@@ -61,6 +62,9 @@ class Evidence:
         Fold of each row in the discriminant's fits; the probe's by default.
     progress : callable, optional
         Called between the parts of the discriminant; may raise to stop.
+    groups : ndarray of shape (n,), int64, or None
+        Group of each row, whose rows the graph does not link and the folds do not part. A group
+        that bears one label throughout is judged as a whole.
     """
 
     graph: NeighborGraph
@@ -71,6 +75,7 @@ class Evidence:
     X: Array | None = None
     folds: Array | None = None
     progress: Progress | None = None
+    groups: Array | None = None
 
     @property
     def ids(self) -> Array:
@@ -162,13 +167,29 @@ class Evidence:
         return self.probe.probabilities(self._belief(self.probe_shares))
 
     @cached_property
+    def units(self) -> Array | None:
+        """What is judged as a whole: the number of each row's unit, shape (n,), int64, from 0.
+
+        A group of several rows that bears one label throughout is a unit, as is every other row.
+        None where no group is.
+        """
+        return None if self.groups is None else units_of(self.groups, self.labels)
+
+    @cached_property
     def shares(self) -> Array:
         """The best shares that there are, which rank the labels; (n, C).
 
         Of the neighbors, of a linear discriminant where there are embeddings, and of the probe
         where one is wanted. Probe and discriminant are fitted once more with each row weighted by
-        how far the first fit believes its label.
+        how far the first fit believes its label. Rows of a group that is judged as a whole have
+        its mean.
         """
+        if self.units is None:
+            return self._row_shares()
+        means = mean_by_unit(self._row_shares(), self.units)
+        return np.asarray(means[self.units])
+
+    def _row_shares(self) -> Array:
         first = self.discriminant_shares
         if self.probe is None:
             if first is None:
@@ -205,6 +226,11 @@ class Evidence:
     @cached_property
     def noise(self) -> NoiseEstimate:
         """The estimate of how many labels are wrong; rows that cannot be judged are left out."""
+        if self.units is not None:
+            # Of all shares the discriminant's are drawn least to what few groups have in common.
+            first = self.discriminant_shares
+            shares = self.counting_shares if first is None else first
+            return noise_of_units(shares, self.labels, self.units, self.judgeable)
         if self.judgeable.all():
             return estimate_noise(self.counting_shares, self.labels)
         return estimate_noise(self.counting_shares[self.judgeable], self.labels[self.judgeable])

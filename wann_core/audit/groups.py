@@ -10,12 +10,15 @@ from wann_core.errors import WannError
 from wann_core.methods.folds import FOLDS
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph, nearest
+from wann_core.noise.group_rate import estimate_group_noise
+from wann_core.noise.rate import NoiseEstimate
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
 # Rows of groups up to this size are searched among all rows with so many spare neighbors; larger
 # groups are searched against the other rows, one exact search each.
 _SPARE = 64
+_LEAST_SHARE = 1e-4
 
 
 def group_codes(groups: Any, rows: int) -> Array:
@@ -56,7 +59,7 @@ def group_codes(groups: Any, rows: int) -> Array:
 
 
 def graph_without_groups(
-    X: Array, codes: Array, k: int, progress: Progress | None = None
+    X: Array, codes: Array, k: int, progress: Progress | None = None, search: str = "auto"
 ) -> NeighborGraph:
     """Search the k nearest rows of each row among those of other groups.
 
@@ -67,6 +70,8 @@ def graph_without_groups(
         Group of each row.
     k : int
     progress : callable, optional
+    search : {'auto', 'flat'}
+        See `NeighborGraph.build`.
 
     Returns
     -------
@@ -77,7 +82,7 @@ def graph_without_groups(
     others = len(X) - int(sizes.max())
     k = min(k, others)
     spare = min(_SPARE, int(sizes.max()) - 1)
-    graph = neighbor_graph(X, None, k + spare, progress)
+    graph = neighbor_graph(X, None, k + spare, progress, search)
     ids, distances = _outside(graph, codes, k)
     large = np.flatnonzero(sizes > spare + 1)
     for done, group in enumerate(large.tolist()):
@@ -105,6 +110,68 @@ def _outside(graph: NeighborGraph, codes: Array, k: int) -> tuple[Array, Array]:
     order = np.argsort(same, axis=1, kind="stable")[:, :k]
     ids = np.take_along_axis(graph.train_ids, order, axis=1)
     return ids, np.take_along_axis(graph.train_distances, order, axis=1)
+
+
+def units_of(codes: Array, labels: Array) -> Array | None:
+    """Number what is judged as a whole: each group of one label throughout, and every other row.
+
+    Parameters
+    ----------
+    codes, labels : ndarray of shape (n,), int64
+
+    Returns
+    -------
+    ndarray of shape (n,), int64, or None
+        From 0. None where no group of several rows bears one label.
+
+    Examples
+    --------
+    >>> units_of(np.array([0, 0, 1, 1]), np.array([2, 2, 0, 1])).tolist()
+    [0, 0, 1, 2]
+    """
+    groups = int(codes.max(initial=-1)) + 1
+    sizes = np.bincount(codes, minlength=groups)
+    lowest = np.full(groups, np.iinfo(np.int64).max)
+    highest = np.full(groups, -1)
+    np.minimum.at(lowest, codes, labels)
+    np.maximum.at(highest, codes, labels)
+    whole = (sizes > 1) & (lowest == highest)
+    if not whole.any():
+        return None
+    alone = groups + np.arange(len(codes))
+    units: Array = np.unique(np.where(whole[codes], codes, alone), return_inverse=True)[1]
+    return units
+
+
+def mean_by_unit(shares: Array, units: Array) -> Array:
+    """Geometric mean of the shares of each unit's rows, (units, C), of their dtype; rows sum to 1.
+
+    Opinions on the same thing are pooled on the scale of log-odds.
+    """
+    order = np.argsort(units, kind="stable")
+    sizes = np.bincount(units)
+    first = np.cumsum(sizes) - sizes
+    means = np.empty((len(sizes), shares.shape[1]), shares.dtype)
+    for c in range(shares.shape[1]):
+        logs = np.log(np.maximum(shares[order, c], _LEAST_SHARE, dtype=np.float64))
+        means[:, c] = np.exp(np.add.reduceat(logs, first) / sizes)
+    return np.asarray(means / means.sum(axis=1, keepdims=True))
+
+
+def noise_of_units(shares: Array, labels: Array, units: Array, judged: Array) -> NoiseEstimate:
+    """How many of the judged rows have a wrong label: each unit is one opinion, however large.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n, C)
+    labels, units : ndarray of shape (n,), int64
+    judged : ndarray of shape (n,), bool
+    """
+    _, first, numbers, sizes = np.unique(
+        units[judged], return_index=True, return_inverse=True, return_counts=True
+    )
+    means = mean_by_unit(shares[judged], numbers)
+    return estimate_group_noise(means, labels[judged][first], sizes)
 
 
 def deal_by_group(codes: Array, labels: Array, seed: int = 0) -> Array:

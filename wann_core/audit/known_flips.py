@@ -62,6 +62,7 @@ def known_flips(
         Of the data as they are. Where it has a probe, that is fitted again, with the same C.
     ratio : float
         Share of the labels to flip, in (0, 0.5]; under 'asym' and 'similar' within each class.
+        Where groups are judged as a whole, a share of these, each of which flips as a whole.
     pattern : {'sym', 'asym', 'similar', 'instance'}
         How they flip, see `noise.add_noise`; the exact draw.
     scores : sequence of str
@@ -78,16 +79,22 @@ def known_flips(
     """
     check_number("ratio", ratio, 0, 0.5)
     check_number("seed", seed, 0, 2**32 - 1, whole=True)
-    rows, before = found.rows, found.rows.labels
+    rows, before, units = found.rows, found.rows.labels, found.evidence.units
+    # A label that a whole group bears is one label, and flips for all of its rows.
+    first, unit_of = (
+        (np.arange(len(before)), np.arange(len(before)))
+        if units is None
+        else np.unique(units, return_index=True, return_inverse=True)[1:]
+    )
     noisy = add_noise(
-        before,
+        before[first],
         pattern,
         ratio,
         rng=np.random.RandomState(seed),
         draw="exact",
-        X=rows.X,
+        X=rows.X[first],
         n_classes=len(rows.class_names),
-    ).labels
+    ).labels[unit_of]
     flipped = noisy != before
     if not flipped.any():
         raise WannError(

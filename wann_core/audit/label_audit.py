@@ -1,10 +1,13 @@
 """Which labels of a data set look wrong, how sure that is, and how many there are."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates, outlier_score
 from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.rows import AllRows, LabeledRows, labeled_rows
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels
@@ -25,6 +28,7 @@ def audit(
     probe: bool = True,
     search: str = "auto",
     near: float = NEAR,
+    groups: Any = None,
     progress: Progress | None = None,
 ) -> Audit:
     """Judge every given label of a data set by the other rows.
@@ -43,6 +47,8 @@ def audit(
     near : float
         Rows nearer than this share of the usual distance are near-duplicates, see
         `near_duplicates`.
+    groups : array-like, optional
+        Group of each labeled row of train, val and test, in this order; see `audit_labels`.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
 
@@ -57,7 +63,8 @@ def audit(
         in_train_and_test (near-duplicates in different splits), outlier_score (0 is far from all),
         judgeable (False for the only row of a class, which no other row can speak for: its score is
         1, and it is not counted).
-        The issues are the `noise.count` most doubtful rows.
+        The issues are the `noise.count` most doubtful rows; where groups are judged as a whole,
+        those groups of which at least half are among them.
 
     Raises
     ------
@@ -69,14 +76,29 @@ def audit(
     if score == "probe" and not probe:
         raise WannError("`score` 'probe' cannot be had without a probe.", "score")
     rows = labeled_rows(data)
-    graph = neighbor_graph(rows.X, None, NEIGHBORS, progress, search)
     n_classes = len(rows.class_names)
+    codes = folds = None
+    if groups is None:
+        graph = neighbor_graph(rows.X, None, NEIGHBORS, progress, search)
+    else:
+        codes = group_codes(groups, len(rows))
+        folds = deal_by_group(codes, rows.labels)
+        graph = graph_without_groups(rows.X, codes, NEIGHBORS, progress, search)
     try:
-        fits = OutOfFold(rows.X, rows.labels, n_classes, progress) if probe else None
+        fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds) if probe else None
     except WannError as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
-    evidence = Evidence(graph, rows.labels, n_classes, fits, X=rows.X, progress=progress)
+    evidence = Evidence(
+        graph,
+        rows.labels,
+        n_classes,
+        fits,
+        X=rows.X,
+        folds=folds,
+        progress=progress,
+        groups=codes,
+    )
     return judge(rows, evidence, score, near)
 
 
@@ -94,6 +116,10 @@ def judge(
     given_share = shares[everyone, labels]
     issues = np.zeros(len(labels), bool)
     issues[doubt_order(scores, given_share)[: noise.count]] = True
+    if evidence.units is not None:
+        # What is judged as a whole is flagged as a whole.
+        flagged = np.bincount(evidence.units, weights=issues) / np.bincount(evidence.units)
+        issues = flagged[evidence.units] >= 0.5
     graph = evidence.graph
     groups = near_duplicates(graph.train_ids, graph.train_distances, near)
     names = np.asarray(rows.class_names, object)

@@ -78,6 +78,10 @@ def audit_data(args: argparse.Namespace, roots: Roots, progress: Progress | None
 
 
 def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    if args.group is not None:
+        raise WannError(
+            "`group` names a column of a table; an embedding database has none.", "group"
+        )
     found = audit(
         data, score=args.score, probe=not args.no_probe, search=args.search, progress=progress
     )

@@ -13,10 +13,12 @@ from tests.helpers.blobs import blobs
 from wann_core import datasets
 from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.estimator import LabelAuditor
-from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes, units_of
+from wann_core.audit.known_flips import known_flips
 from wann_core.audit.label_audit import audit
 from wann_core.audit.result import Audit
 from wann_core.audit.user_labels import class_ids
+from wann_core.datasets.dataset import Dataset, Split
 from wann_core.errors import WannError
 from wann_core.neighbors.graph import NeighborGraph
 
@@ -198,6 +200,28 @@ def test_groups_are_dealt_whole_and_evenly() -> None:
     assert (counts == 20).all()
 
 
+def test_mixed_groups_are_judged_row_by_row() -> None:
+    X, given, _ = flipped_digits(400)
+    mixed = audit_labels(X, given, groups=np.arange(400) // 40, probe=False)
+    assert mixed.evidence.units is None and mixed.table["label_score"].nunique() > 200
+    # One group of one label among single rows is a unit, the other rows are judged alone.
+    codes = np.where(given == 3, 0, 1 + np.arange(400))
+    units = units_of(codes, given)
+    assert units is not None and units.max() + 1 == 400 - (given == 3).sum() + 1
+
+
+def test_groups_of_a_data_set_are_those_of_its_arrays() -> None:
+    X, given, _ = flipped_digits(200)
+    groups = [f"p{i // 7}" for i in range(200)]
+    names = tuple(str(c) for c in range(10))
+    data = Dataset("some", "pixels", names, Split(X, given, np.arange(200)), None)
+    by_data = audit(data, probe=False, groups=groups)
+    by_arrays = audit_labels(X, given, class_names=names, probe=False, groups=groups)
+    pd.testing.assert_frame_equal(by_data.table, by_arrays.table)
+    with pytest.raises(WannError, match="one value a row"):
+        audit(data, groups=groups[:5])
+
+
 def test_missing_groups_are_groups_of_their_own() -> None:
     assert group_codes(pd.Series(["a", None, "a", None]), 4).tolist() == [0, 1, 0, 2]
 
@@ -214,7 +238,15 @@ def test_wrong_labels_of_whole_groups_are_found(probe: bool) -> None:
     wrong = np.isin(patient, [0, 5, 10, 15])
     given = np.where(wrong, (label[patient] + 1) % 4, label[patient])
     found = audit_labels(X, given, groups=patient, probe=probe)
-    assert wrong[found.issues.index[:240]].sum() >= 170
+    assert wrong[found.issues.index[:240]].sum() >= 235
+    assert found.noise.low <= 240 <= found.noise.high and abs(found.noise.count - 240) < 60
+    np.testing.assert_allclose(found.noise.transition_matrix.sum(axis=1), 1)
+    # Each group bears one label, so that it has one score and is flagged as a whole.
+    one = found.table.groupby(patient)[["label_score", "is_label_issue"]].nunique()
+    assert (one == 1).all(axis=None)
+    # Flips on purpose are flips of whole groups, too.
+    flipped = known_flips(found, ratio=0.1, scores=("combined",)).flipped
+    assert flipped.sum() == 240 and (pd.Series(flipped).groupby(patient).nunique() == 1).all()
     # Neighbors that may be of the row's own group repeat its mistake.
     blind = audit_labels(X, given, probe=probe, score="neighbors")
     assert wrong[blind.issues.index[:240]].sum() < 120

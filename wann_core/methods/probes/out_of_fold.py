@@ -76,6 +76,7 @@ class OutOfFold:
             )
         self.labels, self.n_classes = labels, n_classes
         self.progress = progress
+        self._given_folds = folds
         self.folds = deal_folds(labels) if folds is None else folds
         # Names what is fitted to these rows; empty where it costs less than to keep it.
         large = X.size * n_classes > _WORTH_KEEPING
@@ -93,8 +94,8 @@ class OutOfFold:
         return kept_fit(f"{self._rows}-{what}", build) if self._rows else build()
 
     def relabeled(self, labels: Array, progress: Progress | None = None) -> "OutOfFold":
-        """The same rows and C under other labels."""
-        return OutOfFold(self.X, labels, self.n_classes, progress, self.C)
+        """The same rows, C and given folds under other labels."""
+        return OutOfFold(self.X, labels, self.n_classes, progress, self.C, self._given_folds)
 
     def probabilities(self, weights: Array | None = None) -> Array:
         """Probability of each given label, shape (n, C), float32, rows weighted as asked."""
