@@ -54,6 +54,11 @@ TOYS = {
     "consensus": Toy("CROWDLAB", "none none --labels 3", {"consensus.labels_of": toy_annotations}),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
+    "groups": Toy(
+        "range holds the truth",
+        "",
+        {"groups.CASES": ({"groups": 40, "rows": 5, "classes": 4, "wrong": 4},), "groups.SEEDS": 1},
+    ),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),

@@ -18,14 +18,16 @@ from tests.engine.review.test_exports import photos, review
 from tests.helpers import apps
 from tests.helpers.apps import press, ready
 from tests.helpers.roots import ROOT
-from ui.review import card_list, deck, progress, summary
+from ui.review import card_list, deck, pairs, progress
 from ui.review import cards as review_cards
 from ui.review import session as review_session
 from ui.review.data import Case
 from wann_core import WannError, datasets
+from wann_core.audit.html_report import audit_html
 from wann_core.audit.label_audit import audit
 from wann_core.datasets import database
 from wann_core.noise.known_errors import flip_for_practice
+from wann_core.noise.transition import Transition
 from wann_core.review.ledger import ledger_of
 
 PAGE = ROOT / "pages" / "label_audit.py"
@@ -472,11 +474,26 @@ def test_counts_leave_out_the_unsure(blobs: Case, session: dict[str, Any]) -> No
 
 
 def test_pairs_and_transitions_as_tables(blobs: Case) -> None:
-    pairs = summary.pairs_table(blobs)
-    assert pairs["rows"].sum() == blobs.found.table["is_label_issue"].sum()
-    assert ("bee", "ant") in set(zip(pairs["given_label"], pairs["suggested_label"], strict=True))
-    shares = summary.transitions_table(blobs)
+    table = pairs.pairs_table(blobs)
+    assert table["rows"].sum() == blobs.found.table["is_label_issue"].sum()
+    assert ("bee", "ant") in set(zip(table["given_label"], table["suggested_label"], strict=True))
+    shares = pairs.transitions_table(blobs)
     np.testing.assert_allclose(shares.groupby("true_class")["share"].sum(), 1)
+
+
+def test_of_very_many_classes_the_largest_entries_are_shown(blobs: Case) -> None:
+    rates = np.linspace(0, 0.5, 5000)
+    noise = dataclasses.replace(blobs.found.noise, transition=Transition(rates, None))
+    names = tuple(f"c{i}" for i in range(5000))
+    rows = dataclasses.replace(blobs.found.rows, class_names=names)
+    many = dataclasses.replace(
+        blobs, found=dataclasses.replace(blobs.found, noise=noise, rows=rows)
+    )
+    table = pairs.transitions_table(many)
+    assert table["true_class"].tolist()[:2] == ["c4999", "c4998"] and len(table) == 5000
+    assert pairs.pairs_table(many)["rows"].sum() == blobs.found.table["is_label_issue"].sum()
+    report = audit_html(many.found.ranked(), noise, names, title="many")
+    assert "c4999" in report and "50.0" in report and "5,000 classes" in report
 
 
 # Files

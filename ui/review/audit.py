@@ -12,6 +12,7 @@ from ui.review.data import SPLITS, Case
 from ui.shell import noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets
+from wann_core.audit.duplicates import NEAR
 from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset
@@ -53,6 +54,8 @@ class Asked:
         Of labels flipped for practice.
     ratio : float
         Of these, 0 to 0.9.
+    near : float
+        How near near-duplicates are, see `near_duplicates`.
     """
 
     source: settings.Source
@@ -61,6 +64,7 @@ class Asked:
     who: str
     pattern: str | None
     ratio: float
+    near: float
 
     def load(self, progress: Progress) -> Dataset:
         """The data set with the labels to be judged."""
@@ -90,6 +94,17 @@ def sidebar() -> Asked:
             format_func=_NAMES.__getitem__,
             help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
             "labels on all but one of the data sets it was measured on.",
+        )
+        near = linked(
+            st.slider,
+            "Near-duplicates: distance, %",
+            key="near",
+            min_value=1,
+            max_value=100,
+            value=round(100 * NEAR),
+            help="Rows nearer to each other than this share of the usual distance between nearest "
+            "rows are near-duplicates. They are marked on their cards and in exports; scores stay "
+            "as they are.",
         )
         titles = {"none": "None", **noise.pattern_titles(matrix=False)}
         pattern = linked(
@@ -121,7 +136,13 @@ def sidebar() -> Asked:
             help="Written beside each of your verdicts; undo takes back your own only.",
         )
     return Asked(
-        source, score, probe, who.strip() or _user(), None if pattern == "none" else pattern, ratio
+        source=source,
+        score=score,
+        probe=probe,
+        who=who.strip() or _user(),
+        pattern=None if pattern == "none" else pattern,
+        ratio=ratio,
+        near=near / 100,
     )
 
 
@@ -154,7 +175,7 @@ def case(asked: Asked) -> Case:
     made = panel.answer()
     if made is None:
         st.stop()
-    return _ranked_by(made, asked.score)
+    return _judged_by(made, asked.score, asked.near)
 
 
 def _begun(asked: Asked) -> bool:
@@ -193,13 +214,13 @@ def _panel(asked: Asked) -> Panel[Case]:
     return Panel("audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=refuse)
 
 
-def _ranked_by(made: Case, score: str) -> Case:
-    if score == made.found.score_name:
+def _judged_by(made: Case, score: str, near: float) -> Case:
+    if (score, near) == (made.found.score_name, NEAR):
         return made
 
     def build() -> tuple[Case, int]:
-        found = judge(made.found.rows, made.found.evidence, score)
+        found = judge(made.found.rows, made.found.evidence, score, near)
         return Case(made.data, found, made.ledger, made.key, made.truth), found.rows.X.nbytes
 
-    with st.spinner("Ranking by another score …"):
-        return _judged.get((made.found, score), build)
+    with st.spinner("Judging by other settings …"):
+        return _judged.get((made.found, score, near), build)

@@ -8,6 +8,7 @@ import pandas as pd
 from ui.review.card_list import Listing
 from ui.review.data import Case, States
 from ui.shell import theme
+from wann_core.audit.label_audit import NOT_JUDGED
 from wann_core.audit.reasons import Reasons, reasons
 from wann_core.typing import Array
 
@@ -35,18 +36,17 @@ def _wanted(why: Reasons) -> Array:
 
 
 def _card(case: Case, why: Reasons, states: States) -> Card:
-    names, table = case.found.rows.class_names, case.found.table
+    names = case.found.rows.class_names
     i = why.position
     clear = bool(case.clear[i])
     given, other = names[why.given], names[why.likely[0]]
     large = case.picture(i, large=True)
-    score = float(table["label_score"].to_numpy()[i])
     return {
         "id": identity(case, i),
         "title": f"{where(case, i)}: {given}, suggested {other if clear else 'none'}",
         "where": where(case, i),
         "line": f"{given} → {other if clear else '?'}",
-        "doubt": f"rank {case.ranks[i]:,} of {len(case):,}, score {_number(score)} (low: doubtful)",
+        "doubt": _doubt(case, i),
         "given": why.given,
         "suggestion": int(why.likely[0]) if clear else None,
         "likely": why.likely.tolist(),
@@ -70,6 +70,14 @@ def where(case: Case, position: int) -> str:
     split, row = case.name(position)
     name = str(case.found.table["name"].iat[position])
     return f"{split} row {row}" + (f", {name}" if name else "")
+
+
+def _doubt(case: Case, position: int) -> str:
+    score = float(case.found.table["label_score"].to_numpy()[position])
+    if np.isnan(score):
+        return NOT_JUDGED
+    ranks = f"rank {case.ranks[position]:,} of {len(case):,}"
+    return f"{ranks}, score {_number(score)} (low: doubtful)"
 
 
 def _number(score: float) -> str:

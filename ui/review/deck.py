@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from ui.review import card_list
@@ -144,10 +145,15 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
         action="keep" if kept else action,
         new_label=None if kept else new,
         id=str(found["name"].iat[position]),
-        score=float(found["label_score"].to_numpy()[position]),
+        score=_score(float(found["label_score"].to_numpy()[position])),
         score_name=case.found.score_name,
         predicted_label=str(found["predicted_label"].iat[position]),
     )
+
+
+def _score(score: float) -> float | None:
+    """A row that cannot be judged has none."""
+    return None if np.isnan(score) else score
 
 
 def _times(states: States) -> dict[int, str]:

@@ -12,6 +12,7 @@ import numpy as np
 from wann_core.audit.groups import mean_by_unit, noise_of_units, units_of
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.audit.shares import absorbed, ranking_posterior
+from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
@@ -33,10 +34,6 @@ _DISCRIMINANT_PART = 0.7
 _COUNTING_PART = 0.5
 # Tables of all rows and more classes than these have single precision.
 _DOUBLE_CLASSES = 100
-# Below this agreement of the neighbors, an estimate above this share of what guessing would get
-# wrong tells of the embedding rather than of the labels.
-_FEWEST_AGREE = 0.34
-_IMPLAUSIBLE = 0.55
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,8 +149,14 @@ class Evidence:
 
     @cached_property
     def judgeable(self) -> Array:
-        """Whether a label can be judged by others: its class has two rows; shape (n,), bool."""
-        return np.asarray(np.bincount(self.labels, minlength=self.n_classes)[self.labels] > 1)
+        """Whether a label can be judged by others; shape (n,), bool.
+
+        Its class has another row: of another group, where there are groups.
+        """
+        if self.groups is None:
+            return np.asarray(np.bincount(self.labels, minlength=self.n_classes)[self.labels] > 1)
+        pairs = np.unique(np.stack([self.labels, self.groups]), axis=1)
+        return np.asarray(np.bincount(pairs[0], minlength=self.n_classes)[self.labels] > 1)
 
     @cached_property
     def discriminant_shares(self) -> Array | None:
@@ -237,29 +240,23 @@ class Evidence:
 
     @cached_property
     def agreement(self) -> float:
-        """How far the votes of every other neighbor agree with those of the rest (Cohen's κ).
+        """How far the two halves of each row's neighbors vote alike, see `trust.agreement`."""
+        return agreement(self.ids, self.labels, self.n_classes)
 
-        1 is always, 0 is by chance. Noise alone lowers it little: both halves see the same classes.
-        """
-        votes = []
-        for half in range(2):
-            weights = np.zeros(self.ids.shape)
-            weights[:, half::2] = 1
-            votes.append(self.vote_shares(weights).argmax(axis=1))
-        a, b = (np.bincount(v, minlength=self.n_classes) / len(v) for v in votes)
-        chance = float(a @ b)
-        return (float((votes[0] == votes[1]).mean()) - chance) / (1 - chance) if chance < 1 else 1.0
+    @cached_property
+    def clusters(self) -> Clusters:
+        """Clusters whose rows have no neighbor outside, so that they vote for themselves."""
+        return clusters(self.ids, self.labels, self.n_classes)
+
+    @cached_property
+    def trust(self) -> Trust:
+        """How far the estimated number of wrong labels can be trusted, see `trust_of`."""
+        return trust_of(self.agreement, self.noise.rate, self.labels, self.n_classes)
 
     @property
     def tells_apart(self) -> bool:
-        """Whether the embedding tells the classes apart, so that the noise estimate means much.
-
-        It is denied where the neighbors of a row contradict each other and most labels look wrong.
-        Nothing can tell that from labels that really are that bad; neither can the estimate.
-        """
-        shares = np.bincount(self.labels, minlength=self.n_classes) / len(self.labels)
-        guessing = 1 - float(shares @ shares)
-        return self.noise.rate < _IMPLAUSIBLE * guessing or self.agreement >= _FEWEST_AGREE
+        """Whether the embedding tells the classes apart, so that the noise estimate means much."""
+        return self.trust != "blind"
 
     def _table(self) -> Array:
         double = self.n_classes <= _DOUBLE_CLASSES

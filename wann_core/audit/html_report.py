@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.noise.rate import NoiseEstimate
+from wann_core.noise.transition import Transition
 from wann_core.typing import Array
 from wann_core.version import __version__
 
@@ -87,7 +88,7 @@ def audit_html(
         "that lie between classes are doubted, too, although they may be right: a person decides."
         "</p>",
         "<h2>Which class is mistaken for which</h2>",
-        _transitions(noise.transition_matrix, class_names),
+        _transitions(noise.transition, class_names),
         "<h2>Most doubtful labels</h2>",
         _rows(table.head(_SHOWN_ROWS), picture),
         _groups(table),
@@ -130,7 +131,10 @@ def _numbers(noise: NoiseEstimate) -> str:
     return f'<p>{_sentence(noise)}</p><div class="cards">{made}</div>'
 
 
-def _transitions(matrix: Array, class_names: tuple[str, ...]) -> str:
+def _transitions(transition: Transition, class_names: tuple[str, ...]) -> str:
+    if transition.pairs is None:
+        return _rates(transition.rates, class_names)
+    matrix = transition.pairs
     wrong = np.array(matrix, np.float64)
     np.fill_diagonal(wrong, 0)
     shown = np.sort(
@@ -156,6 +160,20 @@ def _transitions(matrix: Array, class_names: tuple[str, ...]) -> str:
     )
 
 
+def _rates(rates: Array, class_names: tuple[str, ...]) -> str:
+    """Of many classes: no pair of classes has rows to speak of, so each class alone."""
+    body = "".join(
+        f'<tr><th>{_text(class_names[c], 24)}</th><td class="n">{100 * rates[c]:.1f}</td></tr>'
+        for c in np.argsort(-rates, kind="stable")[:_SHOWN_CLASSES]
+    )
+    return (
+        '<p class="small">Share of wrong labels of the likely true class in percent, largest first '
+        f"({min(_SHOWN_CLASSES, len(rates))} of {len(rates):,} classes). Of so many classes, where "
+        "wrong labels go is not estimated.</p>"
+        f'<div class="wide"><table>{body}</table></div>'
+    )
+
+
 def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) -> str:
     body, size = "", 0
     for index, row in zip(table.index, table.to_dict("records"), strict=True):
@@ -168,7 +186,7 @@ def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) ->
             f"<tr><td>{shown}</td><td>{_text(row['split'])} {_text(row['row'])}<br>"
             f'<span class="small">{_text(row["name"])}</span></td>'
             f"<td>{_text(row['given_label'])}</td><td>{_text(row['predicted_label'])}</td>"
-            f'<td class="n">{row["label_score"]:.3f}</td><td>{_reason(row)}</td></tr>'
+            f'<td class="n">{_score(row["label_score"])}</td><td>{_reason(row)}</td></tr>'
         )
     return (
         '<div class="wide"><table><tr><th></th><th>Row</th><th>Given label</th>'
@@ -176,6 +194,10 @@ def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) ->
         f"{body}</table></div>"
         '<p class="small">Score: 0 is doubtful, 1 is sure.</p>'
     )
+
+
+def _score(score: float) -> str:
+    return "not judged" if np.isnan(score) else f"{score:.3f}"
 
 
 def _reason(row: dict[Any, Any]) -> str:

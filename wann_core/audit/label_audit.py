@@ -20,6 +20,8 @@ from wann_core.neighbors.graph import NeighborGraph
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
+NOT_JUDGED = "not judged: no other row or group has this label"
+
 
 def audit(
     data: Dataset,
@@ -61,8 +63,8 @@ def audit(
         votes, 0 to 1), same_class_distance (NaN if none of the 51 nearest rows is of the class),
         near_duplicate_group (-1 for none), near_duplicate_conflict (another label in the group),
         in_train_and_test (near-duplicates in different splits), outlier_score (0 is far from all),
-        judgeable (False for the only row of a class, which no other row can speak for: its score is
-        1, and it is not counted).
+        judgeable (False for the only row of a class, or the only group, which no other row can
+        speak for: it has no score, and is not counted), note (why a row is not judged, else '').
         The issues are the `noise.count` most doubtful rows; where groups are judged as a whole,
         those groups of which at least half are among them.
 
@@ -111,7 +113,7 @@ def judge(
     # What the others say, on which the row's own label has no influence.
     predicted = np.asarray(evidence.shares.argmax(axis=1))
     judgeable = evidence.judgeable
-    predicted[~judgeable], scores[~judgeable] = labels[~judgeable], 1.0
+    predicted[~judgeable], scores[~judgeable] = labels[~judgeable], np.nan
     everyone, shares = np.arange(len(labels)), evidence.wann_shares
     given_share = shares[everyone, labels]
     issues = np.zeros(len(labels), bool)
@@ -145,6 +147,7 @@ def judge(
             "in_train_and_test": mixed_groups(groups, rows.splits),
             "outlier_score": outlier_score(graph.train_distances),
             "judgeable": judgeable,
+            "note": np.where(judgeable, "", NOT_JUDGED),
         }
     )
     everything = AllRows(rows.X, rows.names, np.arange(len(rows)))

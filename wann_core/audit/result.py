@@ -12,6 +12,7 @@ import pandas as pd
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.html_report import audit_html, first_rows_html
 from wann_core.audit.rows import AllRows, LabeledRows
+from wann_core.audit.trust import warnings
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import nearest
 from wann_core.noise.rate import NoiseEstimate
@@ -52,6 +53,29 @@ class Audit:
     def ranked(self) -> pd.DataFrame:
         """Return the table, most doubtful label first."""
         return self.table.iloc[doubt_order(self.table["label_score"], self.table["given_share"])]
+
+    @property
+    def not_judged(self) -> int:
+        """Labels that no other row, or group, can speak for."""
+        return int((~self.evidence.judgeable).sum())
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the number of wrong labels worth little, in sentences; most often empty."""
+        known = self.evidence
+        return warnings(known.trust, known.agreement, self.noise.rate, known.clusters)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how the number came about, in sentences."""
+        said = []
+        if self.not_judged:
+            several = "labels are" if self.not_judged > 1 else "label is"
+            said.append(
+                f"{self.not_judged:,} {several} not judged, and not counted: no other row or group "
+                "has the same label."
+            )
+        return (*said, *self.noise.notes)
 
     @property
     def issues(self) -> pd.DataFrame:
@@ -133,6 +157,7 @@ class Audit:
                 f"  {row['name'] or row['row']}: {row['given_label']!r}, rather "
                 f"{row['predicted_label']!r} (score {row['label_score']:.3f})"
             )
+        lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -168,12 +193,7 @@ class Audit:
             + ("with" if self.evidence.probe is not None else "without")
             + " a second opinion by a classifier that never saw the row.",
         ]
-        if not self.evidence.tells_apart:
-            notes.insert(
-                0,
-                "The embeddings hardly tell these classes apart: the numbers say more of them than "
-                "of the labels.",
-            )
+        notes = [*self.warnings, *self.notes, *notes]
         names = self.rows.class_names
         made = audit_html(
             self.ranked(), self.noise, names, title=title, notes=tuple(notes), picture=picture

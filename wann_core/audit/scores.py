@@ -45,11 +45,11 @@ def _simifeat_r(evidence: Evidence) -> Array:
     labels, shares = evidence.labels, _knn(evidence, _SIMIFEAT_K)
     norms = np.maximum(np.linalg.norm(shares, axis=1), 1e-12)
     cosine = own_share(shares, labels) / norms
-    joint = evidence.noise.transition_matrix
-    counts = np.bincount(labels, minlength=evidence.n_classes)
+    transition = evidence.noise.transition
+    counts = np.bincount(labels, minlength=evidence.n_classes).astype(np.float64)
     # Column c of the joint, by Bayes: how many of those labeled c are of another class.
-    true = np.linalg.lstsq(joint.T, counts.astype(np.float64), rcond=None)[0]
-    right = np.diag(joint) * np.maximum(true, 0) / np.maximum(counts, 1)
+    true = transition.true_counts(counts)
+    right = (1 - transition.rates) * np.maximum(true, 0) / np.maximum(counts, 1)
     wrong = np.clip(1 - right, 1e-6, 1 - 1e-6)
     score = np.empty(len(labels))
     for c in np.unique(labels):

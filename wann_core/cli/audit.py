@@ -94,18 +94,18 @@ def run(args: argparse.Namespace) -> int:
         "rate": noise.rate,
         "rate_low": low,
         "tells_classes_apart": bool(audited.found.evidence.tells_apart),
+        "trust": audited.found.evidence.trust,
+        "not_judged": audited.found.not_judged,
+        "warnings": list(audited.found.warnings),
         "fail_above": args.fail_above,
         "failed": failed,
         "out": args.out,
     }
     print(json.dumps(facts) if args.json else _sentence(audited, args, out, rows))
-    if not facts["tells_classes_apart"]:
-        print(
-            f"warning: {audited.backbone} can hardly tell these classes apart (neighbors agree "
-            f"with kappa {audited.found.evidence.agreement:.2f}): the number says more of it than "
-            "of the labels",
-            file=sys.stderr if args.json else sys.stdout,
-        )
+    for text in audited.found.warnings:
+        print(f"warning: {text}", file=sys.stderr if args.json else sys.stdout)
+    for text in () if args.json else audited.found.notes:
+        print(f"note: {text}")
     if failed and not args.json:
         print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
     return int(failed)

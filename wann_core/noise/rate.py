@@ -68,6 +68,8 @@ class NoiseEstimate:
         How far wrong labels look like those of people, who confuse look-alike classes in both
         directions: 0 is not at all, 1 is certain. The number is raised by it, as such errors
         are more frequent on hard rows than on the sure ones that show them.
+    base : int
+        Wrong labels before the number was raised.
     """
 
     count: int
@@ -76,11 +78,24 @@ class NoiseEstimate:
     rows: int
     transition: Transition
     human: float = 0.0
+    base: int = 0
 
     @property
     def rate(self) -> float:
         """Share of the labels that are wrong, 0 to 1."""
         return self.count / self.rows
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What went into the number beyond what the rows show, in sentences."""
+        if self.human <= 0:
+            return ()
+        return (
+            "The wrong labels look like those of people, who confuse look-alike classes in both "
+            f"directions ({100 * self.human:.0f} % certain), and people err more on hard rows than "
+            f"on the sure ones that show it: the number was raised from {self.base:,} to "
+            f"{self.count:,}.",
+        )
 
     @property
     def transition_matrix(self) -> Array:
@@ -140,7 +155,13 @@ def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     rate = times * base / (1 - base + times * base)
     low, high = _range(rate, base, rows, float(1 - sure.mean()))
     return NoiseEstimate(
-        round(rate * rows), round(low * rows), round(high * rows), rows, transition, human
+        count=round(rate * rows),
+        low=round(low * rows),
+        high=round(high * rows),
+        rows=rows,
+        transition=transition,
+        human=human,
+        base=round(base * rows),
     )
 
 

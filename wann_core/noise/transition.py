@@ -48,6 +48,16 @@ class Transition:
         block[np.arange(len(labels)), labels] = (1 - self.rates[labels]) ** power
         return block
 
+    def true_counts(self, given: Array) -> Array:
+        """How many rows of each true class make the `given` counts of labels; shape (C,)."""
+        if self.pairs is not None:
+            return np.asarray(np.linalg.lstsq(self.pairs.T, given, rcond=None)[0])
+        # Every class gets `spread`, the sum of what all classes give away evenly, but its own part.
+        even = self.rates / max(len(self.rates) - 1, 1)
+        own = np.maximum(1 - self.rates - even, 1e-6)
+        spread = float((even * given / own).sum() / (1 + (even / own).sum()))
+        return np.asarray((given - spread) / own)
+
     @cached_property
     def table(self) -> Array:
         """The matrix as a whole, shape (C, C).

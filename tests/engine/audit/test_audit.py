@@ -1,6 +1,7 @@
 """Which labels look wrong: the table, duplicates, what is refused."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_table_is_complete(found: Audit) -> None:
         "in_train_and_test",
         "outlier_score",
         "judgeable",
+        "note",
     ]
     assert len(table) == len(found.rows)
     assert table["is_label_issue"].sum() == found.noise.count
@@ -138,7 +140,7 @@ def test_few_rows_are_judged(rows: int) -> None:
     y[:2] = 0, 1
     table = audit(dataset(X, y), probe=False).table
     assert len(table) == rows
-    assert table["label_score"].between(0, 1).all()
+    assert table["label_score"].between(0, 1).equals(table["judgeable"])
 
 
 def test_equal_rows_are_judged() -> None:
@@ -188,15 +190,26 @@ def test_digits_with_flips_rank_their_flips_first() -> None:
     assert (issues & wrong).sum() >= 0.9 * max(issues.sum(), wrong.sum())
 
 
-def test_the_only_row_of_a_class_is_marked_not_judged() -> None:
+def test_the_only_row_of_a_class_is_marked_not_judged(tmp_path: Path) -> None:
     X, labels = blobs(400, apart=8.0)
     labels[7] = 3
     labels = np.where((labels == 3) & (np.arange(400) != 7), 2, labels)
     found = audit(dataset(X, labels), probe=False)
     assert found.table.index[~found.table["judgeable"]].tolist() == [7]
-    assert not found.table["is_label_issue"][7] and found.table["label_score"][7] == 1
+    assert not found.table["is_label_issue"][7] and np.isnan(found.table["label_score"][7])
+    assert found.ranked().index[-1] == 7
     assert found.table["predicted_label"][7] == found.table["given_label"][7]
-    assert found.noise.rows == 399
+    assert found.noise.rows == 399 and found.not_judged == 1
+    assert "1 label is not judged" in found.notes[0]
+    found.to_csv(tmp_path / "issues.csv")
+    line = (tmp_path / "issues.csv").read_text().splitlines()[-1]
+    assert line.endswith("not judged: no other row or group has this label")
+    found.to_html(tmp_path / "issues.html")
+    assert "1 label is not judged" in (tmp_path / "issues.html").read_text()
+    # Of one group, too: its rows have no other to speak for them.
+    codes = np.where(labels == 2, 0, 1 + np.arange(400))
+    grouped = audit(dataset(X, labels), probe=False, groups=codes)
+    assert grouped.not_judged == 1 + (labels == 2).sum()
 
 
 @pytest.mark.slow
