@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from pyarrow import feather
 
 from tests.fuzz.form import Format, saved
 from tests.fuzz.state_formats import state
@@ -47,6 +48,20 @@ def _parquet() -> list[bytes]:
     columns = {"embedding": list(_X), "label": [f"c{y}" for y in _Y], "id": np.arange(12)}
     wide = {f"e{j}": _X[:, j] for j in range(3)} | {"label": _Y}
     return [saved(lambda file, t=t: pq.write_table(pa.table(t), file)) for t in (columns, wide)]
+
+
+def _feather() -> list[bytes]:
+    columns = {"embedding": list(_X), "label": [f"c{y}" for y in _Y], "id": np.arange(12)}
+    codes = pa.table(columns | {"label": pa.array(columns["label"]).dictionary_encode()})
+    return [
+        _saved(lambda file, c=compression: feather.write_feather(codes, file, compression=c))
+        for compression in ("uncompressed", "lz4", "zstd")
+    ]
+
+
+def _rows_of_json() -> list[bytes]:
+    rows = [{"embedding": x.tolist(), "label": f"c{y}"} for x, y in zip(_X, _Y, strict=True)]
+    return ["\n".join(map(json.dumps, rows)).encode()]
 
 
 def _csv() -> list[bytes]:
@@ -192,6 +207,8 @@ FORMATS: dict[str, Format] = {
     "table-npz": Format(_npz, _read_table),
     "table-parquet": Format(_parquet, _read_table, cost=10),  # a process each
     "table-csv": Format(_csv, _read_table),
+    "table-feather": Format(_feather, _read_table),
+    "table-jsonl": Format(_rows_of_json, _read_table),
     "metadata-csv": Format(_metadata, _read_folder, "photos/metadata.csv"),
     "metadata-jsonl": Format(_json_lines, _read_folder, "photos/metadata.jsonl"),
     "labels-json": Format(_fiftyone, _read_folder, "photos/labels.json"),

@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import feather
 
 from wann_core.typing import Array
 
-FORMATS = ("npz", "parquet", "csv")
+FORMATS = ("npz", "parquet", "csv", "feather", "jsonl")
 
 
 def embeddings(n: int = 12, d: int = 3, seed: int = 0) -> Array:
@@ -36,9 +37,16 @@ def write(path: Path, columns: dict[str, Any], form: str = "csv", **csv: Any) ->
         with path.open("wb") as file:
             np.savez(file, **arrays)
         return path
-    if form == "parquet":
+    if form in ("parquet", "feather", "jsonl"):
         lists = {n: list(v) if np.ndim(v) == 2 else v for n, v in columns.items()}
-        pq.write_table(pa.table(lists), path)
+        table = pa.table(lists)
+        if form == "parquet":
+            pq.write_table(table, path)
+        elif form == "feather":
+            feather.write_feather(table, path)
+        else:
+            lines = (json.dumps(row).replace("NaN", "null") for row in table.to_pylist())
+            path.write_text("\n".join(lines))
         return path
     text = {
         name: [json.dumps(row.tolist()) for row in values] if np.ndim(values) == 2 else values

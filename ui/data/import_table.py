@@ -20,7 +20,7 @@ from wann_core.datasets import tables
 from wann_core.datasets.tables.values import look_alike
 from wann_core.errors import WannError
 
-FORMATS = ("npz", "parquet", "csv")
+FORMATS = ("npz", "parquet", "csv", "feather", "jsonl")
 _FILE = "table"
 _NONE = "none"
 _USES = {
@@ -234,7 +234,8 @@ def _finish(
             "Folder of the images",
             key="image_root",
             persist_state="session",
-            help="The image column is read relative to it; leave it empty to do without pictures.",
+            help="The image column is read relative to it; leave it empty to do without pictures, "
+            "or to take those that lie in the table itself.",
         )
         places["image_root"] = st.empty()
     request = Import(dataset.strip(), backbone.strip(), key, rule, drop, images.strip() or None)

@@ -15,8 +15,9 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "import",
         help="make a database of a table of embeddings",
-        description="Read an .npz, Parquet or CSV file of embeddings and labels, check it, and "
-        "write it as an embedding database.",
+        description="Read a CSV, Parquet, Feather, JSON lines or .npz file of embeddings and "
+        "labels, check it, and write it as an embedding database. Images that lie in the table "
+        "itself, as Hugging Face writes them, are stored with it.",
         epilog="examples: wann import vectors.parquet --dataset mine; "
         "wann import table.csv --dataset mine --label breed --rule column",
         formatter_class=flags.HelpFormatter,

@@ -1,4 +1,4 @@
-"""A user's own embeddings: .npz, Parquet or CSV, inspected, read, checked and imported."""
+"""A user's own embeddings in a table, inspected, read, checked and imported."""
 
 from wann_core.datasets.tables.checks import (
     Problem,

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wann_core.datasets.tables.source import SCALARS, Column
+from wann_core.datasets.tables.source import IMAGE, SCALARS, Column
 from wann_core.errors import WannError
 
 SPLIT_WORDS: Mapping[str, str] = {
@@ -83,7 +83,7 @@ def guess(columns: Sequence[Column]) -> Columns:
             (likely.index(column.name.strip().casefold()), column.name)
             for column in columns
             if column.name.strip().casefold() in likely
-            and column.kind in SCALARS
+            and (column.kind in SCALARS or (what == "image" and column.kind == IMAGE))
             and column.name not in embeddings
             and (what != "split" or _looks_like_split(column))
         ]
@@ -172,7 +172,7 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
     for what, name in chosen.others.items():
         if name in chosen.embeddings:
             raise WannError(f"column {name!r} cannot be both an embedding and the {what}.", what)
-        if found[name].kind not in SCALARS:
+        if found[name].kind not in SCALARS and (what, found[name].kind) != ("image", IMAGE):
             raise WannError(
                 f"column {name!r} (chosen as {what}) must hold text or numbers, "
                 f"it holds {found[name].dtype}.",

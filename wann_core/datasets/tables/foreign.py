@@ -1,19 +1,22 @@
 """What a file is that is none of the formats read here, recognized by its content."""
 
+import json
 import zipfile
 from pathlib import Path
 
 from wann_core.errors import WannError
 
+TABLES = "CSV, Parquet, Feather, JSON lines or .npz"
 GZIP, NPY, HDF5 = "a gzip file", "a NumPy .npy array", "an HDF5 file"
 XLS, XLSX, ODS = (
     "an old Excel workbook",
     "an Excel workbook (.xlsx)",
     "an OpenDocument table (.ods)",
 )
-FEATHER, TORCH, PICKLE = "an Arrow (Feather) file", "a PyTorch file", "a Python pickle"
+FEATHER, TORCH, PICKLE = "a Feather file of version 1", "a PyTorch file", "a Python pickle"
 PDF, SQLITE, JSON, ZIP = "a PDF file", "an SQLite database", "a JSON file", "a zip file"
 
+_LONGEST_LINE = 8 << 20
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", GZIP),
     (b"BZh", "a bzip2 file"),
@@ -22,7 +25,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", NPY),
     (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"\xd0\xcf\x11\xe0", XLS),
-    (b"ARROW1", FEATHER),
+    (b"FEA1", FEATHER),
     (b"%PDF", PDF),
     (b"SQLite format 3\0", SQLITE),
     (b"MATLAB 5.0", "a MATLAB file"),
@@ -41,15 +44,14 @@ _WAYS = {
     TORCH: "pickles are never opened; in Python, numpy.savez('table.npz', "
     "embeddings=X.numpy(), labels=y.numpy())",
     PICKLE: "pickles are never opened; in Python, numpy.savez('table.npz', embeddings=X, labels=y)",
-    JSON: "in Python, pandas.read_json(FILE).to_parquet('table.parquet'), with lines=True for one "
-    "object a line",
+    JSON: _PANDAS.format("json"),
     SQLITE: "export the table as CSV",
     ZIP: "unpack it, and choose the file in it; images go to “Embed images”",
 }
 
 
 def kind(path: Path, head: bytes) -> str:
-    """What a file is, by its first bytes; '' if it may be an .npz, Parquet or CSV file."""
+    """What a file is, by its first bytes; '' if it may be a table that is read here."""
     for magic, what in _MAGIC:
         if head.startswith(magic):
             return what
@@ -57,15 +59,26 @@ def kind(path: Path, head: bytes) -> str:
         return PICKLE
     if head.startswith(b"PK\3\4"):
         return _zipped(path)
-    return JSON if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else ""
+    looks_so = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+    return JSON if looks_so and not is_json_lines(path) else ""
+
+
+def is_json_lines(path: Path) -> bool:
+    """Whether a file has an object on its first line and the beginning of one on the second."""
+    with path.open("rb") as file:
+        first, second = file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)
+    if not (second.lstrip()[:1] == b"{" and first.rstrip()[-1:] == b"}"):
+        return False
+    try:
+        return isinstance(json.loads(first), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def refusal(path: Path, what: str) -> WannError:
     """What to say of a file that is no table, with the way out."""
-    way = _WAYS.get(what, "save the table as .npz, Parquet or CSV")
-    return WannError(
-        f"{path.name!r} is {what}, where an .npz, Parquet or CSV file is needed: {way}.", "path"
-    )
+    way = _WAYS.get(what, f"save the table as {TABLES}")
+    return WannError(f"{path.name!r} is {what}, where a table ({TABLES}) is needed: {way}.", "path")
 
 
 def _zipped(path: Path) -> str:

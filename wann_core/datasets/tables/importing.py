@@ -1,6 +1,8 @@
 """From a user's table to splits, and to an embedding database."""
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from wann_core.datasets.tables.checks import missing_clean, problems, row_digest
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.image_files import relative_names
 from wann_core.datasets.tables.mending import drop_bad_rows
+from wann_core.datasets.tables.packed_images import unpack
 from wann_core.datasets.tables.reading import read
 from wann_core.datasets.tables.source import LIMITS, Limits
 from wann_core.datasets.tables.table import Table
@@ -168,6 +171,7 @@ def write_table(
     image_root : str or Path, optional
         Folder of the images that the table names. Their names, relative to it, then become the
         names of the rows, and the manifest records the folder; images outside it are an error.
+        Without it, images that lie in the table itself are stored beside the embeddings.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop, which leaves nothing.
 
@@ -210,10 +214,35 @@ def write_table(
             raise WannError("a folder of images needs an image column.", "image")
         details["images"] = {"source": "files", "root": str(Path(image_root).resolve())}
         kept = replace(kept, ids=relative_names(image_root, kept.images))
-    splits = to_splits(kept, split, test_share=test_share, seed=seed)
-    return database.write(
-        database_root, dataset, backbone, splits, kept.class_names, details, progress
-    )
+    with _own_images(kept if image_root is None else None, place, progress) as (folder, names):
+        if folder is not None:
+            details["images"] = {"source": "files", "root": str(place.resolve() / folder.name)}
+            kept = replace(kept, ids=names)
+        splits = to_splits(kept, split, test_share=test_share, seed=seed)
+        written = database.write(
+            database_root, dataset, backbone, splits, kept.class_names, details, progress
+        )
+        if folder is not None:
+            folder.replace(written / folder.name)
+    return written
+
+
+@contextmanager
+def _own_images(
+    table: Table | None, place: Path, progress: Progress | None
+) -> Iterator[tuple[Path | None, tuple[str, ...]]]:
+    """A folder that holds the images of a table, for as long as it is moved; their names there."""
+    if table is None or table.images_in is None or table.columns.image is None:
+        yield None, ()
+        return
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".images-") as draft:
+        folder = Path(draft) / "images"
+        folder.mkdir()
+        rows = table.rows.tolist()
+        column = table.columns.image
+        names = unpack(table.images_in, table.format, column, rows, folder, progress=progress)
+        yield (folder, names) if any(names) else (None, ())
 
 
 def _without_split(table: Table) -> Table:

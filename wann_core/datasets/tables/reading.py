@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import struct
 import subprocess
 import zipfile
 import zlib
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from wann_core.datasets.tables import foreign, npz, parquet, text
+from wann_core.datasets.tables import arrow_files, foreign, npz, parquet, text
 from wann_core.datasets.tables.columns import (
     SPLIT_WORDS,
     Columns,
@@ -20,7 +21,7 @@ from wann_core.datasets.tables.columns import (
     guess,
     why_no_label,
 )
-from wann_core.datasets.tables.source import LIMITS, Coded, Column, Limits, shorten
+from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Limits, shorten
 from wann_core.datasets.tables.table import Table, TableInfo
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
@@ -33,6 +34,7 @@ _UNREADABLE = (
     EOFError,
     ValueError,
     OverflowError,
+    struct.error,
     MemoryError,
     RuntimeError,
     zipfile.BadZipFile,
@@ -40,7 +42,7 @@ _UNREADABLE = (
     pa.ArrowException,
     subprocess.SubprocessError,
 )
-_BINARY = (".npz", ".parquet")
+_BINARY = (".npz", ".parquet", ".feather")
 
 
 def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
@@ -49,7 +51,7 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
     Parameters
     ----------
     path : str or Path
-        An .npz, Parquet or CSV file under any name.
+        A CSV, Parquet, Feather, JSON lines or .npz file under any name.
     limits : Limits
 
     Returns
@@ -59,7 +61,7 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
     Raises
     ------
     WannError
-        If the file is none of the three, damaged, or larger than the limits.
+        If the file is none of them, damaged, or larger than the limits.
     """
     path = Path(path)
     form = format_of(path, limits)
@@ -69,6 +71,8 @@ def inspect(path: str | Path, *, limits: Limits = LIMITS) -> TableInfo:
             columns, rows = npz.describe(path, limits)
         elif form == "parquet":
             columns, rows = parquet.describe(path, limits)
+        elif form in ("feather", "jsonl"):
+            columns, rows = arrow_files.describe(path, form, limits)
         else:
             columns, rows, exact, notes = text.describe(path, limits)
         guessed = guess(columns)
@@ -95,7 +99,7 @@ def read(
     Parameters
     ----------
     path : str or Path
-        An .npz, Parquet or CSV file under any name.
+        A CSV, Parquet, Feather, JSON lines or .npz file under any name.
     columns : Columns, optional
         What is what; guessed if not given.
     limits : Limits
@@ -124,8 +128,12 @@ def read(
             progress(done, total, "reading the table")
 
     with readable(path, info.format):
-        load = {"npz": npz.load, "parquet": parquet.load, "csv": text.load}[info.format]
-        contents = load(path, embeddings, others, limits, tick)
+        wanted = (embeddings, others, limits, tick)
+        if info.format in ("feather", "jsonl"):
+            contents = arrow_files.load(path, info.format, *wanted)
+        else:
+            load = {"npz": npz.load, "parquet": parquet.load, "csv": text.load}[info.format]
+            contents = load(path, *wanted)
     given: dict[str, Coded] = {what: contents.others[name] for what, name in columns.others.items()}
     n = len(contents.X)
     for what, coded in given.items():
@@ -157,6 +165,9 @@ def read(
         source=Path(source or path).name,
         sha256=sha256,
         remarks=remarks,
+        images_in=path
+        if any(c.name == columns.image and c.kind == IMAGE for c in others)
+        else None,
     )
 
 
@@ -174,12 +185,16 @@ def format_of(path: Path, limits: Limits) -> str:
         return "npz"
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith(b"ARROW1"):
+        return "feather"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        return "jsonl"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise WannError("a CSV file must be UTF-8, this one is UTF-16.", "path")
     line = head.split(b"\n", 1)[0]
     if not head.strip() or b"\0" in line:
         raise WannError(
-            "the file must be an .npz, Parquet or CSV file; its content is "
+            f"the file must be a table ({foreign.TABLES}); its content is "
             f"{'none of them' if head.strip() else 'empty'}.",
             "path",
         )

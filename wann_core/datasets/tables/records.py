@@ -1,13 +1,13 @@
-"""Named columns of a user's CSV or Parquet file as text, whatever they are."""
+"""Named columns of a user's table as text, whatever they are."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from wann_core.datasets.tables import parquet, text
+from wann_core.datasets.tables import arrow_files, parquet, text
 from wann_core.datasets.tables.reading import format_of, readable
-from wann_core.datasets.tables.source import LIMITS, Coded, Limits
+from wann_core.datasets.tables.source import LIMITS, SCALARS, Coded, Column, Limits
 from wann_core.errors import WannError
 
 
@@ -19,37 +19,46 @@ def read_columns(
     Parameters
     ----------
     path : path
-        A CSV or Parquet file under any name.
+        A CSV, Parquet, Feather or JSON lines file under any name.
     names : sequence of str
     limits : Limits
 
     Raises
     ------
     WannError
-        If the file is neither, damaged, or larger than the limits.
+        If the file is none of them, damaged, or larger than the limits.
     """
     path = Path(path)
     form = format_of(path, limits)
     if form == "npz":
         raise _not_a_table()
     with readable(path, form):
-        found = _parquet(path, names, limits) if form == "parquet" else _csv(path, names, limits)
+        if form == "csv":
+            found = _csv(path, names, limits)
+        elif form == "parquet":
+            found = _parquet(path, names, limits)
+        else:
+            table = arrow_files.read(path, form, limits)
+            kept = _useful(arrow_files.describe(path, form, limits)[0], names)
+            found = {name: table.column(name) for name in kept}
         return {name: _texts(column) for name, column in found.items()}
 
 
 def column_names(path: Path, *, limits: Limits = LIMITS) -> list[str]:
-    """Names of the columns of a CSV or Parquet file."""
+    """Names of the columns of a file that `read_columns` reads."""
     form = format_of(path, limits)
     if form == "npz":
         raise _not_a_table()
     with readable(path, form):
         if form == "parquet":
             return [column.name for column in parquet.describe(path, limits)[0]]
+        if form != "csv":
+            return list(arrow_files.read(path, form, limits).column_names)
         return text.look(path, limits)[0].names
 
 
 def _not_a_table() -> WannError:
-    return WannError("the file must be a CSV or Parquet file, this one is an .npz file.", "path")
+    return WannError("the file must be a table of columns, this one is an .npz file.", "path")
 
 
 def _csv(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:
@@ -66,12 +75,15 @@ def _csv(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.Chunk
 
 
 def _parquet(path: Path, names: Sequence[str], limits: Limits) -> dict[str, pa.ChunkedArray]:
-    columns, _ = parquet.describe(path, limits)
-    useful = {column.name for column in columns if column.kind in ("number", "text", "empty")}
-    kept = [name for name in names if name in useful]
+    kept = _useful(parquet.describe(path, limits)[0], names)
     with parquet.opened(path, kept) as file:
         table = file.read(columns=kept)
     return {name: table.column(name) for name in kept}
+
+
+def _useful(columns: Sequence[Column], names: Sequence[str]) -> list[str]:
+    useful = {column.name for column in columns if column.kind in SCALARS}
+    return [name for name in names if name in useful]
 
 
 def _texts(column: pa.ChunkedArray) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the readers of the three formats share: limits, columns as found, columns as read."""
+"""What the readers of all formats share: limits, columns as found, columns as read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ from wann_core.typing import Array
 Tick = Callable[[float, float], None]
 
 SCALARS = ("number", "text", "empty")
+# The kind of a column whose values are image files themselves.
+IMAGE = "image"
 EXAMPLES = 3
 _EXAMPLE_LENGTH = 60
 # Halves of the spread that a column may be away from zero: float32 keeps 16 bits of the spread.
@@ -59,9 +61,9 @@ class Column:
     name : str
     dtype : str
         For people to read.
-    kind : {'number', 'text', 'list', 'empty', 'other'}
-        'list' holds one list of numbers, or one row of an array, per row; 'empty' holds nothing in
-        the rows looked at; 'other' is of no use here.
+    kind : {'number', 'text', 'list', 'image', 'empty', 'other'}
+        'list' holds one list of numbers, or one row of an array, per row; 'image' the bytes of an
+        image file; 'empty' holds nothing in the rows looked at; 'other' is of no use here.
     examples : tuple of str
         The first values, shortened.
     width : int

@@ -1,6 +1,7 @@
 """What a user's file was understood to be, and what was read of it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.source import Column
@@ -13,7 +14,7 @@ class TableInfo:
 
     Attributes
     ----------
-    format : {'npz', 'parquet', 'csv'}
+    format : {'npz', 'parquet', 'feather', 'jsonl', 'csv'}
     columns : tuple of Column
         In the order of the file.
     rows : int
@@ -57,6 +58,9 @@ class Table:
         What was read; the embeddings in their natural order.
     format, source, sha256 : str
         Format, name and digest of the file.
+    images_in : Path or None
+        The file, where its image column holds the images themselves; `images` are then the paths
+        beside them.
     remarks : tuple of str
         What was understood in one of several ways, and why there are no labels.
     """
@@ -74,6 +78,7 @@ class Table:
     source: str
     sha256: str
     remarks: tuple[str, ...] = ()
+    images_in: Path | None = None
 
     def __len__(self) -> int:
         return len(self.y)

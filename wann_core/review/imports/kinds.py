@@ -93,7 +93,7 @@ def as_utf8(path: Path) -> Iterator[tuple[Path, str]]:
     """
     with path.open("rb") as file:
         head = file.read(4)
-    if head in (b"PAR1", b"SQLi") or _decodes(path, "utf-8"):
+    if head in (b"PAR1", b"SQLi", b"ARRO") or _decodes(path, "utf-8"):
         yield path, ""
         return
     utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -141,12 +141,6 @@ def _json(path: Path) -> Kind:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        lines = path.read_text(encoding="utf-8", errors="replace").lstrip()[:100_000].splitlines()
-        if len(lines) > 1 and lines[0].rstrip().endswith("}"):
-            raise _refused(
-                "a file of JSON lines",
-                "pandas.read_json(FILE, lines=True).to_csv('review.csv', index=False)",
-            ) from error
         reason = f"{path.name!r} looks like JSON but cannot be read: {error}."
         raise WannError(reason, "path") from error
     if isinstance(content, list):

@@ -1,11 +1,16 @@
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
+from pyarrow import feather
 
-from tests.helpers.user_tables import healthy, write
+from tests.helpers.user_tables import embeddings, healthy, write
 from wann_core import datasets
 from wann_core.datasets import database, tables
 from wann_core.datasets.tables import Columns, Table
@@ -274,3 +279,36 @@ def test_columns_are_written_in_their_natural_order(tmp_path: Path) -> None:
     table = tables.read(path, Columns(("e10", "e3", "e2"), "y"))
     assert table.columns.embeddings == ("e2", "e3", "e10")
     assert np.array_equal(table.X[:, 2], columns["e10"])
+
+
+@pytest.mark.parametrize("form", ["parquet", "feather"])
+@pytest.mark.parametrize("bare", [False, True])
+def test_images_in_the_table_are_stored_beside_the_embeddings(
+    tmp_path: Path, form: str, bare: bool
+) -> None:
+    """As Hugging Face's datasets write them, whatever path stands beside them."""
+    files = []
+    for number in range(6):
+        file = io.BytesIO()
+        Image.new("RGB", (4, 4), (40 * number, 0, 0)).save(file, ("PNG", "JPEG")[number % 2])
+        files.append(file.getvalue())
+    files[5] = b"no image"
+    structs = [{"bytes": content, "path": "../../etc/x.sh"} for content in files]
+    images = pa.array(files if bare else structs)
+    table = pa.table(
+        {"embedding": list(embeddings(6)), "label": ["a", "b"] * 3, "image": images}
+    ).take([4, 1, 2, 3, 0, 5])
+    path = tmp_path / "t"
+    (pq.write_table if form == "parquet" else feather.write_feather)(table, path)
+    found = tables.inspect(path)
+    assert found.guess.image == "image"
+    assert [(c.kind, c.dtype) for c in found.columns if c.name == "image"] == [("image", "images")]
+    place = tables.import_table(
+        path, dataset="d", backbone="b", database_root=tmp_path / "db", split="none"
+    )
+    data = datasets.load("d", "b", tmp_path / "db")
+    assert data.train.names == ("0.png", "1.jpg", "2.png", "3.jpg", "4.png", "")
+    assert sorted(p.name for p in (place / "images").iterdir()) == sorted(data.train.names[:5])
+    image = data.image("train", 0)
+    assert image is not None and image.getpixel((0, 0))[0] == 160
+    assert {p.name for p in (tmp_path / "db" / "d").iterdir()} == {"b"}

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import feather
 
 from tests.helpers.user_tables import FORMATS, embeddings, healthy, wide, write
 from wann_core.datasets import database, tables
@@ -520,3 +521,23 @@ def test_a_parquet_that_kills_its_reader_is_refused(
     monkeypatch.setattr(parquet_probe, "__file__", str(tmp_path / "dies.py"))
     with pytest.raises(WannError, match="its footer is damaged"):
         tables.inspect(path)
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_a_small_feather_cannot_become_a_large_table(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "t.feather"
+    table = pa.table({"embedding": [np.zeros(500)] * 400, "label": ["a", "b"] * 200})
+    feather.write_feather(table, path, compression=compression)
+    assert path.stat().st_size < 100_000 < 400 * 500 * 8
+    with pytest.raises(WannError, match="at most 100,000 bytes, this one has 1,6"):
+        tables.read(path, limits=Limits(max_bytes=100_000))
+    assert tables.read(path).X.shape == (400, 500)
+
+
+def test_json_of_one_object_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('{"e0": 1, "e1": 2, "label": "a"}\n')
+    with pytest.raises(WannError, match="a JSON file, where a table"):
+        tables.read(tmp_path / "t")
+    (tmp_path / "t").write_text('{"e0": 1, "e1": 2}\n{"e0": "x", "e1": 2}\n')
+    with pytest.raises(WannError, match=r"looks like jsonl but cannot be read.*number to string"):
+        tables.read(tmp_path / "t")

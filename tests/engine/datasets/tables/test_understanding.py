@@ -195,7 +195,7 @@ def npy() -> bytes:
         (zipped("a/1.png"), "a zip file.*Embed images"),
         (pickle.dumps([1]), "a Python pickle.*never opened"),
         (b'[{"e0": 1}]', "a JSON file.*read_json"),
-        (b"ARROW1\0\0", "an Arrow"),
+        (b"FEA1\0\0", "a Feather file of version 1.*read_feather"),
     ],
     # The contents hold the time of day.
     ids="gzip npy hdf5 xlsx ods torch zip pickle json feather".split(),
