@@ -26,8 +26,8 @@ def add_parser(commands: Any) -> None:
         help="rank labels by how wrong they look",
         description="Judge every label by the other rows and write a table, most doubtful label "
         "first. PATH is a folder of class folders (its images are embedded first), a table of "
-        "embeddings (CSV, Parquet, Feather, JSON lines, .npz), an embedding database, or a data set "
-        "that Hugging Face's datasets saved to disk.",
+        "embeddings (CSV, Parquet, Feather, JSON lines, .npz), an embedding database, or a data "
+        "set that Hugging Face's datasets saved to disk.",
         epilog="examples: wann audit photos/ --backbone pixels --out report.html; "
         "wann audit vectors.parquet --label breed --group patient --out issues.csv "
         "--fail-above 0.05",

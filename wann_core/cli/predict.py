@@ -43,9 +43,7 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings vote")
     add("--out", required=True, metavar="FILE.csv", help="where the labels go")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument(
-        "--input", metavar="FILE", help="table of embeddings by the same backbone"
-    )
+    source.add_argument("--input", metavar="FILE", help="table of embeddings by the same backbone")
     source.add_argument("--images", metavar="FOLDER", help="images, embedded by the same backbone")
     add("--weights", metavar="FILE", help="the backbone's weights, if it was made with own ones")
     add("--device", default="auto", help="auto, cpu or cuda, for --images")

@@ -302,6 +302,17 @@ def test_cleanlab_ranks_what_is_to_be_reviewed(data: Dataset, tmp_path: Path, fo
     assert set(review_table(ranked, ledger.verdicts(), "cleanlab")["action"].dropna()) == {"keep"}
 
 
+def test_cleanlab_s_rows_in_another_order_are_refused(data: Dataset, tmp_path: Path) -> None:
+    table = issues(data, data.train.y)
+    path = tmp_path / "issues.csv"
+    other = {"cat": "dog", "dog": "cat"}[table["given_label"][0]]
+    table.assign(given_label=[other, *table["given_label"][1:]]).to_csv(path)
+    assert "35 rows taken, 1 left out" in read_cleanlab(path, data)[1]
+    table.sample(frac=1, random_state=0).reset_index(drop=True).to_csv(path)
+    with pytest.raises(WannError, match="Are they in another order"):
+        read_cleanlab(path, data)
+
+
 def test_cleanlab_of_all_rows_or_a_named_split(data: Dataset, tmp_path: Path) -> None:
     test = data.test
     assert test is not None

@@ -170,6 +170,23 @@ def test_fiftyone_s_labels_come_back(data: Dataset, here: Ledger, tmp_path: Path
     assert [(v.row, v.action) for v in found.conflicts] == [(2, "keep")]
 
 
+def test_a_data_set_of_fiftyone_comes_back(data: Dataset, here: Ledger, tmp_path: Path) -> None:
+    there = Review(data, review(data, tmp_path / "there").verdicts())
+    out = export("fiftyone", there)
+    assert isinstance(out, Exported)
+    content = json.loads(out.content)
+    samples = [
+        {"filepath": f"data/{name}.png", "ground_truth": {"_cls": "Classification", "label": label}}
+        for name, number in content["labels"].items()
+        for label in [content["classes"][number]]
+    ]
+    path = tmp_path / "samples.json"
+    path.write_text(json.dumps({"samples": samples}))
+    title, found = verdicts_of(path, data, here)
+    assert title == "samples.json of a FiftyOneDataset"
+    assert [(v.id, v.action, v.new_label) for v in found.new] == [("cat/02.png", "relabel", "dog")]
+
+
 def test_file_names_alone_serve_where_they_are_of_one_image(
     data: Dataset, here: Ledger, tmp_path: Path
 ) -> None:
@@ -252,8 +269,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "hdf5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file, .*read_hdf"),
     "pickle": (b"\x80\4\x95", "a Python pickle"),
     "coco": (b'{"images": [], "annotations": []}', "a COCO file"),
-    "samples": (b'{"samples": []}', "a FiftyOneDataset, .* dataset.export"),
-    "lines": (b'{"a": 1}\n{"a": 2}\n', "a file of JSON lines, .* lines=True"),
+    "samples": (b'{"samples": []}', "needs one Classification field"),
+    "sample fields": (b'{"sample_fields": []}', "choose its samples.json"),
+    "lines": (b'{"a": 1}\n{"a": 2}\n', "needs the column given_label"),
+    "feather 1": (b"FEA1", "a Feather file of version 1, .*read_feather"),
     "json": (b"[1, 2]", "neither an export of Label Studio nor FiftyOne's"),
     "cut": (b'[{"data": ', "looks like JSON but cannot be read"),
     "bytes": (b"split,row\n\x81\x8d\n", "an encoding that is not known"),

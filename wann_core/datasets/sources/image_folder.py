@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.images import UNLABELED, ImageDataset, ImageSplit
 from wann_core.datasets.sources import image_tables
-from wann_core.datasets.sources.image_tables import FOLDERS, Image
+from wann_core.datasets.sources.image_rows import FOLDERS, Image
 from wann_core.datasets.tables.values import look_alike
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.typing import Array
@@ -32,7 +32,8 @@ def open_images(
 
     Understood are `<split>/<class>/…`, `<class>/…`, and a metadata.csv or metadata.jsonl (in
     `root` or in the folder of a split) with `file_name`, a label column and, if need be, `split`;
-    and FiftyOne's labels.json beside a folder data. What is left out is told in `remarks`.
+    and what FiftyOne (labels.json, samples.json, labels.csv) or COCO files with one class an image
+    say. What is left out is told in `remarks`.
     Classes are sorted by name. Images in a folder `unlabelled`, or with an empty label in the
     table, are kept without a label. Files are in the order of their paths.
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from wann_core.errors import WannError
+from wann_core.storage.tables import unescape_formula
 from wann_core.typing import Array
 
 Tick = Callable[[float, float], None]
@@ -104,6 +105,11 @@ class Coded:
         """NaN counts as nothing, as everywhere."""
         values, codes = np.unique(array, return_inverse=True)
         return cls(codes.reshape(-1).astype(np.int64), values.tolist())
+
+    def unguarded(self) -> "Coded":
+        """Without the apostrophe that keeps a text from being a formula in a spreadsheet."""
+        plain = (unescape_formula(v)[-1] if isinstance(v, str) else v for v in self.values)
+        return Coded(self.codes, tuple(plain))
 
     def used(self) -> list[int]:
         """Positions of the values that some row holds, in ascending order."""

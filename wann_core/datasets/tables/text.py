@@ -117,7 +117,7 @@ def load(
     table = pa.Table.from_batches(rest)
     return Contents(
         narrow(np.concatenate(parts)),
-        {c.name: Coded.of_arrow(table.column(c.name)) for c in others},
+        {c.name: Coded.of_arrow(table.column(c.name)).unguarded() for c in others},
     )
 
 

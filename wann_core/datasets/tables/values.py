@@ -17,7 +17,7 @@ _LONGEST = {"label": 200, "clean_label": 200, "split": 200, "image": 4096, "id":
 # Words that stand for a missing value, in lower case.
 _MARKS = frozenset(("na", "n/a", "#n/a", "<na>", "null", "none", "nat", "-"))
 _LISTS = ",;|"
-_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
+_WHOLE = re.compile(r"-?(0|[1-9][0-9]*)(\.0*)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 
 
@@ -137,7 +137,7 @@ def class_of(labels: Iterable[str]) -> tuple[dict[str, str | None], tuple[str, .
             f"labels must be text or whole numbers, got {broken[0]!r} (is this the label column?).",
             "label",
         )
-    # '007' is a code, not a number: it must stay different from '7'.
+    # '007' is a code, not a number: it must stay different from '7'; and '+1' is a name.
     if not all(map(_WHOLE.fullmatch, others)):
         return nothing | {label: label for label in sorted(others)}, tuple(remarks)
     numbers = {label: int(label.partition(".")[0]) for label in others}

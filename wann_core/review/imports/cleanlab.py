@@ -20,6 +20,8 @@ _INDEX = ("row", "index", "", "__index_level_0__", "Unnamed: 0")
 _SCORES = ("label_score", "label_quality")
 _LABELS = ("given_label", "predicted_label")
 _ISSUE = "is_label_issue"
+# Cohen's kappa between the labels of a table and those here: 0 where its rows are in another order.
+_LEAST_AGREEMENT = 0.5
 
 
 class Ranking(NamedTuple):
@@ -59,7 +61,8 @@ def read_cleanlab(
     Raises
     ------
     WannError
-        If the file is no such table, or does not fit the data; with the field 'split' if it must
+        If the file is no such table, or does not fit the data, as where its rows are in another
+        order; with the field 'split' if it must
         be said what cleanlab was given.
     """
     with as_utf8(Path(path)) as (plain, _):
@@ -74,7 +77,11 @@ def read_cleanlab(
     given = samples["given_label_id"].to_numpy()[at]
     fits = at >= 0
     if "given_label" in found:
-        fits &= _class_ids(matcher, found["given_label"]) == given
+        labels = _class_ids(matcher, found["given_label"])
+        if not {"split", "row"} <= found.keys():
+            comparable = fits & (labels >= 0)
+            _check_order(labels[comparable], given[comparable], data)
+        fits &= labels == given
     predicted = None
     if "predicted_label" in found:
         predicted = _class_ids(matcher, found["predicted_label"])
@@ -118,6 +125,22 @@ def _samples(
     places = np.arange(count) if index is None else index
     inside = (places == np.round(places)) & (places >= 0) & (places < len(samples))
     return samples, np.where(inside, places, -1).astype(np.int64)
+
+
+def _check_order(theirs: Array, ours: Array, data: Dataset) -> None:
+    """Refuse a table that agrees with the labels here hardly more than shuffled rows would."""
+    classes = len(data.class_names)
+    agree = float((theirs == ours).mean()) if len(ours) else 1.0
+    shares = (np.bincount(y[y >= 0], minlength=classes) / max(len(y), 1) for y in (theirs, ours))
+    by_chance = float(np.multiply(*shares).sum())
+    if agree < 1 and agree - by_chance < _LEAST_AGREEMENT * (1 - by_chance):
+        raise WannError(
+            f"the table does not fit {data.name!r}: only {np.count_nonzero(theirs == ours):,} of "
+            f"{len(ours):,} rows have the label that they have here. Are they in another order? "
+            "Rows are counted in the order of the data set here, unless the table has the columns "
+            "split and row.",
+            "path",
+        )
 
 
 def _class_ids(matcher: Matcher, texts: Sequence[str]) -> Array:

@@ -1,13 +1,33 @@
-"""Verdicts out of FiftyOne's labels.json."""
+"""Verdicts out of FiftyOne's labels.json and samples.json."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from wann_core.datasets.sources.peer_tables import classification_field
 from wann_core.datasets.tables import Limits
 from wann_core.errors import WannError
 from wann_core.review.imports.kinds import LIMITS
 from wann_core.review.matching import Answer
 from wann_core.review.verdict import Verdict
+
+
+def of_samples(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
+    """What samples.json of a FiftyOneDataset says, its ground truth as `of_labels` reads labels.
+
+    Raises
+    ------
+    WannError
+        If the samples have no one field of labels.
+    """
+    samples = content["samples"]
+    if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):
+        raise WannError("`samples` of a FiftyOneDataset must be a list of objects.", "path")
+    try:
+        field = classification_field(samples)
+    except WannError as error:
+        raise WannError(str(error), "path") from error
+    labels = {str(one.get("filepath")): one.get(field) for one in samples}
+    return of_labels({"classes": None, "labels": labels}, limits)
 
 
 def of_labels(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:

@@ -43,7 +43,8 @@ class Kind(NamedTuple):
     Attributes
     ----------
     name : str
-        'ledger', 'table', 'labelstudio', 'labelstudio-table', 'fiftyone' or 'cleanlab'.
+        'ledger', 'table', 'labelstudio', 'labelstudio-table', 'fiftyone', 'fiftyone-samples' or
+        'cleanlab'.
     title : str
         For people.
     content : object
@@ -151,8 +152,10 @@ def _json(path: Path) -> Kind:
             return Kind("labelstudio", "a JSON-MIN export of Label Studio", content)
     elif isinstance(content.get("labels"), dict) and "classes" in content:
         return Kind("fiftyone", "labels.json of FiftyOne", content)
-    elif "samples" in content or "sample_fields" in content:
-        raise _refused("a FiftyOneDataset", _EXPORT_FIFTYONE)
+    elif "samples" in content:
+        return Kind("fiftyone-samples", "samples.json of a FiftyOneDataset", content)
+    elif "sample_fields" in content:
+        raise _refused("metadata.json of a FiftyOneDataset", "choose its samples.json")
     elif {"images", "annotations"} <= content.keys():
         raise _refused("a COCO file", f"load it in FiftyOne, then {_EXPORT_FIFTYONE}")
     raise WannError(

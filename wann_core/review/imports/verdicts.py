@@ -104,7 +104,8 @@ def read_verdicts(
         Under any name, recognized by its content: a ledger (SQLite); a CSV or Parquet table with
         the columns given_label, action, new_label and either split and row, or id or name, as
         `review_table` has them, also as Excel or LibreOffice saves it (rows without an action are
-        passed over); Label Studio's JSON, JSON-MIN or CSV; FiftyOne's labels.json.
+        passed over); Label Studio's JSON, JSON-MIN or CSV; FiftyOne's labels.json, or samples.json
+        of a FiftyOneDataset.
     data : Dataset
     ledger : Ledger
     source : str
@@ -175,6 +176,8 @@ def _answers(kind: Kind, path: Path, limits: Limits) -> list[Answer]:
         return label_studio.of_table(path, limits)
     if kind.name == "fiftyone":
         return fiftyone.of_labels(kind.content, limits)
+    if kind.name == "fiftyone-samples":
+        return fiftyone.of_samples(kind.content, limits)
     return _of_table(path, limits)
 
 

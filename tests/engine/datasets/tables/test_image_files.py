@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.engine.datasets.test_image_folder import refused, rows
 from wann_core.datasets.sources.image_folder import open_images
+from wann_core.storage.tables import to_csv
 
 HEAD = "file_name,label,split\n"
 
@@ -185,3 +187,10 @@ def test_jsonl_that_cannot_be_understood(tmp_path: Path, text: str, words: str) 
 def test_other_encodings_are_told(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_bytes("file_name,label\na.png,x".encode("utf-16"))
     refused(tmp_path, "cannot be read")
+
+
+def test_labels_that_were_guarded_against_spreadsheets_are_what_they_were(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"file_name": ["a.png", "b.png"], "label": ["+1", "-1"]})
+    table(tmp_path, to_csv(frame))
+    assert "'+1" in (tmp_path / "metadata.csv").read_text()
+    assert open_images(tmp_path, "x", split="none").class_names == ("+1", "-1")

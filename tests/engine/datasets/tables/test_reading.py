@@ -17,6 +17,7 @@ from tests.helpers.user_tables import FORMATS, embeddings, healthy, wide, write
 from wann_core.datasets import database, tables
 from wann_core.datasets.tables import Columns, Limits, parquet_probe
 from wann_core.errors import WannError
+from wann_core.storage.tables import to_csv
 from wann_core.typing import Array
 
 LABELS = ["cat", "dog", "cat", "bird", "dog", "cat", "dog", "bird", "cat", "dog", "cat", "bird"]
@@ -541,3 +542,10 @@ def test_json_of_one_object_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t").write_text('{"e0": 1, "e1": 2}\n{"e0": "x", "e1": 2}\n')
     with pytest.raises(WannError, match=r"looks like jsonl but cannot be read.*number to string"):
         tables.read(tmp_path / "t")
+
+
+def test_a_table_that_was_guarded_against_spreadsheets_is_what_it_was(tmp_path: Path) -> None:
+    frame = pd.DataFrame(wide(embeddings(4)) | {"label": ["+1", "-1"] * 2, "id": list("=@ab")})
+    (tmp_path / "t").write_text(to_csv(frame))
+    table = tables.read(tmp_path / "t")
+    assert (table.class_names, table.ids) == (("+1", "-1"), ("=", "@", "a", "b"))
