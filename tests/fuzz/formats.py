@@ -54,7 +54,7 @@ def _feather() -> list[bytes]:
     columns = {"embedding": list(_X), "label": [f"c{y}" for y in _Y], "id": np.arange(12)}
     codes = pa.table(columns | {"label": pa.array(columns["label"]).dictionary_encode()})
     return [
-        _saved(lambda file, c=compression: feather.write_feather(codes, file, compression=c))
+        saved(lambda file, c=compression: feather.write_feather(codes, file, compression=c))
         for compression in ("uncompressed", "lz4", "zstd")
     ]
 
