@@ -2,22 +2,25 @@
 
 import streamlit as st
 
-from ui.review import audit, export, gain, imports, section, summary
+from ui.review import audit, export, imports, section
 from ui.review import trust as review_trust
 from ui.shell.controls import linked
 
 _PARTS = {
     "review": ("Review", section.show),
     "trust": ("Check the audit", review_trust.show),
-    "gain": ("Before and after", gain.show),
-    "export": ("Export", export.show),
+    "export": ("Result and export", export.show),
 }
+# Titles and names that links of earlier versions ask for.
+_MOVED = {"gain", "Before and after", "Export"}
 
 st.title("Label audit")
-st.caption("Which labels look wrong, why, and how many; your verdicts; the result to take home.")
+st.caption("See which labels look wrong and why, judge them by key, and export the result.")
 asked = audit.sidebar()
 case = imports.reranked(audit.case(asked))
-summary.show(case)
+if st.query_params.get("part") in _MOVED:
+    st.query_params["part"] = _PARTS["export"][0]
+    st.rerun()  # what a control is bound to is read when a run begins
 part = linked(
     st.segmented_control,
     "Part",

@@ -28,6 +28,7 @@ from wann_core.audit.label_audit import audit
 from wann_core.datasets import database
 from wann_core.noise.known_errors import flip_for_practice
 from wann_core.noise.transition import Transition
+from wann_core.review.imports import Incoming, read_incoming
 from wann_core.review.ledger import ledger_of
 
 PAGE = ROOT / "pages" / "label_audit.py"
@@ -94,7 +95,7 @@ def test_it_says_what_to_do_and_starts_at_a_press() -> None:
 def test_flipped_labels_are_found_and_counted() -> None:
     app = audited(practice="sym", flip=0.2)
     cards = " ".join(block.proto.body for block in app.get("html"))
-    assert "Truly wrong" in cards and ">359<" in cards
+    assert "Injected errors" in cards and ">359<" in cards
     assert any("Most often: " in box.label for box in app.expander)
 
 
@@ -140,7 +141,7 @@ def test_known_flips_tell_how_far_to_trust_it() -> None:
 
 @pytest.mark.slow
 def test_before_and_after_needs_verdicts_and_warns() -> None:
-    assert "There is no verdict yet" in texts(audited(part="gain"))
+    assert "There is no verdict yet" in texts(audited(part="export"))
     data = datasets.load("digits", "pixels")
     rows = pd.DataFrame(
         {
@@ -151,7 +152,7 @@ def test_before_and_after_needs_verdicts_and_warns() -> None:
         }
     )
     ledger_of(data).record(rows, who="ann")
-    app = press(opened(probe=False, part="gain"), "Compare")
+    app = press(opened(probe=False, part="export"), "Compare")
     assert "neither is" in texts(app)
     table = next(f.value for f in app.dataframe if "fitted to" in f.value)
     assert set(table["rows"]) == {1797, 1788}
@@ -411,6 +412,54 @@ def test_undo_and_redo_point_to_the_card(blobs: Case, session: dict[str, Any]) -
     assert session["_review"].note == "Done again: train row 1003."
 
 
+def test_undo_turns_to_the_page_of_its_row(blobs: Case, session: dict[str, Any]) -> None:
+    state = review_session.session()
+    state.listed = listed(blobs, session).positions
+    last = int(state.listed[-1])
+    judge(blobs, "keep", review_cards.identity(blobs, last))
+
+    def step(kind: str, at: int) -> None:
+        event = {"kind": kind, "sequence": at}
+        deck.receive(blobs, {"client": "a", "events": [event]}, "ann")
+
+    step("undo", 2)
+    card_list._turn_to_target()
+    assert state.first == 100 and state.turn == 0
+    # A list that was made while it was judged lacks the row: another one is made.
+    state.listed, state.first = state.listed[:-1], 0
+    step("redo", 3)
+    assert state.turn == 1
+    card_list._turn_to_target()
+    assert state.first == 0
+
+
+def test_the_pace_leaves_out_breaks() -> None:
+    at = ["09:00:00", "09:00:02", "09:00:06", "10:00:00", "10:00:03", "10:00:06"]
+    when = pd.Series([f"2026-01-01T{time}+00:00" for time in at])
+    assert progress.seconds_per_verdict(when) == pytest.approx(3.0)
+    assert progress.seconds_per_verdict(when[:4]) is None
+    assert progress.seconds_per_verdict(when[:0]) is None
+
+
+def test_errors_and_minutes_that_are_left_are_told(blobs: Case, session: dict[str, Any]) -> None:
+    assert progress._ahead(blobs, blobs.states()) == "About **1** error is left."
+    for i in range(1, 6):
+        judge(blobs, "keep", review_cards.identity(blobs, int(blobs.order[i])), at=i)
+    assert "the next row takes **" in progress._ahead(blobs, blobs.states())
+    judge(blobs, "relabel", review_cards.identity(blobs, 0), label=0, at=6)
+    assert progress._ahead(blobs, blobs.states()) == "About **0** errors are left."
+
+
+@pytest.mark.parametrize("asked", ["gain", "Before and after", "Export", "export"])
+def test_parts_of_earlier_links_open_the_result(asked: str) -> None:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    app.query_params["part"] = asked
+    app.session_state["probe"] = False
+    app = press(ready(app.run()), "Audit")
+    assert app.session_state["part"] == "export"
+    assert not app.warning
+
+
 def test_another_tab_is_seen_at_once(blobs: Case, session: dict[str, Any]) -> None:
     other = dataclasses.replace(blobs)
     assert not blobs.states().places
@@ -559,6 +608,22 @@ def test_labels_flipped_on_purpose_are_exported_marked_or_not_at_all(
     assert set(table["injected_errors"]) == {"20 % sym"}
     wrong = table["given_label"] != table["label_before_injection"]
     assert wrong.sum() == 359
+
+
+def test_verdicts_on_injected_errors_never_come_in_as_real_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = datasets.load("digits", "pixels")
+    data = flip_for_practice(real, "sym", 0.2)
+    case = Case(data, audit(data, probe=False), ledger_of(data), "flipped")
+    position = int(case.order[0])
+    judge(case, "keep", review_cards.identity(case, position))
+    path = tmp_path / "review.csv"
+    path.write_bytes(files_of(case, monkeypatch)["Table as CSV"]())
+    with pytest.raises(WannError, match=r"have 20 % sym, for training; .* have no errors injected"):
+        read_incoming(path, real, ledger_of(real))
+    _, found = read_incoming(path, data, ledger_of(data))
+    assert isinstance(found, Incoming) and found.same == 1
 
 
 def test_no_database_is_written_of_labels_flipped_on_purpose() -> None:

@@ -57,17 +57,15 @@ def controls(case: Case) -> Listing:
     """Draw the filters; the list that they leave."""
     names = case.found.rows.class_names
     classes = range(len(names))
-    row = st.container(horizontal=True, vertical_alignment="bottom")
-    shown = row.selectbox(
+    shown = st.selectbox(
         "Show",
         list(_SHOW),
         key="review_show",
         format_func=_SHOW.__getitem__,
         on_change=refresh,
         persist_state="session",
-        width=150,
     )
-    of_given = row.selectbox(
+    of_given = st.selectbox(
         "Given label",
         classes,
         None,
@@ -76,9 +74,8 @@ def controls(case: Case) -> Listing:
         placeholder="any",
         on_change=refresh,
         persist_state="session",
-        width=155,
     )
-    of_suggested = row.selectbox(
+    of_suggested = st.selectbox(
         "Suggested label",
         classes,
         None,
@@ -87,10 +84,9 @@ def controls(case: Case) -> Listing:
         placeholder="any",
         on_change=refresh,
         persist_state="session",
-        width=155,
     )
     splits = [name for i, name in enumerate(SPLITS) if (case.found.rows.splits == i).any()]
-    split = row.selectbox(
+    split = st.selectbox(
         "Split",
         splits,
         None,
@@ -99,19 +95,18 @@ def controls(case: Case) -> Listing:
         on_change=refresh,
         persist_state="session",
         disabled=len(splits) < 2,
-        width=110,
     )
-    sort = row.selectbox(
+    sort = st.selectbox(
         "Sort",
         list(_SORT),
         key="review_sort",
         format_func=_SORT.__getitem__,
         on_change=refresh,
         persist_state="session",
-        width=195,
     )
+    row = st.container(horizontal=True)
     row.button(
-        "",
+        "Refresh list",
         icon=":material/refresh:",
         on_click=refresh,
         key="review_refresh",
@@ -119,12 +114,11 @@ def controls(case: Case) -> Listing:
         "filters no longer want.",
     )
     row.button(
-        "",
+        "Clear filters",
         icon=":material/filter_alt_off:",
         on_click=clear,
         key="review_clear",
         disabled=not narrowed(case),
-        help="Clear the filters",
     )
     asked = linked_row(case)
     state = session()
@@ -133,6 +127,7 @@ def controls(case: Case) -> Listing:
     if state.listed_key != key:
         state.listed = _found(case, shown, of_given, of_suggested, split, sort, asked)
         state.listed_key, state.listed_case, state.first = key, case, 0
+    _turn_to_target()
     return Listing(f"{state.turn} {hash(key)} {state.first}", state.listed, state.first)
 
 
@@ -146,6 +141,23 @@ def turn_page(by: int) -> None:
     state = session()
     last = max(len(state.listed) - 1, 0) // PAGE * PAGE
     state.first = min(max(state.first + by * PAGE, 0), last)
+
+
+def go_to(position: int) -> None:
+    """Turn to the page of a row; one that the list lacks is looked for in a new list."""
+    state = session()
+    state.target = position
+    if position not in state.listed:
+        state.refresh()
+
+
+def _turn_to_target() -> None:
+    """Turn to its page; where the filters leave it out, the list stays where it is."""
+    state = session()
+    if state.target is not None:
+        places = np.flatnonzero(state.listed == state.target)
+        state.first = int(places[0]) // PAGE * PAGE if len(places) else state.first
+        state.target = None
 
 
 def filter_pair(given: int | None, suggested: int | None) -> None:

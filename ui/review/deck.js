@@ -57,6 +57,7 @@ class Deck {
     if (!this.data || this.data.page !== data.page) {
       this.cursor = 0;
       this.selected.clear();
+      this.ticked = null; // the card that was ticked last
     }
     this.waiting = this.pending.some((event) => event.kind === "page");
     const focus = data.cards.findIndex((card) => card.id === data.focus.id);
@@ -158,7 +159,7 @@ class Deck {
   button(text, key, hold, onclick, attributes = {}) {
     return make("button", { type: "button", "data-hold": hold, onclick,
       title: key ? `${text} (key ${key.toUpperCase()})` : text, ...attributes },
-      text, key && !attributes["aria-label"] ? make("kbd", { "aria-hidden": "true" }, key.toUpperCase()) : null);
+      make("span", {}, text), key && !attributes["aria-label"] ? make("kbd", { "aria-hidden": "true" }, key.toUpperCase()) : null);
   }
 
   panel(card) {
@@ -187,10 +188,10 @@ class Deck {
           make("div", { class: "labels" }, classes[card.given],
             make("span", { class: "arrow", "aria-label": "suggested" }, "→"), suggested),
           make("div", { class: "muted" }, card.doubt),
-          this.bars(card),
-          make("ul", {}, ...card.reasons.map((text) => make("li", {}, text))))),
+          this.bars(card)),
+        make("ul", {}, ...card.reasons.map((text) => make("li", {}, text)))),
       ...card.evidence.map((part) => make("div", { class: "rows" },
-        make("h4", {}, part.title),
+        make("h3", {}, part.title),
         part.rows.length ? make("div", { class: "thumbs" }, ...part.rows.map((row) =>
           make("figure", { title: row.title, "--fill": part.color },
             make("img", { src: row.picture, alt: row.title, class: card.smooth && "smooth" }),
@@ -270,8 +271,13 @@ class Deck {
     return make("div", { class: "grid" }, ...data.cards.map((card, i) => {
       const verdict = this.verdict(card);
       const tick = make("input", { type: "checkbox", "data-hold": `tick-${card.id}`,
-        "aria-label": `Select ${card.title}`, onchange: (event) => {
-          this.selected[event.target.checked ? "add" : "delete"](card.id);
+        "aria-label": `Select ${card.title}`, onclick: (event) => {
+          // With Shift: all from the one before to this one.
+          const from = event.shiftKey && this.ticked != null ? this.ticked : i;
+          this.ticked = i;
+          for (const { id } of data.cards.slice(Math.min(from, i), Math.max(from, i) + 1)) {
+            this.selected[event.target.checked ? "add" : "delete"](id);
+          }
           this.draw();
         } });
       tick.checked = this.selected.has(card.id);

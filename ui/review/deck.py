@@ -180,4 +180,5 @@ def _step(case: Case, kind: str, who: str) -> None:
     place = review_cards.where(case, first)
     many = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     session().note = f"{what}: {place}{many}."
+    card_list.go_to(first)
     session().focus(review_cards.identity(case, first))

@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.jobs import jobs, panel
-from ui.review import cleaned_images, imports
+from ui.review import cleaned_images, gain, imports
 from ui.review.audit import Asked
 from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import navigation, theme
@@ -54,6 +54,8 @@ def show(case: Case, asked: Asked) -> None:
         _cleaned(case, states, after, asked)
         st.subheader("Verdicts from elsewhere")
         imports.show(case)
+    st.subheader("Before and after")
+    gain.show(case, asked)
 
 
 def _what_is_there(after: Corrected) -> str:

@@ -1,30 +1,78 @@
 """How far a review has come, what it found, and whether it pays to go on."""
 
 import numpy as np
+import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
+from ui.jobs.jobs import duration
 from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import theme
 from wann_core.audit.stopping import outlook, running_precision
 from wann_core.methods.metrics import wilson_interval
 from wann_core.review.ledger import ACTIONS
 
+_LATEST = 100  # verdicts that the pace is taken from
+_FEWEST_GAPS = 4
+_BREAK_SECONDS = 120.0
+
 
 def show(case: Case, states: States) -> None:
-    """Draw it in words."""
+    """Draw it in a line."""
+    found = case.found
     if not (states.actions != NO_VERDICT).any():
-        found = case.found
-        many = f"About **{found.noise.count:,}** labels look wrong; the"
-        st.markdown(
-            f"{many if found.evidence.tells_apart else 'The'} most doubtful stand first. Nothing "
-            "is reviewed yet."
+        noise, trust = found.noise, found.evidence.trust
+        told = (
+            f"About **{noise.count:,}** of {noise.rows:,} labels look wrong ({noise.low:,} to "
+            f"{noise.high:,}{', not to be trusted: see below' if trust == 'doubtful' else ''})"
         )
+        if trust == "blind":
+            told = "**How many labels are wrong cannot be told here**, see below"
+        st.markdown(f"{told}; the most doubtful stand first. Nothing is reviewed yet.")
         return
-    st.markdown(f"{counts(states)} {_truth(case, states)}")
-    ahead = outlook(case.ranked, case.rates, states.table)
-    icon = ":material/flag:" if ahead.stop else ":material/trending_flat:"
-    st.caption(f"{icon} {ahead.text}")
+    st.markdown(f"{counts(states)} {_truth(case, states)} {_ahead(case, states)}")
+
+
+def show_outlook(case: Case, states: States) -> None:
+    """Say whether it pays to read on, once something is reviewed."""
+    if (states.actions != NO_VERDICT).any():
+        ahead = outlook(case.ranked, case.rates, states.table)
+        icon = ":material/flag:" if ahead.stop else ":material/trending_flat:"
+        st.caption(f"{icon} {ahead.text}")
+
+
+def _ahead(case: Case, states: States) -> str:
+    """Errors that are still to be found, and the time that takes at the present pace."""
+    if case.found.evidence.trust == "blind":
+        return ""
+    left = states.actions[case.order] == NO_VERDICT
+    factor = outlook(case.ranked, case.rates, states.table).factor
+    errors = min(factor * float(case.rates[left].sum()), float(left.sum()))
+    told = "About **1** error is left"
+    if round(errors) != 1:
+        told = f"About **{errors:,.0f}** errors are left"
+    rows = int(left[: case.found.noise.count].sum())
+    pace = seconds_per_verdict(states.table["when"])
+    if rows and pace is not None:
+        next_rows = f"**{rows:,}** most doubtful rows take" if rows > 1 else "next row takes"
+        told += (
+            f"; the {next_rows} **{duration(rows * pace)}** at your pace ({pace:.1f} s a verdict)"
+        )
+    return f"{told}."
+
+
+def seconds_per_verdict(when: "pd.Series[str]") -> float | None:
+    """Mean time between the latest verdicts, breaks left out; None before there are some.
+
+    Parameters
+    ----------
+    when : Series of str
+        When each was given, ISO 8601.
+    """
+    latest = pd.to_datetime(when, format="ISO8601").sort_values().tail(_LATEST)
+    gaps = latest.diff().dt.total_seconds().to_numpy()[1:]
+    gaps = gaps[gaps <= _BREAK_SECONDS]
+    return float(gaps.mean()) if len(gaps) >= _FEWEST_GAPS else None
 
 
 def counts(states: States) -> str:
@@ -42,7 +90,7 @@ def counts(states: States) -> str:
 
 
 def _truth(case: Case, states: States) -> str:
-    """Under practice: how many verdicts are right."""
+    """Under practice: how many verdicts restore the label before the injection."""
     if case.truth is None:
         return ""
     table, names = states.table, case.found.rows.class_names
@@ -53,7 +101,7 @@ def _truth(case: Case, states: States) -> str:
     )
     if not sure:
         return ""
-    return f"**{right:,}** of {len(sure):,} labels kept or given are the true ones."
+    return f"**{right:,}** of {len(sure):,} labels kept or given are those before the injection."
 
 
 def show_curve(case: Case, states: States) -> None:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.pictures import thumbnails
-from ui.review import audit, card_list
+from ui.review import audit, card_list, summary
 from ui.review import cards as review_cards
 from ui.review import deck as review_deck
 from ui.review import progress as review_progress
@@ -14,7 +14,10 @@ from wann_core.errors import WannError
 
 
 def show(case: Case, asked: audit.Asked) -> None:
-    """Draw filters, progress and the deck; verdicts draw this part alone anew."""
+    """Draw progress, filters and the deck, and below it the estimate for the whole data set.
+
+    Verdicts draw progress and deck alone anew.
+    """
 
     @st.fragment
     def deck() -> None:
@@ -24,11 +27,15 @@ def show(case: Case, asked: audit.Asked) -> None:
             st.error(theme.plain(str(error)), icon=":material/error:")
 
     deck()
+    st.subheader("The whole data set")
+    summary.show(case)
 
 
 def _deck(case: Case, asked: audit.Asked) -> None:
-    progress = st.container()
-    listing = card_list.controls(case)
+    row = st.container(horizontal=True, vertical_alignment="center")
+    progress = row.container()
+    with row.popover("Filter and sort", icon=":material/filter_alt:"):
+        listing = card_list.controls(case)
     states = case.states()
     with progress:
         review_progress.show(case, states)
@@ -47,6 +54,7 @@ def _deck(case: Case, asked: audit.Asked) -> None:
             "against the given label, gray for it."
         )
         thumbnails.explain(case.data)
+        review_progress.show_outlook(case, states)
         review_progress.show_curve(case, states)
     elif (states.actions != NO_VERDICT).all():
         st.success("Every label has a verdict.", icon=":material/task_alt:")

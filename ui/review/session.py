@@ -38,6 +38,8 @@ class ReviewSession:
         Whose cards these are; kept so that its id stays its own.
     first : int
         Place in the list of the page's first card.
+    target : int or None
+        Row, as a position in the audit's table, whose page is to be shown next.
     ranking : (hashable, DataFrame) or None
         The order of another program's table, for the case of that key.
     reranked : (Case, DataFrame, Case) or None
@@ -57,6 +59,7 @@ class ReviewSession:
     listed: Array = field(default_factory=lambda: np.empty(0, np.int64))
     listed_case: Case | None = None
     first: int = 0
+    target: int | None = None
     ranking: tuple[Hashable, pd.DataFrame] | None = None
     reranked: tuple[Case, pd.DataFrame, Case] | None = None
     taken: tuple[Hashable, int | None, str, str] | None = None

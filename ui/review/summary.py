@@ -49,4 +49,4 @@ def _practice(case: Case) -> list[tuple[str, str, str]]:
     if case.truth is None:
         return []
     wrong = int((case.truth != case.found.rows.labels).sum())
-    return [("Truly wrong (practice)", f"{wrong:,}", "known: flipped here for practice")]
+    return [("Injected errors", f"{wrong:,}", "made on purpose, to be found")]

@@ -16,6 +16,7 @@ from wann_core.review.ledger_file import open_untrusted
 from wann_core.review.matching import Answer, Matcher
 from wann_core.review.verdict import Verdict, checked
 
+_INJECTED = "injected_errors"
 _COLUMNS = (
     "split",
     "row",
@@ -29,6 +30,7 @@ _COLUMNS = (
     "score_name",
     "predicted_label",
     "who",
+    _INJECTED,
 )
 
 
@@ -140,7 +142,7 @@ def of_kind(
     unmatched: Counter[str] = Counter()
     people: dict[str, None] = {}
     seen: set[tuple[str, int]] = set()
-    for answer in _answers(kind, path, limits):
+    for answer in _answers(kind, path, data.injected, limits):
         fitted = matcher.fit(answer)
         if isinstance(fitted, str):
             unmatched[fitted] += 1
@@ -167,7 +169,7 @@ def of_kind(
     )
 
 
-def _answers(kind: Kind, path: Path, limits: Limits) -> list[Answer]:
+def _answers(kind: Kind, path: Path, injected: str, limits: Limits) -> list[Answer]:
     if kind.name == "ledger":
         return _of_ledger(path, limits)
     if kind.name == "labelstudio":
@@ -178,7 +180,7 @@ def _answers(kind: Kind, path: Path, limits: Limits) -> list[Answer]:
         return fiftyone.of_labels(kind.content, limits)
     if kind.name == "fiftyone-samples":
         return fiftyone.of_samples(kind.content, limits)
-    return _of_table(path, limits)
+    return _of_table(path, injected, limits)
 
 
 def import_verdicts(incoming: Incoming, ledger: Ledger, *, overrule: bool = False) -> int | None:
@@ -217,9 +219,17 @@ def _of_ledger(path: Path, limits: Limits) -> list[Answer]:
     return found
 
 
-def _of_table(path: Path, limits: Limits) -> list[Answer]:
+def _of_table(path: Path, injected: str, limits: Limits) -> list[Answer]:
     with as_utf8(path) as (plain, _):
         found = read_columns(plain, _COLUMNS, limits=limits)
+    others = {*found.get(_INJECTED, ())} - {injected}
+    if others:
+        of = " and ".join(sorted(others)) or "no errors injected"
+        raise WannError(
+            f"these verdicts are on other labels than those that are open: the table's have {of}, "
+            f"for training; those that are open have {injected or 'no errors injected'}.",
+            "path",
+        )
     rows = "split" in found and "row" in found
     needed = ["given_label", "action", "new_label"]
     missing = [name for name in needed if name not in found]
