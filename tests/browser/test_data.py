@@ -40,7 +40,7 @@ def fill(page: Page, label: str, text: str) -> None:
 
 def open_in_overview(page: Page) -> None:
     page.get_by_role("link", name="Open in Overview").first.click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    expect(page.get_by_role("heading", name="WANN Explorer")).to_be_visible()
     expect(page.get_by_test_id("stDownloadButton").first).to_be_visible()
     settle(page)
 
