@@ -17,7 +17,7 @@ from ui.jobs.panel import Panel
 from ui.shell import theme, uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
-from wann_core.datasets.tables.values import look_alike
+from wann_core.datasets.class_names import look_alike
 from wann_core.errors import WannError
 
 FORMATS = ("npz", "parquet", "csv", "feather", "jsonl")

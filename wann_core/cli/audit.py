@@ -58,6 +58,7 @@ def add_parser(commands: Any) -> None:
     add("--json", action="store_true", help="print one line of JSON instead of a sentence")
     named = columns.add_columns(parser)
     named("--group", metavar="COLUMN", help="rows of one group do not judge each other")
+    flags.add_merge_alike(named)
     parser.set_defaults(run=run)
 
 

@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 from wann_core.audit import Audit, audit, audit_labels
 from wann_core.cli import columns
 from wann_core.datasets import Dataset, catalog, database, load
+from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
-from wann_core.datasets.tables import read
+from wann_core.datasets.tables import merge_look_alikes, read
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
 from wann_core.embedding import embed as embedding
@@ -78,6 +79,12 @@ def audit_data(args: argparse.Namespace, roots: Roots, progress: Progress | None
 
 
 def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    if args.merge_alike and look_alike(data.class_names):
+        raise WannError(
+            "`merge_alike` is for tables and folders of images: the classes of a database are "
+            "merged where it is written, by wann import or wann embed.",
+            "merge_alike",
+        )
     if args.group is not None:
         raise WannError(
             "`group` names a column of a table; an embedding database has none.", "group"
@@ -91,6 +98,10 @@ def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) ->
 def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
     chosen = columns.chosen(path, args)
     table = read(path, chosen, progress=progress)
+    if args.merge_alike:
+        table = merge_look_alikes(table)
+    for remark in table.remarks:
+        _note(remark)
     finite = np.isfinite(table.X).all(axis=1)
     if not finite.all():
         left = np.flatnonzero(~finite)
@@ -124,6 +135,8 @@ def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> 
     """Embed the images, unless that was done before, and audit the database."""
     place = path.resolve()
     images = image_folder.open_images(place, place.name)
+    if args.merge_alike:
+        images = images.merge_look_alikes()
     for remark in images.remarks:
         _note(remark)
     name, embedded = _database_of(images, place, args)

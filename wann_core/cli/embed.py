@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from wann_core.cli.flags import HelpFormatter
+from wann_core.cli.flags import HelpFormatter, add_merge_alike
 from wann_core.cli.terminal import duration, terminal_progress
 from wann_core.datasets.catalog import MEDMNIST_SIZES
 from wann_core.datasets.image_sources import open_images
@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="go on with an interrupted attempt; --no-resume discards it and starts anew",
+        help="go on with an interrupted attempt; --no-resume discards it and starts again",
     )
     ours(
         "--on_error",
@@ -55,6 +55,7 @@ def add_parser(commands: Any) -> None:
         default="skip",
         help="leave out images that cannot be read and list them, or stop at the first",
     )
+    add_merge_alike(ours)
     parser.set_defaults(run=run)
 
 
@@ -71,6 +72,8 @@ def run(args: argparse.Namespace) -> None:
     images = open_images(
         args.dataset, args.dataset_root, size=args.size, download=True, progress=progress
     )
+    if args.merge_alike:
+        images = images.merge_look_alikes()
     for remark in images.remarks:
         _note(f"note: {remark}.")
     embedding.refuse_finished(args.database_root, images.name, args.backbone)

@@ -45,6 +45,15 @@ def add_roots(add: Any) -> None:
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
 
 
+def add_merge_alike(add: Any) -> None:
+    """Add the flag that merges classes of one name in several spellings."""
+    add(
+        "--merge_alike",
+        action="store_true",
+        help="merge classes that differ only in case, blanks, Unicode form or invisible characters",
+    )
+
+
 def add_published(add: Any, *, experiment: str, seed: str) -> None:
     """The flags that all published scripts have.
 

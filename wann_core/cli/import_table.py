@@ -1,12 +1,13 @@
 """`wann import`: a table of embeddings as a database that every command and page reads."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
 from wann_core.cli import columns, flags
 from wann_core.cli.terminal import terminal_progress
-from wann_core.datasets.tables import SPLIT_RULES, import_table
+from wann_core.datasets.tables import SPLIT_RULES, merge_look_alikes, read, write_table
 from wann_core.errors import WannError
 
 
@@ -33,6 +34,7 @@ def add_parser(commands: Any) -> None:
     add("--test_share", type=float, default=0.2, help="of the test rows where they are drawn")
     add("--seed", type=int, default=0, help="of that draw")
     add("--drop_bad", action="store_true", help="leave out rows that hold NaN or infinity")
+    flags.add_merge_alike(add)
     add("--image_root", metavar="FOLDER", help="folder of the images that the table names")
     parser.set_defaults(run=run)
 
@@ -48,9 +50,12 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.table)
     if not path.is_file():
         raise WannError(f"`table` must be a file, got {args.table!r}.", "table")
-    place = import_table(
-        path,
-        columns.chosen(path, args),
+    progress = terminal_progress()
+    table = read(path, columns.chosen(path, args), progress=progress)
+    if args.merge_alike:
+        table = merge_look_alikes(table)
+    place = write_table(
+        table,
         dataset=args.dataset,
         backbone=args.backbone,
         database_root=args.database_root,
@@ -59,6 +64,11 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         drop_bad=args.drop_bad,
         image_root=args.image_root,
-        progress=terminal_progress(),
+        warn=_note,
+        progress=progress,
     )
     print(f"{path.name} -> {place}; audit it: wann audit {place}")
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)

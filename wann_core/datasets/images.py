@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from wann_core.datasets.class_names import look_alike, merged
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
@@ -101,3 +102,19 @@ class ImageDataset:
     def __len__(self) -> int:
         """Images of all splits."""
         return sum(map(len, self.splits.values()))
+
+    def merge_look_alikes(self) -> "ImageDataset":
+        """The same images, classes that differ in their spelling only as one."""
+        labels = np.concatenate([split.labels for split in self.splits.values()])
+        counts = np.bincount(labels[labels >= 0], minlength=len(self.class_names))
+        names, ids = merged(self.class_names, counts)
+        if len(names) == len(self.class_names):
+            return self
+        return replace(
+            self,
+            splits={
+                s: replace(split, labels=ids[split.labels]) for s, split in self.splits.items()
+            },
+            class_names=names,
+            remarks=tuple(r for r in self.remarks if r not in look_alike(self.class_names)),
+        )

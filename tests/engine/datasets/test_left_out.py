@@ -29,6 +29,9 @@ def test_other_files_and_empty_folders_are_named(tmp_path: Path) -> None:
 def test_look_alike_folders_are_named(tmp_path: Path) -> None:
     write(tmp_path, "caf\xe9/0.jpg", "cafe\u0301/0.jpg", "tea/0.jpg")
     assert "'cafe\\u0301', 'caf\\xe9' differ only" in remarks(tmp_path)
+    merged = open_images(tmp_path, "x", split="none").merge_look_alikes()
+    assert (merged.class_names, merged.remarks) == (("cafe\u0301", "tea"), ())
+    assert merged.splits["train"].labels.tolist() == [0, 0, 1]
 
 
 def test_images_that_no_table_names_are_counted(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.images import UNLABELED, ImageDataset, ImageSplit
 from wann_core.datasets.sources import image_tables
 from wann_core.datasets.sources.image_rows import FOLDERS, Image
-from wann_core.datasets.tables.values import look_alike
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.typing import Array
 

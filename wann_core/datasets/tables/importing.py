@@ -1,7 +1,7 @@
 """From a user's table to splits, and to an embedding database."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -154,6 +154,7 @@ def write_table(
     seed: int = 0,
     drop_bad: bool = False,
     image_root: str | Path | None = None,
+    warn: Callable[[str], None] | None = None,
     progress: Progress | None = None,
 ) -> Path:
     """Write a table as an embedding database, unless `problems` finds an error.
@@ -172,6 +173,8 @@ def write_table(
         Folder of the images that the table names. Their names, relative to it, then become the
         names of the rows, and the manifest records the folder; images outside it are an error.
         Without it, images that lie in the table itself are stored beside the embeddings.
+    warn : callable, optional
+        Called with each warning of `problems`.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop, which leaves nothing.
 
@@ -198,6 +201,8 @@ def write_table(
     for problem in problems(kept if split == "column" else _without_split(kept), image_root):
         if problem.severity == "error":
             raise WannError(problem.text, "table")
+        if warn:
+            warn(problem.text)
     details: dict[str, Any] = {
         "source": {
             "format": table.format,

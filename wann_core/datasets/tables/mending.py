@@ -1,13 +1,12 @@
 """Tables put right before they are imported: rows left out, classes merged."""
 
-from collections import defaultdict
 from dataclasses import replace
 from itertools import compress
 
 import numpy as np
 
+from wann_core.datasets.class_names import look_alike, merged
 from wann_core.datasets.tables.table import Table
-from wann_core.datasets.tables.values import look_alike, spelling
 from wann_core.typing import Array
 
 
@@ -34,20 +33,13 @@ def drop_bad_rows(table: Table) -> Table:
 def merge_look_alikes(table: Table) -> Table:
     """The table with classes that differ only in their spelling as one, by the commonest name."""
     counts = np.bincount(table.y[table.y >= 0], minlength=len(table.class_names))
-    groups: dict[str, list[int]] = defaultdict(list)
-    for c in np.argsort(-counts, kind="stable").tolist():
-        groups[spelling(table.class_names[c])].append(c)
-    kept = sorted(group[0] for group in groups.values())
-    if len(kept) == len(table.class_names):
+    names, ids = merged(table.class_names, counts)
+    if len(names) == len(table.class_names):
         return table
-    names = tuple(table.class_names[c] for c in kept)
-    target = np.full(len(table.class_names) + 1, -1)  # class -1 finds the last
-    for group in groups.values():
-        target[group] = kept.index(group[0])
     return replace(
         table,
-        y=target[table.y],
-        clean=None if table.clean is None else target[table.clean],
+        y=ids[table.y],
+        clean=None if table.clean is None else ids[table.clean],
         class_names=names,
         remarks=tuple(r for r in table.remarks if r not in look_alike(table.class_names)),
     )

@@ -2,12 +2,11 @@
 
 import math
 import re
-import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.npz_files import MAX_CLASSES
 from wann_core.datasets.tables.source import Coded, shorten
 from wann_core.errors import WannError
@@ -152,26 +151,6 @@ def class_of(labels: Iterable[str]) -> tuple[dict[str, str | None], tuple[str, .
         for label, number in sorted(numbers.items(), key=lambda pair: (pair[1], pair[0]))
     }
     return nothing | classes, tuple(remarks)
-
-
-def spelling(name: str) -> str:
-    """What is left of a class name without case, blanks, Unicode form and invisible characters."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
-    kept = (c for c in plain if unicodedata.category(c) not in ("Cf", "Cc", "Zs"))
-    return unicodedata.normalize("NFKC", "".join(kept))
-
-
-def look_alike(classes: Sequence[str]) -> tuple[str, ...]:
-    """A sentence on each group of classes that differ in their spelling only."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for name in classes:
-        groups[spelling(name)].append(name)
-    return tuple(
-        f"the classes {', '.join(map(ascii, names[:5]))} differ only in case, blanks, Unicode form "
-        "or invisible characters; they can be merged"
-        for names in groups.values()
-        if len(names) > 1
-    )
 
 
 def several_a_row(classes: Sequence[str]) -> tuple[str, ...]:
