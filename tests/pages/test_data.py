@@ -93,6 +93,18 @@ def test_folder_of_images_is_embedded(page: Callable[..., AppTest], tmp_path: Pa
     until(app, lambda: said(app, "embedded by this backbone already"))
 
 
+def test_look_alike_folders_are_merged(page: Callable[..., AppTest], tmp_path: Path) -> None:
+    for label in ("caf\xe9", "cafe\u0301", "tea"):
+        write_photos(tmp_path / "mine" / label, train=4, test=0)
+    app = page("embed", source="folder", embed_folder=str(tmp_path / "mine"))
+    until(app, lambda: said(app, "of 3 classes"))
+    app.checkbox("embed_merge_alike").check().run()
+    assert said(app, "of 2 classes")
+    press(app, "Embed")
+    until(app, lambda: said(app, "is embedded"))
+    assert load("mine", "pixels", tmp_path / "db").class_names == ("cafe\u0301", "tea")
+
+
 @pytest.mark.parametrize(
     ("folder", "sentence"),
     [

@@ -48,13 +48,15 @@ class Embedding:
     dtype: str
     on_error: str
     device: str
+    merge_alike: bool = False
 
     def open(self, progress: Progress) -> ImageDataset:
         """The images."""
         progress(0, 1, "opening the images")
         if self.split is None:
             return image_sources.open_images(self.dataset, self.root, progress=progress)
-        return image_folder.open_images(self.root, self.dataset, split=self.split)
+        images = image_folder.open_images(self.root, self.dataset, split=self.split)
+        return images.merge_look_alikes() if self.merge_alike else images
 
     def load(self, progress: Progress) -> backbones.Backbone:
         """The backbone."""

@@ -15,6 +15,7 @@ from ui.shell import navigation, theme
 from ui.shell.controls import linked, typed_path
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
+from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones, inventory
@@ -37,6 +38,7 @@ _BACKBONES = (
 )
 _ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
 _PREVIEWED = 12
+_MERGE = "embed_merge_alike"
 
 Images = tuple[str, Path, str | None]  # data set, its folder, how it is split
 
@@ -190,7 +192,14 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
     looking.begin()
     images = looking.answer()
     if images is not None:
-        _preview(images)
+        alike = bool(look_alike(images.class_names))
+        # Kept in the session: the request is made of it below.
+        merge = alike and st.checkbox(
+            "Merge classes that differ only in case, blanks or Unicode form",
+            key=_MERGE,
+            persist_state="session",
+        )
+        _preview(images.merge_look_alikes() if merge else images)
         st.button("Rescan folder", icon=":material/refresh:", on_click=looking.forget)
     return images
 
@@ -295,4 +304,5 @@ def _how(
         dtype,
         on_error,
         device,
+        bool(st.session_state.get(_MERGE)),
     )

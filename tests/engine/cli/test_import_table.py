@@ -22,7 +22,7 @@ def test_doubts_about_labels_are_printed(
 ) -> None:
     path = write(tmp_path / "t.csv", ["cat", "dog", "Cat", "cat"] * 30)
     assert main(["import", str(path), "--dataset", "t", "--database_root", str(tmp_path)]) == 0
-    assert "the classes 'cat', 'Cat' differ only in case" in capsys.readouterr().err
+    assert "the classes 'Cat', 'cat' differ only in case" in capsys.readouterr().err
     assert database.load(tmp_path, "t", "table").class_names == ("Cat", "cat", "dog")
 
 
