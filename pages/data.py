@@ -8,16 +8,16 @@ from ui.shell import settings
 from ui.shell.controls import linked
 
 _TASKS = {
-    "here": ("Installed data", installed.show),
     "embed": ("Embed images", embed.show),
     "import": ("Import embeddings", import_table.show),
     "label": ("Label new rows", predict.show),
+    "here": ("Installed data", installed.show),
 }
 
 st.title("Data")
 st.caption(
-    "Photos become embeddings (rows of numbers that a frozen model, the backbone, makes of them) "
-    "under “Embed images”; embeddings that you have already come in under “Import embeddings”."
+    "Bring images, which a frozen model (the backbone) turns into embeddings, rows of numbers; or "
+    "bring embeddings that you have."
 )
 folders = settings.folders()
 task = linked(
@@ -25,7 +25,7 @@ task = linked(
     "What to do",
     key="task",
     options=list(_TASKS),
-    default="here",
+    default="embed",
     format_func=lambda name: _TASKS[name][0],
     required=True,
     label_visibility="collapsed",

@@ -22,7 +22,7 @@ def folder(app_folder: Path) -> Path:
 
 @pytest.fixture
 def page(context: BrowserContext, address: str) -> Page:
-    return opened(context, f"{address}/data", "text=Known data sets")
+    return opened(context, f"{address}/data?task=here", "text=Known data sets")
 
 
 def choose(page: Page, name: str) -> None:
@@ -36,6 +36,13 @@ def fill(page: Page, label: str, text: str) -> None:
     box.fill(text)
     box.press("Enter")
     settle(page)
+
+
+def take_backbone(page: Page, name: str) -> None:
+    box = page.get_by_role("combobox", name="Backbone")
+    box.click()
+    box.press_sequentially(name)
+    box.press("Enter")
 
 
 def open_in_overview(page: Page) -> None:
@@ -65,7 +72,9 @@ def write_idx(place: Path, train: int, test: int) -> None:
 def test_idx_files_to_wann_under_noise(page: Page, folder: Path) -> None:
     write_idx(folder / "data" / "mnist" / "MNIST" / "raw", 1500, 297)
     choose(page, "Embed images")
+    choose(page, "A known data set")
     expect(page.get_by_text("They are in")).to_be_visible()
+    take_backbone(page, "pixels")
     press(page, "Embed", page.get_by_text("is embedded:"))
     expect(page.get_by_text("1,500 train, 297 test rows of 784 dimensions")).to_be_visible()
     page.reload()  # what has ended is still told
@@ -95,10 +104,7 @@ def test_photos_to_neighborhoods_with_thumbnails(
     fill(page, "Folder", str(folder / "my photos"))
     expect(page.get_by_text("24 train, 6 test images of 2 classes")).to_be_visible()
     expect(page.locator(".wann-thumb img")).to_have_count(12)
-    box = page.get_by_role("combobox", name="Backbone")
-    box.click()
-    box.press_sequentially("resnet10t")
-    box.press("Enter")
+    take_backbone(page, "resnet10t")
     page.get_by_text("More: weights").click()
     fill(page, "Weights file", "/no/such/file.pth")
     page.get_by_role("spinbutton", name="Image size").fill("32")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from huggingface_hub import constants
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.pictures import write_photos
@@ -70,7 +71,7 @@ def test_no_folder_is_an_empty_page(page: Callable[..., AppTest]) -> None:
     known = app.dataframe[0].value
     assert list(known["name"][:2]) == ["digits", "mnist"]
     for task, sentence in (
-        ("embed", "They are downloaded to"),
+        ("embed", "Name a folder that holds one subfolder per class"),
         ("import", "A table holds one row a sample"),
         ("label", "digits has no unlabeled rows"),
     ):
@@ -83,7 +84,7 @@ def test_folder_of_images_is_embedded(page: Callable[..., AppTest], tmp_path: Pa
     for name in ("even", "odd"):
         write_photos(tmp_path / "mine" / name, train=12, test=3)
     (tmp_path / "mine" / "odd" / "broken.jpg").write_bytes(b"")
-    app = page("embed", source="folder", embed_folder=str(tmp_path / "mine"))
+    app = page("embed", embed_folder=str(tmp_path / "mine"), embed_backbone="pixels")
     until(app, lambda: said(app, "Understood"))
     assert said(app, "**25** train, **6** test images of 2 classes: even, odd")
     press(app, "Embed")
@@ -96,13 +97,62 @@ def test_folder_of_images_is_embedded(page: Callable[..., AppTest], tmp_path: Pa
 def test_look_alike_folders_are_merged(page: Callable[..., AppTest], tmp_path: Path) -> None:
     for label in ("caf\xe9", "cafe\u0301", "tea"):
         write_photos(tmp_path / "mine" / label, train=4, test=0)
-    app = page("embed", source="folder", embed_folder=str(tmp_path / "mine"))
+    app = page("embed", embed_folder=str(tmp_path / "mine"), embed_backbone="pixels")
     until(app, lambda: said(app, "of 3 classes"))
     app.checkbox("embed_merge_alike").check().run()
     assert said(app, "of 2 classes")
     press(app, "Embed")
     until(app, lambda: said(app, "is embedded"))
     assert load("mine", "pixels", tmp_path / "db").class_names == ("cafe\u0301", "tea")
+
+
+def test_a_reload_keeps_the_form_and_opens_on_ones_own_images(
+    page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    for name in ("even", "odd"):
+        write_photos(tmp_path / "mine" / name, train=3, test=1)
+    app = page("embed", embed_folder=str(tmp_path / "mine"))
+    assert app.session_state["source"] == "folder"
+    # No weights are here: a small model that suits photos, not the bare pixels.
+    assert app.session_state["embed_backbone"] == "vit_small_patch14_dinov2.lvd142m"
+    asked = {
+        "embed_folder": str(tmp_path / "mine"),
+        "embed_backbone": "resnet18.a1_in1k",
+        "embed_size": 96,
+        "embed_dtype": "float16",
+        "embed_on_error": "fail",
+        "embed_device": "cpu",
+    }
+    app = page("embed", **asked)
+    again = AppTest.from_file(PAGE, default_timeout=120)
+    again.query_params.update(app.query_params)
+    again.run()
+    for key, value in asked.items():
+        assert key in app.query_params, key
+        assert again.session_state[key] == value, key
+
+
+def test_backbones_that_are_here_come_first_and_their_speed_is_remembered(
+    page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    for name in ("even", "odd"):
+        write_photos(tmp_path / "mine" / name, train=3, test=1)
+    snapshot = tmp_path / "hub" / "models--timm--resnet18.a1_in1k" / "snapshots" / "0" / "model"
+    snapshot.parent.mkdir(parents=True)
+    snapshot.touch()
+    app = page("embed", embed_folder=str(tmp_path / "mine"))
+    until(app, lambda: said(app, "Understood"))
+    assert app.session_state["embed_backbone"] == "resnet18.a1_in1k"
+    assert said(app, "weights of 47 MB, on this machine")
+    app.selectbox(key="embed_backbone").set_value("pixels").run()
+    press(app, "Estimate the time")
+    until(app, lambda: said(app, "a second: "))
+    assert said(app.run(), "images a second here")
+    (tmp_path / "cache" / "embedding_speeds.json").write_text("[1")
+    assert not said(app.run(), "images a second here")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +179,11 @@ def test_bad_weights_are_told_below_their_field(
     write_photos(tmp_path / "mine" / "a", train=3, test=3)
     write_photos(tmp_path / "mine" / "b", train=3, test=3)
     app = page(
-        "embed", source="folder", embed_folder=str(tmp_path / "mine"), embed_weights="/no/file.pth"
+        "embed",
+        source="folder",
+        embed_folder=str(tmp_path / "mine"),
+        embed_weights="/no/file.pth",
+        embed_backbone="pixels",
     )
     until(app, lambda: any(button.label == "Embed" for button in app.button))
     press(app, "Embed")

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from ui.data import backbone_list
 from ui.jobs import jobs, panel
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
@@ -218,7 +219,9 @@ def estimating(
     def work(job: jobs.Job) -> tuple[int, float]:
         images = request.open(job.progress)
         backbone = request.load(job.progress)
-        return len(images), embedding.estimate(images, backbone, progress=job.progress)
+        rate = embedding.estimate(images, backbone, progress=job.progress)
+        backbone_list.record_speed(request.backbone, rate)
+        return len(images), rate
 
     return panel.Panel(
         "estimate",
@@ -236,9 +239,9 @@ def show_estimate(measured: panel.Panel[tuple[int, float]]) -> None:
     answer = measured.answer()
     if answer is not None:
         images, rate = answer
-        told_rate = f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
         st.caption(
-            f"{images:,} images at about {told_rate} a second: {jobs.duration(images / rate)}."
+            f"{images:,} images at about {backbone_list.in_words(rate)} a second: "
+            f"{jobs.duration(images / rate)}."
         )
 
 

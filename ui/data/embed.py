@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.data import database_jobs, zip_upload
+from ui.data import backbone_list, database_jobs, zip_upload
 from ui.data.database_jobs import Embedding, refuse
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
@@ -23,19 +23,11 @@ from wann_core.embedding import embed as embedding
 from wann_core.errors import WannError
 
 _SOURCES = {
-    "known": "A known data set",
     "folder": "A folder on this machine",
     "zip": "A zip file of images",
+    "known": "A known data set",
 }
 _SPLITS = {"stratified": "Hold out 20 % of each class", "none": "None: judge each by the others"}
-_BACKBONES = (
-    backbones.PIXELS,
-    backbones.DEFAULT,
-    "vit_base_patch14_dinov2.lvd142m",
-    "vit_small_patch14_dinov2.lvd142m",
-    "resnet50.a1_in1k",
-    "resnet18.a1_in1k",
-)
 _ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
 _PREVIEWED = 12
 _MERGE = "embed_merge_alike"
@@ -49,7 +41,7 @@ def show(folders: Folders) -> Embedding | None:
     places: dict[str, DeltaGenerator] = {}
     if "source" not in st.query_params:
         # Not as a default, which must not meet a value that is set from here.
-        st.session_state.setdefault("source", "known")
+        st.session_state.setdefault("source", "folder")
     # What names the job is in the link: a page that is loaded again shows how far it is.
     source = linked(
         st.segmented_control,
@@ -242,21 +234,22 @@ def _preview(images: ImageDataset) -> None:
 def _how(
     dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
 ) -> Embedding:
+    if "embed_backbone" not in st.query_params:
+        # Not as the default, which links leave out: it is not the same on every machine.
+        st.session_state.setdefault("embed_backbone", backbone_list.default())
     backbone = linked(
         st.selectbox,
         "Backbone",
         key="embed_backbone",
-        options=_BACKBONES,
+        options=list(backbone_list.OFFERS),
         accept_new_options=True,
-        help="Any image model of timm; type its name. 'pixels' is the image itself, flattened, and "
-        "needs no weights.",
+        help="The frozen model that makes the embeddings: one of these, or any image model of "
+        "timm; type its name. 'pixels' is the image itself, flattened, and needs no weights.",
     )
     places["backbone"] = st.empty()
-    if backbone == backbones.PIXELS and split is not None:
-        st.caption(
-            "Bare pixels tell drawn shapes apart, photos hardly: a model does, whose weights are "
-            "downloaded once."
-        )
+    backbone_list.describe(backbone)
+    with st.expander("Which backbone?"):
+        backbone_list.show_all()
     with st.expander("More: weights, image size, precision", key="embed_more"):
         weights = linked(
             st.text_input,
@@ -266,32 +259,32 @@ def _how(
             help="A state dict on this machine: .safetensors, .pth, .pt or .bin.",
         )
         columns = st.columns(4)
-        size = columns[0].number_input(
+        size = linked(
+            columns[0].number_input,
             "Image size",
-            1,
-            2048,
-            None,
             key="embed_size",
-            persist_state="session",
+            min_value=1,
+            max_value=2048,
+            value=None,
             placeholder="the model's own",
             help="Side of the model's input in pixels.",
         )
-        dtype = columns[1].selectbox(
+        dtype = linked(
+            columns[1].selectbox,
             "Stored as",
-            embedding.DTYPES,
             key="embed_dtype",
-            persist_state="session",
+            options=embedding.DTYPES,
             help="float16 halves the file; neighbors may then differ in the last place.",
         )
-        on_error = columns[2].selectbox(
+        on_error = linked(
+            columns[2].selectbox,
             "Unreadable images",
-            embedding.ON_ERROR,
             key="embed_on_error",
-            persist_state="session",
+            options=embedding.ON_ERROR,
             format_func=_ON_ERROR.__getitem__,
         )
-        device = columns[3].selectbox(
-            "Device", ("auto", "cpu", "cuda"), key="embed_device", persist_state="session"
+        device = linked(
+            columns[3].selectbox, "Device", key="embed_device", options=("auto", "cpu", "cuda")
         )
     places |= {field: st.empty() for field in ("weights", "image_size", "device", "on_error")}
     return Embedding(

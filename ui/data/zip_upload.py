@@ -10,6 +10,7 @@ from ui.data.database_jobs import refuse
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import uploads
+from ui.shell.controls import linked
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database
 from wann_core.datasets.sources import archive
@@ -21,10 +22,10 @@ _FILE = "images_zip"
 def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     """Choose and unpack a zip file; from then on it is a folder on this machine."""
     file = uploads.choose("zip file", ("zip",), _FILE, "/path/to/images.zip")
-    name = st.text_input(
+    name = linked(
+        st.text_input,
         "Name of the data set",
         key="zip_name",
-        persist_state="session",
         help="The images are unpacked into a folder of this name in the data folder.",
     )
     places["dataset"] = places["destination"] = st.empty()
