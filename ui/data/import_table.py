@@ -168,7 +168,7 @@ def _choose(info: tables.TableInfo, places: dict[str, DeltaGenerator]) -> tables
         )
         places[use] = place.empty()
         chosen[use] = None if name == _NONE else name
-    return replace(guess, embeddings=embeddings, **chosen)
+    return replace(guess, embeddings=embeddings, **chosen)  # type: ignore[arg-type]
 
 
 def _token(info: tables.TableInfo) -> str:

@@ -30,8 +30,23 @@ def add_columns(parser: argparse.ArgumentParser) -> Any:
     return add
 
 
-def chosen(path: Path, args: argparse.Namespace) -> Columns:
+def add_roles(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of columns with a meaning of their own."""
+    add = parser.add_argument
+    add("--group", metavar="COLUMN", help="rows that must not judge each other: a patient, a video")
+    add("--text", metavar="COLUMN", help="the content of a row, shown where there is no image")
+    add("--annotators", nargs="+", metavar="COLUMN", help="labels of several annotators")
+
+
+def chosen(path: Path, args: argparse.Namespace, *, roles: bool = False) -> Columns:
     """Return the columns that the flags name, the others as they are understood; and say which.
+
+    Parameters
+    ----------
+    path : Path
+    args : Namespace
+    roles : bool
+        Whether the flags of `add_roles` count, too.
 
     Raises
     ------
@@ -44,6 +59,13 @@ def chosen(path: Path, args: argparse.Namespace) -> Columns:
         found = dataclasses.replace(found, embeddings=tuple(args.embedding))
     named = {field: getattr(args, flag) for field, flag in _FLAGS.items()}
     found = dataclasses.replace(found, **{k: v for k, v in named.items() if v is not None})
+    if roles:
+        found = dataclasses.replace(
+            found,
+            group=args.group,
+            text=args.text or found.text,
+            annotators=tuple(args.annotators or ()),
+        )
     if not found.embeddings:
         columns = ", ".join(column.name for column in info.columns[:20])
         raise WannError(
@@ -60,4 +82,5 @@ def _listed(found: Columns) -> str:
     several = f"{dimensions[0]} … {dimensions[-1]} ({len(dimensions)} columns)"
     parts = [f"embeddings {dimensions[0] if len(dimensions) == 1 else several}"]
     parts += [f"{what} {name}" for what, name in found.others.items()]
+    parts += [f"{role} {' '.join(names)}" for role, names in found.roles.items()]
     return ", ".join(parts)

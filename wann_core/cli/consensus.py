@@ -41,7 +41,7 @@ def add_parser(commands: Any) -> None:
         "consensus",
         help="find one label of several annotators' labels",
         description="Several annotators labeled the rows of PATH (a table of embeddings or an "
-        "embedding database): in columns of that table (--annotators), or in another table of the "
+        "embedding database): in columns of it (--annotators), or in another table of the "
         "columns row (the name of the row), annotator and label (--annotations). Labels and "
         "embeddings together give each row its likeliest label, each annotator a quality, and the "
         "rows that most need another label.",
@@ -81,9 +81,14 @@ def run(args: argparse.Namespace) -> None:
             raise WannError(f"`{flag}` must end in .csv or .parquet, got {name!r}.", flag)
         if name is not None and not Path(name).absolute().parent.is_dir():
             raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
-    if (args.annotators is None) == (args.annotations is None):
+    if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
     rows = _rows(args)
+    if rows.wide is None and args.annotations is None:
+        raise WannError(
+            "name `annotators` or `annotations`: no column is known to hold annotators' labels.",
+            "annotators",
+        )
     long = None if args.annotations is None else _long(Path(args.annotations))
     found = consensus(
         rows.X,
@@ -131,12 +136,20 @@ def _rows(args: argparse.Namespace) -> _Rows:
 
 
 def _of_database(data: Dataset, args: argparse.Namespace) -> _Rows:
-    if args.annotators is not None:
-        raise WannError(
-            "`annotators` are columns of a table; for a database give `annotations`.", "annotators"
-        )
-    X = np.concatenate([split.X for split in data.splits.values()])
-    return _Rows(X, row_names(data), data.class_names)
+    splits = list(data.splits.values())
+    known = [split.columns for split in splits if split.columns is not None]
+    wanted = args.annotators or (data.roles.get("annotators", ()) if not args.annotations else ())
+    wide = None
+    if wanted:
+        unknown = [name for name in wanted if not known or any(name not in c for c in known)]
+        if unknown:
+            raise WannError(
+                f"`annotators` {unknown[0]!r} is not a column of {data.name!r}.", "annotators"
+            )
+        parts = [columns[list(wanted)].astype(object) for columns in known]
+        wide = pd.concat(parts, ignore_index=True).where(lambda frame: frame.notna(), None)
+    X = np.concatenate([split.X for split in splits])
+    return _Rows(X, row_names(data), data.class_names, wide)
 
 
 def _long(path: Path) -> pd.DataFrame:

@@ -18,7 +18,8 @@ def add_parser(commands: Any) -> None:
         help="make a database of a table of embeddings",
         description="Read a CSV, Parquet, Feather, JSON lines or .npz file of embeddings and "
         "labels, check it, and write it as an embedding database. Images that lie in the table "
-        "itself, as Hugging Face writes them, are stored with it.",
+        "itself, as Hugging Face writes them, are stored with it. Further columns of text, numbers "
+        "and dates stay with the rows.",
         epilog="examples: wann import vectors.parquet --dataset mine; "
         "wann import table.csv --dataset mine --label breed --rule column",
         formatter_class=flags.HelpFormatter,
@@ -30,6 +31,7 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default="table", help="name of what made the embeddings")
     flags.add_roots(add)
     columns.add_columns(parser)
+    columns.add_roles(parser)
     add("--rule", choices=SPLIT_RULES, default="none", help="how rows become train and test")
     add("--test_share", type=float, default=0.2, help="of the test rows where they are drawn")
     add("--seed", type=int, default=0, help="of that draw")
@@ -51,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     if not path.is_file():
         raise WannError(f"`table` must be a file, got {args.table!r}.", "table")
     progress = terminal_progress()
-    table = read(path, columns.chosen(path, args), progress=progress)
+    table = read(path, columns.chosen(path, args, roles=True), progress=progress)
     if args.merge_alike:
         table = merge_look_alikes(table)
     place = write_table(

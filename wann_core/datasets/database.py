@@ -2,7 +2,8 @@
 
 Each file holds `embeddings` (n, d) and `labels` (n,) or (n, 1), as the published scripts write.
 Ours may hold more: `ids` (n,), the rows of the source; `clean_labels` (n,); `names`, the source's
-own names of the rows, packed by `pack_names`. `manifest.json` records where they come from.
+own names of the rows, packed by `pack_names`; `columns`, what else is known of the rows, see
+`row_columns`. `manifest.json` records where they come from.
 """
 
 import json
@@ -13,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wann_core.datasets import npz_files
+from wann_core.datasets import npz_files, row_columns
 from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
 from wann_core.progress import Progress
@@ -115,6 +116,7 @@ def load(root: str | Path, dataset: str, backbone: str) -> Dataset:
         test=splits.get("test"),
         val=splits.get("val"),
         unlabeled=splits.get("unlabelled"),
+        roles=row_columns.roles_of(made.get("roles"), train.columns),
     )
 
 
@@ -208,6 +210,8 @@ def write(
                 arrays["clean_labels"] = split.clean
             if split.names is not None:
                 arrays["names"] = npz_files.pack_names(split.names)
+            if split.columns is not None:
+                arrays |= row_columns.packed(split.columns)
             npz.save(draft / f"{name}.npz", arrays, tick)
         record = {
             "format": 1,

@@ -1,10 +1,11 @@
 """What every source yields: embeddings, labels, row ids and, where there are some, images."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from wann_core.datasets.decoding import decode
@@ -33,6 +34,8 @@ class Split:
         True class ids where the given ones may be wrong and the true ones are known.
     names : sequence of str, or None
         The source's own name of each row: a file, or the id of a user's table.
+    columns : DataFrame of n rows, or None
+        What else is known of the rows: text (categorical), numbers and dates.
     """
 
     X: Array
@@ -40,6 +43,7 @@ class Split:
     ids: Array
     clean: Array | None = None
     names: Sequence[str] | None = None
+    columns: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         for value in vars(self).values():
@@ -82,6 +86,9 @@ class Dataset:
         Such labels are never exported as data.
     benchmark : bool
         Whether `Split.true` are the labels of a known benchmark, which count as true.
+    roles : mapping of str to tuple of str
+        Columns of the rows with a meaning of their own: 'group' (rows that belong together), 'text'
+        (the row's content) and 'annotators' (their labels).
     """
 
     name: str
@@ -94,6 +101,7 @@ class Dataset:
     open_images: Callable[[], ImageDataset | None] | None = None
     injected: str = ""
     benchmark: bool = False
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "class_names", distinct(self.class_names))
@@ -147,6 +155,32 @@ class Dataset:
         except WannError as error:
             return None, str(error)
 
+    @cached_property
+    def columns(self) -> pd.DataFrame | None:
+        """Further columns of the labeled rows of train, val and test, as an audit lists them.
+
+        None where there are none.
+        """
+        parts = [self.splits[name] for name in LABELED if name in self.splits]
+        if all(part.columns is None for part in parts):
+            return None
+        kept = [
+            (pd.DataFrame(index=range(len(part))) if part.columns is None else part.columns)[
+                part.y >= 0
+            ]
+            for part in parts
+        ]
+        whole = pd.concat([part.astype(_untyped(part)) for part in kept], ignore_index=True)
+        return whole.astype({c: "category" for c in whole if whole[c].dtype == object})
+
+    @property
+    def group(self) -> Array | None:
+        """Values of the group column of the rows of `columns`; None where no column is one."""
+        named = self.roles.get("group", ())
+        if not named or self.columns is None:
+            return None
+        return np.asarray(self.columns[named[0]].astype(object).where(lambda v: v.notna(), None))
+
     def image(self, split: str, position: int, *, side: int | None = None) -> Image.Image | None:
         """The image of a row of a split; None where there is none.
 
@@ -183,6 +217,11 @@ def row_names(data: Dataset) -> list[str]:
             own = [f"{name}/{row}" if several else str(row) for row in split.ids.tolist()]
         names += own
     return names
+
+
+def _untyped(frame: pd.DataFrame) -> dict[Hashable, str]:
+    """Text as objects: categories of two splits may differ."""
+    return {c: "object" for c in frame if isinstance(frame[c].dtype, pd.CategoricalDtype)}
 
 
 class Judged:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from wann_core.datasets.class_names import look_alike, merged
@@ -32,12 +33,15 @@ class ImageSplit:
         Path of each image relative to `root`, with '/' between folders.
     pixels : ndarray of shape (n, height, width) or (n, height, width, 3), uint8, or None
         The images themselves where the source is an array; usually a memory map.
+    columns : DataFrame of n rows, or None
+        What else a table says of the images, see `row_columns`.
     """
 
     labels: Array
     root: Path
     files: Sequence[str] | None = None
     pixels: Array | None = None
+    columns: pd.DataFrame | None = None
 
     def __post_init__(self) -> None:
         rows = self.files if self.files is not None else self.pixels

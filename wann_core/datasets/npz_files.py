@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wann_core.datasets import row_columns
 from wann_core.datasets.dataset import Split
 from wann_core.datasets.images import UNLABELED
 from wann_core.errors import WannError
@@ -49,6 +50,7 @@ def read(path: Path) -> Split:
     with npz.Npz(path, "dataset", str(path)) as arrays:
         X, y = arrays.mapped("embeddings", _MAPPED_BYTES), arrays.read("labels")
         more = {name: arrays.read(name) for name in _OPTIONAL if name in arrays}
+        columns = row_columns.unpacked(arrays, len(X), str(path)) if X.ndim == 2 else None
     if X.ndim != 2 or not X.size or X.dtype not in (np.float16, np.float32, np.float64):
         raise WannError(
             f"{path!s}: `embeddings` must be float16, float32 or float64 of shape (n, d), "
@@ -77,7 +79,7 @@ def read(path: Path) -> Split:
         names = unpack_names(more["names"])
         if len(names) != len(X):
             raise WannError(f"{path!s}: `names` must be {len(X)} names.", "dataset")
-    return Split(X, y, ids.astype(np.int64), clean, names)
+    return Split(X, y, ids.astype(np.int64), clean, names, columns)
 
 
 def _class_ids(path: Path, name: str, y: Array, rows: int, lowest: int) -> Array:

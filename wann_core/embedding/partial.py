@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from wann_core.datasets import database, npz_files
+from wann_core.datasets import database, npz_files, row_columns
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError
 from wann_core.storage import npz
@@ -328,6 +328,8 @@ def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> 
         arrays = {"labels": np.asarray(split.labels)[ids], "ids": ids}
         if split.files is not None:
             arrays["names"] = npz_files.pack_names([split.files[row] for row in ids])
+        if split.columns is not None:
+            arrays |= row_columns.packed(split.columns.iloc[ids])
         for key, array in arrays.items():
             with _member(archive, key) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)

@@ -56,6 +56,9 @@ class Corrected:
                     names=None
                     if split.names is None
                     else tuple(split.names[row] for row in np.flatnonzero(rows).tolist()),
+                    columns=None
+                    if split.columns is None
+                    else split.columns[rows].reset_index(drop=True),
                 )
         return found
 

@@ -44,6 +44,16 @@ def test_of_columns_of_a_table(command: Command, tmp_path: Path) -> None:
     ran = command("consensus", tmp_path / "table.csv", "--annotators", "sue", "--out", out)
     assert (ran.status, "--annotators 'sue' is not a column" in ran.err) == (2, True)
 
+    # The same from a database that keeps them.
+    table.assign(label=NAMES[true]).to_csv(tmp_path / "whole.csv", index=False)
+    db = ("--database_root", tmp_path / "db")
+    who = ("--annotators", "ann", "bob", "eve")
+    assert command("import", tmp_path / "whole.csv", "--dataset", "kept", *db, *who).status == 0
+    same = tmp_path / "same.csv"
+    ran = command("consensus", "--dataset", "kept", "--backbone", "table", *db, "--out", same)
+    assert ran.status == 0, ran.err
+    pd.testing.assert_frame_equal(pd.read_csv(same), found)
+
 
 def test_of_a_database_and_back_into_it(command: Command, tmp_path: Path) -> None:
     X, true = blobs(200, apart=3.0)
@@ -61,13 +71,14 @@ def test_of_a_database_and_back_into_it(command: Command, tmp_path: Path) -> Non
     better = database.load(tmp_path / "db", "better", "net")
     assert (better.train.y == true).mean() > 0.95 > (given == true).mean()
     ran = command("consensus", *data, "--annotators", "ann", "--out", out)
-    assert "--annotators are columns of a table" in ran.err
+    assert "--annotators 'ann' is not a column of 'photos'" in ran.err
+    assert "no column is known to hold" in command("consensus", *data, "--out", out).err
 
 
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ((), "name either --annotators or --annotations"),
+        (("--annotators", "a", "--annotations", "b"), "name either --annotators or --annotations"),
         (("--annotators", "a", "--out", "labels.txt"), "--out must end in .csv or .parquet"),
         (("--annotators", "a", "--again", "no/x.csv"), "--again must be a file in an existing"),
         (("--annotators", "a", "--rows", "0"), "--rows must be"),

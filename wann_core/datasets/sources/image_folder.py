@@ -1,15 +1,18 @@
 """A user's images: class folders, with or without a split, or a table of file names and labels."""
 
+import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.model_selection import train_test_split
 
+from wann_core.datasets import row_columns
 from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.images import UNLABELED, ImageDataset, ImageSplit
@@ -75,21 +78,28 @@ def open_images(
     ids = {label: i for i, label in enumerate(labels)}
     files: dict[str, list[str]] = {part: [] for part in SPLITS}
     classes: dict[str, list[int]] = {part: [] for part in files}
+    more: dict[str, list[Mapping[str, Any]]] = {part: [] for part in files}
     for image in found:
         part = (image.split or "train") if image.label else "unlabelled"
         files[part].append(image.file)
         classes[part].append(ids.get(image.label, UNLABELED))
+        more[part].append(image.more)
     if not any(image.split for image in found if image.label) and split == "stratified":
         train, test = _stratified(np.array(classes["train"]), test_share, seed)
         for part, rows in (("test", test), ("train", train)):
-            files[part], classes[part] = (
+            files[part], classes[part], more[part] = (
                 [files["train"][i] for i in rows],
                 [classes["train"][i] for i in rows],
+                [more["train"][i] for i in rows],
             )
     if not files["train"]:
         raise WannError(f"{str(root)!r} holds no labeled training images.", "dataset")
+    columns, said = _columns({part: more[part] for part in files if files[part]})
+    remarks = (*remarks, *said)
     splits = {
-        part: ImageSplit(np.array(classes[part], np.int64), root, files=files[part])
+        part: ImageSplit(
+            np.array(classes[part], np.int64), root, files=files[part], columns=columns.get(part)
+        )
         for part in files
         if files[part]
     }
@@ -97,6 +107,36 @@ def open_images(
     # Names of folders may be no text; what shows and stores class names needs some.
     names = tuple(label.encode("utf-8", "backslashreplace").decode() for label in labels)
     return ImageDataset(name, splits, names, origin, (*remarks, *look_alike(labels)))
+
+
+def _columns(
+    more: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The further columns of each split, and what is to be said of them."""
+    rows = [row for part in more.values() for row in part]
+    names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
+    found: dict[str, pd.Series[Any]] = {}
+    remarks, left, size = list[str](), list[str](), 0
+    for name in names:
+        values = [row.get(name) for row in rows]
+        plain = [v if isinstance(v, str | int | float | None) else json.dumps(v) for v in values]
+        codes, distinct = pd.factorize(np.array(plain, object))
+        column, said = row_columns.as_column(codes.astype(np.int64), list(distinct), name)
+        size += row_columns.text_bytes(column)
+        if len(found) == row_columns.MOST_COLUMNS or size > row_columns.MOST_TEXT_BYTES:
+            left.append(name)
+            continue
+        found[name] = column
+        remarks += said
+    if left:
+        remarks.append(row_columns.left_out(left))
+    if not found:
+        return {}, tuple(remarks)
+    frame, start, parts = pd.DataFrame(found), 0, {}
+    for part, mine in more.items():
+        parts[part] = frame.iloc[start : start + len(mine)].reset_index(drop=True)
+        start += len(mine)
+    return parts, tuple(remarks)
 
 
 def list_images(root: Path) -> list[str]:

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,15 @@ _TABLE_BYTES = 1 << 28
 
 @dataclass(frozen=True)
 class Image:
-    """One image as its folder or table describes it; `split` and `label` may be empty."""
+    """One image as its folder or table describes it; `split` and `label` may be empty.
+
+    `more` holds the values of further columns of the table by their names.
+    """
 
     file: str
     split: str
     label: str
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def label_of(where: str, column: str, value: Any) -> str:

@@ -15,6 +15,7 @@ from wann_core.errors import WannError
 from wann_core.storage.tables import unescape_formula
 
 _TABLES = ("metadata.csv", "metadata.jsonl")
+_KNOWN = ("file_name", "split")
 _LABEL_COLUMNS = ("label", "labels", "class", "category", "target")
 _LISTED = 20
 
@@ -99,7 +100,9 @@ def _images(table: Path, prefix: str, seen: set[str]) -> Iterator[Image]:
         text = label_of(f"{table!s}, row {i + 1}", label, row.get(label))
         if table.suffix == ".csv":
             text = unescape_formula(text)[-1]
-        yield Image(file, "", "") if part == "unlabelled" else Image(file, part, text)
+        more = {name: value for name, value in row.items() if name not in (*_KNOWN, label)}
+        unlabeled = part == "unlabelled"
+        yield Image(file, "" if unlabeled else part, "" if unlabeled else text, more)
 
 
 def _rows(table: Path) -> tuple[list[str], list[dict[str, Any]]]:

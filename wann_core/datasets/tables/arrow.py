@@ -136,6 +136,8 @@ def kind_of(kind: Any) -> str:
         return "empty"
     if holds_images(kind):
         return IMAGE
+    if types.is_timestamp(kind) or types.is_date(kind):
+        return "date"
     return "text" if is_string(kind) or types.is_boolean(kind) else "other"
 
 

@@ -3,9 +3,9 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wann_core.datasets.tables.source import IMAGE, SCALARS, Column
+from wann_core.datasets.tables.source import IMAGE, KEPT, SCALARS, Column
 from wann_core.errors import WannError
 
 SPLIT_WORDS: Mapping[str, str] = {
@@ -29,11 +29,12 @@ _NAMES: Mapping[str, Sequence[str]] = {
     "image": "image image_path path paths file file_name filename file_path filepath img".split(),
     "id": "id ids row_id sample_id image_id uid uuid name names".split(),
 }
+_TEXTS = "text sentence content document review comment utterance question".split()
 
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column of a table is; columns not named here are not read.
+    """What each column of a table is.
 
     Attributes
     ----------
@@ -41,6 +42,15 @@ class Columns:
         One list column, or one number column a dimension. Their order does not matter: dimensions
         go by the natural order of their names, 'e2' before 'e10'.
     label, split, clean_label, image, id : str or None
+    group : str or None
+        Rows that belong together and must not judge each other: a patient, a video.
+    text : str or None
+        The content of the rows, shown where there is no image.
+    annotators : tuple of str
+        Labels of several annotators, one column each.
+    more : tuple of str, or None
+        Further columns that stay with the rows; by default all others of text, numbers or dates,
+        as far as there is room.
     """
 
     embeddings: tuple[str, ...]
@@ -49,6 +59,20 @@ class Columns:
     clean_label: str | None = None
     image: str | None = None
     id: str | None = None
+    group: str | None = None
+    text: str | None = None
+    annotators: tuple[str, ...] = ()
+    more: tuple[str, ...] | None = None
+
+    @property
+    def roles(self) -> dict[str, list[str]]:
+        """Further columns with a meaning of their own, by role."""
+        named: dict[str, list[str]] = {
+            "group": [self.group] if self.group is not None else [],
+            "text": [self.text] if self.text is not None else [],
+            "annotators": list(self.annotators),
+        }
+        return {role: columns for role, columns in named.items() if columns}
 
     @property
     def others(self) -> dict[str, str]:
@@ -89,7 +113,21 @@ def guess(columns: Sequence[Column]) -> Columns:
         ]
         if found:
             chosen[what] = min(found)[1]
-    return Columns(embeddings, **chosen)
+    text = _guess_text(columns, embeddings, chosen)
+    return replace(Columns(embeddings, text=text), **chosen)  # type: ignore[arg-type]
+
+
+def _guess_text(
+    columns: Sequence[Column], embeddings: Sequence[str], chosen: Mapping[str, str]
+) -> str | None:
+    """The column that is called like texts, where there is no image."""
+    taken = {*embeddings, *chosen.values()}
+    found = [
+        (_TEXTS.index(_plain(column)), column.name)
+        for column in columns
+        if _plain(column) in _TEXTS and column.kind == "text" and column.name not in taken
+    ]
+    return min(found)[1] if found and "image" not in chosen else None
 
 
 def _guess_embeddings(columns: Sequence[Column]) -> tuple[str, ...]:
@@ -178,6 +216,8 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
                 f"it holds {found[name].dtype}.",
                 what,
             )
+    for role, names in {**chosen.roles, "more": list(chosen.more or ())}.items():
+        _check_kept(role, names, found, chosen.embeddings)
     embeddings = [found[name] for name in _ordered(set(chosen.embeddings))]
     single = len(embeddings) == 1 and embeddings[0].kind == "list"
     if not single and any(column.kind not in ("number", "empty") for column in embeddings):
@@ -192,3 +232,28 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
             f"column {embeddings[0].name!r} holds no embedding in its first rows.", "embeddings"
         )
     return embeddings, [found[name] for name in sorted(set(chosen.others.values()))]
+
+
+def _check_kept(
+    role: str, names: Sequence[str], found: Mapping[str, Column], embeddings: Sequence[str]
+) -> None:
+    for name in names:
+        if name not in found:
+            raise WannError(f"the table has no column {name!r} (chosen as {role}).", role)
+        if name in embeddings or found[name].kind not in KEPT:
+            raise WannError(
+                f"column {name!r} (chosen as {role}) must hold text, numbers or dates and be none "
+                f"of the embeddings; it holds {found[name].dtype}.",
+                role,
+            )
+
+
+def kept_columns(chosen: Columns, columns: Sequence[Column]) -> list[Column]:
+    """The further columns that stay with the rows: those with a role first, then the others."""
+    roles = [name for names in chosen.roles.values() for name in names]
+    taken = {*chosen.embeddings, *chosen.others.values()}
+    more = chosen.more
+    if more is None:
+        more = tuple(c.name for c in columns if c.kind in KEPT[:-1] and c.name not in taken)
+    found = {column.name: column for column in columns}
+    return [found[name] for name in dict.fromkeys([*roles, *more])]

@@ -98,7 +98,8 @@ def _take(table: Table, rows: Array) -> Split:
         clean = None
     names = table.ids or table.images
     kept = None if names is None else tuple(names[i] for i in np.flatnonzero(rows))
-    return Split(table.X[rows], y, table.rows[rows], clean, kept)
+    more = None if table.more is None else table.more[rows].reset_index(drop=True)
+    return Split(table.X[rows], y, table.rows[rows], clean, kept, more)
 
 
 def import_table(
@@ -213,6 +214,7 @@ def write_table(
             "dropped_rows": np.setdiff1d(table.rows, kept.rows).tolist(),
         },
         "split": _rule(split, test_share, seed),
+        "roles": table.columns.roles,
     }
     if image_root is not None:
         if kept.images is None:

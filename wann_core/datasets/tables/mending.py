@@ -27,6 +27,7 @@ def drop_bad_rows(table: Table) -> Table:
         split=None if table.split is None else table.split[keep],
         images=None if table.images is None else tuple(compress(table.images, keep)),
         ids=None if table.ids is None else tuple(compress(table.ids, keep)),
+        more=None if table.more is None else table.more[keep].reset_index(drop=True),
     )
 
 

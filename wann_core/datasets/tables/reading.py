@@ -9,19 +9,23 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
+from wann_core.datasets import row_columns
 from wann_core.datasets.tables import arrow_files, foreign, npz, parquet, text
 from wann_core.datasets.tables.columns import (
     SPLIT_WORDS,
     Columns,
     check,
     guess,
+    kept_columns,
     why_no_label,
 )
-from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Limits, shorten
+from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Contents, Limits, shorten
 from wann_core.datasets.tables.table import Table, TableInfo
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
@@ -128,7 +132,9 @@ def read(
             progress(done, total, "reading the table")
 
     with readable(path, info.format):
-        wanted = (embeddings, others, limits, tick)
+        kept = kept_columns(columns, info.columns)
+        further = {column.name: column for column in [*others, *kept]}
+        wanted = (embeddings, list(further.values()), limits, tick)
         if info.format in ("feather", "jsonl"):
             contents = arrow_files.load(path, info.format, *wanted)
         else:
@@ -149,6 +155,8 @@ def read(
     y, clean, class_names, remarks = class_ids(n, given.get("label"), given.get("clean_label"))
     if columns.label is None and (why := why_no_label(info.columns, columns.embeddings)):
         remarks = (*remarks, why)
+    more, cut = _more(contents, [column.name for column in kept])
+    remarks = (*remarks, *cut)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return Table(
@@ -168,7 +176,29 @@ def read(
         images_in=path
         if any(c.name == columns.image and c.kind == IMAGE for c in others)
         else None,
+        more=more,
     )
+
+
+def _more(contents: Contents, names: Sequence[str]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """The further columns, as many as there is room for, and what is to be said of them."""
+    found: dict[str, pd.Series[Any]] = {}
+    remarks, left, size = list[str](), list[str](), 0
+    for name in names:
+        coded = contents.others[name]
+        if len(found) == row_columns.MOST_COLUMNS or len(coded.codes) != len(contents.X):
+            left.append(name)
+            continue
+        column, said = row_columns.as_column(coded.codes, coded.values, name)
+        size += row_columns.text_bytes(column)
+        if size > row_columns.MOST_TEXT_BYTES:
+            left.append(name)
+            continue
+        found[name] = column
+        remarks += said
+    if left:
+        remarks.append(row_columns.left_out(left))
+    return (pd.DataFrame(found) if found else None), tuple(remarks)
 
 
 def format_of(path: Path, limits: Limits) -> str:

@@ -17,6 +17,8 @@ Tick = Callable[[float, float], None]
 SCALARS = ("number", "text", "empty")
 # The kind of a column whose values are image files themselves.
 IMAGE = "image"
+# What stays with a row.
+KEPT = ("number", "text", "date", "empty")
 EXAMPLES = 3
 _EXAMPLE_LENGTH = 60
 # Halves of the spread that a column may be away from zero: float32 keeps 16 bits of the spread.
@@ -62,7 +64,7 @@ class Column:
     name : str
     dtype : str
         For people to read.
-    kind : {'number', 'text', 'list', 'image', 'empty', 'other'}
+    kind : {'number', 'text', 'date', 'list', 'image', 'empty', 'other'}
         'list' holds one list of numbers, or one row of an array, per row; 'image' the bytes of an
         image file; 'empty' holds nothing in the rows looked at; 'other' is of no use here.
     examples : tuple of str

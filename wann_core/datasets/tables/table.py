@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from wann_core.datasets.tables.columns import Columns
 from wann_core.datasets.tables.source import Column
 from wann_core.typing import Array
@@ -63,6 +65,8 @@ class Table:
         beside them.
     remarks : tuple of str
         What was understood in one of several ways, and why there are no labels.
+    more : DataFrame of n rows, or None
+        Further columns of the rows, see `row_columns`.
     """
 
     X: Array
@@ -79,6 +83,7 @@ class Table:
     sha256: str
     remarks: tuple[str, ...] = ()
     images_in: Path | None = None
+    more: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.y)

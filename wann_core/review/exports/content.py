@@ -62,6 +62,7 @@ class Review:
         audit = self.ranked_by
         ranked = audit.ranked() if self.positions is None else audit.table.iloc[self.positions]
         table = review_table(ranked, self.verdicts, audit.score_name)
+        table = with_columns(table, self.data.columns, self.index)
         if not self.data.injected:
             return table
         at = self.index.find(table["split"].to_numpy(object), table["row"].to_numpy())
@@ -198,6 +199,29 @@ def review_table(ranked: pd.DataFrame, verdicts: pd.DataFrame, score_name: str) 
     columns = ["split", "row", "action", "new_label", "who", "when"]
     table = ranked.assign(score_name=score_name)
     return table.merge(verdicts[columns], "left", on=["split", "row"], validate="one_to_one")
+
+
+def with_columns(
+    table: pd.DataFrame, columns: pd.DataFrame | None, index: RowIndex
+) -> pd.DataFrame:
+    """A table with the further columns of its rows; those called like one of its own get '_given'.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With split and row.
+    columns : DataFrame or None
+        As `Dataset.columns`.
+    index : RowIndex
+    """
+    if columns is None:
+        return table
+    at = index.find(table["split"].to_numpy(object), table["row"].to_numpy())
+    found = columns.iloc[at].set_axis(table.index)
+    text = [c for c in found if isinstance(found[c].dtype, pd.CategoricalDtype)]
+    found = found.astype(dict.fromkeys(text, "object"))
+    taken = {*table.columns, "label", "image", "embedding", "chance_wrong", "weight"}
+    return table.join(found.rename(columns={c: f"{c}_given" for c in found if c in taken}))
 
 
 def images_of(data: Dataset, split: str) -> ImageSplit | None:

@@ -182,6 +182,10 @@ def test_an_imported_table_is_a_data_set(tmp_path: Path) -> None:
             "clean_label": None,
             "image": None,
             "id": None,
+            "group": None,
+            "text": None,
+            "annotators": [],
+            "more": None,
         },
     }
     with pytest.raises(WannError, match="already") as refused:

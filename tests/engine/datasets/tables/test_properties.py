@@ -74,11 +74,14 @@ def dataset(columns: dict[str, Any], form: str, split: str) -> dict[str, Any]:
         data = database.load(root / "db", "d", "b")
         made = database.manifest(place)
         made["source"].pop("sha256")
+        made["source"]["columns"].pop("text")
+        made.pop("roles")
     parts = {name: vars(part) for name, part in data.splits.items()}
     plain = {
         (name, field): value.tolist() if isinstance(value, np.ndarray) else value
         for name, part in parts.items()
         for field, value in part.items()
+        if field != "columns"
     }
     return {"manifest": made, **plain}
 
