@@ -44,6 +44,7 @@ _HOMES = {
     "classify": "wann_core.experiments.run",
     "consensus": "wann_core.audit.consensus",
     "corrected": "wann_core.review.corrections",
+    "doubt_by_metadata": "wann_core.audit.metadata",
     "embed": "wann_core.embedding.embed",
     "estimate_noise": "wann_core.noise.rate",
     "evaluate_loss": "wann_core.methods.probes.evaluate",

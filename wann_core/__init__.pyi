@@ -3,6 +3,7 @@ from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.consensus import Consensus, consensus
 from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.known_flips import KnownFlips, known_flips
+from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.result import Audit
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.embedding.backbones import load_backbone
@@ -76,6 +77,7 @@ __all__ = [
     "consensus",
     "corrected",
     "datasets",
+    "doubt_by_metadata",
     "embed",
     "estimate_noise",
     "evaluate_loss",

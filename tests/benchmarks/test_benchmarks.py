@@ -61,6 +61,7 @@ TOYS = {
     ),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
+    "metadata": Toy("nothing", "--sets 1 --rows 400"),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
     "noise_range": Toy(
         "range holds the truth",

@@ -18,6 +18,7 @@ from ui.shell import theme, uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
 from wann_core.datasets.class_names import look_alike
+from wann_core.datasets.tables.columns import kept_columns
 from wann_core.errors import WannError
 
 FORMATS = ("npz", "parquet", "csv", "feather", "jsonl")
@@ -168,7 +169,52 @@ def _choose(info: tables.TableInfo, places: dict[str, DeltaGenerator]) -> tables
         )
         places[use] = place.empty()
         chosen[use] = None if name == _NONE else name
-    return replace(guess, embeddings=embeddings, **chosen)  # type: ignore[arg-type]
+    picked_columns = replace(guess, embeddings=embeddings, **chosen)  # type: ignore[arg-type]
+    return _roles(info, picked_columns, places)
+
+
+def _roles(
+    info: tables.TableInfo, columns: tables.Columns, places: dict[str, DeltaGenerator]
+) -> tables.Columns:
+    """The further columns, which stay with the rows, and those that mean something."""
+    further = [column.name for column in kept_columns(columns, info.columns)]
+    if not further:
+        return columns
+    with st.expander(f"{len(further):,} further columns stay with the rows"):
+        st.caption(
+            "They are shown on cards and in neighborhoods, filter rows and go into exports. Some "
+            "can mean more:"
+        )
+        left, middle, right = st.columns(3)
+        group = left.selectbox(
+            "Group",
+            further,
+            None,
+            key=f"group_{_token(info)}",
+            placeholder=_NONE,
+            persist_state="session",
+            help="A patient, a video: rows of one group must not judge each other.",
+        )
+        text = middle.selectbox(
+            "Text",
+            further,
+            further.index(columns.text) if columns.text in further else None,
+            key=f"text_{_token(info)}",
+            placeholder=_NONE,
+            persist_state="session",
+            help="The content of a row, shown where there is no image.",
+        )
+        who = right.multiselect(
+            "Annotators' labels",
+            further,
+            key=f"annotators_{_token(info)}",
+            placeholder=_NONE,
+            persist_state="session",
+            help="One column an annotator; the Label audit makes a consensus of them.",
+        )
+        for role in ("group", "text", "annotators"):
+            places[role] = st.empty()
+    return replace(columns, group=group, text=text, annotators=tuple(who))
 
 
 def _token(info: tables.TableInfo) -> str:

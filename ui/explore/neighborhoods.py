@@ -5,6 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.pictures import picture_grid, thumbnails
+from ui.pictures.row_values import value_text
 from ui.shell import navigation, theme
 from ui.shell.controls import linked
 from wann_core.errors import WannError
@@ -102,6 +103,7 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
         never = ": no neighborhood agrees with the label" if k_min < k == k_max else ""
         lines.append(f"Reliability: **1/{k}**{never}")
     text.markdown("  \n".join(lines))
+    _columns(sample)
     answers = [
         {
             "method": method,
@@ -127,6 +129,23 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
         navigation.link(
             "label_audit", "Label audit of this row", ":material/troubleshoot:", **asked
         )
+
+
+def _columns(sample: Neighborhood) -> None:
+    """The further columns of the row."""
+    p = sample.prepared
+    columns = p.dataset.splits[sample.split].columns
+    if columns is None:
+        return
+    position = int(p.rows[sample.position]) if sample.split == "train" else sample.position
+    st.dataframe(
+        pd.DataFrame(
+            [(str(name), value_text(values.iat[position])) for name, values in columns.items()],
+            columns=["column", "value"],
+        ),
+        hide_index=True,
+        width="stretch",
+    )
 
 
 def show_neighbors(sample: Neighborhood) -> pd.DataFrame:

@@ -46,8 +46,19 @@ def table(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd
     DataFrame
         row (id in the data set's own file), split, true class (given label, where that is not
         known); for training rows also given label, flipped (if that is known), reliability and
-        adaptive k.
+        adaptive k; and whatever further columns the rows have.
     """
+    rows = _own(prepared, split, positions)
+    columns = prepared.dataset.splits[split].columns
+    if columns is None:
+        return rows
+    places = prepared.rows[positions] if split == "train" else positions
+    further = columns.iloc[places].set_axis(rows.index)
+    return rows.join(further.rename(columns={c: f"{c}_given" for c in further if c in rows}))
+
+
+def _own(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
+    """What the data set and the methods say of the rows."""
     p, names = prepared, np.array(prepared.dataset.class_names)
     if split == "test":
         column = "true_class" if p.test_truth_known else "given_label"

@@ -3,6 +3,7 @@
 import base64
 import io
 import logging
+import textwrap
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -20,6 +21,7 @@ from wann_core.errors import WannError
 
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
+_LETTERS = 200
 _SIDE, _LOSSLESS = 160, 64  # pixels
 
 
@@ -34,7 +36,8 @@ def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE)
             return _encoded(image)
     except WannError as error:
         _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
-    return _sparkline(dataset.splits[split].X[position])
+    words = _text(dataset, split, position)
+    return _words(words) if words else _sparkline(dataset.splits[split].X[position])
 
 
 def of_file(split: ImageSplit, row: int) -> str:
@@ -56,7 +59,9 @@ _UNREADABLE = _svg('<path d="M30 30 70 70M70 30 30 70" stroke="#B3402E" stroke-w
 
 def explain(dataset: Dataset) -> None:
     """A line below pictures that are none."""
-    if dataset.images is None:
+    if dataset.images is None and dataset.roles.get("text"):
+        st.caption("No images here: each picture is the beginning of the row's text.")
+    elif dataset.images is None:
         reason = f" ({dataset.images_missing.rstrip('.')})" if dataset.images_missing else ""
         st.caption(
             f"No images here{theme.plain(reason)}: each line is an embedding, averaged over runs "
@@ -71,6 +76,26 @@ def _encoded(image: Image.Image) -> str:
     image.save(buffer, kind)
     code = base64.b64encode(buffer.getvalue()).decode()
     return f"data:image/{kind.lower()};base64,{code}"
+
+
+def _text(dataset: Dataset, split: str, position: int) -> str:
+    """The row's content where a column holds it."""
+    columns, named = dataset.splits[split].columns, dataset.roles.get("text", ())
+    if columns is None or not named or named[0] not in columns:
+        return ""
+    value = columns[named[0]].iat[position]
+    return value[:_LETTERS] if isinstance(value, str) else ""
+
+
+def _words(text: str) -> str:
+    """The beginning of a text, wrapped, as a picture."""
+    lines = textwrap.wrap(" ".join(text.split()), 15, max_lines=7, placeholder=" …")
+    spans = "".join(
+        f'<tspan x="6" dy="12.5">{escape(line)}</tspan>' for line in lines if line.isprintable()
+    )
+    return _svg(
+        f'<text y="6" font-family="sans-serif" font-size="10.5" fill="#7D8794">{spans}</text>'
+    )
 
 
 def _sparkline(embedding: npt.NDArray[Any]) -> str:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import streamlit as st
 
+from ui.review import column_filter
 from ui.review.data import NO_VERDICT, SPLITS, Case
 from ui.review.session import session
 from wann_core.review.ledger import ACTIONS
@@ -21,7 +22,7 @@ _SHOW = {
     "all": "All",
 }
 _SORT = {"doubt": "Most doubtful first", "sure": "Least doubtful first", "row": "Order of rows"}
-_FILTERS = ("review_given", "review_suggested", "review_split")
+_FILTERS = ("review_given", "review_suggested", "review_split", *column_filter.KEYS)
 
 
 class Listing(NamedTuple):
@@ -120,10 +121,21 @@ def controls(case: Case) -> Listing:
         key="review_clear",
         disabled=not narrowed(case),
     )
+    column_filter.draw(case, refresh)
     asked = linked_row(case)
     state = session()
     # The audit itself is part of the key: no list must outlive it.
-    key = (id(case), state.turn, shown, of_given, of_suggested, split, sort, asked)
+    key = (
+        id(case),
+        state.turn,
+        shown,
+        of_given,
+        of_suggested,
+        split,
+        sort,
+        asked,
+        column_filter.asked(),
+    )
     if state.listed_key != key:
         state.listed = _found(case, shown, of_given, of_suggested, split, sort, asked)
         state.listed_key, state.listed_case, state.first = key, case, 0
@@ -213,6 +225,7 @@ def _found(
         kept &= case.suggested == suggested
     if split is not None:
         kept &= rows.splits == SPLITS.index(split)
+    kept &= column_filter.mask(case)
     order = np.arange(len(case)) if sort == "row" else case.order
     found = order[::-1] if sort == "sure" else order
     found = found[kept[found]]

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ui.review import row_content
 from ui.review.card_list import Listing
 from ui.review.data import Case, States
 from ui.shell import theme
@@ -56,6 +57,8 @@ def _card(case: Case, why: Reasons, states: States) -> Card:
         "bars": _bars(case, why, given, other),
         "reasons": _reasons(case, why, given, other, clear),
         "evidence": _evidence(case, why, given, other),
+        "texts": row_content.texts(case, i, why.opposing),
+        "facts": row_content.facts(case, i),
         "verdict": _verdict(states, i, names),
     }
 
@@ -151,7 +154,8 @@ def _neighbor(case: Case, position: int) -> Card:
     return {
         "picture": case.picture(position),
         "line": rows.class_names[rows.labels[position]],
-        "title": f"{where(case, position)}: {rows.class_names[rows.labels[position]]}",
+        "title": f"{where(case, position)}: {rows.class_names[rows.labels[position]]}"
+        + (f"\n{text}" if (text := row_content.text(case, position)) else ""),
     }
 
 

@@ -181,6 +181,7 @@ class Deck {
         act("keep", "k", "Keep"),
         act("relabel", "r", card.suggestion == null ? "Relabel …" : `Relabel to ${suggested}`),
         choice, act("remove", "x", "Remove"), act("unsure", "u", "Unsure")),
+      ...this.content(card),
       make("div", { class: "head" },
         make("img", { src: card.large, alt: card.title, class: card.smooth && "smooth" }),
         make("div", {},
@@ -227,6 +228,15 @@ class Deck {
     const to = verdict.action === "relabel" ? ` to ${this.data.classes[verdict.label]}` : "";
     return `${SIGNS[verdict.action]} ${NAMES[verdict.action]}${to}${verdict.who
       ? `, by ${verdict.who}` : ""}`;
+  }
+
+  content(card) {
+    const texts = card.texts.map((text) => make("div", { class: "text" },
+      make("div", { class: "muted" }, text.title),
+      ...text.parts.flatMap(([words, marked]) => [marked ? make("mark", {}, words) : words, " "])));
+    const facts = card.facts.flatMap(([name, value]) => [
+      make("span", { class: "muted" }, name), make("span", {}, value)]);
+    return [...texts, facts.length ? make("div", { class: "facts" }, ...facts) : null];
   }
 
   bars(card) {

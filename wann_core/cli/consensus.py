@@ -1,38 +1,26 @@
 """`wann consensus`: one label of several annotators' labels."""
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.annotations import LONG
-from wann_core.audit.consensus import consensus
+from wann_core.audit.consensus import Consensus, consensus
 from wann_core.cli import columns, flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import database, load
-from wann_core.datasets.dataset import Dataset, row_names
+from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import read
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
+from wann_core.review.annotations import consensus_of, long_table
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
-from wann_core.typing import Array
 
 _ENDINGS = (".csv", ".parquet")
-
-
-@dataclass(frozen=True, eq=False)
-class _Rows:
-    """Embeddings, the names of the rows, classes where they are known, wide labels or None."""
-
-    X: Array
-    names: list[str]
-    class_names: tuple[str, ...] | None = None
-    wide: pd.DataFrame | None = None
 
 
 def add_parser(commands: Any) -> None:
@@ -83,20 +71,7 @@ def run(args: argparse.Namespace) -> None:
             raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
     if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
-    rows = _rows(args)
-    if rows.wide is None and args.annotations is None:
-        raise WannError(
-            "name `annotators` or `annotations`: no column is known to hold annotators' labels.",
-            "annotators",
-        )
-    long = None if args.annotations is None else _long(Path(args.annotations))
-    found = consensus(
-        rows.X,
-        rows.wide if long is None else long,
-        ids=rows.names,
-        class_names=rows.class_names,
-        progress=terminal_progress(),
-    )
+    found = _found(args)
     tables = {
         "out": found.table,
         "quality": found.annotators,
@@ -108,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"{found!r} -> {args.out}".replace("\n", "; "))
 
 
-def _rows(args: argparse.Namespace) -> _Rows:
+def _found(args: argparse.Namespace) -> Consensus:
     if (args.path is None) == (args.dataset is None):
         raise WannError("name either a PATH or a `dataset`.", "dataset")
     if args.path is None:
@@ -119,11 +94,19 @@ def _rows(args: argparse.Namespace) -> _Rows:
         return _of_database(database.load(place.parents[1], place.parent.name, place.name), args)
     if not path.is_file():
         raise WannError(f"`path` must be a table or a database, got {str(path)!r}.", "path")
-    table = read(path, columns.chosen(path, args), progress=terminal_progress())
+    return _of_table(path, args)
+
+
+def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
+    if args.annotators is None and args.annotations is None:
+        raise WannError("name `annotators` or `annotations`.", "annotators")
+    progress = terminal_progress()
+    table = read(path, columns.chosen(path, args), progress=progress)
     finite = np.flatnonzero(np.isfinite(table.X).all(axis=1))
     names = table.ids or table.images or [str(row) for row in table.rows]
-    wide = None
-    if args.annotators is not None:
+    if args.annotators is None:
+        labels = long_table(Path(args.annotations))
+    else:
         given = read_columns(path, args.annotators)
         missing = [name for name in args.annotators if name not in given]
         if missing:
@@ -131,35 +114,15 @@ def _rows(args: argparse.Namespace) -> _Rows:
                 f"`annotators` {missing[0]!r} is not a column of {path.name!r}.", "annotators"
             )
         wide = pd.DataFrame({name: given[name] for name in args.annotators}, dtype=object)
-        wide = wide.iloc[table.rows[finite]].reset_index(drop=True)
-    return _Rows(table.X[finite], [names[i] for i in finite.tolist()], wide=wide)
+        labels = wide.iloc[table.rows[finite]].reset_index(drop=True)
+    return consensus(
+        table.X[finite], labels, ids=[names[i] for i in finite.tolist()], progress=progress
+    )
 
 
-def _of_database(data: Dataset, args: argparse.Namespace) -> _Rows:
-    splits = list(data.splits.values())
-    known = [split.columns for split in splits if split.columns is not None]
-    wanted = args.annotators or (data.roles.get("annotators", ()) if not args.annotations else ())
-    wide = None
-    if wanted:
-        unknown = [name for name in wanted if not known or any(name not in c for c in known)]
-        if unknown:
-            raise WannError(
-                f"`annotators` {unknown[0]!r} is not a column of {data.name!r}.", "annotators"
-            )
-        parts = [columns[list(wanted)].astype(object) for columns in known]
-        wide = pd.concat(parts, ignore_index=True).where(lambda frame: frame.notna(), None)
-    X = np.concatenate([split.X for split in splits])
-    return _Rows(X, row_names(data), data.class_names, wide)
-
-
-def _long(path: Path) -> pd.DataFrame:
-    found = read_columns(path, LONG)
-    if missing := [name for name in LONG if name not in found]:
-        raise WannError(
-            f"{path.name!r} must have the columns {', '.join(LONG)}, it lacks {missing[0]!r}.",
-            "annotations",
-        )
-    return pd.DataFrame(found, dtype=object)
+def _of_database(data: Dataset, args: argparse.Namespace) -> Consensus:
+    long = None if args.annotations is None else Path(args.annotations)
+    return consensus_of(data, long, annotators=args.annotators or (), progress=terminal_progress())
 
 
 def _write(table: pd.DataFrame, out: Path) -> None:

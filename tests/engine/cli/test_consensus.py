@@ -72,7 +72,7 @@ def test_of_a_database_and_back_into_it(command: Command, tmp_path: Path) -> Non
     assert (better.train.y == true).mean() > 0.95 > (given == true).mean()
     ran = command("consensus", *data, "--annotators", "ann", "--out", out)
     assert "--annotators 'ann' is not a column of 'photos'" in ran.err
-    assert "no column is known to hold" in command("consensus", *data, "--out", out).err
+    assert "no column is known to hold such" in command("consensus", *data, "--out", out).err
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,111 @@
+"""Where wrong labels come from: estimates by each column of the rows; a click shows the cards."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.jobs import jobs
+from ui.jobs.panel import Panel
+from ui.review import card_list, column_filter
+from ui.review.audit import Asked
+from ui.review.data import Case
+from ui.shell import theme
+from wann_core.audit.metadata import doubt_by_metadata
+
+_TABLE = "causes_table"
+_SHOWN = 500
+
+
+def show(case: Case, asked: Asked) -> None:
+    """Draw the table of values, worst first."""
+    columns = case.data.columns
+    if columns is None:
+        st.info(
+            "Rows of this data set have no further columns. Annotator, month, site, device: import "
+            "them with the table, or as columns of a folder's metadata.csv, and this part shows "
+            "where wrong labels come from.",
+            icon=":material/table_chart:",
+        )
+        return
+    text = case.data.roles.get("text", ())
+    wanted = [name for name in columns if name not in text]
+
+    def work(job: jobs.Job) -> pd.DataFrame:
+        job.progress(0, 1, "comparing the values of each column")
+        return doubt_by_metadata(case.found, columns[wanted])
+
+    panel = Panel("causes", ("causes", case.key), work, f"Columns of {asked.source.dataset}")
+    panel.begin()
+    found = panel.answer()
+    if found is None:
+        return
+    alarms = int(found["alarm"].sum())
+    st.markdown(
+        f"**{alarms:,}** of {len(found):,} values have more wrong labels than other rows of the "
+        "same given labels."
+        if alarms
+        else f"None of {len(found):,} values has more wrong labels than the other rows of the same "
+        "given labels, beyond chance."
+    )
+    _draw(found.head(_SHOWN))
+    st.caption(
+        "Estimates, with 95 % intervals; nobody has verified these labels. Times: odds of a wrong "
+        "label over those elsewhere. p is one-sided and corrected for looking at all lines (Holm). "
+        "Images of one site that are harder than the others raise its number, too: look at the "
+        "cards before you blame anybody. Select a line to see its cards."
+    )
+    charts.download("wrong-labels-by-column", found, None)
+
+
+def _draw(found: pd.DataFrame) -> None:
+    table = pd.DataFrame(
+        {
+            "": ["more" if alarm else "" for alarm in found["alarm"]],
+            "column": found["column"],
+            "value": found["value"],
+            "rows": found["rows"],
+            "wrong, about": found["wrong"].round(),
+            "from": found["low"].round(),
+            "to": found["high"].round(),
+            "wrong, %": 100 * found["wrong"] / found["rows"],
+            "times": found["times"],
+            "p": found["p_corrected"],
+        }
+    )
+
+    def pick() -> None:
+        rows: Any = st.session_state[_TABLE]["selection"]["rows"]
+        if rows:
+            line = found.iloc[rows[0]]
+            column_filter.choose(line["column"], line["value"])
+            st.session_state["part"] = "review"
+            card_list.refresh()
+
+    st.dataframe(
+        table,
+        key=_TABLE,
+        hide_index=True,
+        on_select=pick,
+        selection_mode="single-row",
+        column_config={
+            "": st.column_config.TextColumn(width="small", help="More wrong labels than elsewhere"),
+            **{
+                name: st.column_config.NumberColumn(format="localized")
+                for name in ("rows", "wrong, about", "from", "to")
+            },
+            "wrong, %": st.column_config.NumberColumn(format="%.1f"),
+            "times": st.column_config.NumberColumn(format="%.1f"),
+            "p": st.column_config.NumberColumn(format="%.3g"),
+        },
+    )
+    if len(found) == _SHOWN:
+        st.caption(f"The first {_SHOWN:,} lines; the CSV has all.")
+    worst = found[found["alarm"]].head(3)
+    for line in worst.to_dict("records"):
+        st.markdown(
+            f"- {theme.plain(str(line['column']))} **{theme.plain(str(line['value']))}**: about "
+            f"{line['wrong']:,.0f} of {line['rows']:,} labels wrong ({line['low']:,.0f} to "
+            f"{line['high']:,.0f})"
+        )

@@ -1,0 +1,79 @@
+"""Cards of rows with one value of one of their columns: a site, an annotator, a month."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ui.review.data import Case
+from wann_core.audit.metadata import slices_of
+from wann_core.typing import Array
+
+KEYS = ("review_column", "review_value")
+_MOST_VALUES = 1_000
+
+
+def draw(case: Case, changed: Callable[[], None]) -> None:
+    """Draw the choice of a column and a value; nothing where rows have no columns."""
+    columns = case.data.columns
+    if columns is None:
+        return
+    column = st.selectbox(
+        "Column",
+        [str(name) for name in columns],
+        None,
+        key=KEYS[0],
+        placeholder="any",
+        on_change=_forget_value,
+        args=(changed,),
+        persist_state="session",
+    )
+    if column is None:
+        return
+    values = _values(columns, column)
+    known = st.session_state.get(KEYS[1])
+    if known is not None and known not in values:
+        st.session_state[KEYS[1]] = None
+    st.selectbox(
+        f"Value of {column}",
+        values[:_MOST_VALUES],
+        None,
+        key=KEYS[1],
+        placeholder="any",
+        on_change=changed,
+        persist_state="session",
+        help="Numbers and dates are in ranges."
+        if len(values) <= _MOST_VALUES
+        else f"The {_MOST_VALUES:,} commonest of {len(values):,}.",
+    )
+
+
+def asked() -> tuple[Any, ...]:
+    """What is chosen, for the key of a list."""
+    return tuple(st.session_state.get(key) for key in KEYS)
+
+
+def mask(case: Case) -> Array:
+    """Which rows have the chosen value; all where none is chosen."""
+    column, value = asked()
+    columns = case.data.columns
+    if column is None or value is None or columns is None or column not in columns:
+        return np.ones(len(case), bool)
+    return np.asarray(slices_of(columns[column]).astype(object).eq(value).fillna(False), bool)
+
+
+def choose(column: str, value: str) -> None:
+    """Show rows of one value only; call it before the filter is drawn."""
+    st.session_state[KEYS[0]], st.session_state[KEYS[1]] = column, value
+
+
+def _values(columns: pd.DataFrame, column: str) -> list[str]:
+    counts = slices_of(columns[column]).value_counts()
+    return [str(value) for value in counts.index[counts > 0]]
+
+
+def _forget_value(changed: Callable[[], None]) -> None:
+    st.session_state[KEYS[1]] = None
+    changed()
