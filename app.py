@@ -5,12 +5,13 @@ from pathlib import Path
 import streamlit as st
 
 from ui.jobs import panel
-from ui.shell import navigation
+from ui.shell import access, navigation
 
 # Files of ours: the browser would fetch one of Streamlit's icons from elsewhere.
 _PICTURES = Path(__file__).parent / "ui" / "shell"
 st.set_page_config(page_title="WANN Explorer", page_icon=str(_PICTURES / "icon.svg"), layout="wide")
 st.logo(str(_PICTURES / "logo.svg"), size="large")
+access.require_login()
 with st.sidebar:
     panel.list_others()
 navigation.run()

@@ -54,6 +54,11 @@ class Roots(NamedTuple):
 DEFAULT_ROOTS = Roots(Path(DATABASE_ROOT), Path(DATASET_ROOT))
 
 
+def beside_checkout() -> list[Path]:
+    """The folder that a checkout lies in, where people keep data; none where it is installed."""
+    return [_PROJECT.parent] if (_PROJECT / "app.py").is_file() else []
+
+
 def cache_folder() -> Path:
     """Folder for files that can be made again: `WANN_CACHE`, else `cache/` of the project.
 

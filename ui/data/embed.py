@@ -11,8 +11,8 @@ from ui.data.database_jobs import Embedding, refuse
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
-from ui.shell import navigation, theme
-from ui.shell.controls import linked, typed_path
+from ui.shell import access, navigation, theme
+from ui.shell.controls import linked
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
 from wann_core.datasets.class_names import look_alike
@@ -58,7 +58,8 @@ def show(folders: Folders) -> Embedding | None:
     if found is None:
         return None
     request = _how(*found, places)
-    _start(request, folders, places)
+    if request is not None:
+        _start(request, folders, places)
     return request
 
 
@@ -142,7 +143,11 @@ def _folder(folders: Folders, places: dict[str, DeltaGenerator]) -> Images | Non
     if not typed.strip():
         st.info("Name a folder that holds one subfolder per class.", icon=":material/folder_open:")
         return None
-    root = typed_path(typed)
+    try:
+        root = access.typed_path(typed, "dataset")
+    except WannError as error:
+        refuse(error, {"dataset": of_folder})
+        return None
     left, right = st.columns(2)
     # Each folder has a name of its own.
     key = f"name_{zlib.crc32(str(root).encode()):08x}"
@@ -233,7 +238,7 @@ def _preview(images: ImageDataset) -> None:
 
 def _how(
     dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
-) -> Embedding:
+) -> Embedding | None:
     if "embed_backbone" not in st.query_params:
         # Not as the default, which links leave out: it is not the same on every machine.
         st.session_state.setdefault("embed_backbone", backbone_list.default())
@@ -287,12 +292,17 @@ def _how(
             columns[3].selectbox, "Device", key="embed_device", options=("auto", "cpu", "cuda")
         )
     places |= {field: st.empty() for field in ("weights", "image_size", "device", "on_error")}
+    try:
+        own = str(access.typed_path(weights, "weights")) if weights.strip() else None
+    except WannError as error:
+        refuse(error, places)
+        return None
     return Embedding(
         dataset,
         root,
         split,
         backbone or backbones.PIXELS,
-        weights.strip() or None,
+        own,
         size,
         dtype,
         on_error,

@@ -14,7 +14,7 @@ from ui.data import database_jobs
 from ui.data.database_jobs import Import, refuse
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.shell import theme, uploads
+from ui.shell import access, theme, uploads
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
 from wann_core.datasets.class_names import look_alike
@@ -229,7 +229,7 @@ def _finish(
     name: str,
     key: tuple[str, str, tables.Columns],
     folders: Folders,
-) -> Import:
+) -> Import | None:
     """What is wrong, how it is called and split, and the button that writes it."""
     labeled = int((table.y >= 0).sum())
     st.markdown(
@@ -284,7 +284,12 @@ def _finish(
             "or to take those that lie in the table itself.",
         )
         places["image_root"] = st.empty()
-    request = Import(dataset.strip(), backbone.strip(), key, rule, drop, images.strip() or None)
+    try:
+        root = str(access.typed_path(images, "image_root")) if images.strip() else None
+    except WannError as error:
+        refuse(error, places)
+        return None
+    request = Import(dataset.strip(), backbone.strip(), key, rule, drop, root)
     job = database_jobs.find(request, folders)
     busy = job is not None and job.state is jobs.State.RUNNING
     st.button(

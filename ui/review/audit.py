@@ -9,7 +9,7 @@ import streamlit as st
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.review.data import SPLITS, Case
-from ui.shell import noise, settings
+from ui.shell import access, noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets
 from wann_core.audit.duplicates import NEAR
@@ -127,23 +127,33 @@ def sidebar() -> Asked:
                 value=0.4,
                 step=0.05,
             )
-        who = st.text_input(
-            "Your name",
-            key="who",
-            persist_state="session",
-            value=_user(),
-            max_chars=200,
-            help="Written beside each of your verdicts; undo takes back your own only.",
-        )
+        who = _who()
     return Asked(
         source=source,
         score=score,
         probe=probe,
-        who=who.strip() or _user(),
+        who=who,
         pattern=None if pattern == "none" else pattern,
         ratio=ratio,
         near=near / 100,
     )
+
+
+def _who() -> str:
+    """Whose verdicts are recorded: who is logged in, else whoever they say they are."""
+    logged_in = access.user()
+    if logged_in is not None:
+        st.text_input("Your name", logged_in, disabled=True, help="As you have logged in.")
+        return logged_in
+    who = st.text_input(
+        "Your name",
+        key="who",
+        persist_state="session",
+        value=_user(),
+        max_chars=200,
+        help="Written beside each of your verdicts; undo takes back your own only.",
+    )
+    return who.strip() or _user()
 
 
 def _user() -> str:

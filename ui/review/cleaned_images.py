@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import streamlit as st
 
 from ui.jobs import jobs
-from ui.jobs.panel import Panel
+from ui.jobs.panel import Panel, show_refusal
 from ui.review.data import Case
-from ui.shell import theme
-from ui.shell.controls import typed_path
+from ui.shell import access, theme
+from wann_core.errors import WannError
 from wann_core.review.corrections import injected_reason
 from wann_core.review.exports import Review
 from wann_core.review.exports.class_folders import ClassFolders, class_folders
@@ -74,7 +74,11 @@ def show(case: Case, review: Review, version: int) -> None:
         help="Hard links take no room, and changing an image changes both.",
     )
     if typed.strip():
-        folder = typed_path(typed)
+        try:
+            folder = access.typed_path(typed)
+        except WannError as error:
+            show_refusal(error)
+            return
         written = _made(
             "Write the folder",
             ("clean-folder", *key, str(folder), way),

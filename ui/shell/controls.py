@@ -1,7 +1,6 @@
 """Controls whose value lives in the session and in the URL, so that a link reopens the view."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -98,15 +97,6 @@ def _unknown(asked: list[str], value: Any, options: dict[str, Any]) -> list[str]
     if "options" not in options:
         return asked
     return [text for text in asked if _option(text, options) is None] or asked
-
-
-def typed_path(text: str) -> Path:
-    """A path as somebody typed it; '~' is their home where it means one."""
-    path = Path(text.strip())
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
 
 
 def describe_error(error: WannError, labels: Mapping[str, str]) -> str:

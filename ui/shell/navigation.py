@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from ui.shell import theme
+from ui.shell import access, theme
 from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
 
@@ -46,6 +46,7 @@ def enter() -> None:
     On a fresh server Streamlit lists the folder `pages` by itself until `st.navigation` has been
     called once, so that a link to a page would open it without the entry script.
     """
+    access.require_login()
     if not _alone() and "_entered" not in st.session_state:
         _pages()
         st.rerun()

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.shell import navigation, noise, theme
-from ui.shell.controls import describe_error, typed_path
+from ui.shell import access, navigation, noise, theme
+from ui.shell.controls import describe_error
 from ui.shell.form import LABELS, Form, is_changed
 from wann_core import datasets
 from wann_core.errors import WannError
@@ -300,7 +300,12 @@ def _roots(form: Form, expanded: bool = False) -> Roots:
             help="Folder on this machine with raw images and human labels, as in "
             "<data set>/… and cifarn/CIFAR-10_human.pt.",
         )
-    return Roots(typed_path(databases), typed_path(raw))
+    try:
+        return Roots(
+            access.typed_path(databases, "database_root"), access.typed_path(raw, "dataset_root")
+        )
+    except WannError as error:
+        _refuse(error, form.places)
 
 
 def _source(form: Form, roots: Roots) -> tuple[str, str]:

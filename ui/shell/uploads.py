@@ -11,8 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from ui.shell import theme
-from ui.shell.controls import typed_path
+from ui.shell import access, theme
 from wann_core.errors import WannError
 
 
@@ -120,14 +119,18 @@ def _stored(upload: Any) -> File:
 
 
 def _named(typed: str, place: Any) -> File | None:
-    path = typed_path(typed)
     try:
+        path = access.typed_path(typed)
         if not path.is_file():
-            raise WannError("is not a file" if path.exists() else "does not exist", "path")
+            reason = "is not a file" if path.exists() else "does not exist"
+            raise WannError(f"{typed.strip()[:200]!r} cannot be read: {reason}.", "path")
         stat = path.stat()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        text = f"{typed.strip()[:200]!r} cannot be read: {reason[:1].lower()}{reason[1:]}."
+    except WannError as error:
+        place.error(theme.plain(str(error)), icon=":material/error:")
+        return None
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        text = f"{typed.strip()[:200]!r} cannot be read: {reason}."
         place.error(theme.plain(text), icon=":material/error:")
         return None
     return File(path.name, f"{path} {stat.st_size} {stat.st_mtime_ns}", path)

@@ -147,7 +147,7 @@ def _is_url(value: Any) -> bool:
 def _score(value: Any) -> float | None:
     try:
         return None if value in (None, "") else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
