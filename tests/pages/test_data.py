@@ -182,7 +182,7 @@ def test_bad_weights_are_told_below_their_field(
         "embed",
         source="folder",
         embed_folder=str(tmp_path / "mine"),
-        embed_weights="/no/file.pth",
+        embed_weights=str(tmp_path / "no" / "file.pth"),
         embed_backbone="pixels",
     )
     until(app, lambda: any(button.label == "Embed" for button in app.button))

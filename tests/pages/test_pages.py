@@ -50,7 +50,10 @@ def ready(app: AppTest) -> AppTest:
         ({"rows": 3}, "“Training rows” = 3 of 1200 rows: it must be between 10"),
         ({"rows": 5000}, "“Training rows” = 5000 of 1200 rows"),
         ({"noise": "matrix"}, "“Transition matrix” is needed"),
-        ({"databases": "/dev/null/no"}, "The database folder '/dev/null/no' does not exist"),
+        (
+            {"databases": "/tmp/no-such-folder"},
+            "The database folder '/tmp/no-such-folder' does not exist",
+        ),
     ],
 )
 @pytest.mark.parametrize("page", ["overview", "neighborhoods"])
