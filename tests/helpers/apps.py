@@ -36,8 +36,8 @@ def plain(text: str) -> str:
 
 
 def labels(app: AppTest) -> list[str]:
-    """What is written on the buttons."""
-    return [button.label for button in app.button]
+    """What is written on the buttons of the page itself, beside its settings."""
+    return [button.label for button in app.main.button]
 
 
 def press(app: AppTest, label: str) -> AppTest:

@@ -230,7 +230,7 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     monkeypatch.setattr(jobs, "registry", lambda: registry)
     app = AppTest.from_file(ROOT / "pages" / "overview.py", default_timeout=60).run()
     (job,) = registry.running()
-    assert [button.label for button in app.button] == ["Cancel"]
+    assert [button.label for button in app.main.button] == ["Cancel"]
     app.slider(key="ratio").set_value(0.2).run()
     assert registry.running() == [job]
     app.selectbox(key="norm").set_value("l2").run()
@@ -241,7 +241,7 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     app.button[0].click().run()
     assert other.state is State.CANCELLED
     assert "was cancelled" in app.info[0].value
-    assert [button.label for button in app.button] == ["Start again"]
+    assert [button.label for button in app.main.button] == ["Start again"]
     # Back where the search was given up, it begins anew without being asked.
     app.selectbox(key="norm").set_value("zscore").run()
     (third,) = registry.running()

@@ -21,6 +21,7 @@ from ui.measure import probes
 from ui.measure.probe_results import Outcome, _epochs, _text
 from wann_core import Scenario
 from wann_core.datasets import Split, database
+from wann_core.experiments import grid
 from wann_core.experiments.sweep import run_sweep
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.fits import Epoch
@@ -208,18 +209,44 @@ def test_warning_counts_the_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "about 9 steps" in said[0]
 
 
-def test_compare_asks_for_the_learning_rate_of_probes() -> None:
-    def rates(**state: object) -> list[float]:
+def test_compare_trains_probes_as_the_probes_page_does() -> None:
+    def told(**state: object) -> list[str]:
         app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
         for key, value in state.items():
             app.session_state[key] = value
         app.run()
         assert not app.exception
-        return [box.value for box in app.select_slider if box.label == "Learning rate of probes"]
+        return [c.value for c in app.caption if c.value.startswith("Learning rate")]
 
-    assert rates() == rates(methods=["WANN", "logreg"]) == []
-    assert rates(methods=["WANN", "ce"]) == [3e-3]
-    assert rates(methods=["WANN", "ce"], rate=3e-3) == [3e-3]
+    assert told() == told(methods=["WANN", "logreg"]) == []
+    (suited,) = told(methods=["WANN", "ce"])
+    (published,) = told(methods=["WANN", "ce"], training="published")
+    assert suited.startswith("Learning rate 0.0039, at most 250")
+    assert published.startswith("Learning rate 0.0001, at most 100")
+
+
+def test_compare_shows_stored_runs_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
+    st.cache_resource.clear()
+
+    def opened_compare() -> AppTest:
+        app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
+        app.session_state["methods"], app.session_state["ratios"] = ["kNN-11", "WANN"], (0.3, 0.5)
+        return ready(app.run())
+
+    base = Scenario(noise_pattern="sym", draw="exact")
+    runs = grid.grid(base, "noise_ratio", [0.3, 0.4, 0.5], ["kNN-11", "WANN"], [42, 43, 44])
+    assert "Run" in labels(opened_compare())
+    list(run_sweep(runs[:13]))
+    app = opened_compare()
+    assert "Run remaining 5" in labels(app)
+    said = " ".join(caption.value for caption in app.caption)
+    assert "over the same 2 seeds (runs left out, since others have no such seed yet: 1)" in said
+    list(run_sweep(runs))
+    app = opened_compare()
+    assert not any(label.startswith("Run") for label in labels(app))
+    said = " ".join(caption.value for caption in app.caption)
+    assert "over the same 3 seeds;" in said and "18 of 18 runs came from the results store" in said
 
 
 def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyPatch) -> None:

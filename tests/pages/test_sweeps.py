@@ -18,6 +18,7 @@ from wann_core.experiments.plan_file import SweepPlan, parse
 from wann_core.experiments.records import scenario_record
 from wann_core.experiments.store import ResultsStore
 from wann_core.experiments.sweep import run_sweep
+from wann_core.methods.probes import ProbeSettings
 from wann_core.paths import DEFAULT_ROOTS
 from wann_core.results.table import describe, pivots
 
@@ -92,6 +93,7 @@ def test_controls_make_the_plan_they_show(monkeypatch: pytest.MonkeyPatch) -> No
         dimensions=[20],
         draws="exact",
         k_bounds=(5, 31),
+        sweep_training="own",
         rate=0.003,
     )
     runs = parse(plans[-1].to_toml()).scenarios()
@@ -104,6 +106,26 @@ def test_controls_make_the_plan_they_show(monkeypatch: pytest.MonkeyPatch) -> No
     assert {run.probe.learning_rate for run in runs if run.method == "ce"} == {0.003}
     assert {run.draw for run in runs} == {"exact"}
     assert metrics(app)["Runs"] == f"{len(runs):,}"
+
+
+def test_probes_of_a_sweep_are_trained_as_it_suits_their_rows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plans: list[SweepPlan] = []
+    original = sweeps.planned
+
+    def noted(plan: SweepPlan, folders: Folders) -> sweeps.Planned:
+        plans.append(plan)
+        return original(plan, folders)
+
+    monkeypatch.setattr(sweeps, "planned", noted)
+    opened("sweeps", sweep_methods=["ce", "WANN"], row_counts=["all", 200])
+    runs = parse(plans[-1].to_toml()).scenarios()
+    probes = {(run.num_subsamples, run.probe) for run in runs if run.method == "ce"}
+    assert probes == {
+        (None, ProbeSettings.suited_to(1200)),
+        (200, ProbeSettings.suited_to(200)),
+    }
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from ui.shell import theme
 from ui.shell.controls import describe_error
 from ui.shell.form import LABELS
 from ui.shell.settings import Settings
+from wann_core.errors import WannError
 from wann_core.experiments import grid
+from wann_core.experiments.store import use_store
 from wann_core.experiments.sweep import run_sweep
 
 _LOG = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ def page(
 ) -> None:
     """Run button, progress, Cancel and Go on; `show(records)` draws what there is.
 
+    What the results store has is there at once, as after a reload or by a link.
+
     Parameters
     ----------
     kind : str
@@ -42,13 +46,19 @@ def page(
     """
     runs = _panel(kind, plan, settings, passed_over)
     job = runs.job
+    stored = [] if job is not None else _stored(plan, settings)
     left, right = st.columns([1, 4] if job is None else [0.01, 5], vertical_alignment="center")
-    if job is None:
-        left.button("Run", type="primary", width="stretch", on_click=runs.start)
     right.caption(plan.in_words())
     if job is None:
-        st.info(hint, icon=":material/play_arrow:")
-        st.stop()
+        rest = len(plan.scenarios()) - len(stored)
+        if rest:
+            label = f"Run remaining {rest}" if stored else "Run"
+            left.button(label, type="primary", width="stretch", on_click=runs.start)
+        if not stored:
+            st.info(hint, icon=":material/play_arrow:")
+            st.stop()
+        show(stored)
+        return
 
     def results() -> None:
         if job.state is jobs.State.RUNNING:
@@ -64,6 +74,16 @@ def page(
             panel.outcome(job, kind, refuse=settings.refuse, label="Try again", again=runs.start)
 
     panel.follow(job, results)
+
+
+def _stored(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
+    """Those of the plan's runs that are in the results store, in the plan's order."""
+    asked, roots = plan.scenarios(), settings.roots
+    try:
+        found = use_store(lambda kept: kept.find(asked, roots), _LOG.warning) or {}
+    except WannError:
+        return []  # a run of the plan says what is wrong with the data
+    return [found[scenario] for scenario in asked if scenario in found]
 
 
 def _tell_missing(job: jobs.Job) -> None:

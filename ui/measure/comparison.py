@@ -19,7 +19,7 @@ from wann_core.experiments import grid
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods import sampling
 from wann_core.methods.metrics import METRICS
-from wann_core.methods.probes import LOSSES, ProbeSettings
+from wann_core.methods.probes import LOSSES
 from wann_core.methods.registry import BASELINES, TRAINED
 
 _AXES = {
@@ -78,8 +78,7 @@ def controls(settings: Settings) -> Plan | None:
         "classifiers of plug-ins: these take longer.",
     )
     if any(name in LOSSES for name in methods):
-        rate = probes.learning_rate(st.columns(2)[0], value=probes.RATE_OF_ANY)
-        base = dataclasses.replace(base, probe=ProbeSettings(learning_rate=rate))
+        base = dataclasses.replace(base, probe=probes.training(settings))
     if not values or not methods:
         st.info("Choose at least one value and one method.", icon=":material/tune:")
         return None
@@ -145,7 +144,8 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         format_func=METRICS.__getitem__,
         required=True,
     )
-    records, title = records_of(plan, rows), METRICS[metric]
+    ended, title = records_of(plan, rows), METRICS[metric]
+    records = grid.on_common_seeds(ended, [plan.axis])
     table = grid.summary(records, plan.axis, metric).dropna(subset="mean")
     if table.empty:
         st.info("This score needs at least three classes. Choose another one.")
@@ -159,7 +159,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
             "noise anew, and the rows where not all are kept.",
             "compare",
-            records,
+            ended,
             plan.base,
             "All runs, CSV",
         )
@@ -179,12 +179,22 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         else ""
     )
     st.caption(
-        f"{title}, %: mean ± standard deviation over the seeds; the best mean is bold."
+        f"{title}, %: mean ± standard deviation over {common_seeds(records, ended)}; the best mean "
+        "is bold."
         f"{tail}{origin}"
     )
     truth.explain_records(records)
     probe_results.warn_of_unconverged(records)
     charts.download("compare-table", table, plan.base, "Table, CSV")
+
+
+def common_seeds(records: pd.DataFrame, ended: pd.DataFrame) -> str:
+    """How many seeds means are over, and what was left out to have the same ones everywhere."""
+    count = records["seed"].nunique()
+    text = "1 seed" if count == 1 else f"the same {count} seeds"
+    if left_out := len(ended) - len(records):
+        text += f" (runs left out, since others have no such seed yet: {left_out})"
+    return text
 
 
 def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str]) -> None:

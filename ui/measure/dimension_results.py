@@ -8,6 +8,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs.plan import Plan
 from ui.measure import dimension_charts
+from ui.measure.comparison import common_seeds
 from ui.measure.dimensions import NONE, SMALLER, records_of
 from ui.shell import theme, truth
 from ui.shell.controls import linked
@@ -28,7 +29,8 @@ _TIMES = (
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     """Charts, words and a table of the runs that have finished."""
-    records = records_of(plan, rows)
+    ended = records_of(plan, rows)
+    records = grid.on_common_seeds(ended, ["reduction", "dimensions"])
     place = st.container(key="stacking_dimension")
     left, middle, right = place.columns([4, 2, 4], gap="medium")
     method = linked(
@@ -80,7 +82,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "Mark: mean over the seeds; band: one standard deviation between them. Level line: "
             f"without reduction.{dotted}",
             "dimensions",
-            records,
+            ended,
             plan.base,
             "All runs, CSV",
         )
@@ -88,7 +90,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         _show_adaptive_k(shown, plan, axis, of_rows)
     truth.explain_records(records)
     _show_costs(shown, plan, axis, method)
-    _show_table(plan, records, metric)
+    _show_table(plan, records, metric, common_seeds(records, ended))
 
 
 def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], column: str) -> None:
@@ -178,7 +180,7 @@ def in_words(plan: Plan, table: pd.DataFrame, method: str, score: str, bytes_a_c
     return "  \n".join(lines)
 
 
-def _show_table(plan: Plan, records: pd.DataFrame, metric: str) -> None:
+def _show_table(plan: Plan, records: pd.DataFrame, metric: str, seeds: str) -> None:
     st.subheader("All methods")
     means, deviations = table_of(plan, records, metric)
     methods = [name for name in plan.methods if name in means]
@@ -206,7 +208,7 @@ def _show_table(plan: Plan, records: pd.DataFrame, metric: str) -> None:
     }
     st.dataframe(cells.style.apply(bold, axis=1).format(formats), hide_index=True, width="stretch")
     st.caption(
-        f"{METRICS[metric]}, %: mean ± standard deviation over the seeds; the best mean of each "
+        f"{METRICS[metric]}, %: mean ± standard deviation over {seeds}; the best mean of each "
         "row is bold. MB: the training embeddings as float32. Seconds: medians."
     )
     spread = deviations.add_prefix("deviation ")

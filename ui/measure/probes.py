@@ -26,8 +26,6 @@ _LOG = logging.getLogger(__name__)
 # Steps an epoch × learning rate, about how far Adam moves a weight; the published protocol has 0.03
 # on CIFAR-10, and below a tenth of that probes were seen to end near chance.
 _LEAST_WAY = 0.003
-# Learns on some hundred rows and on some ten thousand.
-RATE_OF_ANY = 0.003
 _WAYS = {"rows": "Suited to the rows", "published": "As published", "own": "Choose"}
 _OWN = ("rate", "epochs", "batch", "patience", "decay")
 
@@ -66,7 +64,7 @@ def controls(settings: Settings) -> Plan | None:
             help="Of plug-ins; each is fitted to the same embeddings and noisy labels.",
         )
     with st.expander("Training and losses"):
-        probe = _training(settings, disabled=not losses)
+        probe = training(settings, disabled=not losses)
         _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])
     methods = tuple(name for name in TRAINED if name in {*losses, *logistic, *classifiers})
     if not methods:
@@ -75,7 +73,7 @@ def controls(settings: Settings) -> Plan | None:
     return Plan(dataclasses.replace(settings.scenario, probe=probe), methods)
 
 
-def _training(settings: Settings, disabled: bool) -> ProbeSettings:
+def training(settings: Settings, disabled: bool = False) -> ProbeSettings:
     """How linear probes are trained; logistic regression has no such settings."""
     # A link that sets one of these means it, whether or not it says so.
     # (The rate may be in the session for another page's sake.)

@@ -22,7 +22,7 @@ from wann_core.experiments.plan_file import NONE, SweepPlan
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import use_store
 from wann_core.experiments.sweep import run_sweep
-from wann_core.experiments.sweep_tasks import count_graphs, estimate_seconds
+from wann_core.experiments.sweep_tasks import count_graphs, estimate_seconds, size_of
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.reduction import REDUCTIONS
 from wann_core.methods.registry import BASELINES, TRAINED, method_entry
@@ -31,6 +31,7 @@ _LOG = logging.getLogger(__name__)
 _RATIOS = tuple(step / 10 for step in range(11))
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 _SIZES = (2, 5, 10, 20, 50, 100, 200, 500)
+_TRAININGS = {"rows": "Suited to the rows", "own": "One learning rate"}
 _WAYS = {"controls": "Choose here", "file": "From a plan file"}
 
 
@@ -169,35 +170,36 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
         "commands and plan files. Runs drawn in different ways stand in different tables.",
     )
     with st.expander("Rows, reductions and settings of the methods"):
-        more = _more(methods)
+        more, suited = _more(methods)
     order = {name: i for i, name in enumerate((*BASELINES, *TRAINED))}
-    common = {
+    common: dict[str, tuple[Any, ...]] = {
         "seed": tuple(range(first, first + count)),
         "method": tuple(sorted(methods, key=order.__getitem__)),
         **more,
     }
+    places = [pairs[names.index(name)] for name in chosen]
     backbones: dict[str, list[str]] = {}
-    for dataset, backbone in (pairs[names.index(name)] for name in chosen):
+    for dataset, backbone in places:
         backbones.setdefault(backbone, []).append(dataset)
+    parts: list[dict[str, tuple[Any, ...]]] = [
+        {"dataset": tuple(some), "backbone": (backbone,)} for backbone, some in backbones.items()
+    ]
+    if suited:
+        parts = _suited(places, common.pop("num_subsamples", (None,)), folders)
     noisy = tuple(p for p in patterns if p != "none")
     noises: list[dict[str, tuple[Any, ...]]] = [{"noise_pattern": (None,)}] * ("none" in patterns)
     if noisy and ratios:
         noise = {"noise_pattern": noisy, "noise_ratio": tuple(sorted(ratios))}
         noises.append(noise if draw == Scenario().draw else {**noise, "draw": (draw,)})
-    if not (backbones and noises and methods):
+    if not (parts and noises and methods):
         st.info("Choose at least one data set, one noise and one method.", icon=":material/tune:")
         return None
-    return SweepPlan(
-        tuple(
-            {"dataset": tuple(some), "backbone": (backbone,), **noise, **common}
-            for backbone, some in backbones.items()
-            for noise in noises
-        )
-    )
+    return SweepPlan(tuple({**part, **noise, **common} for part in parts for noise in noises))
 
 
-def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
-    """Axes that most sweeps leave alone."""
+def _more(methods: list[str]) -> tuple[dict[str, tuple[Any, ...]], bool]:
+    """Axes that most sweeps leave alone; whether probes are trained as it suits the rows."""
+    suited = False
     left, middle, right = st.columns(3, gap="medium")
     rows = linked(
         left.multiselect,
@@ -247,8 +249,22 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         value=(11, 51),
         step=2,
     )
-    probe = any(name in LOSSES for name in methods)
-    rate = probes.learning_rate(right, disabled=not probe, value=probes.RATE_OF_ANY)
+    rate = None
+    if any(name in LOSSES for name in methods):
+        way = linked(
+            right.segmented_control,
+            "Training of linear probes",
+            key="sweep_training",
+            options=list(_TRAININGS),
+            default="own" if "rate" in st.query_params else "rows",
+            format_func=_TRAININGS.__getitem__,
+            required=True,
+            help="Suited to the rows: the rate and the patience grow as epochs get shorter, for "
+            "each data set and number of rows.",
+        )
+        if way == "own":
+            rate = probes.learning_rate(right)
+        suited = way == "rows"
     made: dict[str, tuple[Any, ...]] = {
         "num_subsamples": tuple(None if one == "all" else one for one in rows),
         "imbalance_ratio": tuple(None if one == 1 else one for one in sorted(tails, reverse=True)),
@@ -257,15 +273,39 @@ def _more(methods: list[str]) -> dict[str, tuple[Any, ...]]:
         "normalization": (norm,),
         "k_min": (bounds[0],),
         "k_max": (bounds[1],),
-        **({"learning_rate": (rate,)} if probe else {}),
+        **({} if rate is None else {"learning_rate": (rate,)}),
     }
     # What is as published, or matters to no chosen method, stays out of the file.
     usual = Scenario()
-    return {
+    chosen = {
         key: values
         for key, values in made.items()
         if values != (getattr(ProbeSettings() if key == "learning_rate" else usual, key),)
     }
+    return chosen, suited
+
+
+def _suited(
+    places: list[tuple[str, str]], counts: tuple[int | None, ...], folders: Folders
+) -> list[dict[str, tuple[Any, ...]]]:
+    """Axes of each data set and number of rows, with the training of probes that suits them."""
+    parts = []
+    for dataset, backbone in places:
+        rows = size_of(dataset, backbone, folders.roots.databases)[0]
+        for count in counts:
+            probe = ProbeSettings.suited_to(min(count or rows, rows))
+            part: dict[str, tuple[Any, ...]] = {"dataset": (dataset,), "backbone": (backbone,)}
+            part |= {} if count is None else {"num_subsamples": (count,)}
+            usual = ProbeSettings()
+            parts.append(
+                part
+                | {
+                    key: (getattr(probe, key),)
+                    for key in ("learning_rate", "num_epochs", "patience")
+                    if getattr(probe, key) != getattr(usual, key)
+                }
+            )
+    return parts
 
 
 @st.cache_resource(max_entries=4, show_spinner="Counting the runs …")

@@ -240,6 +240,41 @@ def run_units(scenarios: Sequence[Scenario]) -> list[int]:
     return units
 
 
+def on_common_seeds(
+    records: pd.DataFrame, point: Sequence[str], by: str = "method_name"
+) -> pd.DataFrame:
+    """Keep the runs of seeds that all have in common, so that means are over the same draws.
+
+    A sweep that was stopped has reached some points, or methods at a point, with fewer seeds than
+    the others. Kept are the seeds and points that leave the most runs.
+
+    Parameters
+    ----------
+    records : DataFrame
+        Rows of `records.report_record`.
+    point : sequence of str
+        Columns that name a point, such as ['noise_ratio'].
+    by : str
+        Column whose values are compared at each point.
+
+    Returns
+    -------
+    DataFrame
+        Those rows of `records`, in their order.
+    """
+    places = pd.Series(list(records[list(point)].itertuples(index=False, name=None)), records.index)
+    shared: dict[Any, set[int]] = {}
+    for (place, _), seeds in records.groupby([places, records[by]])["seed"]:
+        shared[place] = shared.get(place, set(seeds)) & set(seeds)
+    best: tuple[set[Any], set[int]] = (set(), set())
+    for fewest in sorted({len(seeds) for seeds in shared.values()} - {0}):
+        kept = {place for place, seeds in shared.items() if len(seeds) >= fewest}
+        common = set.intersection(*(shared[place] for place in kept))
+        if len(kept) * len(common) > len(best[0]) * len(best[1]):
+            best = kept, common
+    return records[places.isin(best[0]) & records["seed"].isin(best[1])]
+
+
 def summary(records: pd.DataFrame, axis: str, metric: str, by: str = "method_name") -> pd.DataFrame:
     """Mean and standard deviation (of n - 1) over the seeds, one row a method and axis value.
 

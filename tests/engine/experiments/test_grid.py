@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from wann_core import Scenario, WannError, grid, run_all
-from wann_core.experiments.grid import paired_gain, summary
+from wann_core.experiments.grid import on_common_seeds, paired_gain, summary
 from wann_core.experiments.records import report_record
 
 BASE = Scenario(noise_pattern="sym", draw="exact")
@@ -60,6 +60,32 @@ def test_summary_and_gain_agree_with_numpy_and_scipy() -> None:
         interval = ttest_rel(ours, theirs).confidence_interval(0.95)
         assert row.gain == pytest.approx(np.mean(ours - theirs))
         assert (row.low, row.high) == pytest.approx((interval.low, interval.high))
+
+
+@pytest.mark.parametrize(
+    ("ended", "seeds", "points"),
+    [
+        # Value by value: the last one was stopped at, and is left out.
+        ({(0.0, "a"): 3, (0.0, "b"): 3, (0.2, "a"): 3, (0.2, "b"): 3, (0.4, "a"): 1}, 3, 2),
+        # Seed by seed: all points have the first seed, few the second.
+        ({(0.0, "a"): 2, (0.0, "b"): 2, (0.2, "a"): 1, (0.2, "b"): 1, (0.4, "a"): 1}, 1, 3),
+        # At a point: a method that has fewer seeds bounds the others.
+        ({(0.0, "a"): 5, (0.0, "b"): 2}, 2, 1),
+        ({(0.0, "a"): 3}, 3, 1),
+    ],
+)
+def test_means_are_over_the_seeds_that_all_have(
+    ended: dict[tuple[float, str], int], seeds: int, points: int
+) -> None:
+    rows = [
+        {"noise_ratio": ratio, "method_name": name, "seed": seed, "accuracy": 0.5}
+        for (ratio, name), count in ended.items()
+        for seed in range(count)
+    ]
+    kept = on_common_seeds(pd.DataFrame(rows), ["noise_ratio"])
+    cells = kept.groupby(["noise_ratio", "method_name"])["seed"].agg(set)
+    assert set(map(frozenset, cells)) == {frozenset(range(seeds))}
+    assert kept["noise_ratio"].nunique() == points
 
 
 def test_single_seed_has_a_gain_without_interval() -> None:
