@@ -24,7 +24,7 @@ from wann_core.review.ledger import ledger_of
 
 # Beside those of the registry: what is written as a folder, and as a database.
 FORMATS = (*exports.FORMATS, "imagefolder", "npz")
-_FOLDERS = ("imagefolder", "metadata")
+_FOLDERS = ("imagefolder", "metadata", "fiftyone-fields")
 
 
 def add_parser(commands: Any) -> None:
@@ -49,8 +49,8 @@ def add_parser(commands: Any) -> None:
         "--out",
         required=True,
         metavar="PATH",
-        help="the file; for imagefolder and metadata a folder, or a file that ends in .zip; for "
-        "npz the name of the new data set in --database_root",
+        help="the file; for imagefolder, metadata and fiftyone-fields a folder, or a file "
+        "that ends in .zip; for npz the name of the new data set in --database_root",
     )
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")

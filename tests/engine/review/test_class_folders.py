@@ -40,7 +40,7 @@ def test_every_image_lies_under_its_label(tmp_path: Path, way: str) -> None:
     found = files(out) - {RECORD}
     assert len(found) == 39
     # Row 0 moved to the dogs, where its name is taken; row 1 is gone; row 2 stays.
-    assert "train/dog/0001-train-0.png" in found and "train/cat/0001.png" not in found
+    assert "train/dog/0001-0.png" in found and "train/cat/0001.png" not in found
     assert "train/cat/0002.png" not in found and "train/cat/0003.png" in found
     lines = [json.loads(line) for line in (out / RECORD).read_text().splitlines()]
     assert {line["file"] for line in lines} == found
@@ -61,7 +61,7 @@ def test_plain_class_folders_stay_plain(tmp_path: Path) -> None:
     plan = class_folders(reviewed(photos(tmp_path), tmp_path))
     assert {path.rpartition("/")[0] for path, _ in plan.placed} == {"cat", "dog"}
     paths = {row.file: path for path, row in plan.placed}
-    assert paths["cat/02.png"] == "dog/02-train-0.png" and paths["cat/04.png"] == "cat/04.png"
+    assert paths["cat/02.png"] == "dog/02-0.png" and paths["cat/04.png"] == "cat/04.png"
 
 
 def test_nothing_is_replaced_and_a_stopped_export_leaves_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from xml.etree import ElementTree
@@ -335,6 +338,38 @@ def test_no_label_is_changed_in_files_that_programs_read(tmp_path: Path, form: s
     for content in contents:
         assert b"'=cat" not in content and b"'-1" not in content
     assert b"'=cat" in made("csv", reviewed).content
+
+
+def test_fields_for_fiftyone(tmp_path: Path) -> None:
+    """The script is run by a stand-in for FiftyOne, which takes what it makes."""
+    data = split_photos(tmp_path, ("+1", "-1"))
+    verdicts = review(data, tmp_path / "reviews", "-1").verdicts()
+    found = export("fiftyone-fields", Review(data, verdicts, audit(data, probe=False)))
+    assert isinstance(found, Bundle) and found.rows == 40
+    found.write(tmp_path / "fo")
+    (tmp_path / "fiftyone.py").write_text(
+        "import json\n"
+        "Classification = dict\n"
+        "Sample = dict\n"
+        "class Dataset:\n"
+        "    def __init__(self, name, **_): self.name = name\n"
+        "    def add_samples(self, samples): self.samples = samples; print(json.dumps(samples))\n"
+        "    def __len__(self): return len(self.samples)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "fo" / "load_in_fiftyone.py")],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    samples = json.loads(done.stdout.splitlines()[0])
+    by_verdict = {s["verdict"]: s for s in samples if s["verdict"]}
+    assert by_verdict["relabel"]["ground_truth"] != by_verdict["relabel"]["original_label"]
+    assert by_verdict["remove"]["ground_truth"] is None
+    labels = {s["original_label"]["label"] for s in samples}
+    assert labels == {"+1", "-1"} and all(Path(s["filepath"]).is_file() for s in samples)
+    assert [s["label_score"] for s in samples] == sorted(s["label_score"] for s in samples)
 
 
 ODD = ["=cat/05.png", "../cat/06.png", "cat/0\n7.png", "/cat/08.png", "cat\\09.png", "-dog/00.png"]

@@ -14,7 +14,7 @@ from wann_core.review.exports.content import (
     missing_images,
     review_table,
 )
-from wann_core.review.exports.fiftyone import fiftyone_labels
+from wann_core.review.exports.fiftyone import fiftyone_fields, fiftyone_labels
 from wann_core.review.exports.label_studio import label_studio_config, label_studio_tasks
 from wann_core.review.exports.metadata import metadata_files
 from wann_core.review.exports.parquet import full_parquet
@@ -95,6 +95,15 @@ FORMATS: dict[str, Format] = {
         "labels.json",
         "labels.json for FiftyOneImageClassificationDataset. All rows but the removed ones.",
         fiftyone_labels,
+        missing=missing_files,
+    ),
+    "fiftyone-fields": Format(
+        "FiftyOne data set",
+        "fiftyone.zip",
+        "Label before and after review, suggestion, score and verdict of each image as fields, and "
+        "a script that loads them.",
+        fiftyone_fields,
+        ranked=True,
         missing=missing_files,
     ),
     "labelstudio": Format(

@@ -175,7 +175,7 @@ def class_folders(review: Review) -> ClassFolders:
 
     There are split folders where the source has them, or knows of splits that are not plain class
     folders. Folders are named by the class, files by their own name; what is no plain name is
-    spelled with '_', and names that meet get the row's id. No path is ever made of a file's path.
+    spelled with '_', and names that meet get the row's number. No path is made of a file's path.
 
     Raises
     ------
@@ -209,7 +209,8 @@ def class_folders(review: Review) -> ClassFolders:
         path = f"{folder}/{_file_name(row)}"
         if path.casefold() in taken:
             stem, dot, suffix = path.rpartition(".")
-            path = f"{stem}-{row.split}-{row.row}{dot}{suffix}"
+            # No word such as 'train': Hugging Face reads a split out of it, and then that alone.
+            path = f"{stem}-{row.row}{dot}{suffix}"
         while path.casefold() in taken:
             stem, dot, suffix = path.rpartition(".")
             path = f"{stem}_{dot}{suffix}"
