@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick lint bench docs
+.PHONY: help setup test quick floors lint bench docs
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 help:  ## list these targets
@@ -14,6 +14,18 @@ test:  ## all tests, a real browser included
 
 quick:  ## tests without the browser's and the slow ones
 	$(BIN)pytest -m "not browser and not slow"
+
+# What of the engine's tests wants no optional package. Old versions warn of each other.
+FLOORS := tests/engine -m "not browser and not slow" -o filterwarnings=default \
+	--ignore=tests/engine/test_wheel.py --ignore=tests/engine/test_start.py \
+	--ignore=tests/engine/test_without_posix.py --ignore=tests/engine/methods/probes \
+	--ignore=tests/engine/cli/test_probe.py --ignore=tests/engine/neighbors/test_cluster.py
+
+floors:  ## the engine's tests on the lowest versions that pyproject.toml allows; needs uv
+	uv venv --quiet --clear .venv-floors
+	uv pip install --quiet --python .venv-floors --resolution lowest-direct .
+	uv pip install --quiet --python .venv-floors pytest pytest-xdist hypothesis
+	.venv-floors/bin/python -m pytest $(FLOORS)
 
 lint:  ## ruff and mypy --strict
 	$(BIN)ruff check

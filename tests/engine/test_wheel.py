@@ -21,7 +21,7 @@ from wann_core.paths import DEFAULT_ROOTS, cache_folder
 
 app = AppTest.from_file(str(app_file()), default_timeout=120).run()
 assert not app.exception, app.exception
-print(app.title[0].value, *DEFAULT_ROOTS, cache_folder(), sep="\\n")
+print(len(app.title), *DEFAULT_ROOTS, cache_folder(), sep="\\n")
 """
 _FOLDERS = {"wann_core": "wann_core", "ui": "wann_explorer/ui", "pages": "wann_explorer/pages"}
 
@@ -82,8 +82,8 @@ def test_an_installed_dashboard_opens_and_keeps_to_the_users_folders(
     home = tmp_path / "home"
     done = run(installed, home, "-c", _OPEN)
     assert done.returncode == 0, done.stderr
-    title, *folders = done.stdout.splitlines()[-4:]
-    assert title == "Overview"
+    titles, *folders = done.stdout.splitlines()[-4:]
+    assert titles == "1"
     for folder in folders:
         assert Path(folder).is_relative_to(home) and "wann-explorer" in folder
     assert not {path.name for path in home.iterdir()} & {"assets", "cache", "results.sqlite"}

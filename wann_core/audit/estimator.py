@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from wann_core.audit.arrays import audit_labels
 from wann_core.audit.result import Audit
 from wann_core.audit.scores import DEFAULT_SCORE
+from wann_core.sklearn_compat import validate_data
 from wann_core.typing import Array
 
 

@@ -19,7 +19,7 @@ from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
 from wann_core.progress import Progress
 from wann_core.storage import npz
-from wann_core.storage.files import remove_abandoned
+from wann_core.storage.files import move, remove_abandoned
 
 MANIFEST = "manifest.json"
 _MANIFEST_BYTES = 1 << 26
@@ -224,7 +224,7 @@ def write(
         text = json.dumps(record, indent=1, ensure_ascii=False)
         (draft / MANIFEST).write_text(text, encoding="utf-8", errors="surrogateescape")
         try:
-            draft.replace(place)
+            move(draft, place)
         except OSError as error:
             if not place.exists():
                 raise

@@ -5,7 +5,6 @@ another without a gap, so they alone tell the next row to embed. Files appear wh
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
@@ -16,17 +15,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import filelock
 import numpy as np
 
 from wann_core.datasets import database, npz_files, row_columns
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError
 from wann_core.storage import npz
-from wann_core.storage.files import write_atomically
+from wann_core.storage.files import move, write_atomically
 from wann_core.typing import Array
 
 _PLAN = "plan.json"
-_LOCK = "lock"
 _FINISHED = "finished"
 # Marks shards that a finished database has made superfluous, once that is in its place.
 _DONE = "done"
@@ -101,37 +100,40 @@ def locked(place: Path) -> Iterator[Path]:
         At once, if there is another writer.
     """
     folder = partial_folder(place)
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            file = (folder / _LOCK).open("w")
-        except FileNotFoundError:
-            continue  # another writer has just finished or discarded the folder
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise WannError(
-                    f"{str(place)!r} is being written by another process or job; wait for it to "
-                    "finish or stop it.",
-                    "dataset",
-                ) from error
-            if _is_still(file.fileno(), folder / _LOCK):
-                yield folder
-                return
+    # Beside the folder, which is deleted while the lock is held: not everywhere can that be done
+    # to a file that is open.
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(_lock_file(place), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise WannError(
+            f"{str(place)!r} is being written by another process or job; wait for it to "
+            "finish or stop it.",
+            "dataset",
+        ) from error
+    try:
+        folder.mkdir(exist_ok=True)
+        yield folder
+    finally:
+        lock.release()
 
 
 def is_locked(place: Path) -> bool:
     """Whether somebody is writing the database of this place right now."""
-    try:
-        with (partial_folder(place) / _LOCK).open("r") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-            return False
-    except FileNotFoundError:
+    if not _lock_file(place).exists():
         return False
+    lock = filelock.FileLock(_lock_file(place), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return True
+    lock.release()
+    return False
+
+
+def _lock_file(place: Path) -> Path:
+    return place.with_name(f".{place.name}.lock")
 
 
 def progress(place: Path) -> dict[str, int]:
@@ -143,14 +145,6 @@ def progress(place: Path) -> dict[str, int]:
             raise WannError(f"{path.name!r} does not say how many rows are done.", "dataset")
         rows[path.name.rpartition("-")[0]] = int(stop.item())
     return rows
-
-
-def _is_still(handle: int, path: Path) -> bool:
-    """Whether the locked file has its name yet: its folder may have been deleted meanwhile."""
-    try:
-        return os.path.samestat(os.fstat(handle), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def begin(folder: Path, plan: Mapping[str, Any]) -> None:
@@ -298,7 +292,7 @@ def finish(
         _write_through(text, file)
     (folder / _DONE).touch()
     try:
-        finished.replace(place)
+        move(finished, place)
     except OSError as error:
         if not place.exists():
             raise

@@ -4,11 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import (
-    average_precision_score,
-    confusion_matrix_at_thresholds,
-    roc_auc_score,
-)
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.scores import score_labels
@@ -105,9 +101,12 @@ def curve(name: str, belief: Array, flipped: Array) -> pd.DataFrame:
     flipped : ndarray of shape (n,), bool
         Some, not all.
     """
-    _, wrong_finds, _, finds, thresholds = confusion_matrix_at_thresholds(flipped, -belief)
-    listed, recall = finds + wrong_finds, finds / flipped.sum()
-    false_rate = wrong_finds / (~flipped).sum()
+    # The first point, where nothing is listed, is added below.
+    false_rate, recall, thresholds = (
+        points[1:] for points in roc_curve(flipped, -belief, drop_intermediate=False)
+    )
+    finds = np.rint(recall * flipped.sum())
+    listed = finds + np.rint(false_rate * (~flipped).sum())
     kept = _thinned(recall, false_rate)
     table = pd.DataFrame(
         {

@@ -7,11 +7,12 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from wann_core.errors import WannError, check_number
 from wann_core.methods.voting import adaptive_k, vote, vote_shares
 from wann_core.neighbors.graph import NeighborGraph, nearest
+from wann_core.sklearn_compat import validate_data
 from wann_core.typing import Array
 
 

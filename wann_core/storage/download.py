@@ -10,6 +10,7 @@ from pathlib import Path
 
 from wann_core.errors import WannError
 from wann_core.progress import Progress
+from wann_core.storage.files import move
 
 _CHUNK = 1 << 20
 # Long enough for a slow handshake, short enough that nobody wonders whether anything happens.
@@ -44,7 +45,7 @@ def download(url: str, path: Path, *, md5: str, way: str, progress: Progress | N
         missing = _receive(url, part, partial(_tell, progress, path.name))
         right = not missing and checksum(part) == md5
         if right:
-            part.replace(path)
+            move(part, path)
         elif not missing:
             part.unlink()
     except urllib.error.HTTPError as error:

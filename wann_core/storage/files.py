@@ -16,6 +16,8 @@ from wann_core.progress import Progress
 # What nobody has written to for so long has no living writer.
 _ABANDONED_SECONDS = 86_400.0
 _POLL_SECONDS = 0.2
+_RETRIES_ON_WINDOWS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)
+_RETRIES = _RETRIES_ON_WINDOWS if os.name == "nt" else ()
 
 
 @contextlib.contextmanager
@@ -88,10 +90,29 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with os.fdopen(handle, "wb") as file:
             write(file)
         Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        move(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def move(source: Path, target: Path) -> None:
+    """Put a file or folder in the place of another, at once.
+
+    Windows refuses while a reader has the old one open; then it is tried again for two seconds.
+
+    Raises
+    ------
+    OSError
+        If it cannot be done.
+    """
+    for wait in _RETRIES:
+        try:
+            source.replace(target)
+            return
+        except PermissionError:
+            time.sleep(wait)
+    source.replace(target)
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ import numpy as np
 from wann_core.datasets.images import ImageSplit
 from wann_core.errors import WannError
 from wann_core.paths import cache_folder
-from wann_core.storage.files import locked, remove_abandoned
+from wann_core.storage.files import locked, move, remove_abandoned
 from wann_core.typing import Array
 
 # A split's name, what writes its images as .npy, and its labels.
@@ -94,6 +94,6 @@ def _unpack(place: Path, read: Callable[[], Iterator[Part]]) -> None:
             with (draft / f"{name}.npy").open("wb") as file:
                 write(file)
             np.save(draft / f"{name}-labels.npy", labels.ravel())
-        draft.replace(place)
+        move(draft, place)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

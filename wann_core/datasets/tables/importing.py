@@ -21,6 +21,7 @@ from wann_core.datasets.tables.source import LIMITS, Limits
 from wann_core.datasets.tables.table import Table
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
+from wann_core.storage.files import move
 from wann_core.typing import Array
 
 SPLIT_RULES = ("column", "stratified", "none")
@@ -230,7 +231,7 @@ def write_table(
             database_root, dataset, backbone, splits, kept.class_names, details, progress
         )
         if folder is not None:
-            folder.replace(written / folder.name)
+            move(folder, written / folder.name)
     return written
 
 

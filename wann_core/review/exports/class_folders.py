@@ -26,6 +26,7 @@ from wann_core.review.exports.content import (
     safe_path,
 )
 from wann_core.review.exports.metadata import split_folders
+from wann_core.storage.files import move
 
 WAYS = ("copy", "link")
 RECORD = "labels.jsonl"
@@ -113,7 +114,7 @@ class ClassFolders:
             (draft / RECORD).write_bytes(self._record())
             if folder.exists():
                 folder.rmdir()
-            draft.replace(folder)
+            move(draft, folder)
         linked = len(self.placed) - copied
         how = f"{linked:,} linked, {copied:,} copied" if linked else f"{copied:,} copied"
         return f"{self.text[:-1]}; {how}."
@@ -138,7 +139,7 @@ class ClassFolders:
                         _put(self.data, None, row, place, "copy")
                     archive.write(source or place, name)
                 archive.writestr(RECORD, self._record())
-            draft.replace(path)
+            move(draft, path)
 
     def _walk(self, progress: Progress | None) -> Iterator[tuple[str, Path | None, ImageRow]]:
         for done, (path, row) in enumerate(self.placed):
