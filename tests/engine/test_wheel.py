@@ -64,7 +64,7 @@ def test_the_wheel_holds_every_file_of_engine_and_dashboard(installed: Path) -> 
         path
         for folder, target in _FOLDERS.items()
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
+        if path.is_file() and "__pycache__" not in path.parts
         if not (installed / target / path.relative_to(ROOT / folder)).is_file()
     ]
     assert not lacking
