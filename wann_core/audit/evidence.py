@@ -4,8 +4,10 @@ No row's own label ever speaks for itself: not as a neighbor, not through the re
 neighbors, and not in the fit of the probe that judges it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -13,13 +15,13 @@ from wann_core.audit.groups import mean_by_unit, noise_of_units, units_of
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
+from wann_core.class_table import MOST_DENSE, ClassTable, Shares, blocks, class_table
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
 from wann_core.methods.voting import adaptive_k
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.rate import NoiseEstimate, estimate_noise
-from wann_core.noise.transition import blocks
 from wann_core.parallel import in_slices
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -110,7 +112,7 @@ class Evidence:
         return weights
 
     @cached_property
-    def wann_shares(self) -> Array:
+    def wann_shares(self) -> Shares:
         """η-weighted votes of the neighbors, each η found without the judged row; (n, C)."""
         return self.vote_shares(self.reliabilities)
 
@@ -134,15 +136,13 @@ class Evidence:
         return votes
 
     @cached_property
-    def near_shares(self) -> Array:
+    def near_shares(self) -> Shares:
         """Votes of the neighbors, nearer ones weighing more (a Gaussian kernel); (n, C)."""
-        shares = self._table()
         distances = self.graph.train_distances[:, :NEIGHBORS]
-        in_slices(near_shares, len(shares), self.ids, self.labels, distances, shares)
-        return shares
+        return self._votes(near_shares, distances)
 
     @cached_property
-    def probe_shares(self) -> Array:
+    def probe_shares(self) -> Shares:
         """Out-of-fold probabilities of a logistic regression on the given labels; (n, C)."""
         assert self.probe is not None
         return self.probe.probabilities()
@@ -159,12 +159,12 @@ class Evidence:
         return np.asarray(np.bincount(pairs[0], minlength=self.n_classes)[self.labels] > 1)
 
     @cached_property
-    def discriminant_shares(self) -> Array | None:
+    def discriminant_shares(self) -> Shares | None:
         """Out-of-fold probabilities of a linear discriminant, (n, C); None without embeddings."""
         return self._discriminant(None)
 
     @cached_property
-    def second_probe_shares(self) -> Array:
+    def second_probe_shares(self) -> Shares:
         """The probe's, fitted with each row weighted by how far the first believes its label."""
         assert self.probe is not None
         return self.probe.probabilities(self._belief(self.probe_shares))
@@ -179,7 +179,7 @@ class Evidence:
         return None if self.groups is None else units_of(self.groups, self.labels)
 
     @cached_property
-    def shares(self) -> Array:
+    def shares(self) -> Shares:
         """The best shares that there are, which rank the labels; (n, C).
 
         Of the neighbors, of a linear discriminant where there are embeddings, and of the probe
@@ -189,10 +189,10 @@ class Evidence:
         """
         if self.units is None:
             return self._row_shares()
-        means = mean_by_unit(self._row_shares(), self.units)
+        means = mean_by_unit(np.asarray(self._row_shares()), self.units)
         return np.asarray(means[self.units])
 
-    def _row_shares(self) -> Array:
+    def _row_shares(self) -> Shares:
         first = self.discriminant_shares
         if self.probe is None:
             if first is None:
@@ -208,7 +208,7 @@ class Evidence:
         return self._mean(*zip(_PROBE_PARTS, parts, strict=True))
 
     @cached_property
-    def counting_shares(self) -> Array:
+    def counting_shares(self) -> Shares:
         """The shares that tell how many labels are wrong; (n, C).
 
         The estimate wants shares that are not drawn to the given labels' own view twice: of probe
@@ -222,7 +222,7 @@ class Evidence:
         return self._probe_and_neighbors()
 
     @cached_property
-    def posterior(self) -> Array:
+    def posterior(self) -> Shares:
         """Probability of each true class, given labels and noise; shape (n, C)."""
         return ranking_posterior(self.shares, self.labels)
 
@@ -233,10 +233,12 @@ class Evidence:
             # Of all shares the discriminant's are drawn least to what few groups have in common.
             first = self.discriminant_shares
             shares = self.counting_shares if first is None else first
-            return noise_of_units(shares, self.labels, self.units, self.judgeable)
-        if self.judgeable.all():
-            return estimate_noise(self.counting_shares, self.labels)
-        return estimate_noise(self.counting_shares[self.judgeable], self.labels[self.judgeable])
+            return noise_of_units(np.asarray(shares), self.labels, self.units, self.judgeable)
+        shares, judged = self.counting_shares, self.judgeable
+        if judged.all():
+            return estimate_noise(shares, self.labels)
+        shares = shares.only(judged) if isinstance(shares, ClassTable) else shares[judged]
+        return estimate_noise(shares, self.labels[judged])
 
     @cached_property
     def agreement(self) -> float:
@@ -258,24 +260,26 @@ class Evidence:
         """Whether the embedding tells the classes apart, so that the noise estimate means much."""
         return self.trust != "blind"
 
-    def _table(self) -> Array:
-        double = self.n_classes <= _DOUBLE_CLASSES
-        return np.zeros((len(self.labels), self.n_classes), np.float64 if double else np.float32)
+    @property
+    def _precision(self) -> type[np.floating[Any]]:
+        return np.float64 if self.n_classes <= _DOUBLE_CLASSES else np.float32
 
-    def _mean(self, *parts: tuple[float, Array | None]) -> Array:
+    def _mean(self, *parts: tuple[float, Shares | None]) -> Shares:
         """Weighted sum of tables."""
-        total = self._table()
+        total: Shares = class_table(self.labels, self.n_classes, self._precision)
         for rows in blocks(*total.shape):
+            block = np.zeros((len(self.labels[rows]), self.n_classes), self._precision)
             for weight, part in parts:
                 assert part is not None
-                total[rows] += weight * part[rows]
+                block += weight * part[rows]
+            total[rows] = block
         return total
 
-    def _probe_and_neighbors(self) -> Array:
+    def _probe_and_neighbors(self) -> Shares:
         parts = (_PROBE_PART, self.second_probe_shares), (1 - _PROBE_PART, self.wann_shares)
         return self._mean(*parts)
 
-    def _discriminant(self, weights: Array | None) -> Array | None:
+    def _discriminant(self, weights: Array | None) -> Shares | None:
         if self.X is None or not serves(self.X):
             return None
         folds = self.folds
@@ -285,13 +289,25 @@ class Evidence:
             self.X, self.labels, self.n_classes, folds, weights=weights, progress=self.progress
         )
 
-    def _belief(self, shares: Array) -> Array:
+    def _belief(self, shares: Shares) -> Array:
         """How far each label is believed, with mean 1, to weight a second fit by."""
         belief = absorbed(shares, self.labels)
         return np.asarray(belief / belief.mean())
 
-    def vote_shares(self, weights: Array) -> Array:
+    def vote_shares(self, weights: Array) -> Shares:
         """Share of each class among the neighbors, weighted by edge (n, K); shape (n, C)."""
-        shares = self._table()
-        in_slices(edge_shares, len(shares), self.ids, self.labels, weights, shares)
-        return shares
+        return self._votes(edge_shares, weights)
+
+    def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
+        """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
+        if self.n_classes <= MOST_DENSE:
+            shares = np.zeros((len(self.labels), self.n_classes), self._precision)
+            in_slices(kernel, len(shares), self.ids, self.labels, of_edges, shares)
+            return shares
+        table: Shares = class_table(self.labels, self.n_classes)
+        for rows in blocks(*table.shape):
+            ids, edges = self.ids[rows], of_edges[rows]
+            block = np.zeros((len(ids), self.n_classes), self._precision)
+            in_slices(kernel, len(block), ids, self.labels, edges, block)
+            table[rows] = block
+        return table

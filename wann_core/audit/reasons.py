@@ -6,6 +6,7 @@ import numpy as np
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.result import Audit
+from wann_core.class_table import blocks
 from wann_core.typing import Array
 
 
@@ -56,9 +57,12 @@ def best_others(evidence: Evidence) -> Array:
     >>> best_others(SimpleNamespace(shares=shares, labels=labels)).tolist()
     [1, 0]
     """
-    others = np.array(evidence.shares)
-    others[np.arange(len(others)), evidence.labels] = -1
-    return np.asarray(others.argmax(axis=1))
+    best = np.empty(len(evidence.labels), np.int64)
+    for rows in blocks(*evidence.shares.shape):
+        others = np.array(evidence.shares[rows])
+        others[np.arange(len(others)), evidence.labels[rows]] = -1
+        best[rows] = others.argmax(axis=1)
+    return best
 
 
 def reasons(found: Audit, position: int, most_likely: int = 5) -> Reasons:

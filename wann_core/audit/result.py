@@ -113,7 +113,8 @@ class Audit:
             labeled = everything.X[everything.labeled]
             known, new = normalize(labeled, everything.X[others], "zscore")
             found, _ = nearest(new, known, _SOFT_NEIGHBORS)
-            soft[others] = posterior[found].mean(axis=1)
+            for row, near in zip(others, found, strict=True):
+                soft[row] = posterior[near].mean(axis=0)
         return soft
 
     def duplicates(self) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import numpy as np
 
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.shares import best_other, odds, own_share, ranking_posterior
+from wann_core.class_table import Shares, blocks
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
@@ -28,7 +29,7 @@ def score_labels(evidence: Evidence, name: str) -> Array:
     return clipped
 
 
-def _knn(evidence: Evidence, k: int) -> Array:
+def _knn(evidence: Evidence, k: int) -> Shares:
     weights = np.zeros(evidence.ids.shape)
     weights[:, :k] = 1
     return evidence.vote_shares(weights)
@@ -43,8 +44,8 @@ def _simifeat_v(evidence: Evidence) -> Array:
 def _simifeat_r(evidence: Evidence) -> Array:
     """Rank within the class by cosine of vote and label, 0.5 where its estimated noise ends."""
     labels, shares = evidence.labels, _knn(evidence, _SIMIFEAT_K)
-    norms = np.maximum(np.linalg.norm(shares, axis=1), 1e-12)
-    cosine = own_share(shares, labels) / norms
+    norms = [np.linalg.norm(shares[rows], axis=1) for rows in blocks(*shares.shape)]
+    cosine = own_share(shares, labels) / np.maximum(np.concatenate(norms), 1e-12)
     transition = evidence.noise.transition
     counts = np.bincount(labels, minlength=evidence.n_classes).astype(np.float64)
     # Column c of the joint, by Bayes: how many of those labeled c are of another class.
@@ -68,7 +69,10 @@ def _confident(evidence: Evidence) -> Array:
     shares, labels = evidence.wann_shares, evidence.labels
     counts = np.maximum(np.bincount(labels, minlength=evidence.n_classes), 1)
     sums = np.bincount(labels, weights=own_share(shares, labels), minlength=evidence.n_classes)
-    return odds(shares / np.maximum(sums / counts, 1e-6), labels)
+    scale, scaled = np.maximum(sums / counts, 1e-6), np.empty(len(labels))
+    for rows in blocks(*shares.shape):
+        scaled[rows] = odds(shares[rows] / scale, labels[rows])
+    return scaled
 
 
 def _neighbors(evidence: Evidence) -> Array:

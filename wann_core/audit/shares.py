@@ -2,13 +2,14 @@
 
 import numpy as np
 
+from wann_core.class_table import Shares, blocks
 from wann_core.noise.transition import (
     MOST_PAIRS,
     RANKING_ANCHORS,
     Transition,
     anchor_transition,
-    blocks,
     posterior,
+    posterior_table,
 )
 from wann_core.typing import Array
 
@@ -17,12 +18,12 @@ _TRUST = 0.5
 _ROUNDS = 3
 
 
-def own_share(shares: Array, labels: Array) -> Array:
+def own_share(shares: Shares, labels: Array) -> Array:
     """The share of each row's given label."""
     return np.asarray(shares[np.arange(len(labels)), labels], np.float64)
 
 
-def best_other(shares: Array, labels: Array) -> Array:
+def best_other(shares: Shares, labels: Array) -> Array:
     """The largest share of another label than the given one."""
     best = np.empty(len(labels))
     for rows in blocks(*shares.shape):
@@ -32,7 +33,7 @@ def best_other(shares: Array, labels: Array) -> Array:
     return best
 
 
-def odds(shares: Array, labels: Array) -> Array:
+def odds(shares: Shares, labels: Array) -> Array:
     """Share of the given label in itself and its strongest rival."""
     own, rival = own_share(shares, labels), np.maximum(best_other(shares, labels), 0)
     total = own + rival
@@ -40,14 +41,14 @@ def odds(shares: Array, labels: Array) -> Array:
     return odds
 
 
-def ranking_posterior(shares: Array, labels: Array) -> Array:
+def ranking_posterior(shares: Shares, labels: Array) -> Shares:
     """Probability of each true class by which labels are ranked, shape (n, C)."""
     # The matrix is an estimate: its square root trusts it half, on the scale of log-odds.
     T = anchor_transition(shares, labels, RANKING_ANCHORS)
-    return posterior(shares, labels, T, _FLOOR, _TRUST)
+    return posterior_table(shares, labels, T, _FLOOR, _TRUST)
 
 
-def absorbed(shares: Array, labels: Array) -> Array:
+def absorbed(shares: Shares, labels: Array) -> Array:
     """Posterior of the given class being true after a few rounds of EM for the transition matrix.
 
     Of many classes only the rates of wrong labels are found, not where they go.

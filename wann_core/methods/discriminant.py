@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.linalg import solve
 
+from wann_core.class_table import MOST_DENSE, Shares, block_rows, class_table
 from wann_core.methods.folds import FOLDS, in_their_span
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -26,7 +27,7 @@ def discriminant_probabilities(
     *,
     weights: Array | None = None,
     progress: Progress | None = None,
-) -> Array:
+) -> Shares:
     """Class probabilities of each row by a linear discriminant fitted to the other folds.
 
     Means and scatter are sums over rows, so that each fold's are the sums of all rows without its
@@ -47,7 +48,7 @@ def discriminant_probabilities(
 
     Returns
     -------
-    ndarray of shape (n, C), float32
+    ndarray or ClassTable of shape (n, C), float32
         Rows sum to 1. They rank classes well and are overconfident.
 
     Notes
@@ -82,7 +83,7 @@ def discriminant_probabilities(
             scatter[fold] += weighted.T @ centered
     shrinkage = max(_LEAST_SHRINKAGE, d / (n + d))
     all_counts, all_sums, all_scatter = counts.sum(axis=0), sums.sum(axis=0), scatter.sum(axis=0)
-    result = np.empty((n, n_classes), np.float32)
+    result: Shares = class_table(labels, n_classes)
     for fold in range(FOLDS):
         _report(progress, FOLDS + fold, "linear discriminant, fold by fold")
         rows = np.flatnonzero(folds == fold)
@@ -98,8 +99,9 @@ def discriminant_probabilities(
         # A class without a row among the other folds cannot be answered.
         offset = np.log(np.maximum(size, 1e-12) / total) - (means * directions.T).sum(axis=1) / 2
         directions = directions.astype(np.float32)
-        for start in range(0, len(rows), _ROWS):
-            part = rows[start : start + _ROWS]
+        step = _ROWS if n_classes <= MOST_DENSE else block_rows(n_classes)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
             odds = (X[part] - center) @ directions + offset.astype(np.float32)
             odds -= odds.max(axis=1, keepdims=True)
             np.exp(odds, out=odds)

@@ -8,8 +8,9 @@ averaged over: so few groups determine no single fit.
 import numpy as np
 from scipy.special import ndtr
 
+from wann_core.class_table import blocks
 from wann_core.noise.rate import NoiseEstimate
-from wann_core.noise.transition import MOST_PAIRS, Transition, anchors, blocks, surest
+from wann_core.noise.transition import MOST_PAIRS, Transition, anchors, surest
 from wann_core.typing import Array
 
 # Exponents on the shares, even on the scale of their logarithm, and rates of wrong groups.

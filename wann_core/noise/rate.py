@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wann_core.class_table import Shares, blocks
 from wann_core.noise.kernels import wrong_if_even
 from wann_core.noise.transition import (
     RANKING_ANCHORS,
     Transition,
     anchors,
-    blocks,
     posterior,
     surest,
 )
@@ -103,7 +103,7 @@ class NoiseEstimate:
         return self.transition.table
 
 
-def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
+def estimate_noise(shares: Shares, labels: Array) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
     The matrix T is read off the anchors, the surest tenth of each class. The rate is the mean of
@@ -132,16 +132,11 @@ def estimate_noise(shares: Array, labels: Array) -> NoiseEstimate:
     on_anchors = float(wins @ purest.rates) / rows
     if purest.pairs is None:
         wrong = np.empty(rows)
-        in_slices(
-            wrong_if_even,
-            rows,
-            shares,
-            labels,
-            purest.rates,
-            _floor(n_classes),
-            _UNMIX_ROUNDS,
-            wrong,
-        )
+        rates, floor = purest.rates, _floor(n_classes)
+        for part in blocks(rows, n_classes):
+            block, given, out = shares[part], labels[part], wrong[part]
+            rest = block, given, rates, floor, _UNMIX_ROUNDS, out
+            in_slices(wrong_if_even, len(block), *rest)
         everywhere, transition, human = float(wrong.mean()), purest, 0.0
     else:
         everywhere, joint, alike = _posterior_noise(shares, labels, purest)
@@ -212,7 +207,7 @@ def _human(T: Array | None, alike: Array, wrong_seen: float) -> float:
     return float(np.prod([np.clip((s - a) / (b - a), 0, 1) for s, (a, b) in signs]))
 
 
-def _posterior_noise(shares: Array, labels: Array, T: Transition) -> tuple[float, Array, Array]:
+def _posterior_noise(shares: Shares, labels: Array, T: Transition) -> tuple[float, Array, Array]:
     """Expected rate of wrong labels, transition matrix of all rows, and likeness of classes."""
     assert T.pairs is not None
     n_classes, wrong = len(T.rates), 0.0

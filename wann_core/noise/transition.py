@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+from wann_core.class_table import MOST_DENSE, Shares, blocks, class_table
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
@@ -17,10 +18,8 @@ _CHANCE = 4.0
 _PRIOR = 0.1
 # Up to this many classes, where wrong labels go is estimated for each pair; a pair has no rows to
 # speak of beyond. A table of more classes than the last is not made at all.
-MOST_PAIRS = 256
+MOST_PAIRS = MOST_DENSE
 _MOST_TABLE = 4096
-# Values at once, so that no second table of all rows and classes is held in between.
-_BLOCK_VALUES = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +79,7 @@ class Transition:
         return whole
 
 
-def anchor_transition(shares: Array, labels: Array, part: float) -> Transition:
+def anchor_transition(shares: Shares, labels: Array, part: float) -> Transition:
     """How labels go wrong on the surest `part` of the rows that each class wins.
 
     Wrong labels of a class are spread evenly but for what its anchors show beyond chance.
@@ -94,20 +93,21 @@ def posterior(shares: Array, labels: Array, T: Transition, floor: float, power: 
 
     Proportional to (share + floor) · T[·, label] ** power; rows sum to 1.
     """
-    odds = np.empty(shares.shape, shares.dtype)
+    odds = (shares + floor) * T.given(labels, power) + 1e-7
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True), shares.dtype)
+
+
+def posterior_table(
+    shares: Shares, labels: Array, T: Transition, floor: float, power: float
+) -> Shares:
+    """The same for a table of all rows, block by block."""
+    table: Shares = class_table(labels, shares.shape[1], shares.dtype)
     for rows in blocks(*shares.shape):
-        part = (shares[rows] + floor) * T.given(labels[rows], power) + 1e-7
-        odds[rows] = part / part.sum(axis=1, keepdims=True)
-    return odds
+        table[rows] = posterior(shares[rows], labels[rows], T, floor, power)
+    return table
 
 
-def blocks(n: int, n_classes: int) -> list[slice]:
-    """Slices of rows whose table of all classes takes a few megabytes."""
-    size = max(1, _BLOCK_VALUES // n_classes)
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def surest(shares: Array) -> tuple[Array, Array]:
+def surest(shares: Shares) -> tuple[Array, Array]:
     """The class with the largest share of each row, and that share."""
     winner = np.asarray(shares.argmax(axis=1))
     return winner, shares[np.arange(len(shares)), winner].astype(np.float64)

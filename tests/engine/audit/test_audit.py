@@ -14,6 +14,7 @@ from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.result import Audit
 from wann_core.audit.rows import labeled_rows
 from wann_core.audit.scores import score_labels
+from wann_core.class_table import ClassTable
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.neighbors.graph import NeighborGraph
 
@@ -227,7 +228,7 @@ def test_a_thousand_classes() -> None:
     assert abs(found.noise.count - wrong.sum()) < 0.25 * wrong.sum()
     listed = found.ranked()["row"].to_numpy()[: wrong.sum()]
     assert wrong[listed].mean() > 0.8
-    assert found.evidence.near_shares.dtype == np.float32
+    assert isinstance(found.evidence.posterior, ClassTable)
 
 
 def test_a_chain_is_no_group_of_near_duplicates() -> None:
