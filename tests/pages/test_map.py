@@ -25,6 +25,8 @@ from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
 from wann_core.explore.point_values import values
+from wann_core.review.ledger import ACTIONS, ledger_of
+from wann_core.review.verdict import Verdict
 
 PAGE = ROOT / "pages" / "map.py"
 NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
@@ -35,6 +37,9 @@ COLORS = (
     "reliability",
     "adaptive_k",
     "agreement",
+    "predicted-WANN",
+    "doubtful",
+    "verdict",
     "density",
     "correct-kNN-11",
     "correct-WANN",
@@ -87,9 +92,9 @@ def many(
     xy = rng.normal(size=(count, 2)).astype(np.float32)
     observed = rng.integers(0, classes, count)
     kind = None if color == "density" else map_colors.of(color, prepared)
-    held = observed if color in ("observed", "true") else rng.random(count) / 10
-    if isinstance(kind, map_colors.Kinds) and len(kind.names) == 2:
-        held = rng.random(count) < 0.2
+    held = observed if color in map_view.BY_CLASS else rng.random(count) / 10
+    if isinstance(kind, map_colors.Kinds) and color not in map_view.BY_CLASS:
+        held = rng.integers(0, len(kind.names), count) * (rng.random(count) < 0.2)
     places = np.arange(count, dtype=np.int32)
     ends = (float(xy.min()), float(xy.max()))
     side = ends[1] - ends[0]
@@ -124,6 +129,43 @@ def test_color_of_a_point_is_its_value(prepared: PreparedData) -> None:
             places = array(trace["customdata"])[:, 0]
             seen |= dict(zip(places.tolist(), array(trace["marker"]["color"]), strict=True))
     assert [seen[i] for i in range(1200)] == flipped.astype(int).tolist()
+
+
+def colored(app: AppTest) -> dict[int, int]:
+    """Step of the color scale by row id."""
+    seen: dict[int, int] = {}
+    for trace in chart(app)["data"]:
+        if "customdata" in trace:
+            rows = array(trace["customdata"])[:, 1]
+            seen |= dict(zip(rows.tolist(), array(trace["marker"]["color"]).tolist(), strict=True))
+    return seen
+
+
+def test_the_audit_and_the_review_color_the_map(
+    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WANN_REVIEW_ROOT", str(tmp_path))
+    doubted = colored(opened(color="doubtful"))
+    wrong = dict(
+        zip(prepared.row_ids.tolist(), prepared.labels != prepared.clean_labels, strict=True)
+    )
+    found = [row for row, step in doubted.items() if step == 1]
+    assert len(found) > 300 and np.mean([wrong[row] for row in found]) > 0.9
+    assert {*colored(opened(color="doubtful", parts=["test"])).values()} == {2}
+
+    data = prepared.dataset
+    first = int(data.train.ids[0])
+    label = data.class_names[data.train.y[0]]
+    ledger_of(data).record([Verdict("train", first, label, "remove")], who="ann")
+    steps = colored(opened(color="verdict"))
+    assert {row for row, step in steps.items() if step} == {first}
+    assert steps[first] == 1 + ACTIONS.index("remove")
+
+    predicted = colored(opened(color="predicted-WANN"))
+    expected = values(prepared, "train", "predicted-WANN")
+    assert [predicted[row] for row in prepared.row_ids.tolist()] == expected.tolist()
+    right = values(prepared, "train", "correct-WANN")
+    np.testing.assert_array_equal(expected == prepared.clean_labels, right)
 
 
 def test_filters_leave_what_they_say(prepared: PreparedData) -> None:

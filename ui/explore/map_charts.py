@@ -22,7 +22,7 @@ _SIZES = ((50_000, 3), (10_000, 4), (2_000, 6))  # points from which a mark has 
 def figure(
     points: Points, color: str, prepared: PreparedData, highlighted: Array, turn: int
 ) -> Figure:
-    """Square chart of the points, or of their density beyond 200,000.
+    """Chart of the points, or of their density beyond 200,000.
 
     Parameters
     ----------
@@ -46,7 +46,6 @@ def figure(
         "ticks": "",
         "showgrid": False,
         "zeroline": False,
-        "constrain": "domain",
     }
     return {
         "data": traces,
@@ -65,8 +64,8 @@ def figure(
                 "itemclick": False,
                 "itemdoubleclick": False,
             },
-            "xaxis": {**bare, "constraintoward": "left", "range": [x0, x1], "scaleanchor": "y"},
-            "yaxis": {**bare, "constraintoward": "top", "range": [y0, y1]},
+            "xaxis": {**bare, "range": [x0, x1]},
+            "yaxis": {**bare, "range": [y0, y1]},
             **({} if axis is None else {"coloraxis": axis}),
         },
     }

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ui.explore.map_view import color_name, judges_truth
+from ui.explore.map_review import DOUBTFUL, VERDICT
+from ui.explore.map_view import BY_CLASS, color_name, judges_truth
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values
@@ -15,6 +16,7 @@ from wann_core.typing import Array
 
 # Little to much; both ends and the middle reach a contrast of 3 on light and on dark.
 _SCALE = [[0, "#D55E00"], [0.5, "#8A8F98"], [1, "#0072B2"]]
+_APART = "#B08A3C"  # rows that are none of the kinds
 _LOGARITHMIC = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000]
 
 
@@ -75,12 +77,20 @@ class Scale:
 def of(color: str, prepared: PreparedData, focus: tuple[int, ...] = ()) -> Kinds | Scale:
     """The palette or scale of a coloring; of classes, those in `focus` alone have colors."""
     names = prepared.dataset.class_names
-    if color in ("observed", "true"):
+    if color in BY_CLASS:
         if not focus:
             return Kinds(names, [theme.class_color(c) for c in range(len(names))])
         colors = theme.class_colors(focus, besides=(theme.OTHERS,))
         each = [colors.get(c, theme.OTHERS) for c in range(len(names))]
         return Kinds(names, each, on_top=focus)
+    if color == DOUBTFUL:
+        # Neighbors alone judge the labels as they are now; test rows only vote on methods.
+        kinds = ("not doubted", "doubted by the audit", "test row, not judged")
+        return Kinds(kinds, (theme.CLEAN, theme.FLIPPED, _APART), on_top=(1,))
+    if color == VERDICT:
+        verdicts = theme.VERDICTS
+        codes = tuple(range(1, 1 + len(verdicts)))
+        return Kinds(("no verdict", *verdicts), (theme.CLEAN, *verdicts.values()), on_top=codes)
     if color == "flipped":
         return Kinds(("right label", "flipped"), (theme.CLEAN, theme.FLIPPED), on_top=(1,))
     if color.startswith(point_values.CORRECT):

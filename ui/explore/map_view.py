@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ui.explore.map_review import DOUBTFUL, VERDICT, Values
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
@@ -24,9 +25,12 @@ _COLORS = {
     "reliability": "Reliability",
     "adaptive_k": "Adaptive k",
     "agreement": "Vote agreement",
+    "predicted-WANN": "WANN's prediction",
+    DOUBTFUL: "Doubted by the audit",
+    VERDICT: "Verdict of the review",
     "density": "Density",
 }
-_BY_CLASS = ("observed", "true")
+BY_CLASS = ("observed", "true", "predicted-WANN")
 # Classes that colors tell apart, beside the gray of the others.
 _MOST_FOCUS = theme.CLASS_COLORS - 1
 _WHOLE = (0.0, 100.0)
@@ -168,7 +172,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             format_func=lambda c: names[c] if c < len(names) else str(c),
         )
         others = False
-        if color in _BY_CLASS and 0 < len(classes) <= _MOST_FOCUS:
+        if color in BY_CLASS and 0 < len(classes) <= _MOST_FOCUS:
             others = linked(left.toggle, "Keep the other classes, in gray", key="others")
         k_range = linked(
             right.slider,
@@ -200,8 +204,19 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
     return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up, others)
 
 
-def points(view: View, prepared: PreparedData, layout: Layout) -> Points:
-    """The rows that pass the filters and lie in the part that is shown."""
+def points(
+    view: View, prepared: PreparedData, layout: Layout, reviewed: Values | None = None
+) -> Points:
+    """The rows that pass the filters and lie in the part that is shown.
+
+    Parameters
+    ----------
+    view : View
+    prepared : PreparedData
+    layout : Layout
+    reviewed : dict, optional
+        Codes of a coloring of the review, see `map_review.values`.
+    """
     parts = {
         "train": (layout.train, prepared.row_ids, 0),
         "test": (layout.test, prepared.test_ids, len(prepared.row_ids)),
@@ -221,7 +236,9 @@ def points(view: View, prepared: PreparedData, layout: Layout) -> Points:
             keep &= (k_low <= k) & (k <= k_high)
         at = np.flatnonzero(keep)
         values = at[:0]
-        if view.color != "density":
+        if reviewed is not None:
+            values = reviewed[part][at]
+        elif view.color != "density":
             values = point_values.values(prepared, part, view.color)[at]
         found.append((at + first, rows[at], xy[at], observed[at], values))
     if not found:
@@ -244,7 +261,7 @@ def points(view: View, prepared: PreparedData, layout: Layout) -> Points:
 def _focus(view: View, prepared: PreparedData) -> tuple[int, ...]:
     """The chosen classes, where others stay or share their colors; none where all have colors."""
     repeated = prepared.dataset.n_classes > theme.CLASS_COLORS
-    focused = view.color in _BY_CLASS and 0 < len(view.classes) <= _MOST_FOCUS
+    focused = view.color in BY_CLASS and 0 < len(view.classes) <= _MOST_FOCUS
     return view.classes if focused and (view.others or repeated) else ()
 
 
@@ -330,7 +347,7 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
         what = f"{len(points.places):,} rows, too many for points: each cell shows {kind}."
-    if color in _BY_CLASS and not points.focus:
+    if color in BY_CLASS and not points.focus:
         shown = len(np.unique(points.values))
         if shown > theme.CLASS_COLORS:
             what += (

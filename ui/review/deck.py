@@ -20,7 +20,6 @@ from wann_core.typing import Array
 _KEY = "review_deck"
 _MOST_ITEMS = 1_000
 _PREPARED = 8  # pages whose pictures are known to be there or under way
-COLORS = {"keep": "#2B9484", "relabel": theme.FLIPPED, "remove": "#C2483A", "unsure": "#87872A"}
 _HERE = Path(__file__).parent
 _component = st.components.v2.component(
     "wann_review_deck",
@@ -50,7 +49,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
             "sequence": state.heard[1],
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
             "classes": list(case.found.rows.class_names),
-            "colors": COLORS,
+            "colors": theme.VERDICTS,
             "cards": review_cards.page(case, listing, states),
             "first": listing.first + 1,
             "more": last < total,

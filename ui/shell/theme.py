@@ -49,6 +49,7 @@ _REDUCTIONS = {
 # Apart from the colors of the methods.
 FLIPPED = "#9A4FB5"
 CLEAN = "#7D8794"
+VERDICTS = {"keep": "#2B9484", "relabel": FLIPPED, "remove": "#C2483A", "unsure": "#87872A"}
 # From the page's own background to a blue on which dark and light text both can be read; steeper
 # at first, so that a few percent can be seen beside a large diagonal.
 SHARES = [

@@ -9,6 +9,7 @@ from wann_core.typing import Array
 
 VALUES = ("observed", "true", "flipped", "reliability", "adaptive_k", "agreement")
 CORRECT = "correct-"  # and the name of a method
+PREDICTED = "predicted-"  # and the name of a method
 
 
 def values(prepared: PreparedData, split: str, what: str) -> Array:
@@ -24,7 +25,8 @@ def values(prepared: PreparedData, split: str, what: str) -> Array:
         its nearest training row, as in the vote on it. 'agreement': share of the k_max nearest
         training rows with the label observed here. 'correct-kNN-11', 'correct-WANN' and so on:
         whether the method finds the true class; a training row has no vote on itself, but the
-        reliability of the others was found with its label among their neighbors.
+        reliability of the others was found with its label among their neighbors. 'predicted-WANN'
+        and so on: the class id that it answers, in the same way.
 
     Returns
     -------
@@ -49,6 +51,8 @@ def values(prepared: PreparedData, split: str, what: str) -> Array:
     observed = p.labels if split == "train" else p.y_test
     if what.startswith(CORRECT):
         return np.asarray(predictions(p, split, what.removeprefix(CORRECT)) == true)
+    if what.startswith(PREDICTED):
+        return predictions(p, split, what.removeprefix(PREDICTED))
     check_choice("what", what, VALUES)
     if what in ("observed", "true"):
         return true if what == "true" else observed
