@@ -6,9 +6,13 @@ import streamlit as st
 
 from ui.jobs import runs
 from ui.measure import comparison
-from ui.shell import settings
+from ui.shell import header, settings
 
-st.title("Compare")
+header.show(
+    "Compare",
+    "How the methods hold up along noise, imbalance or training rows, averaged over draws.",
+    "methods",
+)
 chosen = settings.sidebar()
 plan = comparison.controls(chosen)
 if plan is None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from ui.data import database_jobs, embed, import_table, installed, predict
 from ui.jobs import panel
-from ui.shell import settings
+from ui.shell import header, settings
 from ui.shell.controls import linked
 
 _TASKS = {
@@ -14,10 +14,11 @@ _TASKS = {
     "here": ("Installed data", installed.show),
 }
 
-st.title("Data")
-st.caption(
+header.show(
+    "Data",
     "Bring images, which a frozen model (the backbone) turns into embeddings, rows of numbers; or "
-    "bring embeddings that you have."
+    "bring embeddings that you have.",
+    "data",
 )
 folders = settings.folders()
 task = linked(

@@ -7,12 +7,13 @@ import streamlit as st
 from ui.jobs import engine, runs
 from ui.measure import dimension_results
 from ui.measure import dimensions as dimension
-from ui.shell import settings
+from ui.shell import header, settings
 
-st.title("Dimensions")
-st.caption(
+header.show(
+    "Dimensions",
     "How few dimensions will do: the same neighbor votes on embeddings reduced by PCA, by LDA "
-    "(fitted to the noisy labels) and by fLDA (LDA on the labels that a neighborhood explains)."
+    "(fitted to the noisy labels) and by fLDA (LDA on the labels that a neighborhood explains).",
+    "methods",
 )
 chosen = settings.sidebar()
 plan = dimension.controls(chosen, engine.dataset(chosen))

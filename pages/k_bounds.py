@@ -4,10 +4,13 @@ import streamlit as st
 
 from ui.jobs import engine
 from ui.measure import k_bounds
-from ui.shell import settings, truth
+from ui.shell import header, settings, truth
 
-st.title("k bounds")
-st.caption("ANN and WANN under every pair of bounds of the adaptive k, from one neighbor graph.")
+header.show(
+    "k bounds",
+    "ANN and WANN under every pair of bounds of the adaptive k, from one neighbor graph.",
+    "methods",
+)
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
 chosen.show_realized(prepared)

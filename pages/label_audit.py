@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.review import annotators, audit, causes, export, imports, section
 from ui.review import trust as review_trust
+from ui.shell import header
 from ui.shell.controls import linked
 
 _PARTS = {
@@ -16,8 +17,11 @@ _PARTS = {
 # Titles and names that links of earlier versions ask for.
 _MOVED = {"gain", "Before and after", "Export"}
 
-st.title("Label audit")
-st.caption("See which labels look wrong and why, judge them by key, and export the result.")
+header.show(
+    "Label audit",
+    "See which labels look wrong and why, judge them by key, and export the result.",
+    "audit",
+)
 asked = audit.sidebar()
 case = imports.reranked(audit.case(asked))
 if st.query_params.get("part") in _MOVED:

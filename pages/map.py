@@ -6,10 +6,13 @@ from ui.charts import charts
 from ui.explore import map_charts, map_jobs, map_review, map_selection, map_view
 from ui.jobs import engine
 from ui.pictures import selected_rows
-from ui.shell import settings
+from ui.shell import header, settings
 
-st.title("Map")
-st.caption("All rows on a plane, similar ones together: choose some to see what they are.")
+header.show(
+    "Map",
+    "All rows on a plane, similar ones together: choose some to see what they are.",
+    "methods",
+)
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
 chosen.show_realized(prepared)

@@ -5,9 +5,11 @@ import streamlit as st
 from ui.charts import charts
 from ui.explore import neighborhood_charts, neighborhoods
 from ui.jobs import engine
-from ui.shell import settings, theme
+from ui.shell import header, settings, theme
 
-st.title("Neighborhoods")
+header.show(
+    "Neighborhoods", "Who votes on a single row, with what weight, and what comes of it.", "methods"
+)
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
 chosen.show_realized(prepared)

@@ -6,16 +6,18 @@ import streamlit as st
 from ui.charts import charts
 from ui.explore import noise_curve, overview
 from ui.jobs import engine
-from ui.shell import sentences, settings, truth
+from ui.shell import header, sentences, settings, tour, truth
 from wann_core.experiments import records
 
-st.title("WANN Explorer")
-st.caption(
+header.show(
+    "WANN Explorer",
     "See what label noise does to nearest-neighbor classifiers on frozen embeddings, and find the "
-    "doubtful labels in your own data."
+    "doubtful labels in your own data.",
+    "index",
 )
 chosen = settings.sidebar()
 scenario = chosen.scenario
+tour.show()
 overview.show_doors()
 
 curve_place, scores_place = st.columns([3, 2], gap="large")

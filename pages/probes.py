@@ -7,10 +7,11 @@ import streamlit as st
 from ui.jobs import engine, jobs, panel
 from ui.jobs.plan import Plan
 from ui.measure import probe_results, probes
-from ui.shell import settings, truth
+from ui.shell import header, settings, truth
 
-st.title("Probes")
-st.caption("What a trained linear layer makes of the same noisy labels, beside WANN.")
+header.show(
+    "Probes", "What a trained linear layer makes of the same noisy labels, beside WANN.", "methods"
+)
 chosen = settings.sidebar()
 plan = probes.controls(chosen)
 if plan is None:

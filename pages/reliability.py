@@ -3,13 +3,17 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.explore import reliability, reliability_charts
+from ui.explore import eta_picture, reliability, reliability_charts
 from ui.jobs import engine
-from ui.shell import settings, truth
+from ui.shell import header, settings, truth
 from wann_core.explore.reliability import adaptive_k_by_class, distribution
 
-st.title("Reliability")
-st.caption("η = 1 / adaptive k: how small a neighborhood explains a training label.")
+header.show(
+    "Reliability",
+    "η = 1 / adaptive k: how small a neighborhood explains a training label.",
+    "reliability",
+)
+eta_picture.show()
 chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
 chosen.show_realized(prepared)

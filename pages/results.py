@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.jobs import panel
 from ui.results import compare, import_logs, results, views
+from ui.shell import header
 from ui.shell.controls import linked
 
 _VIEWS = {
@@ -14,7 +15,7 @@ _VIEWS = {
     "import": ("Import logs", import_logs.show),
 }
 
-st.title("Results")
+header.show("Results", "All stored runs as tables, charts and LaTeX, with paired tests.", "results")
 found, token = results.load()
 view = linked(
     st.segmented_control,

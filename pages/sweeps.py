@@ -6,10 +6,13 @@ import streamlit as st
 
 from ui.jobs import jobs, panel
 from ui.measure import sweeps
-from ui.shell import navigation, settings
+from ui.shell import header, navigation, settings
 
-st.title("Sweeps")
-st.caption("Every method under every noise, seed and data set that you choose, in one go.")
+header.show(
+    "Sweeps",
+    "Every method under every noise, seed and data set that you choose, in one go.",
+    "scale",
+)
 folders = settings.folders()
 plan = sweeps.choose(folders)
 if plan is None:

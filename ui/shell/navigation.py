@@ -28,6 +28,7 @@ _PAGES = {
     "results": "Results",
     "data": "Data",
     "label_audit": "Label audit",
+    "help": "Help",
 }
 # Addresses of earlier versions: links that people keep go on working.
 _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}

@@ -1,0 +1,23 @@
+"""The head of every page: its title, what it is for in a sentence, and where to read more."""
+
+from pathlib import Path
+
+import streamlit as st
+
+# Part of a checkout; the package is installed without it.
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def show(title: str, sentence: str, doc: str) -> None:
+    """Draw the head of a page.
+
+    Parameters
+    ----------
+    title, sentence : str
+        The sentence is Markdown.
+    doc : str
+        File of the documentation, without its ending.
+    """
+    st.title(title)
+    more = f" [Read more](help?doc={doc})" if (DOCS / f"{doc}.md").is_file() else ""
+    st.caption(sentence + more)
