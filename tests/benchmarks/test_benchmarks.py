@@ -60,6 +60,7 @@ TOYS = {
         {"groups.CASES": ({"groups": 40, "rows": 5, "classes": 4, "wrong": 4},), "groups.SEEDS": 1},
     ),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
+    "many_classes": Toy("classes", "--rows 300 --columns 8 --classes 3"),
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
     "metadata": Toy("nothing", "--sets 1 --rows 400"),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
