@@ -29,9 +29,17 @@ from wann_core.noise.patterns import add_noise
 
 BACKBONES = ("tiny-darknet", "efficientnet-lite0-blocks")
 LABELS = (
-    "random1", "aggre", "worse", "random3", "clean",
-    "sym 0.05", "sym 0.2", "sym 0.4", "asym 0.3", "instance 0.3",
-)  # fmt: skip
+    "random1",
+    "aggre",
+    "worse",
+    "random3",
+    "clean",
+    "sym 0.05",
+    "sym 0.2",
+    "sym 0.4",
+    "asym 0.3",
+    "instance 0.3",
+)
 COLUMNS = {**HUMAN, "random3": "random_label3"}
 SEED = 7
 MARKS = "<!-- backbones -->", "<!-- end of backbones -->"
@@ -54,9 +62,15 @@ def measure(backbone: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
     elif name != "clean":
         pattern, ratio = name.split()
         given = add_noise(
-            true, pattern, float(ratio), rng=np.random.RandomState(SEED), X=X, n_classes=10,
-            dataset="cifar10", draw="reference" if pattern == "instance" else "exact",
-        ).labels  # fmt: skip
+            true,
+            pattern,
+            float(ratio),
+            rng=np.random.RandomState(SEED),
+            X=X,
+            n_classes=10,
+            dataset="cifar10",
+            draw="reference" if pattern == "instance" else "exact",
+        ).labels
     wrong = given != true
     result = {"bb": backbone, "sp": name, "wrong": int(wrong.sum())}
     alone = Evidence(graph, given, 10, X=X)
@@ -78,8 +92,9 @@ def judged(evidence: Evidence, wrong: np.ndarray) -> dict[str, float]:
     if wrong.any():
         score = -score_labels(evidence, "combined")
         found |= {
-            "AP": average_precision_score(wrong, score), "AUROC": roc_auc_score(wrong, score),
-        }  # fmt: skip
+            "AP": average_precision_score(wrong, score),
+            "AUROC": roc_auc_score(wrong, score),
+        }
     return {**found, "s": time.perf_counter() - started}
 
 
@@ -95,10 +110,12 @@ def table(results: list[dict[str, Any]]) -> str:
         aps = [
             f"{ap:.3f}" if ap is not None else "–"
             for ap in (
-                found.get("old_np_AP"), found["np"].get("AP"),
-                found.get("LR_AP"), found["p"].get("AP"),
+                found.get("old_np_AP"),
+                found["np"].get("AP"),
+                found.get("LR_AP"),
+                found["p"].get("AP"),
             )
-        ]  # fmt: skip
+        ]
         numbers = []
         for kind in ("np", "p"):
             own = found[kind]

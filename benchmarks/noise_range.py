@@ -28,9 +28,17 @@ from wann_core.noise.patterns import add_noise
 BACKBONES = ("tiny-darknet", "efficientnet-lite0-blocks")
 HUMAN = {"random2": "random_label2", "random3": "random_label3"}
 DRAWN = (
-    "clean", "sym 0.05", "sym 0.1", "sym 0.2", "sym 0.4", "sym 0.6",
-    "asym 0.2", "asym 0.4", "instance 0.2", "instance 0.4",
-)  # fmt: skip
+    "clean",
+    "sym 0.05",
+    "sym 0.1",
+    "sym 0.2",
+    "sym 0.4",
+    "sym 0.6",
+    "asym 0.2",
+    "asym 0.4",
+    "instance 0.2",
+    "instance 0.4",
+)
 # Rows, and the first of them.
 PARTS = ((1_000, 0), (2_000, 10_000), (5_000, 20_000), (2_500, 30_000), (10_000, 40_000))
 FOUR = np.array([0, 2, 4, 6])
@@ -81,15 +89,25 @@ def measure(case: tuple[str, int, int, int, str], roots: tuple[str, str]) -> dic
         pattern, ratio = labels.split()
         name = "cifar10" if source in BACKBONES else source
         given = add_noise(
-            true, pattern, float(ratio), rng=np.random.RandomState(first + rows), X=X,
-            n_classes=n_classes, dataset=name if n_classes == 10 else "some",
+            true,
+            pattern,
+            float(ratio),
+            rng=np.random.RandomState(first + rows),
+            X=X,
+            n_classes=n_classes,
+            dataset=name if n_classes == 10 else "some",
             draw="reference" if pattern == "instance" else "exact",
-        ).labels  # fmt: skip
+        ).labels
     noise = Evidence(NeighborGraph.build(X, k=NEIGHBORS), given, n_classes, X=X).noise
     return {
-        "case": list(case), "rows": len(X), "wrong": int((given != true).sum()),
-        "count": noise.count, "low": noise.low, "high": noise.high, "human": noise.human,
-    }  # fmt: skip
+        "case": list(case),
+        "rows": len(X),
+        "wrong": int((given != true).sum()),
+        "count": noise.count,
+        "low": noise.low,
+        "high": noise.high,
+        "human": noise.human,
+    }
 
 
 def table(results: list[dict[str, Any]]) -> str:

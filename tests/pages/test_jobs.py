@@ -156,7 +156,7 @@ def endless(job: Job) -> None:
 
 def test_a_job_that_no_session_waits_for_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
     alive = {"other"}
-    monkeypatch.setattr(jobs, "_alive", alive.__contains__)
+    monkeypatch.setattr(jobs, "is_open", alive.__contains__)
     registry = Registry()
     job = registry.start("old", endless)
     job.waiting |= {"mine", "other"}

@@ -257,7 +257,7 @@ class Registry:
             if job is None or job.gone() or session not in job.waiting:
                 return
             job.waiting.discard(session)
-            if not any(_alive(other) for other in job.waiting):
+            if not any(is_open(other) for other in job.waiting):
                 job.drop()
 
     def _known(self, key: Hashable) -> Job | None:
@@ -290,7 +290,7 @@ def _kind(key: Hashable) -> str:
     return str(key[0]) if isinstance(key, tuple) and key else ""
 
 
-def _alive(session: str) -> bool:
+def is_open(session: str) -> bool:
     """Whether the tab of a session is still open."""
     return runtime.exists() and runtime.get_instance().is_active_session(session)
 

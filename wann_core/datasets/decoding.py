@@ -32,7 +32,7 @@ _GRAY = ("1", "L", "LA", "La")
 _REDUCIBLE = ("L", "LA", "RGB", "RGBA", "CMYK", "YCbCr")
 
 
-class _Budget:
+class Budget:
     """Pixels that may be decoded at once; who asks for more than are left waits."""
 
     def __init__(self, pixels: int) -> None:
@@ -41,6 +41,7 @@ class _Budget:
 
     @contextlib.contextmanager
     def hold(self, pixels: int) -> Iterator[None]:
+        """Wait until this many pixels are free, and take them for the time of the block."""
         with self._changed:
             self._changed.wait_for(lambda: self._left >= pixels)
             self._left -= pixels
@@ -52,7 +53,7 @@ class _Budget:
                 self._changed.notify_all()
 
 
-_budget = _Budget(MAX_PIXELS)
+BUDGET = Budget(MAX_PIXELS)
 
 
 def decode(
@@ -93,7 +94,7 @@ def decoded(
         # Out of Pillow's readers damaged files bring many exceptions, by far not OSError alone.
         except Exception as error:
             raise _refusal(split, row, error) from error
-        with _budget.hold(pixels):
+        with BUDGET.hold(pixels):
             try:
                 made = _decoded(image, mode, side)
                 if side is not None:

@@ -284,7 +284,7 @@ def finish(
     finished.mkdir()
     for name, split in splits.items():
         with (finished / f"{name}.npz").open("wb") as file:
-            _write_split(file, folder, name, split)
+            write_split(file, folder, name, split)
             file.flush()
             os.fsync(file.fileno())
     text = json.dumps(record, indent=1, ensure_ascii=False).encode("utf-8", "surrogateescape")
@@ -300,7 +300,7 @@ def finish(
     shutil.rmtree(folder)
 
 
-def _write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> None:
+def write_split(file: BinaryIO, folder: Path, name: str, split: ImageSplit) -> None:
     """One .npz, its embeddings passed on shard by shard."""
     rows: list[Array] = []
     columns, dtype = 0, np.dtype(np.float32)

@@ -104,12 +104,12 @@ def umap_map(graph: NeighborGraph, start: Array, progress: Progress | None = Non
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with locked(path.with_suffix(".lock"), progress):
-                made = _read(path, rows) or _fitted(graph, start, progress)
+                made = _read(path, rows) or fitted_layout(graph, start, progress)
                 _write(path, made)
         except OSError as error:
             text = f"the layout is not kept for the next time: {error}"
             warnings.warn(text, stacklevel=2)
-        return made or _fitted(graph, start, progress)
+        return made or fitted_layout(graph, start, progress)
 
 
 def digest(graph: NeighborGraph) -> str:
@@ -138,7 +138,8 @@ def _parts(graph: NeighborGraph) -> dict[str, Array]:
     return {name: np.ascontiguousarray(array) for name, array in parts.items()}
 
 
-def _fitted(graph: NeighborGraph, start: Array, progress: Progress | None) -> Layout:
+def fitted_layout(graph: NeighborGraph, start: Array, progress: Progress | None) -> Layout:
+    """Lay a graph out by UMAP, in a process of its own."""
     with tempfile.TemporaryDirectory(prefix="wann-map-") as folder:
         source, target = Path(folder, "graph.npz"), Path(folder, "layout.npz")
         inputs: dict[str, Any] = {**_parts(graph), "start": _spread(start), "seed": _SEED}

@@ -242,7 +242,7 @@ def test_a_thumbnail_shows_what_the_models_see(tmp_path: Path) -> None:
 def test_waiting_images_are_decoded_in_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decoding, "_budget", decoding._Budget(48 * 32))
+    monkeypatch.setattr(decoding, "BUDGET", decoding.Budget(48 * 32))
     for i in range(8):
         PHOTO.save(tmp_path / f"{i}.png")
     split = ImageSplit(np.zeros(8, np.int64), tmp_path, [f"{i}.png" for i in range(8)])

@@ -25,7 +25,7 @@ from wann_core.errors import WannError
 from PIL import Image
 
 folder, pixels = Path(sys.argv[1]), int(sys.argv[2])
-decoding.MAX_PIXELS, decoding._budget = pixels, decoding._Budget(pixels)
+decoding.MAX_PIXELS, decoding.BUDGET = pixels, decoding.Budget(pixels)
 
 def memory(name):
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -248,7 +248,7 @@ def test_interrupted_while_it_finishes(
 
     with monkeypatch.context() as patch:
         if moment == "write_split":
-            patch.setattr(partial, "_write_split", die)
+            patch.setattr(partial, "write_split", die)
         elif moment == "manifest":
             patch.setattr(partial.json, "dumps", die_on_manifest(partial.json.dumps))
         elif moment == "rename":

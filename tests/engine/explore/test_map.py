@@ -120,7 +120,7 @@ def test_layout_is_made_once_whatever_the_labels(
         assert prepared.graph.test_ids is not None
         return Layout(start, np.zeros((len(prepared.graph.test_ids), 2), np.float32))
 
-    monkeypatch.setattr(map, "_fitted", fitted)
+    monkeypatch.setattr(map, "fitted_layout", fitted)
     first = umap_map(prepared.graph, start)
     other = prepare(Scenario(noise_pattern="asym", noise_ratio=0.1, num_subsamples=400, k_max=21))
     again = umap_map(other.graph, start)
