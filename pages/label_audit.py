@@ -2,13 +2,14 @@
 
 import streamlit as st
 
-from ui.review import annotators, audit, causes, export, imports, section
+from ui.review import annotators, audit, causes, export, imports, issues, section
 from ui.review import trust as review_trust
 from ui.shell import header
 from ui.shell.controls import linked
 
 _PARTS = {
     "review": ("Review", section.show),
+    "issues": ("All issues", issues.show),
     "causes": ("Causes", causes.show),
     "annotators": ("Annotators", annotators.show),
     "trust": ("Check the audit", review_trust.show),

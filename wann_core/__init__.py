@@ -53,6 +53,7 @@ _HOMES = {
     "grid": "wann_core.experiments.grid",
     "known_flips": "wann_core.audit.known_flips",
     "ledger_of": "wann_core.review.ledger",
+    "list_issues": "wann_core.audit.issues",
     "load_backbone": "wann_core.embedding.backbones",
     "load_plugins": "wann_core.plugins",
     "loss_parameters": "wann_core.methods.probes.registry",

@@ -2,6 +2,7 @@ from wann_core import audit, datasets
 from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.consensus import Consensus, consensus
 from wann_core.audit.estimator import LabelAuditor
+from wann_core.audit.issues import list_issues
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.result import Audit
@@ -86,6 +87,7 @@ __all__ = [
     "grid",
     "known_flips",
     "ledger_of",
+    "list_issues",
     "load_backbone",
     "load_plugins",
     "loss_parameters",

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import listing, main
+from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 
 
@@ -59,6 +61,7 @@ TOYS = {
         "",
         {"groups.CASES": ({"groups": 40, "rows": 5, "classes": 4, "wrong": 4},), "groups.SEEDS": 1},
     ),
+    "issues": Toy("unreadable", "{photos} {out}", {"issues.EACH": 2}),
     "k_bounds": Toy("pairs", "", CLUSTERS | {"k_bounds.REPEATS": 1}),
     "many_classes": Toy("classes", "--rows 300 --columns 8 --classes 3"),
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
@@ -90,15 +93,15 @@ MARKS = {
 def test_all_are_listed_and_tried(capsys: pytest.CaptureFixture[str]) -> None:
     main()
     listed = capsys.readouterr().out
-    # The approximate searches of others need packages of their own.
+    # Other programs need packages of their own.
     assert (
         set(listing())
-        == {*TOYS, "approximate"}
+        == {*TOYS, "approximate", "issues_peers"}
         == {p.stem for p in ROOT.glob("benchmarks/[!_]*.py")}
     )
     for name, line in listing().items():
         assert line.endswith(".")
-        assert f"{name} " in listed
+        assert f"{name:12}{line}" in listed
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TOYS])
@@ -110,8 +113,11 @@ def test_runs_at_toy_size(
         module, attribute = constant.split(".")
         monkeypatch.setattr(importlib.import_module(f"benchmarks.{module}"), attribute, value)
     places = {"results": tmp_path / "results.json", "cifar": tmp_path / "database"}
+    places |= {"photos": tmp_path / "photos", "out": tmp_path / "out"}
     words = [word.format(**places) for word in toy.argv.split()]
     argv = [word.replace("_", " ") if word.endswith("_0.2") else word for word in words]
+    if "{photos}" in toy.argv:
+        write_toy_photos(places["photos"])
     if "{cifar}" in toy.argv:
         write_toy_cifar(places["cifar"])
     monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
@@ -131,3 +137,13 @@ def write_toy_cifar(root: Path) -> None:
         labels = np.arange(rows) % 10
         X = 4 * np.eye(10, 16)[labels] + rng.standard_normal((rows, 16))
         np.savez(place / f"{split}.npz", embeddings=X.astype(np.float16), labels=labels)
+
+
+def write_toy_photos(root: Path) -> None:
+    """Class folders of smooth images below train and test."""
+    for split, count in (("train", 60), ("test", 12)):
+        for label in ("cat", "dog"):
+            folder = write_photos(root / "raw" / label, train=count, test=0).splits["train"].root
+            (root / split).mkdir(parents=True, exist_ok=True)
+            folder.rename(root / split / label)
+            shutil.rmtree(root / "raw")

@@ -18,6 +18,8 @@ from ui.review import row_content
 from ui.review.data import Case
 from wann_core import datasets
 from wann_core.audit.label_audit import audit
+from wann_core.datasets import database
+from wann_core.datasets.dataset import Split
 from wann_core.datasets.tables import Columns, import_table
 from wann_core.review.exports import Review, export
 from wann_core.review.ledger import ledger_of
@@ -131,3 +133,28 @@ def test_chosen_rows_come_with_their_columns(root: Path) -> None:
     rows = table["row"].to_numpy()
     assert table["site"].tolist() == [["Rome", "Oslo"][int(row % 6 > 0)] for row in rows]
     assert table["sentence"].astype(str).str.contains("row").all()
+
+
+def test_all_issues_are_counted_filter_cards_and_duplicates_go_at_once(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = blobs(ROWS, apart=8.0)
+    X[5], y[5] = X[4], y[4]
+    names = ("ant", "bee", "cat", "dog")
+    train = Split(X, y, np.arange(ROWS))
+    database.write(root, "copies", "words", {"train": train}, names, {})
+    monkeypatch.setenv("WANN_DATABASE_ROOT", str(root))
+    place = {"dataset": "copies", "backbone": "words", "database_root": str(root)}
+    app = press(apps.opened(PAGE, probe=False, part="issues", who="ann", **place), "Audit")
+    app = press(app, "List all issues")
+    table = next(frame.value for frame in app.dataframe if "issue" in frame.value)
+    assert dict(zip(table["issue"], table["rows"], strict=True))["Near-duplicate"] == 2
+    app = press(app, "Remove 1 rows")
+    data = datasets.load("copies", "words", root)
+    verdicts = ledger_of(data).verdicts()
+    assert verdicts[["row", "action", "who"]].to_numpy().tolist() == [[5, "remove", "ann"]]
+    app.session_state["review_issue"] = "near_duplicate"
+    app.session_state["review_show"] = "all"
+    app.session_state["part"] = "review"
+    app = ready(app.run())
+    assert sorted(app.session_state["_review"].listed) == [4, 5]

@@ -1,4 +1,4 @@
-"""Cards of rows with one value of one of their columns: a site, an annotator, a month."""
+"""Cards of rows with one kind of issue, or one value of a column: a site, an annotator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ui.review import issue_list
 from ui.review.data import Case
 from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array
 
-KEYS = ("review_column", "review_value")
+KEYS = ("review_column", "review_value", issue_list.KEY)
 _MOST_VALUES = 1_000
 
 
 def draw(case: Case, changed: Callable[[], None]) -> None:
-    """Draw the choice of a column and a value; nothing where rows have no columns."""
+    """Draw the choices of an issue, a column and a value, as far as there are any."""
+    issue_list.draw(case, changed)
     columns = case.data.columns
     if columns is None:
         return
@@ -56,12 +58,13 @@ def asked() -> tuple[Any, ...]:
 
 
 def mask(case: Case) -> Array:
-    """Which rows have the chosen value; all where none is chosen."""
-    column, value = asked()
-    columns = case.data.columns
+    """Which rows have the chosen value and issue; all where none is chosen."""
+    column, value, _ = asked()
+    columns, kept = case.data.columns, issue_list.mask(case)
     if column is None or value is None or columns is None or column not in columns:
-        return np.ones(len(case), bool)
-    return np.asarray(slices_of(columns[column]).astype(object).eq(value).fillna(False), bool)
+        return kept
+    mine = slices_of(columns[column]).astype(object).eq(value).fillna(False)
+    return np.asarray(kept & mine.to_numpy(bool))
 
 
 def choose(column: str, value: str) -> None:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.html_report import audit_html, first_rows_html
+from wann_core.audit.kinds import row_kinds
 from wann_core.audit.rows import AllRows, LabeledRows
 from wann_core.audit.trust import warnings
 from wann_core.methods.reduction import normalize
@@ -81,9 +82,11 @@ class Audit:
     def issues(self) -> pd.DataFrame:
         """All labeled rows, most doubtful first; `is_label_issue` marks the first `noise.count`.
 
-        The index is the position of a row among all that were given.
+        `kinds` names what else is wrong with a row: 'label, near_duplicate'. The index is the
+        position of a row among all that were given.
         """
         ranked = self.ranked()
+        ranked = ranked.assign(kinds=row_kinds(ranked))
         positions = self.everything.labeled[ranked.index.to_numpy()]
         return ranked.set_index(pd.Index(positions, name="position"))
 

@@ -24,6 +24,7 @@ _COMMANDS = (
     ("consensus", "consensus", "find one label of several annotators' labels"),
     ("embed", "embed", "embed images by a timm model, or as bare pixels"),
     ("import", "import_table", "make a database of a table of embeddings"),
+    ("issues", "issues", "list every issue: labels, duplicates, outliers, faulty images"),
     ("knn", "knn", "classify test rows by kNN, ANN or WANN"),
     ("predict", "predict", "label unlabeled rows or images"),
     ("probe-test", "probe", "test a linear probe"),

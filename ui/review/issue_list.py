@@ -1,0 +1,76 @@
+"""The list of every issue of the audited data set, once it has been made."""
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from ui.jobs import jobs
+from ui.jobs.panel import Panel
+from ui.review.data import Case
+from wann_core.audit.issues import KINDS, IssueList, list_issues
+from wann_core.typing import Array
+
+KEY = "review_issue"
+
+
+def panel(case: Case) -> Panel[IssueList]:
+    """The job that makes it: images are opened and measured."""
+
+    def work(job: jobs.Job) -> IssueList:
+        job.progress(0, 1, "listing issues")
+        return list_issues(case.data, case.found, progress=job.progress)
+
+    return Panel(
+        "issues",
+        ("issues", case.key),
+        work,
+        f"Issues of {case.data.name}",
+        cancelled="Cancelled. Press “List all issues” to start again.",
+        again="",
+    )
+
+
+def known(case: Case) -> IssueList | None:
+    """The list, if it has been made."""
+    job = panel(case).job
+    if job is None or job.state is not jobs.State.DONE:
+        return None
+    found: IssueList = job.result
+    return found
+
+
+def title(kind: str, rows: int) -> str:
+    """A kind with its number of rows."""
+    return f"{KINDS[kind][0]} ({rows:,})"
+
+
+def draw(case: Case, changed: Callable[[], None]) -> None:
+    """Draw the choice of a kind of issue for the cards; nothing before the list is made."""
+    found = known(case)
+    if found is None:
+        return
+    counts = {kind: rows for kind, rows in found.counts.items() if rows}
+    st.selectbox(
+        "Issue",
+        list(counts),
+        None,
+        key=KEY,
+        format_func=lambda kind: title(kind, counts[kind]),
+        placeholder="any",
+        on_change=changed,
+        persist_state="session",
+    )
+
+
+def mask(case: Case) -> Array:
+    """Which rows have the chosen kind of issue; all where none is chosen."""
+    kind, found = st.session_state.get(KEY), known(case)
+    kept = np.ones(len(case), bool)
+    if kind is None or found is None:
+        return kept
+    mine = found.of(kind)
+    places = case.positions(mine["split"].to_numpy(object), mine["row"].to_numpy(np.int64))
+    kept[:] = False
+    kept[places[places >= 0]] = True
+    return kept

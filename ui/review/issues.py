@@ -1,0 +1,120 @@
+"""All issues of the data set: counts by kind, their cards, and what is removed at once."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ui.charts import charts
+from ui.jobs import jobs
+from ui.review import card_list, issue_list
+from ui.review.audit import Asked
+from ui.review.data import SPLITS, Case
+from ui.shell import theme
+from wann_core.audit.issues import KINDS, IssueList
+from wann_core.review.verdict import Verdict
+
+_TABLE = "issues_table"
+_DUPLICATES = ("near_duplicate", "duplicate_label", "leak")
+
+
+def show(case: Case, asked: Asked) -> None:
+    """Draw the counts and what can be done about each kind."""
+    panel = issue_list.panel(case)
+    st.markdown(
+        "Wrong labels, duplicates, leaks between splits, outliers, faulty images and odd classes "
+        "in one list."
+    )
+    if panel.job is None or panel.job.state is not jobs.State.DONE:
+        st.button(
+            "List all issues",
+            type="primary",
+            icon=":material/checklist:",
+            on_click=panel.start,
+            disabled=panel.busy,
+        )
+    found = panel.answer()
+    if found is None:
+        return
+    _counts(found)
+    _remove(case, asked, found)
+    charts.download("issues", found.table, None, "All issues, CSV")
+
+
+def _counts(found: IssueList) -> None:
+    kinds = [kind for kind, rows in found.counts.items() if rows]
+    if not kinds:
+        st.success("No issue of any kind was found.", icon=":material/task_alt:")
+        return
+
+    def pick() -> None:
+        rows: Any = st.session_state[_TABLE]["selection"]["rows"]
+        if rows:
+            st.session_state[issue_list.KEY] = kinds[rows[0]]
+            st.session_state["review_show"] = "all"
+            st.session_state["part"] = "review"
+            card_list.refresh()
+
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "issue": [KINDS[kind][0] for kind in kinds],
+                "rows": [found.counts[kind] for kind in kinds],
+                "what it is": [KINDS[kind][1] for kind in kinds],
+            }
+        ),
+        key=_TABLE,
+        hide_index=True,
+        on_select=pick,
+        selection_mode="single-row",
+        column_config={"rows": st.column_config.NumberColumn(format="localized")},
+    )
+    st.caption(
+        "Select a line to see its cards; rows without a label have no card, but are in the CSV. A "
+        "kind of image fault that more than a tenth of the images would have is taken for the "
+        "nature of the data."
+    )
+
+
+def _remove(case: Case, asked: Asked, found: IssueList) -> None:
+    kinds = [kind for kind in _DUPLICATES if found.counts[kind]]
+    if not kinds:
+        return
+    st.subheader("Keep one of each group")
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    kind = left.selectbox(
+        "Duplicates", kinds, format_func=lambda k: KINDS[k][0], key="issues_remove"
+    )
+    splits = [name for name in SPLITS if name in case.data.splits]
+    keep = middle.selectbox(
+        "Keep the row of",
+        ["first", *(splits if len(splits) > 1 else [])],
+        format_func=lambda name: "the first split that has one" if name == "first" else name,
+        key="issues_keep",
+    )
+    rest = found.removable(kind, keep)
+    places = case.positions(rest["split"].to_numpy(object), rest["row"].to_numpy("int64"))
+    labeled = rest[places >= 0]
+
+    def remove() -> None:
+        verdicts = [
+            Verdict(line["split"], int(line["row"]), line["label"], "remove")
+            for line in labeled.to_dict("records")
+        ]
+        case.ledger.record(verdicts, who=asked.who, batch=f"keep one of each: {kind}")
+        card_list.refresh()
+
+    right.button(
+        f"Remove {len(labeled):,} rows",
+        on_click=remove,
+        disabled=not len(labeled),
+        icon=":material/delete:",
+        help="Verdicts “remove”, as one operation: undo on the Review part takes all back.",
+    )
+    if len(labeled) < len(rest):
+        st.caption(
+            theme.plain(
+                f"{len(rest) - len(labeled):,} more have no label, and so no verdict; they are in "
+                "the CSV."
+            )
+        )

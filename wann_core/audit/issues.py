@@ -1,0 +1,353 @@
+"""Every issue of a data set in one list: labels, duplicates, outliers, images, classes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+
+from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
+from wann_core.audit.image_faults import image_faults, image_properties
+from wann_core.audit.result import Audit
+from wann_core.datasets.class_names import merged
+from wann_core.datasets.dataset import LABELED, Dataset
+from wann_core.errors import WannError, check_number
+from wann_core.methods.reduction import normalize
+from wann_core.neighbors.cache import neighbor_graph
+from wann_core.progress import Progress
+from wann_core.typing import Array
+
+# By kind: its title, and what it means.
+KINDS = {
+    "label": ("Label", "the label looks wrong"),
+    "near_duplicate": ("Near-duplicate", "almost the same as another row"),
+    "duplicate_label": ("Duplicate, other label", "almost the same as a row of another label"),
+    "leak": ("Train/test leak", "almost the same as a row of another split"),
+    "outlier": ("Outlier", "far from all other rows"),
+    "unreadable": ("Unreadable image", "the image cannot be read"),
+    "blank": ("Blank image", "hardly any difference in brightness"),
+    "tiny": ("Tiny image", "far smaller than the others"),
+    "dark": ("Dark image", "hardly any light"),
+    "bright": ("Bright image", "hardly any dark"),
+    "blurred": ("Blurred image", "far less detail than the others"),
+    "small_class": ("Small class", "the class has very few rows"),
+    "look_alike": ("Look-alike class names", "the name differs from another in spelling only"),
+}
+# The smallest values that count, by kind.
+THRESHOLDS = {"outlier": 4.0, "small_class": 5.0}
+# More than a few odd images that look alike: they must not hide each other.
+_NEIGHBORS = 51
+# Thumbnails of length 1 nearer than this are copies: their correlation is above 0.99.
+_SAME_LOOK = 0.14
+
+
+@dataclass(frozen=True, eq=False)
+class IssueList:
+    """Every issue of a data set.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One line an issue: kind, split, row (id), name, label ('' where there is none), severity
+        (larger is worse, comparable within a kind), group (of duplicates; -1 elsewhere), detail.
+    """
+
+    table: pd.DataFrame
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows have each kind, in the order of `KINDS`."""
+        found = self.table["kind"].value_counts()
+        return {kind: int(found.get(kind, 0)) for kind in KINDS}
+
+    def of(self, kind: str) -> pd.DataFrame:
+        """Lines of one kind, worst first."""
+        mine = self.table[self.table["kind"] == kind]
+        return mine.sort_values("severity", ascending=False, kind="stable", ignore_index=True)
+
+    def removable(self, kind: str, keep: str = "first") -> pd.DataFrame:
+        """Rows to remove so that one of each group of duplicates is left.
+
+        Parameters
+        ----------
+        kind : {'near_duplicate', 'duplicate_label', 'leak'}
+        keep : str
+            'first' keeps the first row of each group; a split keeps its first row there, where the
+            group has one.
+
+        Raises
+        ------
+        WannError
+            If the kind has no groups, or there is no such split.
+        """
+        if kind not in ("near_duplicate", "duplicate_label", "leak"):
+            raise WannError(f"`kind` must be one of duplicates, got {kind!r}.", "kind")
+        if keep not in ("first", *LABELED):
+            raise WannError(f"`keep` must be 'first' or a split, got {keep!r}.", "keep")
+        mine = self.table[self.table["kind"] == kind]
+        ranked = mine.assign(_rest=mine["split"] != keep).sort_values(
+            ["group", "_rest"], kind="stable"
+        )
+        return ranked[ranked.duplicated("group")].drop(columns="_rest").reset_index(drop=True)
+
+
+def list_issues(
+    data: Dataset,
+    audit: Audit | None = None,
+    *,
+    thresholds: dict[str, float] | None = None,
+    near: float = NEAR,
+    images: bool = True,
+    skipped: Sequence[Mapping[str, Any]] = (),
+    progress: Progress | None = None,
+) -> IssueList:
+    """List every issue of a data set, of rows without labels too.
+
+    Parameters
+    ----------
+    data : Dataset
+    audit : Audit, optional
+        Of this data set; without it no label is judged.
+    thresholds : dict, optional
+        Other values for some of `THRESHOLDS` here and in `image_faults`.
+    near : float
+        See `near_duplicates`.
+    images : bool
+        Whether images are opened and measured.
+    skipped : sequence of mapping
+        Images that became no rows as they could not be read, as a manifest records them: split,
+        row, file and reason.
+    progress : callable, optional
+
+    Raises
+    ------
+    WannError
+        If a threshold is unknown, or the audit is of other rows.
+    """
+    known = {**THRESHOLDS, **dict.fromkeys(("blank", "tiny", "dark", "bright", "blurred"), 0.0)}
+    for name, value in (thresholds or {}).items():
+        if name not in known:
+            raise WannError(
+                f"`thresholds` must be of {', '.join(known)}; got {name!r}.", "thresholds"
+            )
+        check_number(name, value, -1e9, 1e9)
+    limits = {**THRESHOLDS, **(thresholds or {})}
+    rows = _Rows(data)
+    pictures, looks = list[pd.DataFrame](), np.full(len(rows.y), -1)
+    if images and data.images is not None:
+        pictures, looks = _images(rows, thresholds or {}, progress)
+    lines = [
+        *_labels(rows, audit),
+        *_graph(rows, near, limits["outlier"], looks, progress),
+        *_classes(rows, limits["small_class"]),
+        *pictures,
+    ]
+    lines += [_skipped(skipped)] if skipped else []
+    table = pd.concat(lines, ignore_index=True) if lines else rows.lines("label", np.arange(0))
+    return IssueList(table)
+
+
+class _Rows:
+    """All rows of a data set, one after the other."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+        splits = data.splits
+        self.split = np.repeat(np.array(list(splits), object), [len(s) for s in splits.values()])
+        self.place = np.concatenate([np.arange(len(s)) for s in splits.values()])
+        self.ids = np.concatenate([s.ids for s in splits.values()])
+        self.y = np.concatenate([s.y for s in splits.values()])
+        self.names = np.array(
+            [
+                name.encode("utf-8", "backslashreplace").decode()
+                for s in splits.values()
+                for name in (s.names or [""] * len(s))
+            ],
+            object,
+        )
+        self.labeled = np.flatnonzero(self.y >= 0)
+        classes = np.array([*data.class_names, ""], object)
+        self.labels = classes[self.y]
+
+    def lines(
+        self,
+        kind: str,
+        at: Array,
+        severity: Any = 1.0,
+        group: Any = -1,
+        detail: Any = "",
+    ) -> pd.DataFrame:
+        """Issues of rows."""
+        return pd.DataFrame(
+            {
+                "kind": kind,
+                "split": self.split[at],
+                "row": self.ids[at],
+                "name": self.names[at],
+                "label": self.labels[at],
+                "severity": np.broadcast_to(np.asarray(severity, float), len(at)),
+                "group": np.broadcast_to(np.asarray(group, np.int64), len(at)),
+                "detail": np.broadcast_to(np.asarray(detail, object), len(at)),
+            }
+        )
+
+
+def _labels(rows: _Rows, audit: Audit | None) -> list[pd.DataFrame]:
+    if audit is None:
+        return []
+    table = audit.table
+    # An audit takes train, val and test in this order; so do the splits.
+    at = rows.labeled[np.isin(rows.split[rows.labeled], LABELED)]
+    if len(table) != len(at) or (table["row"].to_numpy() != rows.ids[at]).any():
+        raise WannError("`audit` must be of this data set; its rows are others.", "audit")
+    wrong = table["is_label_issue"].to_numpy()
+    detail = ("rather " + table["predicted_label"].astype(str)).to_numpy(object)
+    return [rows.lines("label", at[wrong], 1 - table["label_score"][wrong], detail=detail[wrong])]
+
+
+def _graph(
+    rows: _Rows, near: float, outlier: float, looks: Array, progress: Progress | None
+) -> list[pd.DataFrame]:
+    X = np.concatenate([split.X for split in rows.data.splits.values()])
+    if len(X) < 3:
+        return []
+    graph = neighbor_graph(normalize(X, X[:1], "zscore")[0], None, _NEIGHBORS, progress)
+    groups = _joined(near_duplicates(graph.train_ids, graph.train_distances, near), looks)
+    grouped = np.flatnonzero(groups >= 0)
+    # Rows without a label contradict nobody.
+    own_label = np.where(rows.y >= 0, rows.y, -1)
+    known = np.where(rows.y >= 0, groups, -1)
+    conflict = np.flatnonzero(mixed_groups(known, own_label))
+    _, code = np.unique(rows.split, return_inverse=True)
+    leak = np.flatnonzero(mixed_groups(groups, code))
+    far = _remoteness(graph.train_distances)
+    out = np.flatnonzero(far >= outlier)
+    detail = [f"{far[i]:.1f} deviations farther than usual" for i in out.tolist()]
+    return [
+        rows.lines("near_duplicate", grouped, group=groups[grouped]),
+        rows.lines("duplicate_label", conflict, group=groups[conflict]),
+        rows.lines("leak", leak, group=groups[leak]),
+        rows.lines("outlier", out, far[out], detail=np.array(detail, object)),
+    ]
+
+
+def _joined(first: Array, second: Array) -> Array:
+    """Groups of rows that share a group of either kind; -1 for rows alone."""
+    links = []
+    for groups in (first, second):
+        mine = np.flatnonzero(groups >= 0)
+        order = mine[np.argsort(groups[mine], kind="stable")]
+        same = groups[order[1:]] == groups[order[:-1]]
+        links.append(np.stack([order[:-1][same], order[1:][same]]))
+    a, b = np.concatenate(links, axis=1)
+    n = len(first)
+    _, part = connected_components(
+        csr_matrix((np.ones(len(a), bool), (a, b)), shape=(n, n)), directed=False
+    )
+    several = np.bincount(part)[part] > 1
+    found = np.full(n, -1)
+    found[several] = np.unique(part[several], return_inverse=True)[1]
+    return found
+
+
+def _same_look(thumbnails: Array, progress: Progress | None) -> Array:
+    """Groups of images that look the same from afar; -1 for the others."""
+    groups = np.full(len(thumbnails), -1)
+    seen = np.flatnonzero(thumbnails.any(axis=1))
+    if len(seen) > 2:
+        graph = neighbor_graph(thumbnails[seen], None, min(10, len(seen) - 1), progress)
+        nearest = graph.train_distances[:, 0]
+        apart = nearest[nearest > 0]
+        near = min(_SAME_LOOK / float(np.median(apart)), 1.0) if len(apart) else 1.0
+        groups[seen] = near_duplicates(graph.train_ids, graph.train_distances, near)
+    return groups
+
+
+def _remoteness(distances: Array) -> Array:
+    """Log of the mean distance to the nearest rows, in robust deviations from the median."""
+    mean = np.log(np.maximum(distances.mean(axis=1, dtype=np.float64), 1e-12))
+    middle = np.median(mean)
+    spread = 1.4826 * np.median(np.abs(mean - middle))
+    return np.asarray((mean - middle) / max(spread, 1e-6))
+
+
+def _classes(rows: _Rows, fewest: float) -> list[pd.DataFrame]:
+    names, y = rows.data.class_names, rows.y[rows.labeled]
+    counts = np.bincount(y, minlength=len(names))
+    small = np.flatnonzero(counts[y] < fewest)
+    lines = [
+        rows.lines(
+            "small_class",
+            rows.labeled[small],
+            fewest - counts[y[small]],
+            detail=np.array([f"{counts[c]} rows" for c in y[small].tolist()], object),
+        )
+    ]
+    kept, new = merged(names, counts)
+    for c in np.flatnonzero(counts).tolist():
+        commonest = kept[new[c]]
+        if commonest != names[c]:
+            at = rows.labeled[y == c]
+            lines.append(rows.lines("look_alike", at, detail=f"as {commonest}"))
+    return lines
+
+
+def _skipped(images: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "kind": "unreadable",
+            "split": [str(image.get("split", "")) for image in images],
+            "row": [int(image.get("row", -1)) for image in images],
+            "name": [str(image.get("file", "")) for image in images],
+            "label": "",
+            "severity": 1.0,
+            "group": -1,
+            "detail": [str(image.get("reason", "")) for image in images],
+        }
+    )
+
+
+def _images(
+    rows: _Rows, thresholds: dict[str, float], progress: Progress | None
+) -> tuple[list[pd.DataFrame], Array]:
+    """Faults of images, and the groups of those that look the same."""
+    images = rows.data.images
+    assert images is not None
+    parts: list[pd.DataFrame] = []
+    looks: list[Array] = []
+    places: list[Array] = []
+    for name in rows.data.splits:
+        source = images.splits.get(name)
+        if source is None:
+            continue
+        mine = np.flatnonzero(rows.split == name)
+        # Files are named row by row; arrays hold all rows of the source.
+        at = rows.place[mine] if source.files is not None else rows.ids[mine]
+        table, thumbnails = image_properties(source, at, progress)
+        parts.append(table)
+        looks.append(thumbnails)
+        places.append(mine)
+    groups = np.full(len(rows.y), -1)
+    if not parts:
+        return [], groups
+    properties, where = pd.concat(parts, ignore_index=True), np.concatenate(places)
+    groups[where] = _same_look(np.concatenate(looks), progress)
+    limits = {k: v for k, v in thresholds.items() if k not in THRESHOLDS}
+    severity: dict[str, Callable[[pd.DataFrame], Any]] = {
+        "blank": lambda p: 1 - p["range"],
+        "tiny": lambda p: -p["side"],
+        "dark": lambda p: 1 - p["bright_end"],
+        "bright": lambda p: p["dark_end"],
+        "blurred": lambda p: -p["sharpness"],
+    }
+    lines = []
+    for kind, faulty in image_faults(properties, limits).items():
+        at = np.flatnonzero(faulty)
+        these = properties.iloc[at]
+        worse = severity[kind](these) if kind in severity else 1.0
+        detail = these["reason"].to_numpy(object) if kind == "unreadable" else ""
+        lines.append(rows.lines(kind, where[at], worse, detail=detail))
+    return lines, groups

@@ -1,0 +1,78 @@
+"""`wann issues`: every issue of a folder of images or a database, in one list."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wann_core.audit.issues import KINDS, list_issues
+from wann_core.audit.scores import DEFAULT_SCORE
+from wann_core.cli import flags
+from wann_core.cli.audit_sources import audit_data, audit_path
+from wann_core.cli.terminal import terminal_progress
+from wann_core.datasets import database
+from wann_core.embedding import backbones
+from wann_core.errors import WannError
+from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv, to_parquet
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "issues",
+        help="list every issue: labels, duplicates, leaks, outliers, faulty images, odd classes",
+        description="List every issue of a folder of class folders (its images are embedded first) "
+        "or of an embedding database: wrong labels, near-duplicates, leaks between splits, "
+        "outliers, unreadable, blank, tiny, dark, bright and blurred images, classes that are too "
+        "small or called alike.",
+        epilog="examples: wann issues photos/ --backbone pixels --out issues.csv; "
+        "wann issues --dataset photos --backbone resnet50 --out issues.parquet",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("path", nargs="?", metavar="PATH", help="a folder or a database; or name a --dataset")
+    add("--dataset", help="name of a database")
+    flags.add_roots(add)
+    add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
+    add("--out", required=True, metavar="FILE", help="the list, .csv or .parquet")
+    add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")
+    parser.set_defaults(run=run, score=DEFAULT_SCORE, search="auto", group=None, merge_alike=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the list and print how many there are of each kind.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve; nothing has been written then.
+    """
+    out = Path(args.out)
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise WannError(f"`out` must end in .csv or .parquet, got {args.out!r}.", "out")
+    if not out.absolute().parent.is_dir():
+        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    if args.path is not None and Path(args.path).is_file():
+        raise WannError(
+            "`path` must be a folder of images or a database; `wann import` makes one of a table.",
+            "path",
+        )
+    progress = terminal_progress()
+    if args.path is None:
+        audited = audit_data(args, flags.roots(args), progress)
+    else:
+        audited = audit_path(Path(args.path), args, progress)
+    data = audited.data
+    if data is None:
+        raise WannError("`path` must be a folder of images or a database.", "path")
+    place = database.folder(args.database_root, data.name, data.backbone)
+    skipped = database.manifest(place).get("skipped", [])
+    found = list_issues(data, audited.found, skipped=skipped, progress=progress)
+    csv = out.suffix.lower() == ".csv"
+    content = to_csv(found.table).encode() if csv else to_parquet(found.table)
+    write_atomically(out, lambda file: file.write(content))
+    told = ", ".join(f"{KINDS[k][0].lower()} {n:,}" for k, n in found.counts.items() if n)
+    print(f"{told or 'no issue'} -> {out}")
