@@ -32,7 +32,7 @@ def ready(app: AppTest) -> AppTest:
 
 def plain(text: str) -> str:
     """Markdown without its escapes: what is read on the page."""
-    return text.replace("\\", "")
+    return text.replace("\\", "").replace("\u2060", "")
 
 
 def labels(app: AppTest) -> list[str]:

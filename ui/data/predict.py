@@ -10,7 +10,7 @@ from ui.data import database_jobs
 from ui.data.import_table import FORMATS
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.shell import uploads
+from ui.shell import theme, uploads
 from ui.shell.settings import Folders
 from wann_core import datasets
 from wann_core.datasets import BUILT_IN, tables
@@ -123,7 +123,7 @@ def _rows(
 
 def _show(found: pd.DataFrame, lost: str, scenario: Scenario) -> None:
     if lost:
-        st.warning(f"Left out: {lost}.", icon=":material/warning:")
+        st.warning(f"Left out: {theme.plain(lost)}.", icon=":material/warning:")
     shown = found.head(_SHOWN)
     if not shown["name"].any():
         shown = shown.drop(columns="name")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
+from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
@@ -37,7 +38,9 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
         "Fitting UMAP",
         cancelled="UMAP was cancelled; PCA is shown instead.",
         again="Start UMAP again",
-        refuse=lambda error: st.warning(f"{error} PCA is shown instead.", icon=":material/error:"),
+        refuse=lambda error: st.warning(
+            theme.plain(f"{error} PCA is shown instead."), icon=":material/error:"
+        ),
         retry=False,
     )
     fitting.begin()

@@ -78,7 +78,7 @@ def choose(prepared: PreparedData, methods: tuple[str, ...]) -> Neighborhood | N
     try:
         return neighborhood(prepared, split, row)
     except WannError as error:
-        text = str(error)
+        text = theme.plain(str(error))
         st.error(f"{text[:1].upper()}{text[1:]} Clear the field “Row id” or choose from the grid.")
         return None
 

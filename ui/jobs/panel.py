@@ -174,7 +174,7 @@ def bar(job: jobs.Job, name: str) -> None:
     _shown_here().add(id(job))
     share, text = job.status()
     line, button = st.columns([6, 1], vertical_alignment="center")
-    line.progress(share, text)
+    line.progress(share, theme.plain(text))
     button.button(
         "Cancel", on_click=job.cancel, key=f"cancel_{name}", width="stretch", disabled=job.stopping
     )
@@ -236,7 +236,7 @@ def list_others() -> None:
             if id(job) in shown or not job.title:
                 continue
             share, text = job.status()
-            st.progress(share, f"{job.title}: {text[:1].lower()}{text[1:]}")
+            st.progress(share, theme.plain(f"{job.title}: {text[:1].lower()}{text[1:]}"))
             st.button("Cancel", key=f"cancel_other_{id(job)}", on_click=job.cancel)
 
     draw()

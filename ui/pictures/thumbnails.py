@@ -112,8 +112,8 @@ def _sparkline(embedding: npt.NDArray[Any]) -> str:
 def grid(pictures: Sequence[str], captions: Sequence[str]) -> None:
     """A grid of pictures (data URIs), each with a line below it."""
     cells = "".join(
-        f'<div class="wann-thumb"><img src="{picture}" alt="{escape(caption)}">'
-        f"<div>{escape(caption)}</div></div>"
+        f'<div class="wann-thumb"><img src="{picture}" alt="{theme.html(caption)}">'
+        f"<div>{theme.html(caption)}</div></div>"
         for picture, caption in zip(pictures, captions, strict=True)
     )
     st.html(f'<div class="wann-thumbs">{cells}</div>')

@@ -78,4 +78,6 @@ def _tell_of_link(case: Case) -> None:
             theme.plain(f"The link asks for {split} row {row[:20]}, which has no label here.")
         )
     else:
-        st.caption(f"{review_cards.where(case, asked)}, asked for by the link, stands first.")
+        st.caption(
+            f"{theme.plain(review_cards.where(case, asked))}, asked for by the link, stands first."
+        )

@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from wann_core.methods.registry import TRAINED, color_slot
+from wann_core.text import visible
 
 # Okabe and Ito's colors, told apart under the common color blindnesses; each reaches a contrast
 # of 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
@@ -72,6 +73,8 @@ _CSS = """
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 [data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
   background-color: #B34700 !important; }
+/* A name of hundreds of letters is broken, wherever it stands. */
+[data-testid="stMarkdownContainer"], .wann-card, .wann-thumb { overflow-wrap: anywhere; }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
 @media (max-width: 640px) { .block-container { padding-inline: 1rem; } }
 @media (max-width: 1150px) {
@@ -188,9 +191,9 @@ def percent(share: float, digits: int = 1) -> str:
 def cards(entries: list[tuple[str, str, str]]) -> None:
     """A row of cards: (method, value, line below)."""
     blocks = "".join(
-        f'<div class="wann-card" style="--mark: {color(name)}"><div class="name">{escape(name)}'
-        f'</div><div class="value">{escape(value)}</div>'
-        f'<div class="more">{escape(more)}</div></div>'
+        f'<div class="wann-card" style="--mark: {color(name)}"><div class="name">{html(name)}'
+        f'</div><div class="value">{html(value)}</div>'
+        f'<div class="more">{html(more)}</div></div>'
         for name, value, more in entries
     )
     st.html(f'<div class="wann-cards">{blocks}</div>')
@@ -198,9 +201,25 @@ def cards(entries: list[tuple[str, str, str]]) -> None:
 
 def charted(name: str) -> str:
     """A name without what Plotly would read as markup or as a template."""
-    return name.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")
+    name = visible(name).replace("&", "&amp;").replace("<", "&lt;")
+    return name.replace("%{", "% {")
+
+
+def html(text: str) -> str:
+    """Text for `st.html`, in which it is nothing but text."""
+    return escape(visible(text))
+
+
+# Streamlit's pages look for these in the text that Markdown has made, after its escapes: addresses
+# become links, :names: icons, and arrows other arrows. A word joiner, unseen, parts them.
+_JOINER = "\u2060"
+_AFTER_ESCAPES = re.compile(
+    r"(?i)(?<=http):(?=//)|(?<=https):(?=//)|(?<=www)(?=\.)|(?<=[\w.+-]@)(?=[\w-])"
+    r"|:(?=[\w+-]+(?:/[\w-]+)?:)|(?<=[<>~-])(?=[->=])"
+)
 
 
 def plain(text: str) -> str:
-    """Text that Markdown leaves as it is (class names and file names are the user's)."""
-    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$~:])", r"\\\1", text)
+    """Text as Markdown that shows it as it is: class names and file names are the user's."""
+    parted = _AFTER_ESCAPES.sub(lambda found: found[0] + _JOINER, visible(text))
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>$~:])", r"\\\1", parted)

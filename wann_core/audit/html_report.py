@@ -13,6 +13,7 @@ import pandas as pd
 
 from wann_core.noise.rate import NoiseEstimate
 from wann_core.noise.transition import Transition
+from wann_core.text import visible
 from wann_core.typing import Array
 from wann_core.version import __version__
 
@@ -22,20 +23,6 @@ _SHOWN_ROWS = 200
 _SHOWN_CLASSES = 20
 _LONGEST = 120
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
-# Controls, and what turns the direction of a line or is not seen at all.
-_INVISIBLE = {
-    code: f"\\u{code:04x}"
-    for codes in (
-        range(0x20),
-        range(0x7F, 0xA0),
-        range(0x200B, 0x2010),
-        range(0x202A, 0x202F),
-        range(0x2066, 0x206A),
-        range(0xD800, 0xE000),
-        (0xFEFF,),
-    )
-    for code in codes
-}
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -109,7 +96,7 @@ def first_rows_html(table: pd.DataFrame, noise: NoiseEstimate) -> str:
 
 
 def _text(value: object, longest: int = _LONGEST) -> str:
-    text = str(value).translate(_INVISIBLE)
+    text = visible(str(value))
     return html.escape(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
+from wann_core.text import visible
 from wann_core.version import __version__
 
 _ABOUT = (
@@ -117,4 +118,4 @@ def _sentence(error: Exception, parser: Any) -> str:
     def flag(match: re.Match[str]) -> str:
         return parser.flag_of(match.group(1)) or match.group(0)
 
-    return re.sub(r"`([a-z_]+)`", flag, str(error))
+    return re.sub(r"`([a-z_]+)`", flag, visible(str(error)))

@@ -3,6 +3,8 @@
 import sys
 import time
 
+from wann_core.text import visible
+
 
 class Progress:
     """A line on the terminal that rewrites itself, for work of more than a second."""
@@ -21,7 +23,7 @@ class Progress:
         if seconds > 1 and done > self.first:
             left = seconds / (done - self.first) * (total - done)
             end = "\n" if done == total else ""
-            line = f"{text}: {done / total:.0%}, {duration(left)} left"
+            line = f"{visible(text)}: {done / total:.0%}, {duration(left)} left"
             # Blanks wipe out what is left of a longer line.
             print(f"\r{line:{self.width}} ", end=end, file=sys.stderr, flush=True)
             self.width = len(line)

@@ -26,11 +26,15 @@ def pack_names(names: Sequence[str]) -> Array:
     Raises
     ------
     WannError
-        If a name holds NUL.
+        If a name holds NUL or is no valid text.
     """
     if any("\0" in name for name in names):
         raise WannError("a row's name must not hold the NUL character.")
-    text = "\0".join(names).encode("utf-8", "surrogateescape")
+    try:
+        text = "\0".join(names).encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        bad = next(name for name in names if error.object[error.start] in name)
+        raise WannError(f"a row's name must be valid text, got {bad[:60]!a}.") from error
     return np.frombuffer(text, np.uint8)
 
 

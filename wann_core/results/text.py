@@ -8,6 +8,7 @@ import pandas as pd
 
 from wann_core.results.paired_tests import LEAST_SEEDS
 from wann_core.results.table import FIELDS, Pivot
+from wann_core.text import visible
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -38,12 +39,13 @@ _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 def latex_escape(text: str) -> str:
     """Escape text for LaTeX, on one line."""
-    return " ".join("".join(_LATEX.get(letter, letter) for letter in text).split())
+    shown = " ".join(visible(text).split())
+    return "".join(_LATEX.get(letter, letter) for letter in shown)
 
 
 def markdown_escape(text: str) -> str:
     """Escape text for one Markdown table cell."""
-    return " ".join(_MARKDOWN.sub(r"\\\1", text).split())
+    return " ".join(_MARKDOWN.sub(r"\\\1", visible(text)).split())
 
 
 def number(mean: float, std: float, sign: str = " ± ") -> str:
