@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
@@ -63,7 +64,7 @@ def page(
     def results() -> None:
         if job.state is jobs.State.RUNNING:
             panel.bar(job, kind)
-        _tell_missing(job)
+        _tell(job.about)
         cancelled = job.state is jobs.State.CANCELLED
         if cancelled:
             text = f"Cancelled after {len(job.partial)} runs."
@@ -86,18 +87,43 @@ def _stored(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     return [found[scenario] for scenario in asked if scenario in found]
 
 
-def _tell_missing(job: jobs.Job) -> None:
-    """What a job could not do."""
-    for text, runs in job.about.copy().items():
+@dataclass
+class _Remarks:
+    """What a user should know of a job's runs.
+
+    Attributes
+    ----------
+    missing : dict of str to int
+        Reasons, and the runs that they cost.
+    unkept : str
+        Why the results store does not keep them; empty if it does.
+    """
+
+    missing: dict[str, int] = field(default_factory=dict)
+    unkept: str = ""
+
+
+def _tell(remarks: _Remarks) -> None:
+    for text, runs in remarks.missing.copy().items():
         what = "1 run is" if runs == 1 else f"{runs} runs are"
         st.warning(f"{what} missing. {theme.plain(text)}", icon=":material/info:")
+    if remarks.unkept:
+        st.warning(
+            f"These results are not kept: {theme.plain(remarks.unkept)} Download them before you "
+            "leave the page.",
+            icon=":material/save_as:",
+        )
 
 
 def _panel(
     kind: str, plan: Plan, settings: Settings, passed_over: Sequence[str]
 ) -> panel.Panel[None]:
     """The plan's job; asked again, the finished one answers."""
-    missing: dict[str, int] = {}  # reasons, and the runs that they cost
+    remarks = _Remarks()
+
+    def warn(text: str) -> None:
+        _LOG.warning(text)
+        remarks.unkept = text
 
     def work(job: jobs.Job) -> None:
         grid.warm_up()
@@ -106,16 +132,16 @@ def _panel(
             settings.roots,
             source=kind,
             progress=job.progress,
-            warn=_LOG.warning,
+            warn=warn,
         )
         for outcome in outcomes:
             if outcome.refused is None:
                 job.partial.append(outcome.record)
             elif outcome.refused.field in passed_over:
                 text = describe_error(outcome.refused, LABELS)
-                missing[text] = missing.get(text, 0) + 1
+                remarks.missing[text] = remarks.missing.get(text, 0) + 1
             else:
                 raise outcome.refused
 
     key = (kind, plan, settings.fingerprint)
-    return panel.Panel(kind, key, work, f"Runs of {plan.base.dataset}", about=missing)
+    return panel.Panel(kind, key, work, f"Runs of {plan.base.dataset}", about=remarks)

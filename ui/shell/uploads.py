@@ -62,8 +62,14 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
     kept: File | None = st.session_state.get(_memory(key))
     if upload is not None:
         if kept is None or kept.token != upload.file_id:
-            with st.spinner("Storing the upload …"):
-                kept = _stored(upload)
+            try:
+                with st.spinner("Storing the upload …"):
+                    kept = _stored(upload)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                told = f"{upload.name!r} cannot be stored: {reason}."
+                left.error(theme.plain(told), icon=":material/error:")
+                return None
             st.session_state[_memory(key)] = kept
             # The address outlives this server, and the upload does not.
             st.query_params[_memory(key)] = kept.token
@@ -111,8 +117,12 @@ def _stored(upload: Any) -> File:
     # Errors tell the file's name, so it has a like one, of harmless characters only.
     harmless = re.sub(r"[^\w.+ -]+", "-", upload.name)[-100:].lstrip(".- ")
     path = Path(folder) / (harmless or "upload")
-    with path.open("wb") as file:
-        shutil.copyfileobj(upload, file)
+    try:
+        with path.open("wb") as file:
+            shutil.copyfileobj(upload, file)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     stored = File(upload.name, upload.file_id, path)
     weakref.finalize(stored, shutil.rmtree, folder, ignore_errors=True)
     return stored

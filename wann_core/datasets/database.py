@@ -9,7 +9,6 @@ own names of the rows, packed by `pack_names`; `columns`, what else is known of 
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from wann_core.datasets.dataset import SPLITS, Dataset, Split
 from wann_core.errors import WannError
 from wann_core.progress import Progress
 from wann_core.storage import npz
-from wann_core.storage.files import move, remove_abandoned
+from wann_core.storage.files import draft_folder, move, naming, remove_abandoned
 
 MANIFEST = "manifest.json"
 _MANIFEST_BYTES = 1 << 26
@@ -190,7 +189,8 @@ def write(
         If there is a database already.
     """
     place = folder(root, dataset, backbone)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    with naming(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
     remove_abandoned(place.parent, f"{_DRAFT}*")
     total = sum(split.X.nbytes for split in splits.values())
     done = 0
@@ -201,8 +201,8 @@ def write(
         if progress:
             progress(min(done, total), total, "writing the database")
 
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=_DRAFT) as temporary:
-        draft = Path(temporary) / "database"
+    with naming(place), draft_folder(place.parent, _DRAFT) as temporary:
+        draft = temporary / "database"
         draft.mkdir()
         for name, split in splits.items():
             arrays = {"embeddings": split.X, "labels": split.y, "ids": split.ids}

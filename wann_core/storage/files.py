@@ -18,6 +18,7 @@ _ABANDONED_SECONDS = 86_400.0
 _POLL_SECONDS = 0.2
 _RETRIES_ON_WINDOWS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)
 _RETRIES = _RETRIES_ON_WINDOWS if os.name == "nt" else ()
+_WRITER = ".writer"  # in a draft, locked by who fills it
 
 
 @contextlib.contextmanager
@@ -58,12 +59,44 @@ def bound_folder(path: Path, max_bytes: int) -> None:
             file.with_suffix(".lock").unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def draft_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A temporary folder; what a killed process leaves of it, `remove_abandoned` removes."""
+    with (
+        tempfile.TemporaryDirectory(
+            dir=parent, prefix=prefix, ignore_cleanup_errors=True
+        ) as temporary,
+        filelock.FileLock(Path(temporary) / _WRITER, thread_local=False),
+    ):
+        yield Path(temporary)
+
+
+def _has_lost_its_writer(path: Path) -> bool:
+    """Whether a draft's process has ended; the system lets go of its lock then."""
+    if not (path / _WRITER).is_file():
+        return False
+    try:
+        with filelock.FileLock(path / _WRITER, timeout=0, thread_local=False):
+            return True
+    except (filelock.Timeout, OSError, NotImplementedError):
+        return False
+
+
 def remove_abandoned(folder: Path, pattern: str) -> None:
-    """Remove the files and folders of a pattern that nobody has written to for a day.
+    """Remove drafts whose writer has ended, and what nobody has written to for a day.
 
     Several processes may do so at once.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+        Of the names of the files and folders.
     """
     for path in folder.glob(pattern):
+        if _has_lost_its_writer(path):
+            shutil.rmtree(path, ignore_errors=True)
+            continue
         try:
             written = max(one.lstat().st_mtime for one in (path, *path.rglob("*")))
         except FileNotFoundError:
@@ -85,15 +118,28 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         with path.open("wb") as stream:
             write(stream)
         return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    with naming(path):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                write(file)
+            Path(temporary).chmod(0o666 & ~_umask())
+            move(Path(temporary), path)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the first error is the one to tell
+                Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give what a disk refuses the name of the file that was asked for, not of a temporary one."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-        Path(temporary).chmod(0o666 & ~_umask())
-        move(Path(temporary), path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        yield
+    except OSError as error:
+        if error.errno is None or error.strerror is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def move(source: Path, target: Path) -> None:
