@@ -356,6 +356,20 @@ def test_an_event_counts_once_however_often_it_is_sent(
     assert blobs.ledger.version() == 3
 
 
+def test_two_people_on_one_card(blobs: Case, session: dict[str, Any]) -> None:
+    event = {"kind": "verdict", "action": "keep", "items": [{"id": "train-1000"}], "sequence": 1}
+    seen = blobs.states().version
+    deck.receive(blobs, {"client": "a", "events": [event]}, "ann", seen)
+    deck.receive(blobs, {"client": "b", "events": [event | {"action": "remove"}]}, "bob", seen)
+    assert "ann has judged train row 1000 meanwhile (keep)" in session["_review"].error
+    assert blobs.ledger.counts()["keep"] == 1
+    # The card shows Ann's verdict now; the second press is a decision.
+    seen = blobs.states().version
+    again = event | {"action": "remove", "sequence": 2}
+    deck.receive(blobs, {"client": "b", "events": [again]}, "bob", seen)
+    assert blobs.ledger.counts()["remove"] == 1
+
+
 def test_relabeled_to_what_it_is_means_kept(blobs: Case, session: dict[str, Any]) -> None:
     judge(blobs, "relabel", "train-1000", label=1)
     verdict = blobs.ledger.verdicts().iloc[0]

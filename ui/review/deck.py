@@ -34,7 +34,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
     def heard() -> None:
         log = st.session_state[_KEY].log
         if log:
-            receive(case, log, who)
+            receive(case, log, who, states.version)
 
     _prepare_once(case, listing.shown)
     state = session()
@@ -70,8 +70,10 @@ def _prepare_once(case: Case, positions: Array) -> None:
         review_cards.prepare(case, positions)
 
 
-def receive(case: Case, log: Any, who: str) -> None:
+def receive(case: Case, log: Any, who: str, seen: int | None = None) -> None:
     """Serve the events that the browser sends, each once, in their order.
+
+    They were made on cards that showed the ledger's version `seen`.
 
     What is not acknowledged comes again with later events; the session remembers which were
     served.
@@ -85,7 +87,7 @@ def receive(case: Case, log: Any, who: str) -> None:
         if event["sequence"] <= served:
             continue
         try:
-            _serve(case, event, who)
+            _serve(case, event, who, seen)
         except WannError as error:
             # The card keeps the verdict that the ledger has.
             state.error = str(error)
@@ -103,24 +105,24 @@ def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
         return "", []
 
 
-def _serve(case: Case, event: dict[str, Any], who: str) -> None:
+def _serve(case: Case, event: dict[str, Any], who: str, seen: int | None) -> None:
     kind = event.get("kind")
     if kind == "page":
         card_list.turn_page(1 if event.get("by") == 1 else -1)
     elif kind in ("undo", "redo"):
         _step(case, kind, who)
     elif kind == "verdict":
-        _record(case, event, who)
+        _record(case, event, who, seen)
 
 
-def _record(case: Case, event: dict[str, Any], who: str) -> None:
+def _record(case: Case, event: dict[str, Any], who: str, seen: int | None) -> None:
     action, items = event.get("action"), event.get("items")
     if action not in ACTIONS or not isinstance(items, list) or len(items) > _MOST_ITEMS:
         raise WannError("the browser sent a verdict that cannot be read; reload the page.")
     verdicts = [_verdict(case, action, item) for item in items]
     if verdicts:
         batch = f"{action}, {len(verdicts)} at once" if len(verdicts) > 1 else None
-        case.ledger.record(verdicts, who=who, batch=batch)
+        case.ledger.record(verdicts, who=who, batch=batch, seen=seen)
 
 
 def _verdict(case: Case, action: str, item: Any) -> Verdict:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +15,19 @@ import pandas as pd
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
 from wann_core.paths import review_folder
+from wann_core.progress import Progress
 from wann_core.review.ledger_file import reading, writing
 from wann_core.review.verdict import ACTIONS, FIELDS, SPLITS, Verdict, check_text, checked, of_frame
 
-__all__ = ["ACTIONS", "Ledger", "Operation", "Verdict", "has_ledger", "ledger_of"]
+__all__ = [
+    "ACTIONS",
+    "JudgedMeanwhile",
+    "Ledger",
+    "Operation",
+    "Verdict",
+    "has_ledger",
+    "ledger_of",
+]
 
 _LONGEST = {"who": 200, "batch": 1000}
 _DIGEST_BYTES = 12
@@ -31,6 +40,27 @@ class Operation(NamedTuple):
     rows: int
     batch: str | None
     when: str
+
+
+class JudgedMeanwhile(WannError):
+    """Somebody else has judged samples that a person was about to judge.
+
+    Parameters
+    ----------
+    found : sequence of (str, int, str, str, str or None)
+        Split, row, who, action and new label of each.
+    """
+
+    def __init__(self, found: Sequence[tuple[str, int, str, str, str | None]]) -> None:
+        split, row, who, action, label = found[-1]
+        verdict = f"relabel to {label!r}" if action == "relabel" else action
+        more = f", and {len(found) - 1} more of these rows" if len(found) > 1 else ""
+        super().__init__(
+            f"{who} has judged {split} row {row} meanwhile ({verdict}){more}; nothing is recorded: "
+            "look at it, and give your verdict again to overrule theirs.",
+            "rows",
+        )
+        self.found = list(found)
 
 
 _VERDICT = (
@@ -145,7 +175,13 @@ class Ledger:
         self.class_names = tuple(class_names)
 
     def record(
-        self, rows: pd.DataFrame | Sequence[Verdict], *, who: str, batch: str | None = None
+        self,
+        rows: pd.DataFrame | Sequence[Verdict],
+        *,
+        who: str,
+        batch: str | None = None,
+        seen: int | None = None,
+        progress: Progress | None = None,
     ) -> int:
         """Append verdicts as one operation, all or none; what its author undid is gone for good.
 
@@ -157,6 +193,11 @@ class Ledger:
             Whose verdicts they are.
         batch : str, optional
             What to call the operation.
+        seen : int, optional
+            The `version` that the person has seen: a verdict of somebody else that came later is
+            not overruled unseen.
+        progress : callable, optional
+            Called about once a second while others write; may raise to stop the wait.
 
         Returns
         -------
@@ -167,12 +208,16 @@ class Ledger:
         ------
         WannError
             If there is no verdict, or a value is not allowed; its field names the value.
+        JudgedMeanwhile
+            If somebody else has judged one of the samples since `seen`; nothing is recorded.
         """
         check_text("who", who, _LONGEST["who"], empty=False)
         if batch is not None:
             check_text("batch", batch, _LONGEST["batch"])
         values = self._checked(rows)
-        with writing(self.path) as database:
+        with writing(self.path, progress) as database:
+            if seen is not None:
+                _check_unseen(database, {row[:2] for row in values}, seen, who)
             number = _append(database, "record", who, batch=batch)
             database.executemany(
                 f"INSERT INTO verdicts (operation, {', '.join(FIELDS)}) "
@@ -272,6 +317,22 @@ class Ledger:
                 )
             seen.add(verdict[:2])
         return values
+
+
+def _check_unseen(
+    database: sqlite3.Connection, samples: Set[tuple[str, int]], seen: int, who: str
+) -> None:
+    others = "SELECT 1 FROM operations WHERE number > ? AND who != ? LIMIT 1"
+    if database.execute(others, (seen, who)).fetchone() is None:
+        return  # as almost always: what is in force need not be looked up
+    newer = database.execute(
+        f"{_IN_FORCE} SELECT split, row, who, action, new_label FROM current "
+        "WHERE operation > ? AND who != ? ORDER BY operation",
+        (seen, who),
+    ).fetchall()
+    found = [row for row in newer if row[:2] in samples]
+    if found:
+        raise JudgedMeanwhile(found)
 
 
 def rows_in_force(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:

@@ -1,11 +1,14 @@
 """The SQLite file of a ledger: its tables, and transactions on it."""
 
 import contextlib
+import random
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from wann_core.errors import WannError
+from wann_core.progress import Progress
 
 _APPLICATION = 0x57414E4E  # 'WANN'
 _VERSION = 1
@@ -41,7 +44,14 @@ _SCHEMA = (
         for what in ("UPDATE", "DELETE")
     ),
 )
-_WAIT_SECONDS = 30.0
+# SQLite's own waiting doubles its pauses up to a tenth of a second: under load, those who have
+# waited long come least often. Here all come equally often.
+_PAUSE_SECONDS = 0.001, 0.008
+_MOST_WAIT_SECONDS = 120.0
+_TELL_SECONDS = 0.5
+# A read takes its lock with the first look.
+_BEGIN_READING = ("BEGIN", "SELECT COUNT(*) FROM sqlite_master")
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 @contextlib.contextmanager
@@ -55,7 +65,7 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
     if path.exists():
         # Writable, so that what a killed writer left half done can be rolled back.
-        with _transaction(path, "mode=rw", "BEGIN") as database:
+        with _transaction(path, "mode=rw", *_BEGIN_READING) as database:
             if _is_ledger(database, path):
                 yield database
                 return
@@ -82,8 +92,10 @@ def open_untrusted(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[sqlite3.Connection]:
+def writing(path: Path, progress: Progress | None = None) -> Iterator[sqlite3.Connection]:
     """A transaction that no other process shares; the file is made if need be.
+
+    While others write, `progress` is called some times and may raise to stop the wait.
 
     Raises
     ------
@@ -97,30 +109,49 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     # The rollback journal: in WAL mode, SQLite before 3.51.3 can corrupt a database that several
     # connections write. EXTRA is FULL, and holds when power fails just after.
     steps = ("PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA", "BEGIN IMMEDIATE")
-    with _transaction(path, "mode=rwc", *steps) as database:
+    with _transaction(path, "mode=rwc", *steps, progress=progress) as database:
         if not _is_ledger(database, path):
             _create(database)
         yield database
 
 
 @contextlib.contextmanager
-def _transaction(path: Path, mode: str, *steps: str) -> Iterator[sqlite3.Connection]:
+def _transaction(
+    path: Path, mode: str, *steps: str, progress: Progress | None = None
+) -> Iterator[sqlite3.Connection]:
     """On a connection of its own: threads and processes never share one."""
     try:
         database = sqlite3.connect(
             f"{path.absolute().as_uri()}?{mode}",
             uri=True,
-            timeout=_WAIT_SECONDS,
+            timeout=0,
             isolation_level=None,
         )
         # Without a commit, closing rolls back.
         with contextlib.closing(database):
             for step in steps:
-                database.execute(step)
+                _patiently(database, step, progress)
             yield database
-            database.execute("COMMIT")
+            _patiently(database, "COMMIT", progress)
     except (sqlite3.Error, OverflowError, UnicodeDecodeError) as error:
         raise _unusable(path, error) from error
+
+
+def _patiently(database: sqlite3.Connection, step: str, progress: Progress | None) -> None:
+    """Carry out a step that may have to wait for others."""
+    began = told = time.monotonic()
+    while True:
+        try:
+            database.execute(step).fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            now = time.monotonic()
+            if error.sqlite_errorcode & 0xFF not in _BUSY or now - began > _MOST_WAIT_SECONDS:
+                raise
+        if progress is not None and now - told > _TELL_SECONDS:
+            told = now
+            progress(0, 1, "waiting for others who write to the ledger")
+        time.sleep(random.uniform(*_PAUSE_SECONDS))
 
 
 def _unusable(path: Path, error: Exception) -> WannError:

@@ -1,5 +1,6 @@
 """Verdicts are kept: whole, in order, for each to undo, through crashes and beside others."""
 
+import contextlib
 import dataclasses
 import os
 import random
@@ -7,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,7 @@ from tests.helpers.blobs import noisy_blobs
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset
-from wann_core.review.ledger import ACTIONS, Ledger, Verdict, has_ledger, ledger_of
+from wann_core.review.ledger import ACTIONS, JudgedMeanwhile, Ledger, Verdict, has_ledger, ledger_of
 
 KEEP = Verdict("train", 3, "cat", "keep")
 MOVE = Verdict("test", 3, "cat", "relabel", "dog", "a.png", 0.25, "combined", "dog")
@@ -380,3 +382,56 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> No
     database = sqlite3.connect(path)
     assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+def test_who_has_not_seen_a_verdict_is_told_of_it_and_decides(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite", ("a", "b"))
+    ledger.record([Verdict("train", 3, "a", "keep")], who="ann")
+    seen = ledger.version()
+    ledger.record([Verdict("train", 7, "a", "relabel", "b")], who="ann")
+    mine = [Verdict("train", 7, "a", "keep"), Verdict("train", 8, "a", "keep")]
+    with pytest.raises(JudgedMeanwhile, match=r"ann has judged train row 7 .* to 'b'") as caught:
+        ledger.record(mine, who="bob", seen=seen)
+    assert caught.value.found == [("train", 7, "ann", "relabel", "b")]
+    assert len(ledger.verdicts()) == 2
+    # What was there before, one's own, and what was taken back since, stand in nobody's way.
+    ledger.record([Verdict("train", 3, "a", "unsure")], who="bob", seen=seen)
+    ledger.record([Verdict("train", 7, "a", "keep")], who="ann", seen=seen)
+    ledger.undo("ann")
+    ledger.undo("ann")
+    ledger.record(mine, who="bob", seen=seen)
+    assert ledger.counts() == {"keep": 2, "relabel": 0, "remove": 0, "unsure": 1}
+
+
+def _write_many(path: Path, person: int, count: int) -> None:
+    ledger = Ledger(path)
+    for row in range(count):
+        ledger.record([Verdict("train", row, "a", "keep")], who=f"person {person}")
+
+
+def test_people_who_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "l.sqlite"
+    people = [threading.Thread(target=_write_many, args=(path, one, 12)) for one in range(8)]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    assert len(Ledger(path).history()) == 8 * 12
+
+
+def test_a_long_wait_reports_and_can_be_stopped(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "l.sqlite")
+    ledger.record([Verdict("train", 0, "a", "keep")], who="ann")
+    told: list[str] = []
+
+    def stop(done: float, total: float, text: str) -> None:
+        told.append(text)
+        raise KeyboardInterrupt
+
+    with contextlib.closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(KeyboardInterrupt):
+            ledger.record([Verdict("train", 1, "a", "keep")], who="bob", progress=stop)
+    assert told == ["waiting for others who write to the ledger"]
+    ledger.record([Verdict("train", 1, "a", "keep")], who="bob", progress=stop)
+    assert len(ledger.verdicts()) == 2
