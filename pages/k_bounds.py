@@ -24,11 +24,11 @@ if grid is None:
 with st.container(key="stacking_bounds"):
     left, right = st.columns([6, 5], gap="large")
 with left:
-    st.subheader("Bounds of the adaptive k")
+    st.header("Bounds of the adaptive k")
     method, pair = k_bounds.show_grid(prepared, grid)
 with right:
-    st.subheader("The chosen bounds")
+    st.header("The chosen bounds")
     k_bounds.show_chosen(grid, method, pair)
-    st.subheader("kNN for comparison")
+    st.header("kNN for comparison")
     k_bounds.show_knn(prepared, grid)
 k_bounds.tell(prepared, grid, method)

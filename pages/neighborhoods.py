@@ -24,7 +24,7 @@ left, right = st.container(key="stacking_votes").columns([3, 5], gap="large")
 with left:
     neighborhoods.facts(sample, chosen.methods)
 with right:
-    st.subheader("How each method votes")
+    st.header("How each method votes")
     votes = neighborhoods.vote_table(sample, chosen.methods)
     charts.show(
         neighborhood_charts.votes(votes, colors),
@@ -38,7 +38,7 @@ with right:
 table = neighborhoods.show_neighbors(sample)
 charts.download("neighbors", table, prepared.scenario, "All neighbors, CSV")
 
-st.subheader("Votes as the neighborhood grows")
+st.header("Votes as the neighborhood grows")
 charts.show(
     neighborhood_charts.share_curves(curve, sample.adaptive_k, colors),
     "Share of each class among the k nearest training rows: solid, every vote counts one; dotted, "

@@ -44,7 +44,7 @@ if curve is None and noise_curve.applies(scenario):
 table = pd.DataFrame([records.report_record(report) for report in reports])
 left, right = st.columns(2, gap="large")
 with left:
-    st.subheader(truth.score(prepared))
+    st.header(truth.score(prepared))
     charts.show(
         charts.accuracies(table, overview.score_axis(prepared)),
         overview.score_reading(prepared),

@@ -29,7 +29,7 @@ with st.container(key="stacking_labels"):
     left, right = st.columns(2, gap="large")
 with left:
     known = prepared.truth_known
-    st.subheader("Clean and flipped labels" if known else "Reliability of the labels")
+    st.header("Clean and flipped labels" if known else "Reliability of the labels")
     shares = distribution(prepared)
     charts.show(
         reliability_charts.distribution(shares),
@@ -40,7 +40,7 @@ with left:
         prepared.scenario,
     )
 with right:
-    st.subheader("Adaptive k by class")
+    st.header("Adaptive k by class")
     by_class = adaptive_k_by_class(prepared)
     charts.show(
         reliability_charts.by_class(by_class, k_min, k_max),
@@ -52,11 +52,11 @@ with right:
     )
 
 if prepared.truth_known:
-    st.subheader("How well scores find the flipped labels")
+    st.header("How well scores find the flipped labels")
     reliability.find_flips(chosen, prepared)
-    st.subheader("By true class and given label")
+    st.header("By true class and given label")
     reliability.of_pairs(prepared)
 else:
     truth.tell_unknown(prepared)
-st.subheader("As the noise grows")
+st.header("As the noise grows")
 reliability.of_ratios(chosen, prepared)

@@ -89,7 +89,7 @@ def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
     other = app.segmented_control(key="of").set_value("kNN-51").run()
     assert "kNN-51 has" in other.markdown[0].value
     k = other.segmented_control(key="k_of").set_value("adaptive_k_wrong").run()
-    assert "Mean adaptive k, wrong labels" in [heading.value for heading in k.subheader]
+    assert "Mean adaptive k, wrong labels" in [heading.value for heading in k.header]
 
     st.cache_resource.clear()  # as a new server has no jobs
     again = opened(**SMALL)

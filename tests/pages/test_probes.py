@@ -93,7 +93,7 @@ def test_only_logistic_regression() -> None:
     assert "Press Train to fit 1 method to" in texts(app)
     app = press(app, "Train")
     assert list(table(app)["method"])[-1] == "logreg"
-    assert not any("fits last" in heading.value for heading in app.subheader)
+    assert not any("fits last" in heading.value for heading in app.header)
 
 
 def test_few_steps_are_warned_of() -> None:

@@ -100,14 +100,14 @@ def test_neighborhoods_open_on_what_there_is(roots: Roots) -> None:
 def test_scores_are_called_what_they_are(roots: Roots) -> None:
     state = {"databases": str(roots.databases), "dataset": "own", "backbone": "tiny"}
     app = opened(ROOT / "pages" / "overview.py", **state)
-    assert "Agreement with the given labels" in [heading.value for heading in app.subheader]
+    assert "Agreement with the given labels" in [heading.value for heading in app.header]
     spec = json.loads(app.get("plotly_chart")[0].proto.spec)
     assert "agreement with the given test labels" in spec["layout"]["xaxis"]["title"]["text"]
     # With noise of our own, labels as they were given count as true; test labels never do.
     app = opened(ROOT / "pages" / "overview.py", added_noise="sym", **state)
     assert any("nobody has verified them" in caption.value for caption in app.sidebar.caption)
-    assert "Where labels went" in [heading.value for heading in app.subheader]
-    assert "Agreement with the given labels" in [heading.value for heading in app.subheader]
+    assert "Where labels went" in [heading.value for heading in app.header]
+    assert "Agreement with the given labels" in [heading.value for heading in app.header]
 
 
 def test_noise_that_cannot_happen_is_told_beside_its_control(roots: Roots) -> None:

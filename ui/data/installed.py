@@ -23,7 +23,7 @@ _CACHES = {
 def show(folders: Folders) -> None:
     """Databases with what can be done with them, the catalog, and the caches."""
     stored = inventory.databases(folders.roots.databases)
-    st.subheader("Embedding databases")
+    st.header("Embedding databases")
     if stored:
         _databases(stored, folders)
     else:
@@ -33,9 +33,9 @@ def show(folders: Folders) -> None:
             "scikit-learn are built in and need none.",
             icon=":material/database:",
         )
-    st.subheader("Known data sets")
+    st.header("Known data sets")
     _catalog(stored, folders)
-    st.subheader("Caches")
+    st.header("Caches")
     _caches()
 
 

@@ -91,7 +91,7 @@ def show(selection: Selection, prepared: PreparedData, points: Points) -> tuple[
         Split and positions of the rows that are shown.
     """
     found = {part: at for part, at in _found(selection.rows, prepared).items() if len(at)}
-    st.subheader("Selection")
+    st.header("Selection")
     if not found:
         st.info(
             "Draw around points with the mouse to see their rows. The bar above the chart has a "

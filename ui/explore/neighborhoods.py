@@ -87,7 +87,7 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     """Picture, labels, reliability and the methods' answers for the sample."""
     p, names = sample.prepared, sample.prepared.dataset.class_names
     kind = "Training row" if sample.split == "train" else "Test row"
-    st.subheader(f"{kind} {sample.row_id}")
+    st.header(f"{kind} {sample.row_id}")
     picture, text = st.columns([1, 2])
     picture.html(f'<div class="wann-thumb"><img src="{_picture(sample)}" alt=""></div>')
     given = f"Given label: **{theme.plain(names[sample.given_label])}**"
@@ -152,7 +152,7 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
     """The clickable neighbors; returns all of them as a table."""
     p, names = sample.prepared, sample.prepared.dataset.class_names
     table = sample.table()
-    st.subheader("Its nearest training rows")
+    st.header("Its nearest training rows")
     count = len(table)
     if count > 1:
         count = st.slider(

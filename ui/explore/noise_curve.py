@@ -72,7 +72,7 @@ def show(table: pd.DataFrame, chosen: Settings, prepared: PreparedData | None = 
     scenario = chosen.scenario
     known = prepared is None or prepared.test_truth_known
     what = "accuracy" if known else "agreement with the given labels"
-    st.subheader(f"{what.capitalize()} against noise ratio")
+    st.header(f"{what.capitalize()} against noise ratio")
     charts.show(
         _figure(table, scenario.noise_ratio, what),
         f"One draw (seed {scenario.seed}) at each ratio, in steps of 5 %. The line and the marks "

@@ -90,7 +90,7 @@ def warn_of_majority(prepared: PreparedData) -> None:
 
 def show_classes(prepared: PreparedData) -> None:
     """Draw the rows of each class by their labels."""
-    st.subheader("Classes before and after" if prepared.truth_known else "Classes")
+    st.header("Classes before and after" if prepared.truth_known else "Classes")
     counts = records.class_counts(prepared)
     charts.show(
         charts.class_counts(counts),
@@ -105,7 +105,7 @@ def show_classes(prepared: PreparedData) -> None:
 
 def show_transitions(prepared: PreparedData) -> None:
     """Draw which class was labeled as which."""
-    st.subheader("Where labels went")
+    st.header("Where labels went")
     charts.show(
         heatmaps.transitions(prepared),
         "Row: the true class. Column: the label given to it, in percent of the row; shares from "
@@ -118,7 +118,7 @@ def show_transitions(prepared: PreparedData) -> None:
 
 def show_wrong_labels(prepared: PreparedData) -> None:
     """Draw some rows with wrong labels, or say that there are none."""
-    st.subheader("Some wrong labels")
+    st.header("Some wrong labels")
     flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
     names = prepared.dataset.class_names
     if not len(flipped):

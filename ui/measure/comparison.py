@@ -152,7 +152,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader(title)
+        st.header(title)
         figure = charts.curves(table, plan.axis, _AXIS_TITLES[plan.axis], title)
         charts.show(
             _scaled(figure, plan),
@@ -208,7 +208,7 @@ def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str
         required=True,
         help="kNN-51 shows what WANN adds to many voters; kNN-11 is the usual kNN.",
     )
-    heading.subheader(f"Gain over {reference}")
+    heading.header(f"Gain over {reference}")
     gain = grid.paired_gain(records, plan.axis, metric, reference)
     if gain.empty:
         st.caption("No two runs on the same rows and labels have ended yet.")

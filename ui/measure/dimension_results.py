@@ -71,7 +71,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     st.markdown(in_words(plan, table, method, METRICS[metric].lower(), axis["bytes_a_column"]))
     left, right = st.container(key="stacking_curves").columns(2, gap="large")
     with left:
-        st.subheader(f"{METRICS[metric]} of {method}")
+        st.header(f"{METRICS[metric]} of {method}")
         figure = dimension_charts.curves(
             table.drop(columns="seeds"), METRICS[metric].lower(), unit="%", scale=100, **axis
         )
@@ -94,7 +94,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
 
 
 def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], column: str) -> None:
-    st.subheader(f"Mean adaptive k, {_ROWS[column].lower()}")
+    st.header(f"Mean adaptive k, {_ROWS[column].lower()}")
     table = grid.summary(shown, "dimensions", column, by="reduction").dropna(subset="mean")
     if table.empty:
         st.info("No training row has a label that is known to be wrong.")
@@ -117,7 +117,7 @@ def _show_adaptive_k(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], colu
 
 
 def _show_costs(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], method: str) -> None:
-    st.subheader("Time")
+    st.header("Time")
     parts = shown.assign(mean=shown[_COSTS].sum(axis=1, skipna=False))
     by = parts.groupby(["reduction", "dimensions"], sort=False)
     # The median: a run that met a busy moment, or loaded a kernel, tells nothing of the method.
@@ -181,7 +181,7 @@ def in_words(plan: Plan, table: pd.DataFrame, method: str, score: str, bytes_a_c
 
 
 def _show_table(plan: Plan, records: pd.DataFrame, metric: str, seeds: str) -> None:
-    st.subheader("All methods")
+    st.header("All methods")
     means, deviations = table_of(plan, records, metric)
     methods = [name for name in plan.methods if name in means]
     cells = means.assign(

@@ -113,7 +113,7 @@ def show_results(
         for low, high in zip(table["accuracy_low"], table["accuracy_high"], strict=True)
     ]
     shown.insert(2, "95 % interval", intervals)
-    st.subheader("All methods on these rows")
+    st.header("All methods on these rows")
     formats: dict[Any, Any] = dict.fromkeys([*_COLUMNS.values(), "training, s"], "{:.2f}")
     styled = shown.style.format(formats).apply(_bold_best, subset=list(_COLUMNS.values()))
     aligned = st.column_config.TextColumn(alignment="right")
@@ -138,7 +138,7 @@ def show_results(
     # One below the other in a narrow window, by the style sheet.
     left, right = st.container(key="stacking_scores").columns([2, 3], gap="large")
     with left:
-        st.subheader(truth.score(prepared))
+        st.header(truth.score(prepared))
         charts.show(
             charts.accuracies(table, f"{truth.score(prepared).lower()}, test rows, %"),
             "Mark: share of the test labels that a method finds. Bar: 95 % Wilson interval.",
@@ -194,7 +194,7 @@ def _origin(trained: Sequence[dict[str, Any]]) -> str:
 def _show_recalls(
     plan: Plan, records: Sequence[dict[str, Any]], votes: Sequence[Report], prepared: PreparedData
 ) -> None:
-    st.subheader("Recall by class")
+    st.header("Recall by class")
     rows = [report.metrics.recall for report in votes]
     rows += [
         np.array(json.loads(record["recall"]), np.float64)
@@ -218,7 +218,7 @@ def show_fitted_last(outcome: Outcome, prepared: PreparedData, plan: Plan) -> No
     probes = [name for name in plan.methods if name in LOSSES]
     if not probes:
         return
-    st.subheader("Rows that a loss fits last")
+    st.header("Rows that a loss fits last")
     if not outcome.last:
         st.info(
             "The results store does not keep these rows. Press “Train again” to see them.",

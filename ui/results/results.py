@@ -65,7 +65,7 @@ def filtered(found: Runs, token: str) -> Chosen:
         return Chosen(table, token)
     mask = pd.Series(True, table.index)
     with st.sidebar:
-        st.subheader("Which runs")
+        st.header("Which runs")
         for field in FIELDS:
             mask &= _filter(table, field, FIELDS[field], f"f_{field}")
         mask &= _filter(table, "source", _SOURCE, "f_source")

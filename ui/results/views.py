@@ -93,7 +93,7 @@ def table(chosen: Chosen) -> None:
     _explain_parts([one.part for one in made], "table")
     for one in made[:_MOST_TABLES]:
         if one.part:
-            st.subheader(_title(one.part))
+            st.header(_title(one.part))
         st.dataframe(_styled(one), width="stretch")
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")

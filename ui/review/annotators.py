@@ -97,12 +97,12 @@ def _show(found: Consensus, data: Dataset) -> None:
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Annotators")
+        st.header("Annotators")
         _annotators(found.annotators)
     with right:
-        st.subheader("Confusion")
+        st.header("Confusion")
         _confusion(found, found.annotators["annotator"].tolist())
-    st.subheader("To label once more")
+    st.header("To label once more")
     again = found.label_again(_AGAIN)
     st.dataframe(
         again,

@@ -192,7 +192,7 @@ class Deck {
           this.bars(card)),
         make("ul", {}, ...card.reasons.map((text) => make("li", {}, text)))),
       ...card.evidence.map((part) => make("div", { class: "rows" },
-        make("h3", {}, part.title),
+        make("h2", {}, part.title),
         part.rows.length ? make("div", { class: "thumbs" }, ...part.rows.map((row) =>
           make("figure", { title: row.title, "--fill": part.color },
             make("img", { src: row.picture, alt: row.title, class: card.smooth && "smooth" }),

@@ -45,16 +45,16 @@ def show(case: Case, asked: Asked) -> None:
         )
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Files")
+        st.header("Files")
         _files(case, states)
     with right:
-        st.subheader("Cleaned images")
+        st.header("Cleaned images")
         cleaned_images.show(case, review, states.version)
-        st.subheader("A cleaned database")
+        st.header("A cleaned database")
         _cleaned(case, states, after, asked)
-        st.subheader("Verdicts from elsewhere")
+        st.header("Verdicts from elsewhere")
         imports.show(case)
-    st.subheader("Before and after")
+    st.header("Before and after")
     gain.show(case, asked)
 
 

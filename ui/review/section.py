@@ -27,7 +27,7 @@ def show(case: Case, asked: audit.Asked) -> None:
             st.error(theme.plain(str(error)), icon=":material/error:")
 
     deck()
-    st.subheader("The whole data set")
+    st.header("The whole data set")
     summary.show(case)
 
 

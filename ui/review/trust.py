@@ -93,7 +93,7 @@ def _show(case: Case, found: KnownFlips) -> None:
     )
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Precision and recall")
+        st.header("Precision and recall")
         charts.show(
             _curves(found.curve),
             "Each line: a score, from the head of its list to its end. Further up and right is "
@@ -104,7 +104,7 @@ def _show(case: Case, found: KnownFlips) -> None:
             None,
         )
     with right:
-        st.subheader("What to expect of the real list")
+        st.header("What to expect of the real list")
         charts.show(
             _expected(case, found.expected),
             "Wrong labels expected among the first n rows, if they score as the flipped ones do; "
@@ -113,7 +113,7 @@ def _show(case: Case, found: KnownFlips) -> None:
             found.expected,
             None,
         )
-    st.subheader("Class by class")
+    st.header("Class by class")
     table = found.per_class[found.per_class["score"] == best].drop(columns="score")
     st.dataframe(
         table,

@@ -62,9 +62,8 @@ SHARES = [
 _CSS = """
 <style>
 /* Streamlit fades captions below a contrast of 4.5. */
-[data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p {
-  color: inherit; opacity: 0.85;
-}
+[data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
+[data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; }
 /* The same for the gray of Plotly's theme; currentColor follows light and dark. */
 [data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
 /* Numbers that are being made anew do not fade out: on a slider that reads as flicker. */

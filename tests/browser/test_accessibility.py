@@ -1,0 +1,68 @@
+"""Nothing that axe-core calls serious, in light and in dark."""
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.helpers.browser import PATIENCE, press, settle
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+# The style sheet of the pages: it makes captions readable, and may come a moment after the page.
+_STYLED = """() => [...document.querySelectorAll("[data-testid=stCaptionContainer] p")]
+  .every((p) => getComputedStyle(p).opacity === "0.85")"""
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds, of the impacts that it calls serious or critical."""
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        f"{one['id']}: {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "scheme"),
+    [
+        ("/", "light"),
+        ("/", "dark"),
+        ("/reliability", "light"),
+        ("/data?task=here", "dark"),
+        ("/label_audit?practice=Symmetric&probe=false", "light"),
+    ],
+)
+def test_no_serious_finding(browser: Browser, address: str, path: str, scheme: str) -> None:
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 1300},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(f"{address}{path}")
+    page.locator("h1").wait_for()
+    if path.startswith("/label_audit"):
+        press(page, "Audit", page.locator(".deck .card"))
+    settle(page)
+    page.wait_for_function(_STYLED)
+    assert serious(page) == []
+    levels = [
+        int(tag[1])
+        for tag in page.locator("h1, h2, h3").evaluate_all("es => es.map(e => e.tagName)")
+    ]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    context.close()
+
+
+def test_the_tour_goes_on_and_never_returns(page: Page, address: str) -> None:
+    page.goto(address)
+    tour = page.get_by_role("region", name="Tour")
+    tour.get_by_text("1 of 5").wait_for()
+    for _ in range(4):
+        tour.get_by_role("button", name="Next").click()
+    tour.get_by_role("button", name="Done").click()
+    page.reload()
+    page.locator(".wann-card").first.wait_for()
+    settle(page)
+    assert tour.count() == 0
