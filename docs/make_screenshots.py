@@ -29,7 +29,7 @@ VIEWS = {
     "dimension": "/dimensions",
     "probes": "/probes?rate=0.003",
     "review": "/label_audit?practice=Symmetric",
-    "data": "/data?task=embed",
+    "data": "/data?task=embed&embed_backbone=pixels",
 }
 # Relative to the server's working folder, so that no picture tells where that lies.
 DEMO = Path("build/demo")
@@ -49,6 +49,7 @@ def main() -> None:
                 context = browser.new_context(
                     viewport={"width": 1440, "height": 1000}, color_scheme=theme
                 )
+                context.add_init_script("localStorage.setItem('wann-tour-seen', '1')")
                 page = context.new_page()
                 page.goto(address + path)
                 target = FOLDER / f"{view}-{theme}.png"
@@ -83,7 +84,7 @@ def embed_digits(page: Page) -> None:
 
 def take(page: Page, target: Path) -> None:
     """Wait until the page stands still, start what it offers to start, and save it."""
-    run = page.get_by_role("button", name=re.compile("(Run|Train|Audit)$"))
+    run = page.get_by_role("button", name=re.compile("^(Run|Run remaining .*|Train|Audit)$"))
     download = page.locator("[data-testid=stDownloadButton]:visible")
     answer = download.or_(page.get_by_text("Keys: K keep"))
     answer.or_(run).first.wait_for(timeout=120_000)

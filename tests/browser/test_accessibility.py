@@ -1,5 +1,7 @@
 """Nothing that axe-core calls serious, in light and in dark."""
 
+from itertools import pairwise
+
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -46,12 +48,12 @@ def test_no_serious_finding(browser: Browser, address: str, path: str, scheme: s
     settle(page)
     page.wait_for_function(_STYLED)
     assert serious(page) == []
-    levels = [
-        int(tag[1])
-        for tag in page.locator("h1, h2, h3").evaluate_all("es => es.map(e => e.tagName)")
-    ]
+    tags = page.locator("h1, h2, h3").evaluate_all("nodes => nodes.map(node => node.tagName)")
+    levels = [int(tag[1]) for tag in tags]
     assert levels[0] == 1 and levels.count(1) == 1
-    assert all(b <= a + 1 for a, b in zip(levels, levels[1:], strict=False))
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+    names = page.get_by_test_id("stDownloadButton").all_inner_texts()
+    assert len(names) == len(set(names))
     context.close()
 
 

@@ -86,7 +86,8 @@ def download(
         return to_csv(rows if scenario is None else with_scenario(rows, scenario))
 
     st.download_button(
-        label,
+        # Each of a page under a name of its own, also for those who hear it.
+        f"CSV: {name.replace('-', ' ')}" if label == "CSV" else label,
         content,
         f"wann-{name}.csv",
         "text/csv",
