@@ -82,6 +82,16 @@ TOYS = {
     "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 1}),
     "stopping": Toy("known flips", "{cifar} none --only CIFAR-10_sym_0.2"),
     "sweep": Toy("same scores: True", "", SWEEP),
+    "trust": Toy(
+        "range holds the truth",
+        "none none --results {results}",
+        {
+            "trust.SOURCES": ("digits/6",),
+            "trust.LABELS": ("sym 0.6",),
+            "trust.ROWS": (300,),
+            "trust.SEEDS": (0,),
+        },
+    ),
 }
 MARKS = {
     "slider": [pytest.mark.browser, pytest.mark.slow],

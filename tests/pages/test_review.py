@@ -456,7 +456,8 @@ def test_the_pace_leaves_out_breaks() -> None:
 
 
 def test_errors_and_minutes_that_are_left_are_told(blobs: Case, session: dict[str, Any]) -> None:
-    assert progress._ahead(blobs, blobs.states()) == "About **1** error is left."
+    # The wrong label, and the row far from all others.
+    assert progress._ahead(blobs, blobs.states()) == "About **2** errors are left."
     for i in range(1, 6):
         judge(blobs, "keep", review_cards.identity(blobs, int(blobs.order[i])), at=i)
     assert "the next row takes **" in progress._ahead(blobs, blobs.states())

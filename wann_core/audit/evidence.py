@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.audit.groups import mean_by_unit, noise_of_units, units_of
+from wann_core.audit.groups import judgeable, mean_by_unit, noise_of_units, units_of
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
@@ -21,6 +21,7 @@ from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
 from wann_core.methods.voting import adaptive_k
 from wann_core.neighbors.graph import NeighborGraph
+from wann_core.noise.even import MOST_CLASSES
 from wann_core.noise.rate import NoiseEstimate, estimate_noise
 from wann_core.parallel import in_slices
 from wann_core.progress import Progress
@@ -149,14 +150,8 @@ class Evidence:
 
     @cached_property
     def judgeable(self) -> Array:
-        """Whether a label can be judged by others; shape (n,), bool.
-
-        Its class has another row: of another group, where there are groups.
-        """
-        if self.groups is None:
-            return np.asarray(np.bincount(self.labels, minlength=self.n_classes)[self.labels] > 1)
-        pairs = np.unique(np.stack([self.labels, self.groups]), axis=1)
-        return np.asarray(np.bincount(pairs[0], minlength=self.n_classes)[self.labels] > 1)
+        """Whether another row, or group, has the same label and can speak for it; (n,), bool."""
+        return judgeable(self.labels, self.groups, self.n_classes)
 
     @cached_property
     def discriminant_shares(self) -> Shares | None:
@@ -234,11 +229,25 @@ class Evidence:
             first = self.discriminant_shares
             shares = self.counting_shares if first is None else first
             return noise_of_units(np.asarray(shares), self.labels, self.units, self.judgeable)
-        shares, judged = self.counting_shares, self.judgeable
+        shares, opinion, judged = self.counting_shares, self.opinion, self.judgeable
         if judged.all():
-            return estimate_noise(shares, self.labels)
+            return estimate_noise(shares, self.labels, opinion)
         shares = shares.only(judged) if isinstance(shares, ClassTable) else shares[judged]
-        return estimate_noise(shares, self.labels[judged])
+        opinion = None if opinion is None else opinion[judged]
+        return estimate_noise(shares, self.labels[judged], opinion)
+
+    @property
+    def opinion(self) -> Array | None:
+        """The probe, or discriminant and neighbors, for the fit of even noise; (n, C).
+
+        None where there are too many classes for it.
+        """
+        if self.n_classes > MOST_CLASSES:
+            return None
+        if self.probe is not None:
+            return np.asarray(self.probe_shares)
+        near, first = np.asarray(self.near_shares), self.discriminant_shares
+        return near if first is None else np.sqrt(np.asarray(first) * near)
 
     @cached_property
     def agreement(self) -> float:
@@ -257,7 +266,7 @@ class Evidence:
 
     @property
     def tells_apart(self) -> bool:
-        """Whether the embedding tells the classes apart, so that the noise estimate means much."""
+        """Whether the embedding tells the classes apart."""
         return self.trust != "blind"
 
     @property

@@ -112,6 +112,20 @@ def _outside(graph: NeighborGraph, codes: Array, k: int) -> tuple[Array, Array]:
     return ids, np.take_along_axis(graph.train_distances, order, axis=1)
 
 
+def judgeable(labels: Array, codes: Array | None, n_classes: int) -> Array:
+    """Whether the class of each row has another row: of another group, where there are `codes`.
+
+    Examples
+    --------
+    >>> judgeable(np.array([0, 0, 1, 1]), np.array([5, 5, 6, 7]), 2).tolist()
+    [False, False, True, True]
+    """
+    speakers = labels
+    if codes is not None:
+        speakers = np.unique(np.stack([labels, codes]), axis=1)[0]
+    return np.asarray(np.bincount(speakers, minlength=n_classes)[labels] > 1)
+
+
 def units_of(codes: Array, labels: Array) -> Array | None:
     """Number what is judged as a whole: each group of one label throughout, and every other row.
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wann_core.class_table import Shares, blocks
+from wann_core.noise.even import EvenNoise, even_noise
+from wann_core.noise.human import signs_of_people
 from wann_core.noise.kernels import wrong_if_even
 from wann_core.noise.transition import (
     RANKING_ANCHORS,
@@ -41,12 +43,10 @@ _Z_95 = 1.959963984540054
 _BY_AMBIGUITY = 0.15
 _BY_RATE = 0.15
 _BELOW = 1.7
-# From where to where each sign of it is taken for none and for certain: see `_human`.
-_MUTUAL_SLOPE = 0.05, 0.12
-_MUTUAL_PART = 0.45, 0.60
-_UNEVEN = 0.15, 0.25
-_SEEN = 1.0, 3.0
-_FEWEST_CLASSES = 5
+# Of that, what is left where wrong labels are found to go evenly.
+_IF_EVEN = 0.5
+# Rows that lie among another class are taken for even noise: a percent of MNIST's pixels is.
+_MISPLACED = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,15 +103,17 @@ class NoiseEstimate:
         return self.transition.table
 
 
-def estimate_noise(shares: Shares, labels: Array) -> NoiseEstimate:
+def estimate_noise(shares: Shares, labels: Array, opinion: Array | None = None) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
-    The matrix T is read off the anchors, the surest tenth of each class. The rate is the mean of
-    two readings, which mostly err to opposite sides: that of wrong labels on the anchors; and the
-    mean over all rows of the posterior probability that another class than the given one is true,
-    for which the shares of true classes are those that, mixed by T, give the shares of given
-    labels. Both take hard rows to be mislabeled as often as sure ones. Where wrong labels look like
-    those of people, see `NoiseEstimate.human`, the odds are multiplied by up to 1.75.
+    Where wrong labels go evenly to all other classes, which a test says, the rate is that of
+    `even_noise`. Elsewhere, or as far as the test cannot say, the matrix T is read off the anchors,
+    the surest tenth of each class, and the rate is the mean of two readings, which mostly err to
+    opposite sides: that of wrong labels on the anchors; and the mean over all rows of the posterior
+    probability that another class than the given one is true, for which the shares of true classes
+    are those that, mixed by T, give the shares of given labels. Both take hard rows to be
+    mislabeled as often as sure ones. Where wrong labels look like those of people, see
+    `NoiseEstimate.human`, the odds are multiplied by up to 1.75.
 
     Parameters
     ----------
@@ -119,6 +121,9 @@ def estimate_noise(shares: Shares, labels: Array) -> NoiseEstimate:
         Probability of each given label at each row, by what has not seen the row's own label.
     labels : ndarray of shape (n,), integer
         Given class ids.
+    opinion : ndarray of shape (n, C), optional
+        Class probabilities for the fit of even noise; by default the shares. Beyond 32 classes
+        there is none.
 
     References
     ----------
@@ -137,27 +142,59 @@ def estimate_noise(shares: Shares, labels: Array) -> NoiseEstimate:
             block, given, out = shares[part], labels[part], wrong[part]
             rest = block, given, rates, floor, _UNMIX_ROUNDS, out
             in_slices(wrong_if_even, len(block), *rest)
-        everywhere, transition, human = float(wrong.mean()), purest, 0.0
+        everywhere, transition, human, unseen = float(wrong.mean()), purest, 0.0, 0.0
     else:
         everywhere, joint, alike = _posterior_noise(shares, labels, purest)
         wide = anchors(winner, sure, labels, n_classes, _SPREAD_ANCHORS)
         wrong_seen = _SPREAD_ANCHORS * float(wins @ wide.rates)
-        human = _human(wide.pairs, alike, wrong_seen)
+        human, unseen = signs_of_people(wide.pairs, alike, wrong_seen)
         matrix = (wide.pairs + joint) / 2
         transition = Transition(1 - np.diag(matrix), matrix)
     base = (everywhere + on_anchors) / 2
-    times = 1 + human * (_HARDER - 1)
-    rate = times * base / (1 - base + times * base)
+    rate = _raised(base, human)
     low, high = _range(rate, base, rows, float(1 - sure.mean()))
+    even = even_noise(shares if opinion is None else opinion, labels)
+    weight = even.weight if low <= even.rate <= high else 0.0
+    # Where too few wrong labels are seen to tell, they may be those of people.
+    high = max(high, _raised(base, max(human, (1 - weight) * unseen)) + high - rate)
+    narrow_low, narrow_high = _even_range(even, low - rate, high - rate)
+    rate, low, high = (
+        weight * one + (1 - weight) * other
+        for one, other in ((even.rate, rate), (narrow_low, low), (narrow_high, high))
+    )
     return NoiseEstimate(
         count=round(rate * rows),
-        low=round(low * rows),
-        high=round(high * rows),
+        low=round(max(low, 0.0) * rows),
+        high=round(min(high, 1.0) * rows),
         rows=rows,
-        transition=transition,
-        human=human,
-        base=round(base * rows),
+        transition=_mixed(transition, even.rate, weight),
+        human=human * (1 - weight),
+        base=round((weight * even.rate + (1 - weight) * base) * rows),
     )
+
+
+def _raised(base: float, human: float) -> float:
+    """The rate with the odds of an error multiplied as far as people made them."""
+    times = 1 + human * (_HARDER - 1)
+    return times * base / (1 - base + times * base)
+
+
+def _even_range(even: EvenNoise, below: float, above: float) -> tuple[float, float]:
+    """Interval of even noise, with a part of what the model cannot know, below and above."""
+    down = np.linalg.norm([even.rate - even.low, _IF_EVEN * below, _MISPLACED])
+    up = np.linalg.norm([even.high - even.rate, _IF_EVEN * above])
+    return even.rate - float(down), even.rate + float(up)
+
+
+def _mixed(transition: Transition, rate: float, weight: float) -> Transition:
+    """Part of the matrix, and part of one of even noise."""
+    rates = weight * rate + (1 - weight) * transition.rates
+    if transition.pairs is None or not weight:
+        return Transition(rates, transition.pairs)
+    n_classes = len(rates)
+    even = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(even, 1 - rate)
+    return Transition(rates, weight * even + (1 - weight) * transition.pairs)
 
 
 def _floor(n_classes: int) -> float:
@@ -171,40 +208,6 @@ def _range(rate: float, base: float, rows: int, ambiguity: float) -> tuple[float
         _Z_95**2 * chance + (_BY_AMBIGUITY * ambiguity) ** 2 + (_BY_RATE * min(base, 1 - base)) ** 2
     )
     return max(0.0, rate - _BELOW * half), min(1.0, rate + half)
-
-
-def _human(T: Array | None, alike: Array, wrong_seen: float) -> float:
-    """How far wrong labels look like those of people, 0 to 1: the product of four signs.
-
-    Wrong labels go where classes look alike (slope of what goes both ways over log likeness), they
-    go both ways (the part that does), and some classes are harder than others (coefficient of
-    variation of their rates). Errors drawn evenly lack the first and the last, one-sided ones the
-    second. Fewer wrong labels among the anchors than pairs of classes show none of it.
-    """
-    if T is None or len(T) < _FEWEST_CLASSES:
-        return 0.0
-    off = ~np.eye(len(T), dtype=bool)
-    flips = alike.sum(axis=1)[:, None] * T * off
-    each = flips.sum(axis=1)
-    if not each.sum():
-        return 0.0
-    mutual = np.minimum(flips, flips.T)
-    others = len(T) - 1
-    likeness = alike * off
-    likeness /= np.maximum(likeness.sum(axis=1, keepdims=True), 1e-12)
-    weights = np.repeat((each / each.sum() / others)[:, None], len(T), axis=1)[off]
-    x = np.log(np.maximum(likeness[off] * others, 1e-3))
-    y = (mutual / np.maximum(each, 1e-12)[:, None])[off] * others
-    x, y = x - weights @ x, y - weights @ y
-    slope = float(weights @ (x * y)) / max(float(weights @ (x * x)), 1e-12)
-    rates = 1 - np.diag(T)
-    signs = (
-        (slope, _MUTUAL_SLOPE),
-        (float(mutual.sum() / flips.sum()), _MUTUAL_PART),
-        (wrong_seen / flips[off].size, _SEEN),
-        (float(rates.std() / max(rates.mean(), 1e-9)), _UNEVEN),
-    )
-    return float(np.prod([np.clip((s - a) / (b - a), 0, 1) for s, (a, b) in signs]))
 
 
 def _posterior_noise(shares: Shares, labels: Array, T: Transition) -> tuple[float, Array, Array]:

@@ -1,0 +1,48 @@
+"""Even noise is found to be even, and counted without sure rows; other noise is not."""
+
+import numpy as np
+import pytest
+
+from wann_core import add_noise
+from wann_core.noise.even import MOST_CLASSES, even_noise
+
+CLASSES = 5
+
+
+def opinions(rows: int, sharp: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of some sharpness, and labels drawn from what they are when sharpened by it."""
+    rng = np.random.default_rng(0)
+    logits = 2.0 * rng.normal(size=(rows, CLASSES))
+    true = np.array([rng.choice(CLASSES, p=p) for p in softmax(logits)])
+    return softmax(logits / sharp), true
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize("sharp", [1.0, 2.0])
+def test_even_noise_is_counted_however_dull_the_opinion(ratio: float, sharp: float) -> None:
+    shares, true = opinions(4000, sharp)
+    given = add_noise(
+        true, "sym", ratio, rng=np.random.RandomState(1), n_classes=CLASSES, draw="exact"
+    ).labels
+    found = even_noise(shares, given)
+    assert found.weight == 1
+    assert abs(found.rate - ratio) < max(0.02, 0.05 * ratio)
+    assert found.low <= ratio + 0.005 and ratio <= found.high
+
+
+def test_one_sided_noise_is_not_even() -> None:
+    shares, true = opinions(4000, 1.0)
+    given = np.where(np.random.default_rng(1).random(4000) < 0.2, (true + 1) % CLASSES, true)
+    assert even_noise(shares, given).weight == 0
+
+
+def test_few_rows_or_many_classes_cannot_tell() -> None:
+    shares, true = opinions(100, 1.0)
+    assert even_noise(shares, true).weight == 0
+    many = np.full((500, MOST_CLASSES + 1), 1.0)
+    assert even_noise(many, np.arange(500) % 33).weight == 0
