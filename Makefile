@@ -19,7 +19,8 @@ quick:  ## tests without the browser's and the slow ones
 FLOORS := tests/engine -m "not browser and not slow" -o filterwarnings=default \
 	--ignore=tests/engine/test_wheel.py --ignore=tests/engine/test_start.py \
 	--ignore=tests/engine/test_without_posix.py --ignore=tests/engine/methods/probes \
-	--ignore=tests/engine/cli/test_probe.py --ignore=tests/engine/neighbors/test_cluster.py
+	--ignore=tests/engine/cli/test_probe.py --ignore=tests/engine/neighbors/test_cluster.py \
+	--ignore=tests/engine/neighbors/test_two_stage.py
 
 floors:  ## the engine's tests on the lowest versions that pyproject.toml allows; needs uv
 	uv venv --quiet --clear .venv-floors

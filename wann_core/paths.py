@@ -20,8 +20,8 @@ def _folder(kind: str, in_checkout: Path) -> Path:
 
 
 _ASSETS = _folder("data", Path("assets"))
-DATABASE_ROOT = str(_ASSETS / "database")
-DATASET_ROOT = str(_ASSETS / "data")
+DATABASE_ROOT = os.environ.get("WANN_DATABASE_ROOT") or str(_ASSETS / "database")
+DATASET_ROOT = os.environ.get("WANN_DATASET_ROOT") or str(_ASSETS / "data")
 REVIEW_ROOT = str(_ASSETS / "reviews")
 LOG_ROOT = str(_ASSETS / "logs")
 CHECKPOINT_ROOT = str(_ASSETS / "ckpt")

@@ -24,6 +24,8 @@ assert not app.exception, app.exception
 print(len(app.title), *DEFAULT_ROOTS, cache_folder(), sep="\\n")
 """
 _FOLDERS = {"wann_core": "wann_core", "ui": "wann_explorer/ui", "pages": "wann_explorer/pages"}
+_COPIED_FOLDERS = (*_FOLDERS, ".streamlit")
+_COPIED_FILES = ("app.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +34,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("wheel")
     source = place / "source"
     source.mkdir()
-    for name in (*_FOLDERS, ".streamlit"):
+    for name in _COPIED_FOLDERS:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("app.py", "setup.py", "pyproject.toml", "README.md", "LICENSE"):
+    for name in _COPIED_FILES:
         shutil.copy(ROOT / name, source)
     done = subprocess.run(
         [sys.executable, "-c", _BUILD, str(place)], cwd=source, capture_output=True, text=True
@@ -87,3 +89,18 @@ def test_an_installed_dashboard_opens_and_keeps_to_the_users_folders(
     for folder in folders:
         assert Path(folder).is_relative_to(home) and "wann-explorer" in folder
     assert not {path.name for path in home.iterdir()} & {"assets", "cache", "results.sqlite"}
+
+
+def test_the_image_is_built_of_the_same_files() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    copied = {
+        name.removeprefix("./")
+        for line in text.splitlines()
+        if line.startswith("COPY") and "--from" not in line
+        for name in line.split()[1:-1]
+    }
+    assert copied == {*_COPIED_FOLDERS, *_COPIED_FILES}
+    allowed = (ROOT / ".dockerignore").read_text().split()
+    assert {f"!{name}" for name in copied - {".streamlit"}} < {*allowed}
+    assert "!.streamlit/config.toml" in allowed
+    assert "\nUSER 10001\n" in text and "/_stcore/health" in text

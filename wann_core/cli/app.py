@@ -2,10 +2,9 @@
 
 import argparse
 import importlib.util
+import signal
 import subprocess
 import sys
-import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +43,25 @@ def run(args: argparse.Namespace) -> int:
     check_number("port", args.port, 1, 65535, whole=True)
     check_installed("the dashboard", "streamlit", "plotly")
     script = app_file()
-    config = dict(_settings(tomllib.loads((script.parent / ".streamlit/config.toml").read_text())))
-    config |= {
+    # Beside these, Streamlit reads .streamlit/config.toml in the folder of the script.
+    config = {
         "server.port": args.port,
         "server.address": args.address,
         "server.baseUrlPath": args.base_path,
         "server.headless": str(args.headless).lower(),
     }
+    if args.address not in ("127.0.0.1", "localhost", "::1"):
+        # Else Streamlit asks a server on the internet for the address of this machine.
+        config["browser.serverAddress"] = "localhost"
     flags = [f"--{name}={value}" for name, value in config.items()]
-    try:
-        return subprocess.run(
-            [sys.executable, "-m", "streamlit", "run", str(script), *flags], check=False
-        ).returncode
-    except KeyboardInterrupt:
-        return 0
+    command = [sys.executable, "-m", "streamlit", "run", str(script), *flags]
+    with subprocess.Popen(command) as server:
+        # Whoever stops this process, as a container or a service does, means the server.
+        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        try:
+            return max(server.wait(), 0)
+        except KeyboardInterrupt:
+            return 0
 
 
 def app_file() -> Path:
@@ -76,13 +80,3 @@ def app_file() -> Path:
         if (Path(folder) / "app.py").is_file():
             return Path(folder) / "app.py"
     raise WannError("the dashboard is not installed: pip install 'wann-explorer[app]'.")
-
-
-def _settings(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The names and values of a configuration, as Streamlit's flags spell them."""
-    for name, value in table.items():
-        if isinstance(value, dict):
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            yield f"{prefix}{name}", text
