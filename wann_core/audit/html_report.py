@@ -5,7 +5,7 @@ import html
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from wann_core.version import __version__
 _PICTURE_BYTES = 3_000_000
 _SHOWN_ROWS = 200
 _SHOWN_CLASSES = 20
+_SHOWN_GROUPS = 30
+_SHOWN_MEMBERS = 6
 _LONGEST = 120
 _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -33,7 +35,8 @@ table { border-collapse: collapse; } th, td { padding: .3rem .6rem; text-align: 
 .cards { display: flex; flex-wrap: wrap; gap: 1rem; }
 .card { border: 1px solid #8886; border-radius: .5rem; padding: .6rem 1rem; min-width: 9rem; }
 .card b { display: block; font-size: 1.5rem; } .small { font-size: .85rem; opacity: .75; }
-img { display: block; max-width: 96px; max-height: 96px; } .wide { overflow-x: auto; }
+img { display: block; width: 72px; height: 72px; object-fit: contain; }
+.warning { border-left: .3rem solid #d55e00; padding: .2rem 1rem; } .wide { overflow-x: auto; }
 """
 
 
@@ -43,6 +46,7 @@ def audit_html(
     class_names: tuple[str, ...],
     *,
     title: str,
+    warnings: tuple[str, ...] = (),
     notes: tuple[str, ...] = (),
     picture: Callable[[int], bytes | None] | None = None,
 ) -> str:
@@ -55,8 +59,10 @@ def audit_html(
     noise : NoiseEstimate
     class_names : tuple of str
     title : str
+    warnings : tuple of str
+        Why the numbers are not to be trusted; they come first.
     notes : tuple of str
-        Sentences on how far to trust the numbers, and on the settings.
+        Sentences on what was judged, and on the settings.
     picture : callable, optional
         `picture(label)` returns a JPEG of at most some kilobytes for a label of the table's index,
         or None.
@@ -68,15 +74,16 @@ def audit_html(
     """
     parts = [
         f"<h1>{_text(title)}</h1>",
+        "".join(f'<p class="warning">{_text(warning, 1000)}</p>' for warning in warnings),
         _numbers(noise),
-        "<h2>How far to trust this</h2>",
+        "<h2>How it was judged</h2>",
         "".join(f"<p>{_text(note, 1000)}</p>" for note in notes),
         "<p>The range held the true number in nearly all measured cases. Labels of rows "
         "that lie between classes are doubted, too, although they may be right: a person decides."
         "</p>",
         "<h2>Which class is mistaken for which</h2>",
         _transitions(noise.transition, class_names),
-        "<h2>Most doubtful labels</h2>",
+        f"<h2>Most doubtful labels</h2><p>{_extent(len(table))}</p>",
         _rows(table.head(_SHOWN_ROWS), picture),
         _groups(table),
         _versions(),
@@ -204,18 +211,53 @@ def _groups(table: pd.DataFrame) -> str:
     groups = grouped["near_duplicate_group"]
     conflicts = int(groups[grouped["near_duplicate_conflict"]].nunique())
     leaks = int(groups[grouped["in_train_and_test"]].nunique())
+    bad = grouped[grouped["near_duplicate_conflict"] | grouped["in_train_and_test"]]
     return (
         "<h2>Near-duplicates and leaks</h2>"
-        f"<p>{len(grouped):,} rows stand in {groups.nunique():,} groups of near-duplicates; "
-        f"{conflicts:,} of these groups hold different labels, {leaks:,} lie in different splits."
-        "</p>"
+        f"<p>{len(grouped):,} rows stand in {groups.nunique():,} groups of near-duplicates. "
+        f"Of these groups, {conflicts:,} hold different labels and {leaks:,} lie in different "
+        f"splits.</p>{_group_table(bad) if len(bad) else ''}"
     )
+
+
+def _group_table(rows: pd.DataFrame) -> str:
+    """The groups with different labels or splits, the most doubtful first."""
+    body = ""
+    for _, members in list(rows.groupby("near_duplicate_group", sort=False))[:_SHOWN_GROUPS]:
+        kinds = ["different labels"] if members["near_duplicate_conflict"].any() else []
+        kinds += ["different splits"] if members["in_train_and_test"].any() else []
+        listed = "<br>".join(
+            f"{_text(row['split'])} {_text(row['row'])}: {_text(row['given_label'], 40)} "
+            f'<span class="small">{_text(row["name"])}</span>'
+            for row in members.head(_SHOWN_MEMBERS).to_dict("records")
+        )
+        more = len(members) - _SHOWN_MEMBERS
+        listed += f"<br>and {more:,} more" if more > 0 else ""
+        body += f"<tr><td>{' and '.join(kinds)}</td><td>{listed}</td></tr>"
+    count = rows["near_duplicate_group"].nunique()
+    first = f"The first {_SHOWN_GROUPS} of {count:,}" if count > _SHOWN_GROUPS else "All of these"
+    return (
+        f'<p class="small">{first} groups:</p><div class="wide"><table>'
+        f"<tr><th>What differs</th><th>Rows</th></tr>{body}</table></div>"
+    )
+
+
+def _extent(rows: int) -> str:
+    first = f"The {_SHOWN_ROWS} most doubtful of {rows:,} labels" if rows > _SHOWN_ROWS else "All"
+    return f"{first}, most doubtful first. Whether a label is wrong, a person decides."
 
 
 def _versions() -> str:
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
     return (
         f'<p class="small">Made {made} by WANN Explorer {__version__} (Python '
         f"{platform.python_version()}, {libraries}).</p>"
     )
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:  # installed under another name, as conda does
+        return "of unknown version"

@@ -197,10 +197,16 @@ class Audit:
             + ("with" if self.evidence.probe is not None else "without")
             + " a second opinion by a classifier that never saw the row.",
         ]
-        notes = [*self.warnings, *self.notes, *notes]
+        notes = [*self.notes, *notes]
         names = self.rows.class_names
         made = audit_html(
-            self.ranked(), self.noise, names, title=title, notes=tuple(notes), picture=picture
+            self.ranked(),
+            self.noise,
+            names,
+            title=title,
+            warnings=tuple(self.warnings),
+            notes=tuple(notes),
+            picture=picture,
         )
         _write(path, made.encode())
 

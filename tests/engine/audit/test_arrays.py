@@ -273,6 +273,21 @@ def test_report_is_one_safe_file(tmp_path: Path) -> None:
     assert "data:image/jpeg;base64," in text
 
 
+def test_report_warns_first_and_lists_duplicates(tmp_path: Path) -> None:
+    X, given, _ = flipped_digits(300)
+    X, given = np.concatenate([X, X[:3]]), np.concatenate([given, (given[:3] + 1) % 10])
+    found = audit_labels(X, given, ids=[f"r{i}" for i in range(303)], probe=False)
+    found.to_html(tmp_path / "report.html")
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "The 200 most doubtful of 303 labels" in text
+    assert "All of these groups:" in text and text.count("different labels</td>") == 3
+    assert all(f">r{i}</span>" in text.partition("All of these")[2] for i in (0, 1, 2, 300, 302))
+    noise = np.random.default_rng(0).normal(size=(200, 5))
+    audit_labels(noise, np.arange(200) % 10, probe=False).to_html(tmp_path / "bad.html")
+    bad = (tmp_path / "bad.html").read_text(encoding="utf-8")
+    assert 0 < bad.index('class="warning"') < bad.index('class="cards"')
+
+
 def test_tables_are_written(digits: Audit, tmp_path: Path) -> None:
     digits.to_csv(tmp_path / "issues.csv")
     digits.to_parquet(tmp_path / "issues.parquet")
