@@ -33,6 +33,17 @@ lint:  ## ruff and mypy --strict
 	$(BIN)ruff format --check
 	$(BIN)mypy
 
+fuzz:  ## damaged files of every format, 20,000 of each
+	$(BIN)python -m tests.fuzz --inputs 20000
+
+audit:  ## known vulnerabilities of what is installed; asks an online database
+	$(BIN)python -m pip install --quiet pip-audit
+	$(BIN)python -m pip_audit --local
+
+sbom:  ## list of all that is installed, as sbom.json (CycloneDX)
+	$(BIN)python -m pip install --quiet cyclonedx-bom
+	$(BIN)python -m cyclonedx_py environment --output-file sbom.json
+
 bench:  ## list the benchmarks
 	$(BIN)python -m benchmarks
 

@@ -19,6 +19,7 @@ from ui.shell import uploads
 from wann_core.datasets import load
 from wann_core.embedding.backbones import Pixels
 from wann_core.embedding.embed import embed
+from wann_core.errors import WannError
 
 PAGE = ROOT / "pages" / "data.py"
 
@@ -315,6 +316,7 @@ def test_large_results_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_upload_is_deleted_when_nobody_holds_it(name: str, kept_as: str) -> None:
     class Upload(io.BytesIO):
         file_id = "1"
+        size = 3
 
     upload = Upload(b"abc")
     upload.name = name
@@ -324,6 +326,28 @@ def test_upload_is_deleted_when_nobody_holds_it(name: str, kept_as: str) -> None
     assert path.read_bytes() == b"abc"
     del kept
     assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("bound", "reason"),
+    [
+        ("_MOST_OF_SESSION", "you keep as much as one session may"),
+        ("_MOST_OF_ALL", "others keep much here"),
+        ("_KEPT_FREE", "the server's disk is nearly full"),
+    ],
+)
+def test_uploads_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bound: str, reason: str
+) -> None:
+    uploads._check_room(100, tmp_path, 0)
+    monkeypatch.setattr(uploads, bound, 1 << 60 if bound == "_KEPT_FREE" else 99)
+    with pytest.raises(WannError, match=reason):
+        uploads._check_room(100, tmp_path, 0)
+    monkeypatch.setattr(uploads, "_MOST_OF_SESSION", 199)
+    with pytest.raises(
+        WannError, match=r"too large \(0.1 kB, where 0.099 kB may be\)|nearly|others"
+    ):
+        uploads._check_room(100, tmp_path, 100)
 
 
 def test_an_upload_that_is_gone_is_told(page: Callable[..., AppTest]) -> None:

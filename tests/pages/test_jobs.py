@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -247,3 +248,31 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     (third,) = registry.running()
     third.cancel()
     assert not app.exception
+
+
+def test_long_work_waits_in_the_order_it_came_and_says_how_many_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(jobs, "_MOST_ASKED", 1)
+    registry, go_on, order = Registry(), threading.Event(), []
+
+    def work(name: str) -> Callable[[Job], None]:
+        def run(job: Job) -> None:
+            order.append(name)
+            assert go_on.wait(30)
+
+        return run
+
+    first, *others = [registry.restart(("sweep", n), work(n)) for n in "abcd"]
+    deadline = time.monotonic() + 10
+    while "2 jobs come first" not in others[2].status()[1] and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "Waiting for its turn: 2 jobs come first" in others[2].status()[1]
+    assert "as many jobs as may run at once" in others[0].status()[1]
+    # What a page cannot do without is not behind them, and who waits can be cancelled.
+    assert registry.start(("load", 1), lambda job: "there").wait(10)
+    others[1].cancel()
+    assert others[1].state is State.CANCELLED
+    go_on.set()
+    assert others[2].wait(10) and first.state is State.DONE
+    assert order == ["a", "b", "d"]

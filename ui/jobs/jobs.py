@@ -4,11 +4,12 @@ A worker thread never calls Streamlit. It reports through `Job.progress`, which 
 once somebody has asked the job to stop; `ui.jobs.panel` draws what the job holds.
 """
 
+import contextlib
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
 from typing import Any
 
@@ -24,10 +25,60 @@ _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
 _CANCEL_SECONDS = 1.5  # within which a cancelled job ends, or is given up
 _POLL_SECONDS = 0.2
+# At once, of all sessions together: what pages cannot do without, and what somebody started.
+_MOST_FOR_PAGES = 16
+_MOST_ASKED = 4
 
 
 class Cancelled(Exception):
     """Raised inside a job that was asked to stop."""
+
+
+class Slots:
+    """Places for jobs that run at once; the others wait in the order in which they came.
+
+    Parameters
+    ----------
+    count : int
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free = count
+        self._queue: deque[object] = deque()
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def hold(self, tell: Callable[[int], None]) -> Iterator[None]:
+        """Wait for a place; `tell(before)` is called meanwhile, and may raise to give it up."""
+        ticket = object()
+        with self._changed:
+            self._queue.append(ticket)
+        try:
+            while (before := self._before(ticket)) >= 0:
+                tell(before)
+        except BaseException:
+            with self._changed:
+                self._queue.remove(ticket)
+                self._changed.notify_all()
+            raise
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
+
+    def _before(self, ticket: object) -> int:
+        """How many come first, after a short wait for a place; -1 once it is taken."""
+        with self._changed:
+            if self._changed.wait_for(
+                lambda: self._free > 0 and self._queue[0] is ticket, _POLL_SECONDS
+            ):
+                self._queue.popleft()
+                self._free -= 1
+                self._changed.notify_all()
+                return -1
+            return self._queue.index(ticket)
 
 
 class State(Enum):
@@ -52,6 +103,8 @@ class Job:
         What it does, for the list of running jobs.
     after : Job, optional
         A job under the same key that was asked to stop: this one begins when that has ended.
+    slots : Slots, optional
+        Where it needs a place to begin.
 
     Attributes
     ----------
@@ -74,6 +127,7 @@ class Job:
         about: Any = None,
         title: str = "",
         after: "Job | None" = None,
+        slots: Slots | None = None,
     ) -> None:
         self.about = about
         self.title = title
@@ -81,6 +135,7 @@ class Job:
         self.dropped = False
         self.waiting: set[str] = set()
         self._after = after
+        self._slots = slots
         self.result: Any = None
         self.error: Exception | None = None
         self.partial: list[Any] = []
@@ -100,7 +155,9 @@ class Job:
             while self._after is not None and not self._after.gone(_POLL_SECONDS):
                 self.progress(0, 1, "waiting for the cancelled attempt to end")
             self._after = None
-            self._settle(State.DONE, result=work(self))
+            with contextlib.nullcontext() if self._slots is None else self._slots.hold(self._wait):
+                result = work(self)
+            self._settle(State.DONE, result=result)
         except Cancelled:
             self._settle(State.CANCELLED)
         except Exception as error:
@@ -110,6 +167,12 @@ class Job:
             self._settle(State.FAILED, error=error)
         finally:
             self._ended.set()
+
+    def _wait(self, before: int) -> None:
+        others = "as many jobs as may run at once are running"
+        if before:
+            others = "1 job comes first" if before == 1 else f"{before} jobs come first"
+        self.progress(0, 1, f"waiting for its turn: {others}")
 
     def _settle(self, state: State, result: Any = None, error: Exception | None = None) -> None:
         """What has become of the job; the first word stays."""
@@ -194,6 +257,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
+        # Long work that somebody has asked for must not keep pages from opening.
+        self._for_pages, self._asked = Slots(_MOST_FOR_PAGES), Slots(_MOST_ASKED)
         self._lock = threading.Lock()
 
     def start(
@@ -203,7 +268,8 @@ class Registry:
         with self._lock:
             job = self._known(key)
             if job is None:
-                self._jobs[key] = job = Job(work, about, title, after=self._ending(key))
+                after, slots = self._ending(key), self._for_pages
+                self._jobs[key] = job = Job(work, about, title, after, slots)
             self._touch(key, job)
             return job
 
@@ -217,7 +283,8 @@ class Registry:
         with self._lock:
             job = self._known(key)
             if job is None or job.state is not State.RUNNING:
-                self._jobs[key] = job = Job(work, about, title, after=self._ending(key))
+                after, slots = self._ending(key), self._asked
+                self._jobs[key] = job = Job(work, about, title, after, slots)
             self._touch(key, job)
             return job
 

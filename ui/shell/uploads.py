@@ -27,11 +27,32 @@ class File:
         Changes when its content does.
     path : Path
         Of an upload: a temporary file, which goes when nobody holds this object any more.
+    nbytes : int
+        Of an upload.
     """
 
     name: str
     token: str
     path: Path
+    nbytes: int = 0
+
+
+# Of all that is kept at once, by one session and by all; and what stays free on the disk.
+_MOST_OF_SESSION, _MOST_OF_ALL, _KEPT_FREE = 4 << 30, 16 << 30, 1 << 30
+_kept: "weakref.WeakSet[File]" = weakref.WeakSet()
+
+
+def _check_room(nbytes: int, folder: str | Path, own: int) -> None:
+    """Raise `WannError` unless an upload of so many bytes may be kept."""
+    free = shutil.disk_usage(folder).free
+    for room, reason in (
+        (_MOST_OF_SESSION - own, "you keep as much as one session may: drop another upload first"),
+        (_MOST_OF_ALL - sum(file.nbytes for file in _kept), "others keep much here: try it later"),
+        (free - _KEPT_FREE, "the server's disk is nearly full"),
+    ):
+        if nbytes > room:
+            size = f"{theme.nbytes(nbytes)}, where {theme.nbytes(max(room, 0))} may be"
+            raise WannError(f"the upload is too large ({size}): {reason}.", "path")
 
 
 def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File | None:
@@ -65,8 +86,8 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
             try:
                 with st.spinner("Storing the upload …"):
                     kept = _stored(upload)
-            except OSError as error:
-                reason = (error.strerror or str(error)).lower()
+            except (OSError, WannError) as error:
+                reason = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
                 told = f"{upload.name!r} cannot be stored: {reason}."
                 left.error(theme.plain(told), icon=":material/error:")
                 return None
@@ -113,6 +134,8 @@ def _drop(key: str) -> None:
 
 
 def _stored(upload: Any) -> File:
+    held = [value for value in st.session_state.values() if isinstance(value, File)]
+    _check_room(upload.size, tempfile.gettempdir(), sum(file.nbytes for file in held))
     folder = tempfile.mkdtemp(prefix="wann-upload-")
     # Errors tell the file's name, so it has a like one, of harmless characters only.
     harmless = re.sub(r"[^\w.+ -]+", "-", upload.name)[-100:].lstrip(".- ")
@@ -123,7 +146,8 @@ def _stored(upload: Any) -> File:
     except OSError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    stored = File(upload.name, upload.file_id, path)
+    stored = File(upload.name, upload.file_id, path, upload.size)
+    _kept.add(stored)
     weakref.finalize(stored, shutil.rmtree, folder, ignore_errors=True)
     return stored
 
