@@ -71,18 +71,6 @@ def _csv() -> list[bytes]:
     return [text.encode(), semicolons.encode("cp1252"), b'v,y\n"[1, 2]",a\n"[2, 3]",b\n']
 
 
-def _feather() -> list[bytes]:
-    columns = {"embedding": [row.tolist() for row in _X], "label": [f"c{y}" for y in _Y]}
-    return [saved(lambda file: feather.write_feather(pa.table(columns), file))]
-
-
-def _table_json_lines() -> list[bytes]:
-    pairs = list(zip(_X.tolist(), _Y.tolist(), strict=True))
-    rows = [{"e0": x[0], "e1": x[1], "label": y} for x, y in pairs]
-    lists = [{"embedding": x, "label": f"c{y}"} for x, y in pairs]
-    return ["\n".join(map(json.dumps, some)).encode() for some in (rows, lists)]
-
-
 def _metadata() -> list[bytes]:
     return [b"file_name,label,split\n0.png,a,train\n1.png,b,train\n2.png,,\n3.png,b,test\n"]
 
@@ -221,8 +209,6 @@ FORMATS: dict[str, Format] = {
     "table-csv": Format(_csv, _read_table),
     "table-feather": Format(_feather, _read_table),
     "table-jsonl": Format(_rows_of_json, _read_table),
-    "table-feather": Format(_feather, _read_table),
-    "table-jsonl": Format(_table_json_lines, _read_table),
     "metadata-csv": Format(_metadata, _read_folder, "photos/metadata.csv"),
     "metadata-jsonl": Format(_json_lines, _read_folder, "photos/metadata.jsonl"),
     "labels-json": Format(_fiftyone, _read_folder, "photos/labels.json"),
