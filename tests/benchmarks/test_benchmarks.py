@@ -4,6 +4,7 @@ import importlib
 import json
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import pytest
 from benchmarks.__main__ import listing, main
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
+from wann_core.datasets.dataset import Split
 
 
 class Toy(NamedTuple):
@@ -41,6 +43,16 @@ def toy_annotations(roots: tuple[str, str]) -> tuple[np.ndarray, np.ndarray, np.
     wrong = rng.random((200, 3)) < 0.2
     given = np.where(wrong, rng.integers(0, 10, (200, 3)), true[:, None])
     return 4 * np.eye(10, 16)[true] + rng.standard_normal((200, 16)), given, true
+
+
+def toy_training(roots: tuple[str, str]) -> Iterator[tuple[str, np.ndarray, Split, Split]]:
+    """Clusters, one label in five wrong."""
+    del roots
+    rng = np.random.default_rng(0)
+    true = np.arange(300) % 10
+    X = (4 * np.eye(10, 16)[true] + rng.standard_normal((300, 16))).astype(np.float32)
+    rows = Split(X, true, np.arange(300))
+    yield "toy", np.where(rng.random(300) < 0.2, (true + 1) % 10, true), rows, rows
 
 
 TOYS = {
@@ -82,6 +94,11 @@ TOYS = {
     "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 1}),
     "stopping": Toy("known flips", "{cifar} none --only CIFAR-10_sym_0.2"),
     "sweep": Toy("same scores: True", "", SWEEP),
+    "training": Toy(
+        "| toy (2",
+        "none none",
+        {"training.cases": toy_training, "training.ROWS": 200, "training.EPOCHS": 2},
+    ),
     "trust": Toy(
         "range holds the truth",
         "none none --results {results}",
