@@ -475,6 +475,14 @@ def test_parts_of_earlier_links_open_the_result(asked: str) -> None:
     assert not app.warning
 
 
+def test_groups_that_are_not_there_are_asked_for() -> None:
+    app = AppTest.from_file(PAGE, default_timeout=120)
+    app.session_state["probe"] = False
+    app.session_state["grouped"] = True
+    app = press(ready(app.run()), "Audit")
+    assert "'digits' has no column of groups" in texts(app).replace("\\", "")
+
+
 def test_another_tab_is_seen_at_once(blobs: Case, session: dict[str, Any]) -> None:
     other = dataclasses.replace(blobs)
     assert not blobs.states().places

@@ -56,6 +56,8 @@ class Asked:
         Of these, 0 to 0.9.
     near : float
         How near near-duplicates are, see `near_duplicates`.
+    grouped : bool
+        Whether rows of a group do not judge each other.
     """
 
     source: settings.Source
@@ -65,6 +67,7 @@ class Asked:
     pattern: str | None
     ratio: float
     near: float
+    grouped: bool
 
     def load(self, progress: Progress) -> Dataset:
         """The data set with the labels to be judged."""
@@ -94,6 +97,14 @@ def sidebar() -> Asked:
             format_func=_NAMES.__getitem__,
             help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
             "labels on all but one of the data sets it was measured on.",
+        )
+        grouped = linked(
+            st.toggle,
+            "Rows of a group do not judge each other",
+            key="grouped",
+            value=False,
+            help="For frames of a video, pictures of a patient and the like. The group is the "
+            "column that was given that role when the data set was imported.",
         )
         near = linked(
             st.slider,
@@ -136,6 +147,7 @@ def sidebar() -> Asked:
         pattern=None if pattern == "none" else pattern,
         ratio=ratio,
         near=near / 100,
+        grouped=grouped,
     )
 
 
@@ -203,6 +215,7 @@ def _panel(asked: Asked) -> Panel[Case]:
         asked.pattern,
         asked.ratio,
         asked.probe,
+        asked.grouped,
     )
 
     def refuse(error: WannError) -> None:
@@ -212,7 +225,14 @@ def _panel(asked: Asked) -> Panel[Case]:
     def work(job: jobs.Job) -> Case:
         job.progress(0, 1, "loading the data set")
         data = asked.load(job.progress)
-        found = audit(data, probe=asked.probe, progress=job.progress)
+        groups = data.group if asked.grouped else None
+        if asked.grouped and groups is None:
+            raise WannError(
+                f"{source.dataset!r} has no column of groups: give one that role when you import "
+                "the data, or switch off “Rows of a group do not judge each other”.",
+                "dataset",
+            )
+        found = audit(data, probe=asked.probe, groups=groups, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = data.images
         truth = None

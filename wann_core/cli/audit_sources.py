@@ -28,6 +28,7 @@ from wann_core.embedding import embed as embedding
 from wann_core.errors import WannError
 from wann_core.paths import Roots
 from wann_core.progress import Progress
+from wann_core.typing import Array
 
 _ARROW_BYTES = 4 << 30
 
@@ -85,14 +86,27 @@ def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) ->
             "merged where it is written, by wann import or wann embed.",
             "merge_alike",
         )
-    if args.group is not None:
-        raise WannError(
-            "`group` names a column of a table; an embedding database has none.", "group"
-        )
     found = audit(
-        data, score=args.score, probe=not args.no_probe, search=args.search, progress=progress
+        data,
+        score=args.score,
+        probe=not args.no_probe,
+        search=args.search,
+        groups=None if args.group is None else _column(data, args.group),
+        progress=progress,
     )
     return Audited(found, data.backbone, data)
+
+
+def _column(data: Dataset, name: str) -> Array:
+    """The values of a column that the database keeps."""
+    if data.columns is None or name not in data.columns:
+        kept = [] if data.columns is None else [str(column) for column in data.columns]
+        raise WannError(
+            f"`group` must be a column of the data set: {', '.join(kept) or 'it has none'}; got "
+            f"{name!r}.",
+            "group",
+        )
+    return np.asarray(data.columns[name].astype(object))
 
 
 def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:

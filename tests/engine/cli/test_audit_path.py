@@ -120,6 +120,12 @@ def test_database_folder(command: Command, tmp_path: Path, parquet: Path) -> Non
     place = tmp_path / "db" / "mine" / "table"
     ran = command("audit", place, "--no_probe", "--json")
     assert json.loads(ran.out)["labels"] == 300
+    grouped = command("audit", place, "--no_probe", "--json", "--group", "patient")
+    assert grouped.status == 0, grouped.err
+    assert json.loads(grouped.out)["wrong"] != json.loads(ran.out)["wrong"]
+    refused = command("audit", place, "--no_probe", "--json", "--group", "nobody")
+    assert refused.status == 2 and "must be a column of the data set" in refused.err
+    assert "patient" in refused.err
 
 
 def test_data_set_saved_by_hugging_face(command: Command, tmp_path: Path) -> None:
