@@ -20,11 +20,17 @@ _CLEANVISION = {
 _NEAR, _DARK, _BRIGHT, _BLURRED = 0.9, 13, 220.5, 50  # fastdup's own defaults
 
 
-def cleanvision(folder: Path) -> pd.DataFrame:
-    """Files and kinds that Imagelab reports under its defaults."""
+def cleanvision(folder: Path, unreadable: set[str]) -> pd.DataFrame:
+    """Files and kinds that Imagelab reports under its defaults.
+
+    A file that is cut short ends it with an exception, so it does not get these.
+    """
     from cleanvision import Imagelab
 
-    lab = Imagelab(data_path=str(folder))
+    files = [
+        p for p in sorted(folder.rglob("*.jpg")) if str(p.relative_to(folder)) not in unreadable
+    ]
+    lab = Imagelab(filepaths=[str(path) for path in files])
     lab.find_issues()
     lines = []
     for theirs, ours in _CLEANVISION.items():
@@ -62,9 +68,13 @@ def main() -> None:
     parser.add_argument("peer", choices=("cleanvision", "fastdup"))
     args = parser.parse_args()
     folder = (args.out / "planted").resolve()
-    found = cleanvision(folder) if args.peer == "cleanvision" else fastdup(folder, args.out / "fd")
-    found["file"] = [str(Path(path).resolve().relative_to(folder)) for path in found["file"]]
     truth = pd.read_csv(args.out / "truth.csv")
+    cut = set(truth.loc[truth["kind"] == "unreadable", "file"])
+    if args.peer == "cleanvision":
+        found = cleanvision(folder, cut)
+    else:
+        found = fastdup(folder, args.out / "fd")
+    found["file"] = [str(Path(path).resolve().relative_to(folder)) for path in found["file"]]
     faulty = set(truth["file"])
     for kind, mine in truth.groupby("kind", sort=False):
         listed = set(found.loc[found["kind"] == kind, "file"])

@@ -11,7 +11,7 @@ _PARTS = {
     "review": ("Review", section.show),
     "issues": ("All issues", issues.show),
     "causes": ("Causes", causes.show),
-    "annotators": ("Annotators", annotators.show),
+    "annotators": ("People", annotators.show),
     "trust": ("Check the audit", review_trust.show),
     "export": ("Result and export", export.show),
 }

@@ -57,6 +57,7 @@ _HOMES = {
     "load_backbone": "wann_core.embedding.backbones",
     "load_plugins": "wann_core.plugins",
     "loss_parameters": "wann_core.methods.probes.registry",
+    "next_to_label": "wann_core.audit.next_labels",
     "predict": "wann_core.experiments.predict",
     "prepare": "wann_core.experiments.prepare",
     "register_loss": "wann_core.methods.probes.registry",

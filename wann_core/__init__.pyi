@@ -5,6 +5,7 @@ from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.issues import list_issues
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
+from wann_core.audit.next_labels import next_to_label
 from wann_core.audit.result import Audit
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.embedding.backbones import load_backbone
@@ -91,6 +92,7 @@ __all__ = [
     "load_backbone",
     "load_plugins",
     "loss_parameters",
+    "next_to_label",
     "predict",
     "prepare",
     "register_loss",

@@ -79,6 +79,11 @@ TOYS = {
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
     "metadata": Toy("nothing", "--sets 1 --rows 400"),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
+    "next_labels": Toy(
+        "entropy",
+        "{lite} --seeds 1",
+        {"next_labels.POOL": 300, "next_labels.STEPS": (90,), "next_labels.TEST": 50},
+    ),
     "noise_range": Toy(
         "range holds the truth",
         "none none --results {results} --most 1",
@@ -140,13 +145,15 @@ def test_runs_at_toy_size(
         module, attribute = constant.split(".")
         monkeypatch.setattr(importlib.import_module(f"benchmarks.{module}"), attribute, value)
     places = {"results": tmp_path / "results.json", "cifar": tmp_path / "database"}
-    places |= {"photos": tmp_path / "photos", "out": tmp_path / "out"}
+    places |= {"photos": tmp_path / "photos", "out": tmp_path / "out", "lite": tmp_path / "lite"}
     words = [word.format(**places) for word in toy.argv.split()]
     argv = [word.replace("_", " ") if word.endswith("_0.2") else word for word in words]
     if "{photos}" in toy.argv:
         write_toy_photos(places["photos"])
     if "{cifar}" in toy.argv:
         write_toy_cifar(places["cifar"])
+    if "{lite}" in toy.argv:
+        write_toy_cifar(places["lite"], "efficientnet-lite0-blocks")
     monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", [f"benchmarks.{name}", *argv])
     importlib.import_module(f"benchmarks.{name}").main()
@@ -155,9 +162,9 @@ def test_runs_at_toy_size(
         assert json.loads(places["results"].read_text())
 
 
-def write_toy_cifar(root: Path) -> None:
+def write_toy_cifar(root: Path, backbone: str = "tiny-darknet") -> None:
     """600 + 100 embeddings in place of CIFAR-10's."""
-    place = root / "cifar10" / "tiny-darknet"
+    place = root / "cifar10" / backbone
     place.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for split, rows in (("train", 600), ("test", 100)):

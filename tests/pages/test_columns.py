@@ -116,6 +116,20 @@ def test_annotators_columns_give_a_consensus(root: Path, monkeypatch: pytest.Mon
     assert table["annotator"].tolist()[0] == "eve" and table["right, %"][0] < 65
     again = next(frame.value for frame in app.dataframe if "gain" in frame.value)
     assert len(again) == 100
+    assert any("No row has verdicts of two people" in box.value for box in app.caption)
+    ledger = ledger_of(datasets.load("notes", "words", root))
+    given = pd.DataFrame(
+        {"split": ["train"], "row": [0], "given_label": ["ant"], "action": ["keep"]}
+    )
+    given["given_label"] = datasets.load("notes", "words", root).class_names[
+        int(datasets.load("notes", "words", root).train.y[0])
+    ]
+    ledger.record(given.assign(action="remove"), who="ann")
+    ledger.record(given, who="bob")
+    app = ready(app.run())
+    assert any("0.0 %" in box.value and "**1** corrections" in box.value for box in app.markdown)
+    queue = next(frame.value for frame in app.dataframe if "outcomes" in frame.value)
+    assert queue["outcomes"].tolist()[0].startswith("ann: (removed); bob: ")
 
 
 def test_a_data_set_without_columns_says_what_they_are_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 from ui.charts import charts, heatmaps
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
+from ui.review import people
 from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme, uploads
@@ -21,6 +22,12 @@ _AGAIN = 100
 
 
 def show(case: Case, asked: Asked) -> None:
+    """Draw the consensus of annotators, and the agreement of reviewers."""
+    _consensus(case, asked)
+    people.show(case)
+
+
+def _consensus(case: Case, asked: Asked) -> None:
     """Draw where labels come from, the job, and what was found."""
     data = case.data
     st.markdown(

@@ -1,0 +1,128 @@
+"""Several reviewers: how far they agree, where they do not, and how often corrections are wrong."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from wann_core.methods.metrics import wilson_interval
+
+REMOVED = "(removed)"
+_PERSON = ["split", "row", "who"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reviewers:
+    """What several people's verdicts on the same rows say of the verdicts.
+
+    Attributes
+    ----------
+    judgments : DataFrame
+        The last verdict of each person on each row that is not undone: split, row, given_label,
+        who, outcome (class name after the verdict, or '(removed)').
+    agreement : DataFrame
+        One row a pair of people: first, second, rows (judged by both), agreeing, kappa (Cohen's;
+        NaN where both always say the same one thing).
+    disagreements : DataFrame
+        Rows of which people say different things and which no majority settles: split, row,
+        given_label, outcomes ('ann: cat; bob: dog'); the queue of a third person.
+    corrections : int
+        Corrections (another label, or removed) that a second person has judged, too.
+    wrong : int
+        Those that a majority of at least three judges overrules.
+    open : int
+        Those that somebody contradicts, and no majority settles.
+    """
+
+    judgments: pd.DataFrame
+    agreement: pd.DataFrame
+    disagreements: pd.DataFrame
+    corrections: int
+    wrong: int
+    open: int
+
+    @property
+    def wrong_interval(self) -> tuple[float, float]:
+        """95 % interval of the share of wrong corrections; NaN before there are any.
+
+        From Wilson's low end where all open ones are right to its high end where all are wrong.
+        """
+        if not self.corrections:
+            return np.nan, np.nan
+        low = wilson_interval(self.wrong, self.corrections)[0]
+        return low, wilson_interval(self.wrong + self.open, self.corrections)[1]
+
+
+def reviewers(history: pd.DataFrame) -> Reviewers:
+    """Compare people's verdicts on the same rows; 'unsure' says nothing.
+
+    Parameters
+    ----------
+    history : DataFrame
+        As `Ledger.history` answers.
+
+    References
+    ----------
+    Cohen, A Coefficient of Agreement for Nominal Scales, Educational and Psychological
+    Measurement, 1960.
+    """
+    judgments = _judgments(history)
+    pairs = []
+    for first, second in combinations(sorted(judgments["who"].unique()), 2):
+        both = [
+            judgments[judgments["who"] == who].set_index(["split", "row"])["outcome"]
+            for who in (first, second)
+        ]
+        joined = pd.concat(both, axis=1, join="inner", keys=["a", "b"])
+        if len(joined):
+            agreeing = int((joined["a"] == joined["b"]).sum())
+            kappa = _kappa(joined["a"], joined["b"])
+            pairs.append((first, second, len(joined), agreeing, kappa))
+    names = ["first", "second", "rows", "agreeing", "kappa"]
+    corrections = wrong = still_open = 0
+    queue = []
+    for (split, row), mine in judgments.groupby(["split", "row"], sort=False):
+        if len(mine) < 2:
+            continue
+        counts = mine["outcome"].value_counts()
+        settled = len(counts) == 1 or counts.iloc[0] > len(mine) / 2
+        given = mine["given_label"].iloc[0]
+        if not settled:
+            said = zip(mine["who"], mine["outcome"], strict=True)
+            queue.append((split, row, given, "; ".join(f"{who}: {what}" for who, what in said)))
+        # The first person's verdict is the correction that the others check.
+        outcome = mine["outcome"].iloc[0]
+        if outcome != given:
+            corrections += 1
+            wrong += int(settled and outcome != counts.index[0])
+            still_open += int(not settled)
+    return Reviewers(
+        judgments,
+        pd.DataFrame(pairs, columns=names),
+        pd.DataFrame(queue, columns=["split", "row", "given_label", "outcomes"]),
+        corrections,
+        wrong,
+        still_open,
+    )
+
+
+def _judgments(history: pd.DataFrame) -> pd.DataFrame:
+    """The last verdict of each person on each row, in the order of first verdicts on the row."""
+    # An operation counts unless the last that was done to it is an undo.
+    steps = history[history["event"] != "record"].drop_duplicates("target", keep="last")
+    undone = steps.loc[steps["event"] == "undo", "target"]
+    mine = history[(history["event"] == "record") & ~history["operation"].isin(undone)]
+    last = mine.drop_duplicates(_PERSON, keep="last")
+    last = last[last["action"] != "unsure"]
+    outcome = last["given_label"].where(last["action"] == "keep", last["new_label"])
+    outcome = outcome.where(last["action"] != "remove", REMOVED)
+    found = last[["split", "row", "given_label", "who"]].assign(outcome=outcome)
+    return found.reset_index(drop=True)
+
+
+def _kappa(a: "pd.Series[str]", b: "pd.Series[str]") -> float:
+    agreeing = float((a == b).mean())
+    shares = [one.value_counts(normalize=True) for one in (a, b)]
+    chance = float(shares[0].mul(shares[1], fill_value=0).sum())
+    return (agreeing - chance) / (1 - chance) if chance < 1 else np.nan
