@@ -30,8 +30,8 @@ def show(case: Case) -> None:
         low, high = found.wrong_interval
         st.markdown(
             f"Of **{found.corrections:,}** corrections that a second person judged, "
-            f"**{found.wrong:,}** were overruled and {found.open:,} are open: between {theme.percent(low)} and "
-            f"{theme.percent(high)} of corrections are wrong."
+            f"**{found.wrong:,}** were overruled and {found.open:,} are open: between "
+            f"{theme.percent(low)} and {theme.percent(high)} of corrections are wrong."
         )
     if len(found.disagreements):
         st.markdown("**To be settled by a third person**")
