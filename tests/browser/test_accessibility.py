@@ -52,7 +52,7 @@ def test_no_serious_finding(browser: Browser, address: str, path: str, scheme: s
     levels = [int(tag[1]) for tag in tags]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(b <= a + 1 for a, b in pairwise(levels))
-    names = page.get_by_test_id("stDownloadButton").all_inner_texts()
+    names = page.get_by_test_id("stDownloadButton").all_text_contents()
     assert len(names) == len(set(names))
     context.close()
 
