@@ -257,7 +257,7 @@ def use_store(
     """
     try:
         return use(ResultsStore(path))
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         warn(str(error))
         return None
 

@@ -1,6 +1,5 @@
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from tests.helpers.reference import write_small_database
 from tests.helpers.roots import ROOT
 from wann_core import Scenario, __version__, run
 from wann_core.cli import knn
-from wann_core.experiments.store import ResultsStore
+from wann_core.experiments.store import ResultsStore, StoreError
 
 Command = Callable[..., CommandResult]
 
@@ -454,7 +453,7 @@ def test_run_is_worth_more_than_its_row_in_the_store(
     command: Command, base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
-        raise sqlite3.OperationalError("attempt to write a readonly database")
+        raise StoreError("the results store cannot be used: attempt to write a readonly database.")
 
     monkeypatch.setattr(ResultsStore, "add", refuse)
     assert command(*base).status == 0
