@@ -1,7 +1,6 @@
 """Every issue of a data set in one list: labels, duplicates, outliers, images, classes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
 from wann_core.audit.image_faults import image_faults, image_properties
+from wann_core.audit.issue_kinds import IssueList
 from wann_core.audit.result import Audit
 from wann_core.datasets.class_names import merged
 from wann_core.datasets.dataset import LABELED, Dataset
@@ -20,78 +20,12 @@ from wann_core.neighbors.cache import neighbor_graph
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-# By kind: its title, and what it means.
-KINDS = {
-    "label": ("Label", "the label looks wrong"),
-    "near_duplicate": ("Near-duplicate", "almost the same as another row"),
-    "duplicate_label": ("Duplicate, other label", "almost the same as a row of another label"),
-    "leak": ("Train/test leak", "almost the same as a row of another split"),
-    "outlier": ("Outlier", "far from all other rows"),
-    "unreadable": ("Unreadable image", "the image cannot be read"),
-    "blank": ("Blank image", "hardly any difference in brightness"),
-    "tiny": ("Tiny image", "far smaller than the others"),
-    "dark": ("Dark image", "hardly any light"),
-    "bright": ("Bright image", "hardly any dark"),
-    "blurred": ("Blurred image", "far less detail than the others"),
-    "small_class": ("Small class", "the class has very few rows"),
-    "look_alike": ("Look-alike class names", "the name differs from another in spelling only"),
-}
 # The smallest values that count, by kind.
 THRESHOLDS = {"outlier": 4.0, "small_class": 5.0}
 # More than a few odd images that look alike: they must not hide each other.
 _NEIGHBORS = 51
 # Thumbnails of length 1 nearer than this are copies: their correlation is above 0.99.
 _SAME_LOOK = 0.14
-
-
-@dataclass(frozen=True, eq=False)
-class IssueList:
-    """Every issue of a data set.
-
-    Attributes
-    ----------
-    table : DataFrame
-        One line an issue: kind, split, row (id), name, label ('' where there is none), severity
-        (larger is worse, comparable within a kind), group (of duplicates; -1 elsewhere), detail.
-    """
-
-    table: pd.DataFrame
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many rows have each kind, in the order of `KINDS`."""
-        found = self.table["kind"].value_counts()
-        return {kind: int(found.get(kind, 0)) for kind in KINDS}
-
-    def of(self, kind: str) -> pd.DataFrame:
-        """Lines of one kind, worst first."""
-        mine = self.table[self.table["kind"] == kind]
-        return mine.sort_values("severity", ascending=False, kind="stable", ignore_index=True)
-
-    def removable(self, kind: str, keep: str = "first") -> pd.DataFrame:
-        """Rows to remove so that one of each group of duplicates is left.
-
-        Parameters
-        ----------
-        kind : {'near_duplicate', 'duplicate_label', 'leak'}
-        keep : str
-            'first' keeps the first row of each group; a split keeps its first row there, where the
-            group has one.
-
-        Raises
-        ------
-        WannError
-            If the kind has no groups, or there is no such split.
-        """
-        if kind not in ("near_duplicate", "duplicate_label", "leak"):
-            raise WannError(f"`kind` must be one of duplicates, got {kind!r}.", "kind")
-        if keep not in ("first", *LABELED):
-            raise WannError(f"`keep` must be 'first' or a split, got {keep!r}.", "keep")
-        mine = self.table[self.table["kind"] == kind]
-        ranked = mine.assign(_rest=mine["split"] != keep).sort_values(
-            ["group", "_rest"], kind="stable"
-        )
-        return ranked[ranked.duplicated("group")].drop(columns="_rest").reset_index(drop=True)
 
 
 def list_issues(
