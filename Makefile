@@ -15,7 +15,7 @@ test:  ## all tests, a real browser included
 quick:  ## tests without the browser's and the slow ones
 	$(BIN)pytest -m "not browser and not slow"
 
-# What of the engine's tests wants no optional package. Old versions warn of each other.
+# What of the engine's tests wants no dashboard and no cluster. Old versions warn of each other.
 FLOORS := tests/engine -m "not browser and not slow" -o filterwarnings=default \
 	--ignore=tests/engine/test_wheel.py --ignore=tests/engine/test_start.py \
 	--ignore=tests/engine/test_without_posix.py --ignore=tests/engine/methods/probes \
@@ -25,7 +25,9 @@ FLOORS := tests/engine -m "not browser and not slow" -o filterwarnings=default \
 floors:  ## the engine's tests on the lowest versions that pyproject.toml allows; needs uv
 	uv venv --quiet --clear .venv-floors
 	uv pip install --quiet --python .venv-floors --resolution lowest-direct .
-	uv pip install --quiet --python .venv-floors pytest pytest-xdist hypothesis
+	uv pip freeze --quiet --python .venv-floors --exclude-editable | grep -v wann-explorer > .venv-floors/lowest.txt
+	uv pip install --quiet --python .venv-floors --constraint .venv-floors/lowest.txt \
+		pytest pytest-xdist hypothesis torch torchvision timm safetensors medmnist
 	.venv-floors/bin/python -m pytest $(FLOORS)
 
 lint:  ## ruff and mypy --strict
