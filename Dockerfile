@@ -3,6 +3,7 @@ FROM python:3.13-slim AS build
 WORKDIR /source
 COPY pyproject.toml setup.py README.md LICENSE app.py ./
 COPY .streamlit .streamlit
+COPY docs docs
 COPY pages pages
 COPY ui ui
 COPY wann_core wann_core

@@ -11,7 +11,7 @@ theme.apply()
 titles = documents.titles()
 if not titles:
     st.info(
-        "This installation has no documentation; it is in the folder docs of the source.",
+        "The documents are not here: this installation lacks its folder docs. Install it again.",
         icon=":material/menu_book:",
     )
     st.stop()

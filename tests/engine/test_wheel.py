@@ -24,7 +24,7 @@ assert not app.exception, app.exception
 print(len(app.title), *DEFAULT_ROOTS, cache_folder(), sep="\\n")
 """
 _FOLDERS = {"wann_core": "wann_core", "ui": "wann_explorer/ui", "pages": "wann_explorer/pages"}
-_COPIED_FOLDERS = (*_FOLDERS, ".streamlit")
+_COPIED_FOLDERS = (*_FOLDERS, ".streamlit", "docs")
 _COPIED_FILES = ("app.py", "setup.py", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -71,6 +71,8 @@ def test_the_wheel_holds_every_file_of_engine_and_dashboard(installed: Path) -> 
     ]
     assert not lacking
     assert (installed / "wann_explorer/.streamlit/config.toml").is_file()
+    documents = {path.relative_to(ROOT) for path in (ROOT / "docs").rglob("*.md")}
+    assert all((installed / "wann_explorer" / path).is_file() for path in documents)
     tops = {path.name for path in installed.iterdir() if not path.name.endswith(".dist-info")}
     assert tops == {"wann_core", "wann_explorer"}
     assert {path.name for path in (installed / "wann_explorer").glob("*.py")} == {"app.py"}

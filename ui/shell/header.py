@@ -4,7 +4,7 @@ from pathlib import Path
 
 import streamlit as st
 
-# Part of a checkout; the package is installed without it.
+# Beside `ui`, in a checkout and in a wheel.
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
