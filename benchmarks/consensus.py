@@ -13,8 +13,8 @@ import pandas as pd
 from cleanlab.multiannotator import get_label_quality_multiannotator
 
 from wann_core import consensus
-from wann_core.audit.annotations import Annotations
-from wann_core.audit.crowd import fit_crowd
+from wann_core.audit.annotators.annotations import Annotations
+from wann_core.audit.annotators.crowd import fit_crowd
 from wann_core.datasets import load
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval
 

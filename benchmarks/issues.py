@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageEnhance, ImageFilter
 
-from wann_core.audit.issue_kinds import KINDS
-from wann_core.audit.issues import list_issues
+from wann_core.audit.issues.kinds import KINDS
+from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.label_audit import audit
 from wann_core.datasets import database, load
 from wann_core.datasets.image_sources import open_images

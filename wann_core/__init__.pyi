@@ -1,8 +1,8 @@
 from wann_core import audit, datasets
+from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.audit.arrays import audit_labels, find_outliers
-from wann_core.audit.consensus import Consensus, consensus
 from wann_core.audit.estimator import LabelAuditor
-from wann_core.audit.issues import list_issues
+from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.next_labels import next_to_label

@@ -12,7 +12,7 @@ from ui.review import people
 from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme, uploads
-from wann_core.audit.consensus import Consensus
+from wann_core.audit.annotators.consensus import Consensus
 from wann_core.datasets.dataset import Dataset, row_names
 from wann_core.errors import WannError
 from wann_core.review.annotations import annotators_of, consensus_of

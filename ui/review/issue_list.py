@@ -8,8 +8,8 @@ import streamlit as st
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.review.data import Case
-from wann_core.audit.issue_kinds import KINDS, IssueList
-from wann_core.audit.issues import list_issues
+from wann_core.audit.issues.kinds import KINDS, IssueList
+from wann_core.audit.issues.listing import list_issues
 from wann_core.typing import Array
 
 KEY = "review_issue"

@@ -11,7 +11,7 @@ from ui.review import card_list, issue_list
 from ui.review.audit import Asked
 from ui.review.data import SPLITS, Case
 from ui.shell import theme
-from wann_core.audit.issue_kinds import KINDS, IssueList
+from wann_core.audit.issues.kinds import KINDS, IssueList
 from wann_core.review.verdict import Verdict
 
 _TABLE = "issues_table"

@@ -11,7 +11,7 @@ import pandas as pd
 
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.html_report import audit_html, first_rows_html
-from wann_core.audit.kinds import row_kinds
+from wann_core.audit.issues.row_kinds import row_kinds
 from wann_core.audit.rows import AllRows, LabeledRows
 from wann_core.audit.trust import warnings
 from wann_core.methods.reduction import normalize

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.consensus import Consensus, consensus
+from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.cli import columns, flags
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import database, load

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wann_core.audit.issue_kinds import KINDS
-from wann_core.audit.issues import list_issues
+from wann_core.audit.issues.kinds import KINDS
+from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.cli import flags
 from wann_core.cli.audit_sources import audit_data, audit_path

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.annotations import LONG
-from wann_core.audit.consensus import Consensus, consensus
+from wann_core.audit.annotators.annotations import LONG
+from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.datasets.dataset import Dataset, row_names
 from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError

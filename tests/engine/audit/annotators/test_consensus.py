@@ -8,10 +8,10 @@ import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs
 from wann_core import WannError, consensus
-from wann_core.audit.agreement import krippendorff
-from wann_core.audit.annotations import annotations_of
-from wann_core.audit.consensus import Consensus
-from wann_core.audit.crowd import fit_crowd
+from wann_core.audit.annotators.agreement import krippendorff
+from wann_core.audit.annotators.annotations import annotations_of
+from wann_core.audit.annotators.consensus import Consensus
+from wann_core.audit.annotators.crowd import fit_crowd
 from wann_core.typing import Array
 
 ROWS, BAD = 800, "p7"

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from wann_core.audit.annotations import Annotations
+from wann_core.audit.annotators.annotations import Annotations
 from wann_core.progress import Progress
 from wann_core.typing import Array
 

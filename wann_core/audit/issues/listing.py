@@ -9,8 +9,8 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
-from wann_core.audit.image_faults import image_faults, image_properties
-from wann_core.audit.issue_kinds import IssueList
+from wann_core.audit.issues.image_faults import image_faults, image_properties
+from wann_core.audit.issues.kinds import IssueList
 from wann_core.audit.result import Audit
 from wann_core.datasets.class_names import merged
 from wann_core.datasets.dataset import LABELED, Dataset

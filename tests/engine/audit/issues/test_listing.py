@@ -10,9 +10,9 @@ from PIL import Image, ImageFilter
 
 from tests.helpers.blobs import blobs
 from wann_core import WannError
-from wann_core.audit.image_faults import image_faults, image_properties
-from wann_core.audit.issue_kinds import KINDS, IssueList
-from wann_core.audit.issues import list_issues
+from wann_core.audit.issues.image_faults import image_faults, image_properties
+from wann_core.audit.issues.kinds import KINDS, IssueList
+from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.images import ImageDataset, ImageSplit

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wann_core.audit.agreement import Agreement, krippendorff
-from wann_core.audit.annotations import Annotations, annotations_of
+from wann_core.audit.annotators.agreement import Agreement, krippendorff
+from wann_core.audit.annotators.annotations import Annotations, annotations_of
+from wann_core.audit.annotators.crowd import Crowd, fit_crowd
 from wann_core.audit.arrays import audit_labels
-from wann_core.audit.crowd import Crowd, fit_crowd
 from wann_core.audit.result import Audit
 from wann_core.errors import WannError, check_number
 from wann_core.methods.metrics import wilson_interval

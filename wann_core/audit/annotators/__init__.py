@@ -1,0 +1,1 @@
+"""Labels of several annotators: their agreement, a consensus, and the quality of each."""

@@ -1,0 +1,1 @@
+"""Every issue of a data set in one list, by kind."""
