@@ -1,3 +1,4 @@
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,11 @@ class CommandResult(NamedTuple):
     status: int
     out: str
     err: str
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """At least three processes: many tests wait, for a browser or a process that they kill."""
+    return max(3, os.cpu_count() or 1)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -50,8 +50,8 @@ def as_column(
     --------
     >>> as_column(np.array([0, 1, -1]), ["1,5", "2"], "age")[0].tolist()
     [1.5, 2.0, nan]
-    >>> as_column(np.array([0, 1]), ["2024-01-31", "soon"], "day")[1]
-    ("column 'day' is kept as text: 1 of its 2 different values is no date (first 'soon')",)
+    >>> as_column(np.array([0, 1, 2]), ["2024-01-31", "2024-02-01", "soon"], "day")[1]
+    ("column 'day' is kept as text: 1 of its 3 different values is no date (first 'soon')",)
     """
     present = [_plain(value) for value in values]
     known = np.array([value is not None for value in present], bool)

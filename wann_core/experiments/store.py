@@ -32,6 +32,7 @@ _LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
 _WRITE_SECONDS = 0.2
 _FILE = "results.sqlite"
+_SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 # How the source of a run begins that was measured elsewhere.
 IMPORTED = "import: "
 
@@ -105,7 +106,8 @@ class ResultsStore:
     ) -> dict[Scenario, dict[str, Any]]:
         """Look up the stored records of scenarios that were run before on the same files.
 
-        Each has `stored_at` set to the time at which it was measured.
+        Each has `stored_at` set to the time at which it was measured. A record that lacks a score
+        answers for no run.
         """
         # Several scenarios may be one run, such as seeds where nothing is drawn.
         keys = _keys(scenarios, roots)
@@ -116,9 +118,10 @@ class ResultsStore:
                     "SELECT record, created FROM runs WHERE key = ?", (key,)
                 ).fetchone()
                 record = None if row is None else _readable(*row)
-                if record is not None:
+                if record is not None and all(score in record for score in _SCORES):
                     asked = records.scenario_record(scenario)
-                    found[scenario] = {**record, **asked, "stored_at": row[1]}
+                    asked |= {"method_name": scenario.method_name, "stored_at": row[1]}
+                    found[scenario] = {**record, **asked}
         return found
 
     def add(

@@ -14,6 +14,7 @@ from wann_core.experiments.store import ResultsStore, StoreError, use_store
 from wann_core.paths import DEFAULT_ROOTS
 from wann_core.results.table import describe
 
+SCORES = {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5}
 SCENARIO = Scenario(noise_pattern="sym", noise_ratio=0.3, num_subsamples=200, method="ANN")
 
 
@@ -69,13 +70,20 @@ def test_changed_files_are_another_data_set(results: ResultsStore, database: Pat
         place.name,
     )
     scenario = Scenario(dataset, backbone)
-    results.add(
-        [(scenario, {"accuracy": 0.5})], DEFAULT_ROOTS.replaced(database_root=database), "test"
-    )
+    results.add([(scenario, SCORES)], DEFAULT_ROOTS.replaced(database_root=database), "test")
     assert results.find([scenario], DEFAULT_ROOTS.replaced(database_root=database))
     content = (place / "train.npz").read_bytes()
     (place / "train.npz").write_bytes(content + b"\0")
     assert results.find([scenario], DEFAULT_ROOTS.replaced(database_root=database)) == {}
+
+
+def test_a_record_without_scores_answers_for_no_run(tmp_path: Path) -> None:
+    results = ResultsStore(tmp_path / "results.sqlite")
+    results.add([(SCENARIO, {"accuracy": 0.5})], DEFAULT_ROOTS, "test")
+    assert results.find([SCENARIO], DEFAULT_ROOTS) == {}
+    other = dataclasses.replace(SCENARIO, seed=7)
+    results.add([(other, SCORES)], DEFAULT_ROOTS, "test")
+    assert results.find([other], DEFAULT_ROOTS)[other]["method_name"] == other.method_name
 
 
 def _add(path: Path, worker: int) -> None:

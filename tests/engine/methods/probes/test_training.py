@@ -2,6 +2,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -455,8 +456,8 @@ def test_a_sweep_mixes_votes_and_trained_methods() -> None:
     assert alone.right.mean() == pytest.approx(ce["accuracy"])
 
 
-def test_results_store_tells_probe_settings_apart() -> None:
-    store = ResultsStore()
+def test_results_store_tells_probe_settings_apart(tmp_path: Path) -> None:
+    store = ResultsStore(tmp_path / "results.sqlite")
     first = dataclasses.replace(NOISY, method="ce", probe=FAST)
     second = dataclasses.replace(first, probe=dataclasses.replace(FAST, patience=4))
     (report,) = run_trained([first])
@@ -465,10 +466,11 @@ def test_results_store_tells_probe_settings_apart() -> None:
     assert store.find([first], DEFAULT_ROOTS)[first]["curve"] == report.details["curve"]
 
 
-def test_results_store_answers_every_seed_that_is_the_same_run() -> None:
-    store = ResultsStore()
+def test_results_store_answers_every_seed_that_is_the_same_run(tmp_path: Path) -> None:
+    store = ResultsStore(tmp_path / "results.sqlite")
     cases = [Scenario(seed=seed) for seed in (1, 2, 3)]
-    store.add([(cases[0], {"accuracy": 0.5})], DEFAULT_ROOTS, "compare")
+    scores = {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5}
+    store.add([(cases[0], scores)], DEFAULT_ROOTS, "compare")
     assert {
         case.seed: found["seed"] for case, found in store.find(cases, DEFAULT_ROOTS).items()
     } == {
