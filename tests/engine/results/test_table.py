@@ -455,7 +455,8 @@ def test_hostile_content_is_refused(content: bytes) -> None:
 def test_imports_are_marked_never_answer_and_never_mix(tmp_path: Path) -> None:
     store = ResultsStore(tmp_path / "results.sqlite")
     scenario, row = logged("digits_WANN_sym-0.4_s1.json", dataset="digits", backbone="pixels")
-    store.add([(scenario, {**row, "accuracy": 0.5})], DEFAULT_ROOTS, "sweep")
+    scores = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1"), 0.5)
+    store.add([(scenario, {**row, **scores})], DEFAULT_ROOTS, "sweep")
     store.add_imported([(scenario, row)], "paper")
     store.add_imported([(scenario, {**row, "accuracy": 0.93})], "paper")  # corrected
     found = store.find([scenario], DEFAULT_ROOTS)[scenario]
