@@ -137,6 +137,7 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
 
 
 def test_one_training_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))  # no run is there already
     started = []
 
     def endless(scenarios: list[Scenario], progress: Any, **options: Any) -> None:

@@ -90,7 +90,9 @@ def sharded_graph(
             if progress is not None:
                 progress(done, n + m, "searching neighbors on the cluster")
     except BaseException:
-        client.cancel([*tasks, *placed.kept, *placed.rows])  # type: ignore[no-untyped-call]
+        # What these depend on goes with them. Named beside them, it may be gone already, over which
+        # Dask's scheduler drops the client.
+        client.cancel([*tasks])  # type: ignore[no-untyped-call]
         raise
     return NeighborGraph(*found["train"], *(() if test is None else found["test"]))
 
