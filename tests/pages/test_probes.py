@@ -140,7 +140,7 @@ def test_one_training_at_a_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))  # no run is there already
     started = []
 
-    def endless(scenarios: list[Scenario], progress: Any, **options: Any) -> None:
+    def endless(scenarios: list[Scenario], roots: Roots, progress: Any, **options: Any) -> None:
         started.append([s.method for s in scenarios])
         while True:
             progress(0, 1, "training")
