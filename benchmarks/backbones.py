@@ -137,7 +137,7 @@ def main() -> None:
     parser.add_argument("database_root")
     parser.add_argument("dataset_root")
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="measure so many rows only")
+    parser.add_argument("--most", type=int, help="measure only the first N rows")
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
     text = args.results.read_text() if args.results.exists() else ""

@@ -41,7 +41,7 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def payload(prepared: PreparedData, color: str) -> float:
-    """Megabytes of the map's figure for 50,000 rows, those that there are repeated if need be."""
+    """Megabytes of the map's figure for 50,000 rows, existing ones repeated if need be."""
     at = np.resize(np.arange(len(prepared.labels)), FIGURE_ROWS)
     xy = np.random.default_rng(0).normal(size=(FIGURE_ROWS, 2)).astype(np.float32)
     ends = (float(xy.min()), float(xy.max()))

@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("database_root")
     parser.add_argument("dataset_root")
     parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="only so many cases")
+    parser.add_argument("--most", type=int, help="only the first N cases")
     args = parser.parse_args()
     text = args.results.read_text() if args.results.exists() else ""
     results = [json.loads(line) for line in text.splitlines()]

@@ -1,4 +1,4 @@
-"""Make docs/screenshots anew from the running app: `python -m docs.make_screenshots`."""
+"""Make docs/screenshots again from the running app: `python -m docs.make_screenshots`."""
 
 import os
 import re

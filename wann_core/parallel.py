@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _CORES = os.cpu_count() or 1
-# A worker process among others is told its share of the cores as OpenMP's libraries are.
+# A worker process learns its share of the cores as OpenMP's libraries do.
 _TOLD = os.environ.get("OMP_NUM_THREADS", "")
 _THREADS = min(int(_TOLD), _CORES) if _TOLD.isdecimal() and int(_TOLD) else _CORES
 _pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="wann-rows")

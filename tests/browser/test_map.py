@@ -110,7 +110,7 @@ def test_lasso_chooses_the_rows_inside_and_a_new_color_keeps_them(
     choose(page, "Color by", "Flipped or not")
     expect(legend(page, "map")).to_have_text(["right label", "flipped"])
     assert download(page, "map-selection")["row"].to_list() == table["row"].to_list()
-    # What was chosen in the browser is drawn anew by the page itself.
+    # What was chosen in the browser is drawn again by the page itself.
     marked = page.evaluate(
         "() => document.querySelector('.st-key-chart_map .js-plotly-plot').data"
         ".filter(t => t.selectedpoints).map(t => t.selectedpoints.length).reduce((a, b) => a + b)"

@@ -39,7 +39,7 @@ def asked(page: Page) -> dict[str, str]:
 def click(page: Page, chart: str, row: int, column: int, wanted: dict[str, str]) -> None:
     """Click somewhere in a cell until the URL has what it stands for; never anything else.
 
-    A click while the page is drawn anew may be lost, so it is made again.
+    A click while the page is redrawn may be lost, so it is made again.
     """
     rng = random.Random(f"{chart}{row}{column}")
     place = page.locator(f".st-key-chart_{chart} .js-plotly-plot")

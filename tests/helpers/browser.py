@@ -141,7 +141,7 @@ def opened(context: BrowserContext, url: str, sign: str = READY) -> Page:
 def press(page: Page, name: str, follows: Locator | None = None) -> None:
     """Press a button until what should follow is there, or else until the button goes.
 
-    A click while a loaded machine draws the page anew may be lost.
+    A click while a loaded machine redraws the page may be lost.
     """
     button = page.get_by_test_id("stMain").get_by_role("button", name=name, exact=True).first
     button.wait_for()

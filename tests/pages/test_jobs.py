@@ -243,7 +243,7 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     assert other.state is State.CANCELLED
     assert "was cancelled" in app.info[0].value
     assert [button.label for button in app.main.button] == ["Start again"]
-    # Back where the search was given up, it begins anew without being asked.
+    # Back where the search was given up, it starts again without being asked.
     app.selectbox(key="norm").set_value("zscore").run()
     (third,) = registry.running()
     third.cancel()

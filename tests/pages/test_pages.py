@@ -79,7 +79,7 @@ def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
     state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
     overview = ready(opened(PAGE["overview"], noise="none", **state))
     text = " ".join(line.value for line in overview.markdown)
-    assert "every method gives it to every row" in text and "told apart" not in text
+    assert "every method gives it to every row" in text and "distinguished" not in text
     audit = press(opened(PAGE["label_audit"], probe=False, **state), "Audit")
     assert "got 40 of 1; choose other data, or label rows" in plain(errors(audit))
 

@@ -205,7 +205,7 @@ def test_own_matrix_has_no_ratio() -> None:
 
 
 @pytest.mark.slow
-def test_searching_anew_at_every_ratio_has_to_be_asked_for() -> None:
+def test_searching_again_at_every_ratio_has_to_be_asked_for() -> None:
     app = opened(RELIABILITY, reduction="LDA")
     assert len(figures(app)) == CHARTS - 1
     app.toggle(key="sweep_reduced").set_value(True)

@@ -351,7 +351,7 @@ def test_an_event_counts_once_however_often_it_is_sent(
     deck.receive(blobs, {"client": "a", "events": events}, "ann")
     assert blobs.ledger.version() == 2
     assert session["_review"].heard == ("a", 2)
-    # Another tab, or the same one after a reload, counts anew.
+    # Another tab, or the same one after a reload, counts again.
     deck.receive(blobs, {"client": "b", "events": events[:1]}, "ann")
     assert blobs.ledger.version() == 3
 

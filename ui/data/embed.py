@@ -74,7 +74,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
     if made is not None and made.state == "ready":
         database_jobs.show(request, folders, places)
         st.info(
-            "These images are embedded by this backbone already. To embed them anew, delete that "
+            "These images are embedded by this backbone already. To embed them again, delete that "
             "database first, under “Installed data”.",
             icon=":material/check:",
         )
@@ -212,7 +212,7 @@ def _preview(images: ImageDataset) -> None:
         st.warning(theme.plain(f"{remark[:1].upper()}{remark[1:]}."), icon=":material/warning:")
     if len(images.class_names) == 1:
         st.warning(
-            "One class alone: no label can be told from another. Name the folder above, which "
+            "One class alone: labels cannot be compared. Name the folder above, which "
             "holds a folder for each class.",
             icon=":material/warning:",
         )

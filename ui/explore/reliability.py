@@ -155,7 +155,7 @@ def of_ratios(chosen: Settings, prepared: PreparedData) -> None:
         x="noise ratio",
         hover="given %{y}, noise ratio %{x}: mean η %{z:.4f}",
         reading="Mean reliability η of the training rows of a given label (row) under the noise "
-        "ratio asked for (column), each drawn anew; empty: no row. Dotted: the ratio of the "
+        "ratio asked for (column), each drawn separately; empty: no row. Dotted: the ratio of the "
         "sidebar. Click a cell to see its rows.",
         mark=scenario.noise_ratio,
     )
@@ -179,7 +179,7 @@ def _sweep(chosen: Settings, prepared: PreparedData) -> pd.DataFrame | None:
         return reliability.by_ratio(scenario, RATIOS, roots, progress=job.progress)
 
     if scenario.reduction in ("LDA", "fLDA") and not st.toggle(
-        f"Search the neighbors anew at {len(RATIOS)} noise ratios",
+        f"Search the neighbors again at {len(RATIOS)} noise ratios",
         key="sweep_reduced",
         help="LDA is fitted to the labels, so that each ratio has neighbors of its own.",
     ):

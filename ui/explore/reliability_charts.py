@@ -194,7 +194,7 @@ def _line(found: Detection, name: str, column: str, short: str) -> dict[str, Any
 
 
 def heights(rows: int) -> int:
-    """Pixels of a heatmap of so many rows."""
+    """Height in pixels of a heatmap with this many rows."""
     return int(np.clip(130 + 26 * rows, 400, 760))
 
 

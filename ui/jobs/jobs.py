@@ -309,7 +309,7 @@ class Registry:
             return [job for job in self._jobs.values() if job.state is State.RUNNING]
 
     def forget(self, key: Hashable) -> None:
-        """Drop a job, so that the next start begins anew; one that runs is asked to stop."""
+        """Drop a job, so that the next start begins again; one that runs is asked to stop."""
         with self._lock:
             job = self._jobs.get(key)
             if job is not None and not job.gone():

@@ -46,7 +46,7 @@ class Panel(Generic[T]):
     refuse : callable
         Shows a `WannError` beside the control at fault.
     retry : bool
-        Whether what was begun unasked and failed begins anew at the next run of the page: what was
+        Whether what was begun unasked and failed begins again at the next run of the page: what was
         at fault may have been mended meanwhile.
     """
 
@@ -105,7 +105,7 @@ class Panel(Generic[T]):
         return result
 
     def forget(self) -> None:
-        """Let the next run of the page ask anew, because its answer is kept elsewhere."""
+        """Let the next run of the page ask again, because its answer is kept elsewhere."""
         jobs.registry().forget(self.key)
 
 

@@ -65,7 +65,7 @@ def controls(settings: Settings) -> Plan | None:
         value=3,
         help="Draws to average over.",
     )
-    # Under another k of kNN the choice starts anew, with that method in it.
+    # Under another k of kNN the choice starts over, with that method in it.
     extra = len(settings.methods) - len(BASELINES)
     methods = linked(
         st.pills,
@@ -157,7 +157,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
         charts.show(
             _scaled(figure, plan),
             "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
-            "noise anew, and the rows where not all are kept.",
+            "noise again, and the rows where not all are kept.",
             "compare",
             ended,
             plan.base,

@@ -49,7 +49,7 @@ def controls(settings: Settings, data: Dataset) -> Plan | None:
         help=f"LDA and fLDA have at most C - 1 dimensions, here {data.n_classes - 1}.",
     )
     every = sorted({size for sizes in offered.values() for size in sizes if size is not None})
-    # Other embeddings start anew, with their own 10 and 100 times smaller sizes.
+    # Other embeddings start over, with their own 10 and 100 times smaller sizes.
     sizes = linked(
         middle.multiselect,
         "Dimensions",

@@ -158,7 +158,7 @@ def _hyper_parameters(disabled: bool) -> ProbeSettings:
             max_value=1000,
             value=default.patience,
             disabled=disabled,
-            help="Training ends after so many epochs without a better noisy validation accuracy.",
+            help="Training ends after this many epochs without a better noisy validation accuracy.",
         ),
         weight_decay=linked(
             decay.number_input,

@@ -26,7 +26,7 @@ def value_text(value: Any) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """A text of at most so many characters."""
+    """Shorten a text to this many characters."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

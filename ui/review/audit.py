@@ -35,7 +35,7 @@ _NAMES = {
     "simifeat_r": "SimiFeat, rank",
     "eta": "Reliability η",
 }
-# Judged anew for another score in well under a job's time, from the same evidence.
+# Judged again for another score in well under a job's time, from the same evidence.
 _judged = SharedCache(max_bytes=1 << 30)
 
 

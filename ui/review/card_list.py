@@ -144,7 +144,7 @@ def controls(case: Case) -> Listing:
 
 
 def refresh() -> None:
-    """Make the list anew: verdicts given since then count."""
+    """Make the list again, with the verdicts given since then."""
     session().refresh()
 
 

@@ -89,7 +89,7 @@ def show(case: Case, review: Review, version: int) -> None:
 
 
 def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
-    """What would be written; None while files are looked at, and where that cannot be told."""
+    """What would be written; None while files are looked at, and where that is unknown."""
 
     def work(job: jobs.Job) -> ClassFolders:
         job.progress(0, 1, "looking at the images")

@@ -27,7 +27,7 @@ def show(case: Case, states: States) -> None:
             f"{noise.high:,}{', not to be trusted: see below' if trust == 'doubtful' else ''})"
         )
         if trust == "blind":
-            told = "**How many labels are wrong cannot be told here**, see below"
+            told = "**The number of wrong labels is unknown here**, see below"
         st.markdown(f"{told}; the most doubtful stand first. Nothing is reviewed yet.")
         return
     st.markdown(f"{counts(states)} {_truth(case, states)} {_ahead(case, states)}")

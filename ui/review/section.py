@@ -16,7 +16,7 @@ from wann_core.errors import WannError
 def show(case: Case, asked: audit.Asked) -> None:
     """Draw progress, filters and the deck, and below it the estimate for the whole data set.
 
-    Verdicts draw progress and deck alone anew.
+    A verdict redraws progress and deck only.
     """
 
     @st.fragment

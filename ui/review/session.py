@@ -29,7 +29,7 @@ class ReviewSession:
     prepared : dict
         Pages of cards whose pictures are known to be there or under way.
     turn : int
-        Grows when the list of cards is to be made anew.
+        Grows when the list of cards must be made again.
     listed_key : tuple
         Filters and turn that `listed` was made for.
     listed : ndarray of int64
@@ -75,7 +75,7 @@ class ReviewSession:
         return text
 
     def refresh(self) -> None:
-        """Make the list of cards anew: verdicts given since then count."""
+        """Make the list of cards again, with the verdicts given since then."""
         self.turn += 1
 
     def focus(self, card: str) -> None:

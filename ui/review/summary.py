@@ -19,7 +19,7 @@ def show(case: Case) -> None:
     theme.cards(
         [
             ("Labels judged", f"{noise.rows:,}", _splits(case)),
-            *([("Look wrong", "cannot be told", "see below")] if trust == "blind" else estimate),
+            *([("Look wrong", "unknown", "see below")] if trust == "blind" else estimate),
             *_practice(case),
         ]
     )

@@ -93,7 +93,7 @@ def _option(text: str, options: dict[str, Any]) -> Any:
 
 
 def _unknown(asked: list[str], value: Any, options: dict[str, Any]) -> list[str]:
-    """Those of the values that no option has; all of them where that cannot be told."""
+    """Those of the values that no option has; all of them where that is unknown."""
     if "options" not in options:
         return asked
     return [text for text in asked if _option(text, options) is None] or asked

@@ -75,10 +75,10 @@ def results(reports: Sequence[Report]) -> str:
     if clear:
         sentences.append(f"Against {_REFERENCE}, {_listed(clear)}.")
     if level:
-        sentences.append(f"{_listed(level)} cannot be told apart from {_REFERENCE} here.")
+        sentences.append(f"{_listed(level)} cannot be distinguished from {_REFERENCE} here.")
     text = _gain(by_name["WANN"], by_name["kNN-51"])
     sentences.append(
-        "WANN and kNN-51 cannot be told apart."
+        "WANN and kNN-51 cannot be distinguished."
         if text is None
         else f"Against kNN-51, **WANN** {text}."
     )

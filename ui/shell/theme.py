@@ -9,7 +9,7 @@ import streamlit as st
 from wann_core.methods.registry import TRAINED, color_slot
 from wann_core.text import visible
 
-# Okabe and Ito's colors, told apart under the common color blindnesses; each reaches a contrast
+# Okabe and Ito's colors, distinguishable under the common color blindnesses; each reaches a contrast
 # of 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
 _STYLES = {
     "kNN-11": ("#0072B2", "circle", "solid"),
@@ -66,7 +66,7 @@ _CSS = """
 [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; }
 /* The same for the gray of Plotly's theme; currentColor follows light and dark. */
 [data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
-/* Numbers that are being made anew do not fade out: on a slider that reads as flicker. */
+/* Numbers that are being updated do not fade out: on a slider that reads as flicker. */
 [data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
 /* White text needs a darker ground than the accent of the dark theme. */
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
@@ -118,7 +118,7 @@ _CLASS_COLORS = (
     "#6E8B3D",
 )
 CLASS_COLORS = len(_CLASS_COLORS)  # after which they repeat
-OTHERS = "#8C8C8C"  # classes that are not told apart
+OTHERS = "#8C8C8C"  # classes without a color of their own
 
 
 def class_color(class_id: int) -> str:

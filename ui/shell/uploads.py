@@ -43,7 +43,7 @@ _kept: "weakref.WeakSet[File]" = weakref.WeakSet()
 
 
 def _check_room(nbytes: int, folder: str | Path, own: int) -> None:
-    """Raise `WannError` unless an upload of so many bytes may be kept."""
+    """Raise `WannError` unless an upload of this size may be kept."""
     free = shutil.disk_usage(folder).free
     for room, reason in (
         (_MOST_OF_SESSION - own, "you keep as much as one session may: drop another upload first"),

@@ -54,7 +54,7 @@ class Evidence:
     probe : Witness or None
         None where no probe is wanted.
     bounds : tuple of int
-        k_min and k_max of the adaptive k; cut to the neighbors that there are, see `k_bounds`.
+        k_min and k_max of the adaptive k; cut to the number of neighbors, see `k_bounds`.
     X : ndarray of shape (n, d), float32, or None
         The normalized embeddings, from which a linear discriminant is fitted out of fold; without
         them the neighbors, and the probe, stand alone.
@@ -84,7 +84,7 @@ class Evidence:
 
     @property
     def k_bounds(self) -> tuple[int, int]:
-        """Bounds of the adaptive k, cut to the neighbors that there are."""
+        """Bounds of the adaptive k, cut to the number of neighbors."""
         k_max = min(self.bounds[1], self.ids.shape[1])
         return min(self.bounds[0], k_max), k_max
 
@@ -175,7 +175,7 @@ class Evidence:
 
     @cached_property
     def shares(self) -> Shares:
-        """The best shares that there are, which rank the labels; (n, C).
+        """Best available shares, which rank the labels; (n, C).
 
         Of the neighbors, of a linear discriminant where there are embeddings, and of the probe
         where one is wanted. Probe and discriminant are fitted once more with each row weighted by

@@ -15,7 +15,7 @@ from wann_core.noise.rate import NoiseEstimate
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-# Rows of groups up to this size are searched among all rows with so many spare neighbors; larger
+# Rows of groups up to this size are searched among all rows with this many spare neighbors; larger
 # groups are searched against the other rows, one exact search each.
 _SPARE = 64
 _LEAST_SHARE = 1e-4

@@ -162,7 +162,7 @@ def _rates(rates: Array, class_names: tuple[str, ...]) -> str:
     )
     return (
         '<p class="small">Share of wrong labels of the likely true class in percent, largest first '
-        f"({min(_SHOWN_CLASSES, len(rates))} of {len(rates):,} classes). Of so many classes, where "
+        f"({min(_SHOWN_CLASSES, len(rates))} of {len(rates):,} classes). With this many, where "
         "wrong labels go is not estimated.</p>"
         f'<div class="wide"><table>{body}</table></div>'
     )

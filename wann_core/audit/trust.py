@@ -15,8 +15,8 @@ from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
 Trust = Literal["sound", "doubtful", "blind"]
-# Rows are linked to so many nearest ones; what hangs together by these links is a cluster. In none
-# of the measured data without groups does a class fall into several clusters.
+# Rows are linked to this many nearest ones; connected rows are a cluster. In none of
+# the measured data without groups does a class fall into several clusters.
 _LINKS = 3
 _FEWEST_ROWS = 4
 _OF_ONE_LABEL = 0.95
@@ -44,7 +44,7 @@ class Clusters:
 
     @property
     def vote_for_themselves(self) -> bool:
-        """Whether so many rows are judged by copies alone that wrong clusters would go unseen."""
+        """Whether too many rows are judged by copies alone, so that wrong clusters go unseen."""
         return self.share > _CLUSTERED
 
 

@@ -18,7 +18,7 @@ def class_ids(
     Parameters
     ----------
     labels : array-like of shape (n,)
-        Text, numbers or booleans; None, NaN, NaT and `pandas.NA` mean that there is none.
+        Text, numbers or booleans; None, NaN, NaT and `pandas.NA` mean no label.
     class_names : sequence of str, optional
         All classes in the order of their ids; by default those that occur.
 

@@ -39,7 +39,7 @@ def add_parser(commands: Any) -> None:
     add = train.add_argument
     default = ProbeSettings()
     add("--learning_rate", type=float, default=default.learning_rate, help="of Adam")
-    add("--num_epochs", type=int, default=default.num_epochs, help="at most so many")
+    add("--num_epochs", type=int, default=default.num_epochs, help="upper limit")
     add("--batch_size", type=int, default=default.batch_size, help="rows a step")
     add(
         "--patience",

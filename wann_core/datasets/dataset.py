@@ -129,7 +129,7 @@ class Dataset:
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits that there are, by name."""
+        """Existing splits by name."""
         found = dict(zip(SPLITS, (self.train, self.val, self.test, self.unlabeled), strict=True))
         return {name: split for name, split in found.items() if split is not None}
 

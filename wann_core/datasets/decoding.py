@@ -68,7 +68,7 @@ def decode(
     mode : {'RGB', 'L', None}
         None: gray images stay gray ('L'), others become 'RGB'.
     side : int, optional
-        Make it fit into a square of so many pixels, decoding no more of it than need be.
+        Make it fit into a square of this many pixels, decoding no more of it than need be.
 
     Raises
     ------

@@ -19,7 +19,7 @@ MOST_TEXT_BYTES = 1 << 29
 _NAMES = "columns"
 _KINDS = ("text", "number", "date")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2}([ T][0-9:.,]+(Z|[+-][0-9:]+)?)?)?")
-# A column of which so many values are dates was meant to hold them.
+# A column with more than this share of dates was meant to hold them.
 _MOSTLY = 0.5
 
 
@@ -202,7 +202,7 @@ def unpacked(arrays: Npz, rows: int, path: str) -> pd.DataFrame | None:
 
 
 def roles_of(record: Any, columns: pd.DataFrame | None) -> dict[str, tuple[str, ...]]:
-    """The roles that a manifest gives to columns that there are."""
+    """Roles that a manifest gives to existing columns."""
     if columns is None or not isinstance(record, Mapping):
         return {}
     found = {}

@@ -39,7 +39,7 @@ class BoundedVotes:
     Raises
     ------
     WannError
-        If `k_most` is not a whole number from 1 to the neighbors that there are.
+        If `k_most` is not a whole number from 1 to the number of neighbors.
     """
 
     def __init__(self, train_ids: Array, labels: Array, test_ids: Array, k_most: int) -> None:

@@ -218,7 +218,7 @@ def _plane(X: Array) -> Array:
 
 
 def _read(path: Path, rows: tuple[int, int]) -> Layout | None:
-    """The layout of so many training and test rows; None where there is none."""
+    """Read the layout of this many training and test rows; None if there is none."""
     if not path.is_file():
         return None
     try:

@@ -57,7 +57,7 @@ def neighbor_graph(
 
 
 def _read(path: Path, shape: tuple[int, int | None, int]) -> NeighborGraph:
-    """A graph of so many training rows, test rows and neighbors; it raises for any other."""
+    """Read a graph of this many training rows, test rows and neighbors; raises for any other."""
     train, test, k = shape
     arrays = npz.load(path, (*_ARRAYS, *_FACTS))
     found: dict[str, Any] = {name: arrays[name] for name in _ARRAYS if name in arrays}

@@ -40,7 +40,7 @@ def before_after(
 
     All labeled rows take part, whatever their split. WANN lets the others vote on each row, none
     of whose reliabilities has seen that row's label; logistic regression answers in five folds,
-    the same ones under both, with a C chosen anew for each set of labels. Corrected labels are
+    the same ones under both, with a C chosen for each set of labels. Corrected labels are
     fitted without the removed rows, and judged on the rows that are left.
 
     Parameters

@@ -25,7 +25,7 @@ class Answer:
     Attributes
     ----------
     verdict : Verdict
-        As far as the file goes: row -1 where the sample is told by its `id`, and given_label ''
+        From the file alone: row -1 where the sample is identified by `id`, and given_label ''
         where the file does not say which label was judged.
     who : str
         Who gave it; '' where the file does not say.

@@ -20,7 +20,7 @@ class RowIndex:
     Attributes
     ----------
     splits : tuple of str
-        Names of the splits that there are.
+        Names of the existing splits.
     split : ndarray of shape (n,), int64
         Place in `splits` of each row.
     place : ndarray of shape (n,), int64

@@ -85,7 +85,7 @@ def _receive(url: str, part: Path, tell: Callable[[int, int], None]) -> int:
         length = response.headers.get("Content-Length")
         total = done + int(length or 0)
         with part.open("ab" if done else "wb") as file:
-            # What has come, not a full chunk: so progress is told, and stopped, on slow lines too.
+            # What has come, not a full chunk: slow lines report progress, and can be stopped, too.
             while chunk := response.read1(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)

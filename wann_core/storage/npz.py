@@ -22,7 +22,7 @@ MAX_HEADER = 10_000
 MAX_ARRAYS = 16_384
 # Of what a file unpacks to.
 MAX_BYTES = 64 << 30
-# A compressed array may grow so many times; the first megabytes are free.
+# A compressed array may grow by this factor; the first megabytes are free.
 MAX_RATIO = 200
 RATIO_FREE = 16 << 20
 # The others are unpacked without bound: 4 KiB of bzip2 may become many megabytes in one call.

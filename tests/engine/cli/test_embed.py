@@ -172,8 +172,8 @@ def test_another_plan_goes_only_after_no_resume(
     refused = command(*flags, "--backbone", "pixels", "--batch_size", 7)
     assert refused.status == 2 and "--no-resume" in refused.err
     assert refused.err.count("\n") == 1
-    anew = command(*flags, "--backbone", "pixels", "--batch_size", 7, "--no-resume")
-    assert anew.status == 0
+    again = command(*flags, "--backbone", "pixels", "--batch_size", 7, "--no-resume")
+    assert again.status == 0
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_one_fit_serves_all_sizes(fresh: None, fits: list[str], builds: list[Any
     sizes = {"PCA": (2, 5, 9), "LDA": (2, 5, 9), "fLDA": (2, 5, 9)}
     reports = list(run_all(dimension_grid(BASE, sizes, ["kNN-11", "WANN"], [1, 2])))
     assert len(reports) == 3 * 3 * 2 * 2
-    # PCA knows of no label; the others are fitted anew for each seed's labels.
+    # PCA knows of no label; the others are fitted again for each seed's labels.
     assert [fits.count("fit_pca"), fits.count("fit_lda")] == [1, 4]
     widths = [width for _, width in builds]
     assert sorted(widths) == sorted([64, *[2, 5, 9] * 1, *[2, 5, 9] * 4])

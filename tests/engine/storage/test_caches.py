@@ -351,7 +351,7 @@ def test_hits_leave_no_lock_behind() -> None:
     assert not cache._building
 
 
-def test_a_fit_is_made_once_and_a_damaged_file_anew(
+def test_a_fit_is_made_once_and_a_damaged_file_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))

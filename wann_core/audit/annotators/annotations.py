@@ -71,7 +71,7 @@ def annotations_of(
     ----------
     given : DataFrame or array-like
         Long: a data frame with the columns row, annotator and label. Wide: one row a sample, one
-        column an annotator. None, NaN and empty text mean that there is no label.
+        column an annotator. None, NaN and empty text mean no label.
     rows : int or None
         How many there are, if that is known from elsewhere.
     class_names : sequence of str, optional

@@ -130,5 +130,5 @@ def _first_of(urls: list[str], path: Path, md5: str, way: str, progress: Progres
         try:
             return download(url, path, md5=md5, way=way, progress=progress)
         except WannError:
-            continue  # the next mirror; the last one's failure is told
+            continue  # the next mirror; the last one's failure is reported
     download(urls[-1], path, md5=md5, way=way, progress=progress)

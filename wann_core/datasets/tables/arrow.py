@@ -34,7 +34,7 @@ def columns_of(schema: Any, first: Any) -> tuple[Column, ...]:
 
 
 def batch_rows(width: int) -> int:
-    """Rows of so many numbers that are read at a time."""
+    """Rows read at a time, by the numbers in each."""
     return max(1, _BATCH_BYTES // (8 * width))
 
 

@@ -98,7 +98,7 @@ def read(
 
     Labels may be text, whole numbers or booleans. Classes are named by them and sorted, numbers by
     value; so labels 0 … C - 1 keep their ids. An empty label, NaN, and -1 among whole numbers
-    (unless -1 and 1 are the only labels) mean that there is none.
+    (unless -1 and 1 are the only labels) mean no label.
 
     Parameters
     ----------

@@ -114,7 +114,7 @@ def _images(data: Dataset) -> dict[str, Any] | None:
         return None
     if images.origin.get("source") in image_sources.FILES:
         return dict(images.origin)
-    # An array is told by its own labels, which the corrected ones no longer are.
+    # An array is recognized by its own labels, which the corrected ones no longer are.
     kept = {
         name: labels_digest(images.splits[name].labels)
         for name in data.splits

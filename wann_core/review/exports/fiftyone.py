@@ -47,7 +47,7 @@ def fiftyone_labels(review: Review) -> Exported:
     """`labels.json` of FiftyOne's FiftyOneImageClassificationDataset.
 
     An object of `classes` and `labels`; a label's key is the image's path without its suffix,
-    relative to the folder that FiftyOne is told as `data_path`. Removed rows and rows without a
+    relative to the folder that FiftyOne gets as `data_path`. Removed rows and rows without a
     label are not in it; of files that differ in their suffix only, the first one is.
 
     Raises

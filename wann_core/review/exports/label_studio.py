@@ -96,7 +96,7 @@ def label_studio_recipe(data: Dataset) -> str:
 
 
 def too_many(data: Dataset, table: pd.DataFrame) -> str:
-    """Why so many rows cannot be tasks; '' if they can."""
+    """Why this many rows cannot be tasks; '' if they can."""
     files = {name for name in data.splits if (i := images_of(data, name)) and i.files is not None}
     embedded = int((~table["split"].isin(files)).sum())
     if embedded <= MOST_EMBEDDED:

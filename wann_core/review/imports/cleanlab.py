@@ -50,7 +50,7 @@ def read_cleanlab(
     path : path
         CSV or Parquet of `Datalab.get_issues()`, `Datalab.get_issues("label")` or
         `CleanLearning.find_label_issues`, all rows or some: the columns is_label_issue, label_score
-        or label_quality, and given_label and predicted_label if they are there. Rows are told by
+        or label_quality, and given_label and predicted_label if present. Rows are identified by
         the columns split and row where the table has both; else its index, or else its order,
         counts the rows that cleanlab was given.
     data : Dataset

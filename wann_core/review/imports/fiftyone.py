@@ -33,7 +33,7 @@ def of_samples(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answ
 def of_labels(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
     """What the labels of a FiftyOneImageClassificationDataset say.
 
-    Every image is listed, so a label as it is here says nothing. Images are told by their path, or
+    Every image is listed, so a label as it is here says nothing. Images are identified by path, or
     by their name where that is one of its kind; images that are not listed stay as they are.
 
     Raises

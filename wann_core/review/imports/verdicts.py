@@ -97,8 +97,8 @@ def read_verdicts(
 ) -> Incoming:
     """Read verdicts and hold them against the data set and its ledger; nothing is written.
 
-    A sample is told by split and row, or by its id (or name) where the file has no rows, and must
-    have the given label that it was judged with, where the file says it.
+    A sample is identified by split and row, or by its id (or name) where the file has no rows,
+    and must have the given label that it was judged with, where the file says it.
 
     Parameters
     ----------
@@ -263,7 +263,7 @@ def _rows_of(found: dict[str, list[str]], rows: bool) -> Iterator[Answer]:
             checked(verdict)
         except ValueError as error:
             raise WannError(f"row {i} (counted from 0) of the table: {error}", "path") from error
-        # Without a row, the sample is told by its name.
+        # Without a row, the sample is identified by its name.
         yield Answer(verdict if rows else replace(verdict, row=-1), found.get("who", blank)[i])
 
 
