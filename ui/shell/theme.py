@@ -9,8 +9,8 @@ import streamlit as st
 from wann_core.methods.registry import TRAINED, color_slot
 from wann_core.text import visible
 
-# Okabe and Ito's colors, distinguishable under the common color blindnesses; each reaches a contrast
-# of 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
+# Okabe and Ito's colors, distinct under the common color blindnesses; each reaches a contrast of
+# 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
 _STYLES = {
     "kNN-11": ("#0072B2", "circle", "solid"),
     "kNN-51": ("#C0679A", "square", "dash"),
