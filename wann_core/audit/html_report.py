@@ -5,7 +5,6 @@ import html
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from wann_core.noise.rate import NoiseEstimate
 from wann_core.noise.transition import Transition
 from wann_core.text import visible
 from wann_core.typing import Array
-from wann_core.version import __version__
+from wann_core.version import __version__, library_versions
 
 # Pictures are left out beyond this, so that a report can be mailed.
 _PICTURE_BYTES = 3_000_000
@@ -24,7 +23,6 @@ _SHOWN_CLASSES = 20
 _SHOWN_GROUPS = 30
 _SHOWN_MEMBERS = 6
 _LONGEST = 120
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -249,15 +247,8 @@ def _extent(rows: int) -> str:
 
 def _versions() -> str:
     made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    libraries = ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
     return (
         f'<p class="small">Made {made} by WANN Explorer {__version__} (Python '
         f"{platform.python_version()}, {libraries}).</p>"
     )
-
-
-def _version(library: str) -> str:
-    try:
-        return version(library)
-    except PackageNotFoundError:  # installed under another name, as conda does
-        return "of unknown version"

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,14 +20,13 @@ from wann_core.errors import WannError
 from wann_core.experiments import records
 from wann_core.experiments.scenario import Scenario
 from wann_core.paths import Roots, cache_folder
-from wann_core.version import __version__
+from wann_core.version import __version__, library_versions
 
 T = TypeVar("T")
 
 # Raised whenever the same scenario would give other numbers or other columns, so that old rows no
 # longer answer.
 _ENGINE_VERSION = 7
-_LIBRARIES = ("numpy", "scipy", "scikit-learn", "faiss-cpu", "numba")
 _WAIT_SECONDS = 30.0
 _WRITE_SECONDS = 0.2
 _FILE = "results.sqlite"
@@ -187,12 +185,10 @@ class ResultsStore:
         found = []
         for created, source, text, made_by in rows:
             record, versions = _readable(text, created), _readable(made_by, source)
-            whole = record is not None and versions is not None
-            found.append(
-                {"created": created, "source": source, **(record or {}), **(versions or {})}
-                if whole
-                else {"source": str(source)}
-            )
+            if record is None or versions is None:
+                found.append({"source": str(source)})
+            else:
+                found.append({"created": created, "source": source, **record, **versions})
         return found
 
     def table(self) -> pd.DataFrame:
@@ -278,7 +274,7 @@ def _readable(text: Any, beside: Any) -> dict[str, Any] | None:
 
 
 def _versions() -> dict[str, str]:
-    libraries = {f"version_{name}": version(name) for name in _LIBRARIES}
+    libraries = {f"version_{name}": number for name, number in library_versions().items()}
     return {
         "version_wann": __version__,
         "version_python": platform.python_version(),
