@@ -19,6 +19,7 @@ from wann_core.results import text as results_text
 from wann_core.results.paired_tests import LEAST_SEEDS
 from wann_core.results.table import FIELDS, Pivot
 
+_MOST_STRETCHED, _CELL_WIDTH = 5, 165  # pixels, of "92.29 ± 1.10 (n=10) ≈" in bold
 _MOST_TABLES = 20
 _SEEDS = {"common": "Common seeds", "all": "All seeds of each cell"}
 _MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
@@ -94,15 +95,21 @@ def table(chosen: Chosen) -> None:
     for one in made[:_MOST_TABLES]:
         if one.part:
             st.header(_title(one.part))
-        st.dataframe(_styled(one), width="stretch")
+        # Few columns share the width; of more, each is wide enough for its cells.
+        names = one.column_names
+        wide = len(names) > _MOST_STRETCHED
+        config = {
+            name: st.column_config.Column(width=_CELL_WIDTH if wide else None) for name in names
+        }
+        st.dataframe(_styled(one), width="stretch", column_config=config)
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
     st.caption(
         f"{METRICS[score]}, %: mean ± standard deviation (of n − 1); n: seeds. Bold: the best "
         "mean over the seeds that all compared cells have; ≈: what a paired t-test over at least "
-        f"{LEAST_SEEDS} of these seeds does not tell from it (5 %, two-sided, not corrected for "
-        "many comparisons). With few seeds that test finds little; with fewer, and where only one "
-        "of the two draws anything, there is none, and no mark."
+        f"{LEAST_SEEDS} of these seeds does not distinguish from it (5 %, two-sided, not corrected "
+        "for many comparisons). With few seeds that test finds little; with fewer, and where only "
+        "one of the two draws anything, there is none, and no mark."
     )
     _explain_seeds(pd.concat([one.cells for one in made]))
     _downloads(made, METRICS[score])
