@@ -40,9 +40,10 @@ def doubt_by_metadata(audit: Audit, columns: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        column, value, rows, wrong (estimated number), low and high (its 95 % interval), times
-        (odds of a wrong label over the odds elsewhere), p_value (one-sided: more wrong labels than
-        elsewhere), p_corrected (Holm, over all lines), alarm (p_corrected below 0.05).
+        column, value, rows (that can be judged), wrong (estimated number), low and high (its 95 %
+        interval), times (odds of a wrong label over the odds elsewhere), p_value (one-sided: more
+        wrong labels than elsewhere), p_corrected (Holm, over all lines), alarm (p_corrected below
+        0.05).
 
     Raises
     ------
@@ -64,12 +65,15 @@ def doubt_by_metadata(audit: Audit, columns: pd.DataFrame) -> pd.DataFrame:
             f"`columns` must have one row a labeled row ({len(table):,}), got {len(columns):,}.",
             "columns",
         )
-    labels = audit.rows.labels
-    wrong = _calibrated(1 - audit.weights[audit.everything.labeled], audit.noise.rate)
+    # The estimate is of the rows that can be judged.
+    judged = audit.evidence.judgeable
+    labels = audit.rows.labels[judged]
+    doubt = 1 - audit.weights[audit.everything.labeled][judged]
+    wrong = _calibrated(doubt, audit.noise.rate)
     usual = _by_class(wrong, labels)
     lines: list[dict[str, Any]] = []
     for name in columns:
-        values = slices_of(columns[name])
+        values = slices_of(columns[name])[judged]
         codes, known = pd.factorize(_few(values))
         # Alone, a value says nothing of the others.
         if len(known) < 2:

@@ -67,6 +67,15 @@ def test_small_values_count_together_and_one_value_says_nothing() -> None:
         doubt_by_metadata(audit, columns[:3])
 
 
+def test_rows_that_cannot_be_judged_do_not_count() -> None:
+    X, y = blobs(600, apart=6.0)
+    groups = np.where(y == 0, 0, 1 + np.arange(600))  # all of class 0 is one group
+    audit = audit_labels(X, y, groups=groups, probe=False)
+    site = pd.DataFrame({"site": np.where(np.arange(600) % 3, "a", "b")})
+    found = doubt_by_metadata(audit, site)
+    assert found["rows"].sum() == (y != 0).sum() == audit.noise.rows
+
+
 def test_numbers_and_dates_are_cut_into_parts() -> None:
     assert slices_of(pd.Series([1, 2, 2])).tolist() == ["1", "2", "2"]
     parts = slices_of(pd.Series([*np.arange(100.0), np.nan]))
