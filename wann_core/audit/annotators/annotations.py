@@ -147,8 +147,11 @@ def _wide(given: Any, rows: int | None) -> tuple[Array, Array, pd.Series, int, l
     n, columns = frame.shape
     parts = [pd.Series(frame.iloc[:, j].to_numpy(object)) for j in range(columns)]
     values = _plain(pd.concat(parts, ignore_index=True) if parts else pd.Series([], dtype=object))
+    names = [str(column) for column in frame.columns]
+    if len(set(names)) < len(names):
+        raise WannError("`annotations` must have columns of different names.", "annotations")
     row = np.tile(np.arange(n), columns)
-    return row, np.repeat(np.arange(columns), n), values, n, [str(c) for c in frame.columns]
+    return row, np.repeat(np.arange(columns), n), values, n, names
 
 
 def _long(
@@ -170,7 +173,7 @@ def _long(
         row = np.where(whole, number, -1).astype(np.int64)
         rows = rows if rows is not None else int(row.max(initial=-1)) + 1
     else:
-        known = {str(name): i for i, name in enumerate(ids)}
+        known = {_name(name) or "": i for i, name in enumerate(ids)}
         if len(known) != len(ids):
             raise WannError("`ids` must differ from each other to be named in a table.", "ids")
         rows = len(ids)

@@ -154,11 +154,12 @@ class Consensus:
         quality = self.annotators.sort_values("quality", ascending=False)
         enough = quality[quality["n_labels"] >= 10]
         best = (enough if len(enough) else quality)["annotator"].head(_ASKED)
-        labeled = set(zip(given.row.tolist(), given.annotator.tolist(), strict=True))
         gain, who = _gain(self.soft_labels[at], self.crowd.pool), np.full(len(at), "", object)
         for name in best:
             j = given.annotators.index(name)
-            free = np.array([(row, j) not in labeled for row in at.tolist()])
+            labeled = np.zeros(given.rows, bool)
+            labeled[given.row[given.annotator == j]] = True
+            free = ~labeled[at]
             offered = _gain(self.soft_labels[at], self.crowd.confusion(j))
             # A known annotator is preferred to anybody; among known ones, the larger gain.
             better = free & ((who == "") | (offered > gain))

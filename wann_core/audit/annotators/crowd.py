@@ -45,15 +45,11 @@ class Crowd:
         Probability of each class being the true one.
     pool : ndarray of shape (C, C), float64
         Confusion of all annotators together: row = true class, column = label.
-    label_weight, share_weight : float
-        Exponents of the labels' likelihood and of the shares.
     """
 
     table: Annotations
     posterior: Array
     pool: Array
-    label_weight: float
-    share_weight: float
 
     @cached_property
     def own_probability(self) -> Array:
@@ -109,7 +105,7 @@ def fit_crowd(
         model.fit(weights)
         weights = model.best_weights(weights, held_out)
     posterior = model.fit(weights)
-    return Crowd(table, posterior, model.pool, float(weights[0]), float(weights[1]))
+    return Crowd(table, posterior, model.pool)
 
 
 class _Model:

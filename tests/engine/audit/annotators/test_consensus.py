@@ -129,6 +129,20 @@ def test_rows_by_name_and_the_last_of_two_labels() -> None:
     assert [read.class_names[c] for c in read.label] == ["dog", "dog"]
 
 
+def test_rows_named_by_numbers_are_found_however_these_are_written() -> None:
+    table = pd.DataFrame(
+        [(7.0, "a", "cat"), (8.0, "b", "dog")], columns=["row", "annotator", "label"]
+    )
+    for ids in ([8.0, 7.0], [8, 7], ["8 ", " 7"]):
+        assert annotations_of(table, 2, ids=ids).row.tolist() == [0, 1]
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    wide = pd.DataFrame([["a", "b"], ["b", "b"]], columns=pd.Index([1, "1"]))
+    with pytest.raises(WannError, match="columns of different names"):
+        annotations_of(wide, 2)
+
+
 def test_krippendorffs_own_example() -> None:
     # Krippendorff, Computing Krippendorff's Alpha-Reliability (2011), section C: nominal 0.743.
     nan = np.nan
