@@ -25,3 +25,8 @@ def visible(text: str) -> str:
     ('cat\\\\u202egod', 'two lines', '\\\\u001b[2J')
     """
     return " ".join(text.splitlines()).replace("\t", " ").translate(_INVISIBLE)
+
+
+def shown(name: str) -> str:
+    """A name as tables show it: what is not text in a file name by its number."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -115,7 +115,7 @@ def audit_labels(
             "embeddings",
         )
     y, names = class_ids(labels, class_names)
-    X = None if embeddings is None else _matrix(embeddings, "embeddings", len(y))
+    X = None if embeddings is None else matrix_of(embeddings, "embeddings", len(y))
     names_of_rows = _ids(ids, len(y))
     kept = np.flatnonzero(y >= 0)
     classes = len(np.unique(y[kept]))
@@ -184,7 +184,7 @@ def find_outliers(embeddings: Any, *, ids: Sequence[Any] | None = None) -> pd.Da
     WannError
         If the embeddings are not a table of finite numbers.
     """
-    X = _matrix(embeddings, "embeddings", None)
+    X = matrix_of(embeddings, "embeddings", None)
     return AllRows(X, _ids(ids, len(X)), np.arange(0)).outliers()
 
 
@@ -226,7 +226,14 @@ def _as_positions(pred_probs: npt.ArrayLike) -> Array:
     return roots
 
 
-def _matrix(X: Any, name: str, rows: int | None) -> Array:
+def matrix_of(X: Any, name: str, rows: int | None) -> Array:
+    """A dense matrix of an array-like or a torch tensor on any device.
+
+    Raises
+    ------
+    WannError
+        If it is sparse, no matrix of finite numbers, or has not this many rows.
+    """
     if hasattr(X, "detach"):  # a torch tensor, on any device
         X = X.detach().cpu()
         X = X.float().numpy() if str(X.dtype) == "torch.bfloat16" else X.numpy()

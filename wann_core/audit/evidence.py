@@ -15,7 +15,7 @@ from wann_core.audit.groups import judgeable, mean_by_unit, noise_of_units, unit
 from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
-from wann_core.class_table import MOST_DENSE, ClassTable, Shares, blocks, class_table
+from wann_core.class_table import ClassTable, Shares, blocks, class_table
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
@@ -252,7 +252,12 @@ class Evidence:
     @cached_property
     def agreement(self) -> float:
         """How far the two halves of each row's neighbors vote alike, see `trust.agreement`."""
-        return agreement(self.ids, self.labels, self.n_classes)
+        votes: list[Array] = []
+        for half in range(2):
+            weights = np.zeros(self.ids.shape)
+            weights[:, half::2] = 1
+            votes.append(self.vote_shares(weights).argmax(axis=1))
+        return agreement(votes[0], votes[1], self.n_classes)
 
     @cached_property
     def clusters(self) -> Clusters:
@@ -309,11 +314,7 @@ class Evidence:
 
     def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
         """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
-        if self.n_classes <= MOST_DENSE:
-            shares = np.zeros((len(self.labels), self.n_classes), self._precision)
-            in_slices(kernel, len(shares), self.ids, self.labels, of_edges, shares)
-            return shares
-        table: Shares = class_table(self.labels, self.n_classes)
+        table: Shares = class_table(self.labels, self.n_classes, self._precision)
         for rows in blocks(*table.shape):
             ids, edges = self.ids[rows], of_edges[rows]
             block = np.zeros((len(ids), self.n_classes), self._precision)

@@ -18,6 +18,7 @@ from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.progress import Progress
+from wann_core.text import shown
 from wann_core.typing import Array
 
 NOT_JUDGED = "not judged: no other row or group has this label"
@@ -130,7 +131,7 @@ def judge(
             "split": np.asarray(LABELED, object)[rows.splits],
             "row": rows.rows,
             # Names of files may be no text, which tables cannot hold.
-            "name": [name.encode("utf-8", "backslashreplace").decode() for name in rows.names],
+            "name": [shown(name) for name in rows.names],
             "given_label": names[labels],
             "predicted_label": names[predicted],
             "given_label_id": labels,

@@ -7,12 +7,12 @@ import pandas as pd
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
 
+from wann_core.audit.arrays import matrix_of
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_number
 from wann_core.methods.folds import in_their_span
 from wann_core.methods.probes.logistic import choose_C
 from wann_core.methods.reduction import normalize
-from wann_core.neighbors.graph import as_matrix
 from wann_core.parallel import blas
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -74,12 +74,8 @@ def next_to_label(
     >>> len(found), bool((found["position"] >= 60).all())
     (5, True)
     """
-    X = as_matrix(np.asarray(embeddings), "embeddings")
     y, names = class_ids(labels)
-    if len(X) != len(y):
-        raise WannError(
-            f"`embeddings` must have one row a label ({len(y):,}), got {len(X):,}.", "embeddings"
-        )
+    X = matrix_of(embeddings, "embeddings", len(y))
     new = np.flatnonzero(y < 0)
     if not len(new):
         raise WannError("`labels` must lack some: every row has a label.", "labels")

@@ -10,8 +10,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from wann_core.audit.kernels import edge_shares
-from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
 Trust = Literal["sound", "doubtful", "blind"]
@@ -79,21 +77,20 @@ def clusters(ids: Array, labels: Array, n_classes: int) -> Clusters:
     return Clusters(len(kept), float(sizes[kept].sum() - largest.sum()) / rows)
 
 
-def agreement(ids: Array, labels: Array, n_classes: int) -> float:
+def agreement(first: Array, second: Array, n_classes: int) -> float:
     """How far the votes of every other neighbor agree with those of the rest (Cohen's κ).
 
     1 is always, 0 is by chance. Noise alone lowers it little: both halves see the same classes.
+
+    Parameters
+    ----------
+    first, second : ndarray of shape (n,), integer
+        Class that each half of a row's neighbors votes for.
+    n_classes : int
     """
-    votes = []
-    for half in range(2):
-        weights = np.zeros(ids.shape)
-        weights[:, half::2] = 1
-        shares = np.zeros((len(labels), n_classes), np.float32)
-        in_slices(edge_shares, len(labels), ids, labels, weights, shares)
-        votes.append(shares.argmax(axis=1))
-    a, b = (np.bincount(v, minlength=n_classes) / len(v) for v in votes)
+    a, b = (np.bincount(votes, minlength=n_classes) / len(votes) for votes in (first, second))
     chance = float(a @ b)
-    return (float((votes[0] == votes[1]).mean()) - chance) / (1 - chance) if chance < 1 else 1.0
+    return (float((first == second).mean()) - chance) / (1 - chance) if chance < 1 else 1.0
 
 
 def trust_of(agree: float, rate: float, labels: Array, n_classes: int) -> Trust:

@@ -13,6 +13,7 @@ from wann_core.errors import WannError
 from wann_core.review.rows import RowIndex
 from wann_core.review.verdict import Verdict
 from wann_core.storage.tables import unescape_formula
+from wann_core.text import shown
 
 ALL = "all"
 SEVERAL = -1
@@ -201,8 +202,3 @@ def _same_name(name: str, text: str) -> bool:
 def _unbroken(text: str) -> str:
     """A text with its lines ended as in our CSV."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def shown(name: str) -> str:
-    """A name as tables show it."""
-    return name.encode("utf-8", "backslashreplace").decode()

@@ -129,7 +129,7 @@ def image_faults(
         "tiny": (p["side"] <= at_most["tiny"] * usual) | (p["side"] < _SMALLEST),
         "dark": p["bright_end"] <= at_most["dark"],
         "bright": 1 - p["dark_end"] <= at_most["bright"],
-        "blurred": _deviations(detail) <= at_most["blurred"],
+        "blurred": robust_deviations(detail) <= at_most["blurred"],
     }
     # What is blank is neither dark nor blurred beside that.
     for kind in ("dark", "bright", "blurred"):
@@ -138,7 +138,7 @@ def image_faults(
     return {"unreadable": unreadable, **rare}
 
 
-def _deviations(values: Array) -> Array:
+def robust_deviations(values: Array) -> Array:
     """Robust deviations from the median; 0 where a value is missing."""
     known = np.isfinite(values)
     if known.sum() < 3:

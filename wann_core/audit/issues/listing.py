@@ -9,7 +9,12 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
-from wann_core.audit.issues.image_faults import image_faults, image_properties
+from wann_core.audit.issues.image_faults import THRESHOLDS as IMAGE_THRESHOLDS
+from wann_core.audit.issues.image_faults import (
+    image_faults,
+    image_properties,
+    robust_deviations,
+)
 from wann_core.audit.issues.kinds import IssueList
 from wann_core.audit.result import Audit
 from wann_core.datasets.class_names import merged
@@ -18,6 +23,7 @@ from wann_core.errors import WannError, check_number
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.progress import Progress
+from wann_core.text import shown
 from wann_core.typing import Array
 
 # The smallest values that count, by kind.
@@ -61,7 +67,7 @@ def list_issues(
     WannError
         If a threshold is unknown, or the audit is of other rows.
     """
-    known = {**THRESHOLDS, **dict.fromkeys(("blank", "tiny", "dark", "bright", "blurred"), 0.0)}
+    known = {**THRESHOLDS, **IMAGE_THRESHOLDS}
     for name, value in (thresholds or {}).items():
         if name not in known:
             raise WannError(
@@ -80,8 +86,7 @@ def list_issues(
         *pictures,
     ]
     lines += [_skipped(skipped)] if skipped else []
-    table = pd.concat(lines, ignore_index=True) if lines else rows.lines("label", np.arange(0))
-    return IssueList(table)
+    return IssueList(pd.concat(lines, ignore_index=True))
 
 
 class _Rows:
@@ -95,11 +100,7 @@ class _Rows:
         self.ids = np.concatenate([s.ids for s in splits.values()])
         self.y = np.concatenate([s.y for s in splits.values()])
         self.names = np.array(
-            [
-                name.encode("utf-8", "backslashreplace").decode()
-                for s in splits.values()
-                for name in (s.names or [""] * len(s))
-            ],
+            [shown(name) for s in splits.values() for name in (s.names or [""] * len(s))],
             object,
         )
         self.labeled = np.flatnonzero(self.y >= 0)
@@ -202,10 +203,8 @@ def _same_look(thumbnails: Array, progress: Progress | None) -> Array:
 
 def _remoteness(distances: Array) -> Array:
     """Log of the mean distance to the nearest rows, in robust deviations from the median."""
-    mean = np.log(np.maximum(distances.mean(axis=1, dtype=np.float64), 1e-12))
-    middle = np.median(mean)
-    spread = 1.4826 * np.median(np.abs(mean - middle))
-    return np.asarray((mean - middle) / max(spread, 1e-6))
+    mean = distances.mean(axis=1, dtype=np.float64)
+    return robust_deviations(np.log(np.maximum(mean, 1e-12)))
 
 
 def _classes(rows: _Rows, fewest: float) -> list[pd.DataFrame]:

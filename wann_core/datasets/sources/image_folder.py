@@ -19,6 +19,7 @@ from wann_core.datasets.images import UNLABELED, ImageDataset, ImageSplit
 from wann_core.datasets.sources import image_tables
 from wann_core.datasets.sources.image_rows import FOLDERS, Image
 from wann_core.errors import WannError, check_choice, check_number
+from wann_core.text import shown
 from wann_core.typing import Array
 
 SUFFIXES = frozenset(".jpg .jpeg .jfif .png .bmp .gif .tif .tiff .webp .ppm .pgm .pbm".split())
@@ -105,7 +106,7 @@ def open_images(
     }
     origin = {"source": "imagefolder", "root": str(root.resolve())}
     # Names of folders may be no text; what shows and stores class names needs some.
-    names = tuple(label.encode("utf-8", "backslashreplace").decode() for label in labels)
+    names = tuple(shown(label) for label in labels)
     return ImageDataset(name, splits, names, origin, (*remarks, *look_alike(labels)))
 
 

@@ -27,6 +27,7 @@ from wann_core.review.exports.content import (
 )
 from wann_core.review.exports.metadata import split_folders
 from wann_core.storage.files import move
+from wann_core.text import shown
 
 WAYS = ("copy", "link")
 RECORD = "labels.jsonl"
@@ -193,7 +194,7 @@ def class_folders(review: Review) -> ClassFolders:
     for row in kept_images(review):
         size = _size(data, row)
         if size is None:
-            lost.append(row.file.encode("utf-8", "backslashreplace").decode()[:200])
+            lost.append(shown(row.file)[:200])
         else:
             found.append(row)
             nbytes += size

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from wann_core.review.exports.content import Exported, Review, images_of
 from wann_core.review.exports.weights import chance_wrong, training_weights
+from wann_core.text import shown
 
 
 def full_parquet(review: Review) -> Exported:
@@ -57,5 +58,5 @@ def _paths(review: Review) -> Sequence[str | None]:
         known = images is not None and images.files is not None
         path = str(images.root / images.files[place]) if known else None  # type: ignore[union-attr,index]
         # Names of files may be no text, which tables cannot hold.
-        found.append(path and path.encode("utf-8", "backslashreplace").decode())
+        found.append(path and shown(path))
     return found
