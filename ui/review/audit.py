@@ -1,5 +1,6 @@
 """The Label audit page's way from a data set to an audit of it: settings, job, result."""
 
+import dataclasses
 import getpass
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from wann_core import datasets
 from wann_core.audit.duplicates import NEAR
 from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
-from wann_core.datasets import Dataset
+from wann_core.datasets import Dataset, database
 from wann_core.errors import WannError
 from wann_core.noise.known_errors import flip_for_practice
 from wann_core.progress import Progress
@@ -239,7 +240,9 @@ def _panel(asked: Asked) -> Panel[Case]:
         if asked.pattern is not None:
             splits = [data.splits[name] for name in SPLITS if name in data.splits]
             truth = np.concatenate([split.true[split.y >= 0] for split in splits])
-        return Case(data, found, ledger_of(data), key, truth)
+        place = database.folder(source.roots.databases, source.dataset, source.backbone)
+        skipped = tuple(database.manifest(place).get("skipped", ()))
+        return Case(data, found, ledger_of(data), key, truth, skipped=skipped)
 
     return Panel("audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=refuse)
 
@@ -250,7 +253,7 @@ def _judged_by(made: Case, score: str, near: float) -> Case:
 
     def build() -> tuple[Case, int]:
         found = judge(made.found.rows, made.found.evidence, score, near)
-        return Case(made.data, found, made.ledger, made.key, made.truth), found.rows.X.nbytes
+        return dataclasses.replace(made, found=found, near=near), found.rows.X.nbytes
 
     with st.spinner("Judging by other settings …"):
         return _judged.get((made.found, score, near), build)

@@ -1,6 +1,7 @@
 """An audited data set as the Label audit page holds it: rows, pictures, and verdicts on them."""
 
-from collections.abc import Hashable
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ui.pictures import thumbnails
+from wann_core.audit.duplicates import NEAR
 from wann_core.audit.reasons import best_others
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.stopping import error_rates
@@ -17,6 +19,7 @@ from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED
 from wann_core.review.ledger import ACTIONS, Ledger
 from wann_core.review.rows import RowIndex
+from wann_core.review.verdict import Verdict
 from wann_core.typing import Array
 
 SPLITS = LABELED
@@ -61,6 +64,10 @@ class Case:
         Of data set, labels and way to audit.
     truth : ndarray of shape (n,), int64, or None
         True class ids where labels were flipped for practice.
+    near : float
+        How near the near-duplicates of `found` are, see `near_duplicates`.
+    skipped : sequence of mapping
+        Images left out while embedding, see `list_issues`.
     """
 
     data: Dataset
@@ -68,6 +75,8 @@ class Case:
     ledger: Ledger
     key: Hashable
     truth: Array | None = None
+    near: float = NEAR
+    skipped: Sequence[Mapping[str, Any]] = ()
 
     def __len__(self) -> int:
         return len(self.found.rows)
@@ -101,6 +110,14 @@ class Case:
         return best_others(self.found.evidence)
 
     @cached_property
+    def judgment(self) -> str:
+        """Digest of what is said of each label: another under another score or imported ranking."""
+        table, digest = self.found.table, hashlib.blake2b(digest_size=16)
+        for name in ("label_score", "is_label_issue", "predicted_label_id"):
+            digest.update(np.ascontiguousarray(table[name].to_numpy()).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
     def clear(self) -> Array:
         """Where the others vote for another class than the given one, so that it is suggested."""
         table = self.found.table
@@ -123,6 +140,33 @@ class Case:
         """Split and row id."""
         rows = self.found.rows
         return SPLITS[rows.splits[position]], int(rows.rows[position])
+
+    def verdict_on(self, position: int, action: str, new: str | None = None) -> Verdict:
+        """A verdict on a row of the audit's table, with all that it is made on.
+
+        Parameters
+        ----------
+        position : int
+        action : {'keep', 'relabel', 'remove', 'unsure'}
+        new : str, optional
+            Class name, under 'relabel' only; the label that the row has means 'keep'.
+        """
+        table, (split, row) = self.found.table, self.name(position)
+        given = str(table["given_label"].iat[position])
+        kept = action == "relabel" and new == given
+        score = float(table["label_score"].to_numpy()[position])
+        return Verdict(
+            split=split,
+            row=row,
+            given_label=given,
+            action="keep" if kept else action,
+            new_label=None if kept else new,
+            id=str(table["name"].iat[position]),
+            # A row that cannot be judged has none.
+            score=None if np.isnan(score) else score,
+            score_name=self.found.score_name,
+            predicted_label=str(table["predicted_label"].iat[position]),
+        )
 
     @cached_property
     def _kept_pictures(self) -> Any:

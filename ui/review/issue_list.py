@@ -20,11 +20,13 @@ def panel(case: Case) -> Panel[IssueList]:
 
     def work(job: jobs.Job) -> IssueList:
         job.progress(0, 1, "listing issues")
-        return list_issues(case.data, case.found, progress=job.progress)
+        return list_issues(
+            case.data, case.found, near=case.near, skipped=case.skipped, progress=job.progress
+        )
 
     return Panel(
         "issues",
-        ("issues", case.key),
+        ("issues", case.key, case.judgment, case.near),
         work,
         f"Issues of {case.data.name}",
         cancelled="Cancelled. Press “List all issues” to start again.",
@@ -41,11 +43,6 @@ def known(case: Case) -> IssueList | None:
     return found
 
 
-def title(kind: str, rows: int) -> str:
-    """A kind with its number of rows."""
-    return f"{KINDS[kind][0]} ({rows:,})"
-
-
 def draw(case: Case, changed: Callable[[], None]) -> None:
     """Draw the choice of a kind of issue for the cards; nothing before the list is made."""
     found = known(case)
@@ -57,7 +54,7 @@ def draw(case: Case, changed: Callable[[], None]) -> None:
         list(counts),
         None,
         key=KEY,
-        format_func=lambda kind: title(kind, counts[kind]),
+        format_func=lambda kind: f"{KINDS[kind][0]} ({counts[kind]:,})",
         placeholder="any",
         on_change=changed,
         persist_state="session",
