@@ -4,7 +4,6 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import streamlit as st
 
 from ui.review import card_list
@@ -135,26 +134,7 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
         position = None
     if position is None:
         raise WannError("the browser sent a verdict on an unknown row; reload the page.")
-    found = case.found.table
-    given = str(found["given_label"].iat[position])
-    # Relabeled to the label it has: the label is kept.
-    kept = action == "relabel" and new == given
-    return Verdict(
-        split=split,
-        row=int(row),
-        given_label=given,
-        action="keep" if kept else action,
-        new_label=None if kept else new,
-        id=str(found["name"].iat[position]),
-        score=_score(float(found["label_score"].to_numpy()[position])),
-        score_name=case.found.score_name,
-        predicted_label=str(found["predicted_label"].iat[position]),
-    )
-
-
-def _score(score: float) -> float | None:
-    """A row that cannot be judged has none."""
-    return None if np.isnan(score) else score
+    return case.verdict_on(position, action, new)
 
 
 def _times(states: States) -> dict[int, str]:

@@ -9,10 +9,11 @@ from ui.charts import charts
 from ui.jobs import jobs
 from ui.review import card_list, issue_list
 from ui.review.audit import Asked
-from ui.review.data import SPLITS, Case
+from ui.review.data import NO_VERDICT, SPLITS, Case
+from ui.review.session import session
 from ui.shell import theme
 from wann_core.audit.issues.kinds import KINDS, IssueList
-from wann_core.review.verdict import Verdict
+from wann_core.errors import WannError
 
 _TABLE = "issues_table"
 _DUPLICATES = ("near_duplicate", "duplicate_label", "leak")
@@ -50,10 +51,7 @@ def _counts(found: IssueList) -> None:
     def pick() -> None:
         rows: Any = st.session_state[_TABLE]["selection"]["rows"]
         if rows:
-            st.session_state[issue_list.KEY] = kinds[rows[0]]
-            st.session_state["review_show"] = "all"
-            st.session_state["part"] = "review"
-            card_list.refresh()
+            card_list.open_with({issue_list.KEY: kinds[rows[0]], "review_show": "all"})
 
     st.dataframe(
         pd.DataFrame(
@@ -94,27 +92,31 @@ def _remove(case: Case, asked: Asked, found: IssueList) -> None:
     )
     rest = found.removable(kind, keep)
     places = case.positions(rest["split"].to_numpy(object), rest["row"].to_numpy("int64"))
-    labeled = rest[places >= 0]
+    labeled, states = places[places >= 0], case.states()
+    todo = labeled[states.actions[labeled] == NO_VERDICT]
 
     def remove() -> None:
-        verdicts = [
-            Verdict(line["split"], int(line["row"]), line["label"], "remove")
-            for line in labeled.to_dict("records")
-        ]
-        case.ledger.record(verdicts, who=asked.who, batch=f"keep one of each: {kind}")
+        verdicts = [case.verdict_on(position, "remove") for position in todo.tolist()]
+        batch = f"keep one of each: {kind}"
+        try:
+            case.ledger.record(verdicts, who=asked.who, batch=batch, seen=states.version)
+        except WannError as error:
+            session().error = str(error)
         card_list.refresh()
 
     right.button(
-        f"Remove {len(labeled):,} rows",
+        f"Remove {len(todo):,} row{'' if len(todo) == 1 else 's'}",
         on_click=remove,
-        disabled=not len(labeled),
+        disabled=not len(todo),
         icon=":material/delete:",
         help="Verdicts “remove”, as one operation: undo on the Review part takes all back.",
     )
+    if error := session().pop_error():
+        st.error(theme.plain(error), icon=":material/error:")
+    if judged := len(labeled) - len(todo):
+        st.caption(f"{judged:,} {'has' if judged == 1 else 'have'} a verdict already; it stays.")
     if len(labeled) < len(rest):
         st.caption(
-            theme.plain(
-                f"{len(rest) - len(labeled):,} more have no label, and so no verdict; they are in "
-                "the CSV."
-            )
+            f"{len(rest) - len(labeled):,} more have no label, so they cannot get a verdict; they "
+            "are in the CSV."
         )
