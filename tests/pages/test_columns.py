@@ -1,5 +1,6 @@
 """What people know about their rows, on the Label audit page: cards, filter, causes, annotators."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,14 @@ from tests.helpers import apps
 from tests.helpers.apps import plain, press, ready
 from tests.helpers.blobs import blobs
 from tests.helpers.roots import ROOT
+from ui.jobs import jobs
 from ui.pictures import selected_rows, thumbnails
-from ui.review import row_content
+from ui.review import causes, column_filter, issue_list, row_content
 from ui.review.data import Case
+from ui.shell import theme
 from wann_core import datasets
 from wann_core.audit.label_audit import audit
+from wann_core.audit.metadata import OTHERS
 from wann_core.datasets import database
 from wann_core.datasets.dataset import Split
 from wann_core.datasets.tables import Columns, import_table
@@ -156,19 +160,99 @@ def test_all_issues_are_counted_filter_cards_and_duplicates_go_at_once(
     X[5], y[5] = X[4], y[4]
     names = ("ant", "bee", "cat", "dog")
     train = Split(X, y, np.arange(ROWS))
-    database.write(root, "copies", "words", {"train": train}, names, {})
+    skipped = [{"split": "train", "row": 900, "file": "ant/900.png", "reason": "cut off"}]
+    database.write(root, "copies", "words", {"train": train}, names, {"skipped": skipped})
     monkeypatch.setenv("WANN_DATABASE_ROOT", str(root))
     place = {"dataset": "copies", "backbone": "words", "database_root": str(root)}
     app = press(apps.opened(PAGE, probe=False, part="issues", who="ann", **place), "Audit")
     app = press(app, "List all issues")
     table = next(frame.value for frame in app.dataframe if "issue" in frame.value)
-    assert dict(zip(table["issue"], table["rows"], strict=True))["Near-duplicate"] == 2
-    app = press(app, "Remove 1 rows")
+    counts = dict(zip(table["issue"], table["rows"], strict=True))
+    assert counts["Near-duplicate"] == 2 and counts["Unreadable image"] == 1
+    app = press(app, "Remove 1 row")
     data = datasets.load("copies", "words", root)
     verdicts = ledger_of(data).verdicts()
     assert verdicts[["row", "action", "who"]].to_numpy().tolist() == [[5, "remove", "ann"]]
+    assert verdicts["score_name"].tolist() == ["combined"] and 0 <= verdicts["score"][0] <= 1
+    assert verdicts["predicted_label"][0] in names
+    # What has a verdict is not judged again.
+    assert next(b for b in app.button if b.label == "Remove 0 rows").disabled
+    assert any("1 has a verdict already" in box.value for box in app.caption)
     app.session_state["review_issue"] = "near_duplicate"
     app.session_state["review_show"] = "all"
     app.session_state["part"] = "review"
     app = ready(app.run())
     assert sorted(app.session_state["_review"].listed) == [4, 5]
+    # Labels judged by another score, and nearer duplicates, make another list.
+    for setting in ({"score": "knn_share"}, {"score": "combined", "near": 1}):
+        for key, value in setting.items():
+            app.session_state[key] = value
+        app.session_state["part"] = "issues"
+        app = ready(app.run())
+        assert "List all issues" in apps.labels(app)
+
+
+@pytest.fixture
+def filtered(root: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """An audit whose rows have a column of truth values and one of many values."""
+    data = datasets.load("notes", "words", root)
+    columns = pd.DataFrame(
+        {
+            "flash*": np.arange(ROWS) % 3 == 0,
+            "camera": [f"camera {i}" for i in range(ROWS)],
+            "dated": pd.to_datetime(np.where(np.arange(ROWS) % 2, "2024-02-01", "2024-05-01")),
+        }
+    )
+    split = dataclasses.replace(data.train, columns=columns)
+    data = dataclasses.replace(data, train=split)
+    monkeypatch.setattr(column_filter, "_MOST_VALUES", 10)
+    monkeypatch.setattr(st, "session_state", {})
+    monkeypatch.setattr(st, "query_params", {})
+    return Case(data, audit(data, probe=False), ledger_of(data), "flash")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rows"),
+    [("flash*", "True", ROWS // 3), ("camera", "camera 299", 1), ("dated", "2024-05", ROWS // 2)],
+)
+def test_every_value_of_a_column_can_be_chosen(
+    filtered: Case, monkeypatch: pytest.MonkeyPatch, column: str, value: str, rows: int
+) -> None:
+    drawn: dict[str, list[str]] = {}
+    st.session_state.update({column_filter.COLUMN: column, column_filter.VALUE: value})
+
+    def selectbox(label: str, options: list[str], *_: object, key: str, **__: object) -> object:
+        drawn[label] = options
+        return st.session_state.get(key)
+
+    monkeypatch.setattr(st, "selectbox", selectbox)
+    column_filter.draw(filtered, lambda: None)
+    assert st.session_state[column_filter.VALUE] == value
+    assert value in drawn[f"Value of {theme.plain(column)}"]
+    assert column_filter.mask(filtered).sum() == rows
+
+
+def test_a_line_of_causes_shows_its_cards_alone(filtered: Case) -> None:
+    found = pd.DataFrame({"column": "camera", "value": [OTHERS, "camera 7"]})
+    st.session_state.update({"review_given": 2, "part": "causes"})
+    before = dict(st.session_state)
+    for row, part in ((0, "causes"), (1, "review")):
+        st.session_state[causes._TABLE] = {"selection": {"rows": [row]}}
+        causes._pick(found)
+        assert st.session_state["part"] == part
+    assert before["review_given"] == 2 and st.session_state["review_given"] is None
+    assert column_filter.mask(filtered).nonzero()[0].tolist() == [7]
+
+
+def test_issues_are_listed_as_the_page_judges(filtered: Case) -> None:
+    wider = dataclasses.replace(filtered, near=1.0)
+    table = filtered.found.table.assign(is_label_issue=False)
+    found = dataclasses.replace(filtered.found, table=table)
+    ranked = dataclasses.replace(filtered, found=found)
+    keys = {issue_list.panel(case).key for case in (filtered, wider, ranked)}
+    assert len(keys) == 3
+    job = jobs.Job(lambda job: None)
+    assert issue_list.panel(filtered).work(job).counts["near_duplicate"] == 0
+    assert issue_list.panel(wider).work(job).counts["near_duplicate"] > 0
+    assert issue_list.panel(filtered).work(job).counts["label"] > 0
+    assert issue_list.panel(ranked).work(job).counts["label"] == 0

@@ -1,5 +1,6 @@
 """Which cards are shown, in which order: filters, pages, and a link to one row."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -192,6 +193,19 @@ def clear() -> None:
     for name in ("row", "split"):
         st.query_params.pop(name, None)
     refresh()
+
+
+def open_with(chosen: Mapping[str, object]) -> None:
+    """Show these filters' cards alone, on the part of the cards; a callback.
+
+    Parameters
+    ----------
+    chosen : mapping of str to object
+        Values of filters by their keys; all others are dropped.
+    """
+    clear()
+    st.session_state.update(chosen)
+    st.session_state["part"] = "review"
 
 
 def linked_row(case: Case) -> int | None:

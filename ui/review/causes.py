@@ -12,7 +12,7 @@ from ui.review import card_list, column_filter
 from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme
-from wann_core.audit.metadata import doubt_by_metadata
+from wann_core.audit.metadata import OTHERS, doubt_by_metadata
 
 _TABLE = "causes_table"
 _SHOWN = 500
@@ -75,19 +75,11 @@ def _draw(found: pd.DataFrame) -> None:
         }
     )
 
-    def pick() -> None:
-        rows: Any = st.session_state[_TABLE]["selection"]["rows"]
-        if rows:
-            line = found.iloc[rows[0]]
-            column_filter.choose(line["column"], line["value"])
-            st.session_state["part"] = "review"
-            card_list.refresh()
-
     st.dataframe(
         table,
         key=_TABLE,
         hide_index=True,
-        on_select=pick,
+        on_select=lambda: _pick(found),
         selection_mode="single-row",
         column_config={
             "": st.column_config.TextColumn(width="small", help="More wrong labels than elsewhere"),
@@ -108,4 +100,14 @@ def _draw(found: pd.DataFrame) -> None:
             f"- {theme.plain(str(line['column']))} **{theme.plain(str(line['value']))}**: about "
             f"{line['wrong']:,.0f} of {line['rows']:,} labels wrong ({line['low']:,.0f} to "
             f"{line['high']:,.0f})"
+        )
+
+
+def _pick(found: pd.DataFrame) -> None:
+    """Show the cards of the selected line, unless it stands for several values."""
+    rows: Any = st.session_state[_TABLE]["selection"]["rows"]
+    line = found.iloc[rows[0]] if rows else None
+    if line is not None and line["value"] != OTHERS:
+        card_list.open_with(
+            {column_filter.COLUMN: line["column"], column_filter.VALUE: line["value"]}
         )

@@ -9,10 +9,12 @@ import streamlit as st
 
 from ui.review import issue_list
 from ui.review.data import Case
+from ui.shell import theme
 from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array
 
-KEYS = ("review_column", "review_value", issue_list.KEY)
+COLUMN, VALUE = "review_column", "review_value"
+KEYS = (COLUMN, VALUE, issue_list.KEY)
 _MOST_VALUES = 1_000
 
 
@@ -26,7 +28,7 @@ def draw(case: Case, changed: Callable[[], None]) -> None:
         "Column",
         [str(name) for name in columns],
         None,
-        key=KEYS[0],
+        key=COLUMN,
         placeholder="any",
         on_change=_forget_value,
         args=(changed,),
@@ -35,14 +37,18 @@ def draw(case: Case, changed: Callable[[], None]) -> None:
     if column is None:
         return
     values = _values(columns, column)
-    known = st.session_state.get(KEYS[1])
+    offered = values[:_MOST_VALUES]
+    known = st.session_state.get(VALUE)
     if known is not None and known not in values:
-        st.session_state[KEYS[1]] = None
+        st.session_state[VALUE] = None
+    elif known is not None and known not in offered:
+        # Chosen in the table of causes.
+        offered.append(known)
     st.selectbox(
-        f"Value of {column}",
-        values[:_MOST_VALUES],
+        f"Value of {theme.plain(column)}",
+        offered,
         None,
-        key=KEYS[1],
+        key=VALUE,
         placeholder="any",
         on_change=changed,
         persist_state="session",
@@ -63,20 +69,19 @@ def mask(case: Case) -> Array:
     columns, kept = case.data.columns, issue_list.mask(case)
     if column is None or value is None or columns is None or column not in columns:
         return kept
-    mine = slices_of(columns[column]).astype(object).eq(value).fillna(False)
-    return np.asarray(kept & mine.to_numpy(bool))
+    return np.asarray(kept & _texts(columns, column).eq(value).fillna(False).to_numpy(bool))
 
 
-def choose(column: str, value: str) -> None:
-    """Show rows of one value only; call it before the filter is drawn."""
-    st.session_state[KEYS[0]], st.session_state[KEYS[1]] = column, value
+def _texts(columns: pd.DataFrame, column: str) -> "pd.Series[Any]":
+    """The column's parts as the choice names them."""
+    return slices_of(columns[column]).map(str, na_action="ignore")
 
 
 def _values(columns: pd.DataFrame, column: str) -> list[str]:
-    counts = slices_of(columns[column]).value_counts()
-    return [str(value) for value in counts.index[counts > 0]]
+    """All values, the commonest first."""
+    return [str(value) for value in _texts(columns, column).value_counts().index]
 
 
 def _forget_value(changed: Callable[[], None]) -> None:
-    st.session_state[KEYS[1]] = None
+    st.session_state[VALUE] = None
     changed()
