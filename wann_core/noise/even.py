@@ -52,7 +52,9 @@ class EvenNoise:
     weight: float
 
 
-def even_noise(shares: Shares, labels: Array) -> EvenNoise:
+def even_noise(
+    shares: Shares, labels: Array, within: tuple[float, float] = (0.0, 1.0)
+) -> EvenNoise:
     """Fit even noise, and test it against a full transition matrix.
 
     Parameters
@@ -61,21 +63,21 @@ def even_noise(shares: Shares, labels: Array) -> EvenNoise:
         Class probabilities of each row, by what has not seen its own label. How sharp they are does
         not matter.
     labels : ndarray of shape (n,), integer
+    within : tuple of float
+        Rates that come into question; any other has no weight, and is not tested.
     """
     n_classes = shares.shape[1]
     if not 2 <= n_classes <= MOST_CLASSES:
         return EvenNoise(0.0, 0.0, 1.0, 0.0)
     logs = _logs(np.asarray(shares))
-    sharpness, profile, _ = _fit(logs, labels)
+    sharpness, profile, largest = _fit(logs, labels)
     inside = np.flatnonzero(profile >= profile.max() - _DROP)
     scale = (n_classes - 1) / n_classes
     low, high = _RATES[max(inside[0] - 1, 0)], _RATES[min(inside[-1] + 1, len(_RATES) - 1)]
-    return EvenNoise(
-        _peak(profile) * scale,
-        float(low * scale),
-        float(high * scale),
-        _weight(logs, labels, sharpness),
-    )
+    rate, weight = _peak(profile) * scale, 0.0
+    if within[0] <= rate <= within[1]:
+        weight = _weight(logs, labels, sharpness, largest)
+    return EvenNoise(rate, float(low * scale), float(high * scale), weight)
 
 
 def _peak(profile: Array) -> float:
@@ -93,7 +95,8 @@ def _logs(shares: Array) -> Array:
     return np.log(np.maximum(shares, _LEAST_SHARE, dtype=np.float64))
 
 
-def _powered(logs: Array, sharpness: float) -> Array:
+def powered(logs: Array, sharpness: float) -> Array:
+    """Shares to a power, of their logarithms; rows sum to 1."""
     q = sharpness * (logs - logs.max(axis=1, keepdims=True))
     np.exp(q, out=q)
     return np.asarray(q / q.sum(axis=1, keepdims=True))
@@ -105,7 +108,7 @@ def _fit(logs: Array, labels: Array) -> tuple[float, Array, float]:
 
     def negative(log_sharpness: float) -> float:
         sharpness = float(np.exp(log_sharpness))
-        known[sharpness] = _likelihood(_powered(logs, sharpness), labels)
+        known[sharpness] = _likelihood(powered(logs, sharpness), labels)
         return -float(known[sharpness].max())
 
     tried = [negative(float(np.log(s))) for s in _SHARPNESS]
@@ -131,8 +134,11 @@ def _likelihood(q: Array, labels: Array) -> Array:
     return np.asarray(counts @ np.log(np.maximum(mixed, _LEAST)))
 
 
-def _weight(logs: Array, labels: Array, sharpness: float) -> float:
-    """Of even noise, by the likelihood ratio of a full transition matrix on some of the rows."""
+def _weight(logs: Array, labels: Array, sharpness: float, largest: float) -> float:
+    """Of even noise, by the likelihood ratio of a full transition matrix on some of the rows.
+
+    `largest` is the likelihood of even noise on all rows.
+    """
     n_classes = logs.shape[1]
     parameters = n_classes * (n_classes - 1) - 1
     power = float(np.clip(len(labels) / (_ROWS_PER_PARAMETER * max(parameters, 1)) - 1, 0, 1))
@@ -143,7 +149,7 @@ def _weight(logs: Array, labels: Array, sharpness: float) -> float:
     kept = np.arange(0, len(labels), step)
     kept = kept[np.argsort(labels[kept], kind="stable")]
     logs, labels = logs[kept], labels[kept]
-    even = _fit(logs, labels)[2]
+    even = largest if step == 1 else _fit(logs, labels)[2]
     classes, first = np.unique(labels, return_index=True)
     full = max(_matrix_likelihood(logs, labels, classes, first, sharpness * a) for a in _AROUND)
     z = (2 * max(full - even, 0.0) - parameters) / np.sqrt(2 * parameters)
@@ -154,7 +160,7 @@ def _matrix_likelihood(
     logs: Array, labels: Array, classes: Array, first: Array, sharpness: float
 ) -> float:
     """Largest log-likelihood of the labels under any transition matrix, by EM."""
-    q = _powered(logs, sharpness)
+    q = powered(logs, sharpness)
     n_classes = q.shape[1]
     T = 0.9 * np.eye(n_classes) + 0.1 / n_classes
     for _ in range(_ROUNDS):

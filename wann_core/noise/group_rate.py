@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from wann_core.class_table import blocks
+from wann_core.noise.even import powered
 from wann_core.noise.rate import NoiseEstimate
 from wann_core.noise.transition import MOST_PAIRS, Transition, anchors, surest
 from wann_core.typing import Array
@@ -52,9 +53,9 @@ def estimate_group_noise(shares: Array, labels: Array, sizes: Array) -> NoiseEst
     grid = (len(spreads), len(_SHARPNESS), len(_RATES))
     likely, mean, variance = np.zeros(grid), np.zeros(grid), np.zeros(grid)
     for part in blocks(n, max(n_classes, len(_RATES))):
-        size = sizes[part].astype(np.float64)
+        size, logs = sizes[part].astype(np.float64), _logs(shares[part])
         for i, sharpness in enumerate(_SHARPNESS):
-            own, others = _sharpened(shares[part], labels[part], sharpness, spreads)
+            own, others = _sharpened(logs, labels[part], sharpness, spreads)
             for m, other in enumerate(others):
                 wrong = _RATES[:, None] * other
                 total = np.maximum((1 - _RATES)[:, None] * own + wrong, 1e-12)
@@ -82,17 +83,15 @@ def _spread(shares: Array, labels: Array) -> Array:
     return np.asarray(spread / spread.sum(axis=1, keepdims=True))
 
 
-def _powered(shares: Array, sharpness: float) -> Array:
-    q = np.log(np.maximum(shares, _LEAST_SHARE, dtype=np.float64))
-    q = np.exp(sharpness * (q - q.max(axis=1, keepdims=True)))
-    return np.asarray(q / q.sum(axis=1, keepdims=True))
+def _logs(shares: Array) -> Array:
+    return np.log(np.maximum(shares, _LEAST_SHARE, dtype=np.float64))
 
 
 def _sharpened(
-    shares: Array, labels: Array, sharpness: float, spreads: list[Array | None]
+    logs: Array, labels: Array, sharpness: float, spreads: list[Array | None]
 ) -> tuple[Array, list[Array]]:
     """Probability of each given label if right, and if wrong under each kind of spread."""
-    q, each = _powered(shares, sharpness), np.arange(len(labels))
+    q, each = powered(logs, sharpness), np.arange(len(labels))
     own = q[each, labels]
     others = [
         (1 - own) / (q.shape[1] - 1)
@@ -122,7 +121,7 @@ def _transition(
     total, right = np.full(n_classes, 1e-9), np.full(n_classes, 1e-9)
     for part in blocks(*shares.shape):
         given, each = labels[part], np.arange(len(labels[part]))
-        true = _powered(shares[part], sharpness)
+        true = powered(_logs(shares[part]), sharpness)
         own = true[each, given] * (1 - rate)
         true *= rate / (n_classes - 1) if spread is None else rate * spread[:, given].T
         true[each, given] = own

@@ -153,8 +153,8 @@ def estimate_noise(shares: Shares, labels: Array, opinion: Array | None = None) 
     base = (everywhere + on_anchors) / 2
     rate = _raised(base, human)
     low, high = _range(rate, base, rows, float(1 - sure.mean()))
-    even = even_noise(shares if opinion is None else opinion, labels)
-    weight = even.weight if low <= even.rate <= high else 0.0
+    even = even_noise(shares if opinion is None else opinion, labels, within=(low, high))
+    weight = even.weight
     # Where too few wrong labels are seen to tell, they may be those of people.
     high = max(high, _raised(base, max(human, (1 - weight) * unseen)) + high - rate)
     narrow_low, narrow_high = _even_range(even, low - rate, high - rate)

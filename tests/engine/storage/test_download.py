@@ -141,6 +141,7 @@ def test_file_that_is_there_is_not_fetched(tmp_path: Path, offline: None) -> Non
     path = tmp_path / "file.bin"
     path.write_bytes(BYTES)
     download("http://nowhere.invalid/file", path, md5=raw.md5(BYTES), way="")
+    assert path.read_bytes() == BYTES
 
 
 def test_file_that_is_wrong_is_replaced(tmp_path: Path, server: Server) -> None:
