@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from wann_core.audit import Audit, audit, audit_labels
 from wann_core.cli import columns
-from wann_core.datasets import Dataset, catalog, database, load
+from wann_core.datasets import BUILT_IN, Dataset, catalog, database, load
 from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
@@ -44,11 +44,14 @@ class Audited:
         What made the embeddings, as far as that is known.
     data : Dataset or None
         None where a table was audited.
+    place : Path or None
+        The database's folder, or where it would lie.
     """
 
     found: Audit
     backbone: str
     data: Dataset | None = None
+    place: Path | None = None
 
 
 def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
@@ -64,8 +67,7 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
     if path.is_file():
         return _table(path, args, progress)
     if (path / "train.npz").is_file():
-        data = database.load(path.resolve().parents[1], path.resolve().parent.name, path.name)
-        return _data(data, args, progress)
+        return _data(database_at(path, args), path.resolve(), args, progress)
     if any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
         with _saved_to_disk(path) as table:
             return _table(table, args, progress)
@@ -76,10 +78,30 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
 
 def audit_data(args: argparse.Namespace, roots: Roots, progress: Progress | None) -> Audited:
     """Audit a data set by its name."""
-    return _data(load(args.dataset, args.backbone, *roots), args, progress)
+    data = load(args.dataset, args.backbone, *roots)
+    place = database.folder(roots.databases, data.name, data.backbone)
+    return _data(data, place, args, progress)
 
 
-def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) -> Audited:
+def database_at(path: Path, args: argparse.Namespace) -> Dataset:
+    """Load the embedding database that a folder is, its images included.
+
+    Raises
+    ------
+    WannError
+        If its files are unusable, or its folders are not called as data sets and backbones are.
+    """
+    place = path.resolve()
+    root, dataset, backbone = place.parent.parent, place.parent.name, place.name
+    if (dataset, backbone) == BUILT_IN:
+        # By these names `load` has the digits of scikit-learn, whatever the folder holds.
+        return database.load(root, dataset, backbone)
+    return load(dataset, backbone, root, args.dataset_root)
+
+
+def _data(
+    data: Dataset, place: Path, args: argparse.Namespace, progress: Progress | None
+) -> Audited:
     if args.merge_alike and look_alike(data.class_names):
         raise WannError(
             "`merge_alike` is for tables and folders of images: the classes of a database are "
@@ -94,7 +116,7 @@ def _data(data: Dataset, args: argparse.Namespace, progress: Progress | None) ->
         groups=None if args.group is None else _column(data, args.group),
         progress=progress,
     )
-    return Audited(found, data.backbone, data)
+    return Audited(found, data.backbone, data, place)
 
 
 def _column(data: Dataset, name: str) -> Array:
@@ -166,7 +188,8 @@ def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> 
             _note(f"{len(made.skipped) - 5:,} more are left out")
     else:
         _note(f"embeddings of {folder} are taken; delete that folder to embed again")
-    return _data(load(name, args.backbone, args.database_root, place.parent), args, progress)
+    data = load(name, args.backbone, args.database_root, place.parent)
+    return _data(data, folder, args, progress)
 
 
 def _database_of(images: ImageDataset, place: Path, args: argparse.Namespace) -> tuple[str, bool]:

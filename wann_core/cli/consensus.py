@@ -9,8 +9,9 @@ import pandas as pd
 
 from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.cli import columns, flags
+from wann_core.cli.audit_sources import database_at
 from wann_core.cli.terminal import terminal_progress
-from wann_core.datasets import database, load
+from wann_core.datasets import load
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import read
 from wann_core.datasets.tables.records import read_columns
@@ -90,8 +91,7 @@ def _found(args: argparse.Namespace) -> Consensus:
         return _of_database(load(args.dataset, args.backbone, *flags.roots(args)), args)
     path = Path(args.path)
     if (path / "train.npz").is_file():
-        place = path.resolve()
-        return _of_database(database.load(place.parents[1], place.parent.name, place.name), args)
+        return _of_database(database_at(path, args), args)
     if not path.is_file():
         raise WannError(f"`path` must be a table or a database, got {str(path)!r}.", "path")
     return _of_table(path, args)

@@ -66,12 +66,10 @@ def run(args: argparse.Namespace) -> None:
         audited = audit_data(args, flags.roots(args), progress)
     else:
         audited = audit_path(Path(args.path), args, progress)
-    data = audited.data
-    if data is None:
+    if audited.data is None or audited.place is None:
         raise WannError("`path` must be a folder of images or a database.", "path")
-    place = database.folder(args.database_root, data.name, data.backbone)
-    skipped = database.manifest(place).get("skipped", [])
-    found = list_issues(data, audited.found, skipped=skipped, progress=progress)
+    skipped = database.manifest(audited.place).get("skipped", [])
+    found = list_issues(audited.data, audited.found, skipped=skipped, progress=progress)
     csv = out.suffix.lower() == ".csv"
     content = to_csv(found.table).encode() if csv else to_parquet(found.table)
     write_atomically(out, lambda file: file.write(content))

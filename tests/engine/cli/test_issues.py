@@ -13,7 +13,9 @@ from tests.helpers.pictures import write_photos
 Command = Callable[..., CommandResult]
 
 
-def test_a_folder_of_photos(command: Command, tmp_path: Path) -> None:
+def test_a_folder_of_photos_and_its_database(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_photos(tmp_path / "raw", train=40, test=0)
     photos = tmp_path / "photos"
     for row, file in enumerate(sorted((tmp_path / "raw" / "train").iterdir())):
@@ -30,6 +32,12 @@ def test_a_folder_of_photos(command: Command, tmp_path: Path) -> None:
     found = pd.read_csv(out).set_index("kind")
     assert found.loc["blank", "name"] == "a/0000.jpg"
     assert found.loc["unreadable", "name"] == "b/0001.jpg"
+    # The same of the database that this has made, wherever the default folders are.
+    monkeypatch.chdir(tmp_path / "db" / "photos" / "pixels")
+    again = tmp_path / "again.csv"
+    ran = command("issues", ".", "--out", again, "--no_probe")
+    assert ran.status == 0, ran.err
+    assert again.read_text() == out.read_text()
 
 
 @pytest.mark.parametrize(
