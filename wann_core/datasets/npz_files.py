@@ -54,7 +54,9 @@ def read(path: Path) -> Split:
     with npz.Npz(path, "dataset", str(path)) as arrays:
         X, y = arrays.mapped("embeddings", _MAPPED_BYTES), arrays.read("labels")
         more = {name: arrays.read(name) for name in _OPTIONAL if name in arrays}
-        columns = row_columns.unpacked(arrays, len(X), str(path)) if X.ndim == 2 else None
+        columns = (
+            row_columns.unpacked(arrays, len(X), str(path)) if X.ndim == 2 and X.size else None
+        )
     if X.ndim != 2 or not X.size or X.dtype not in (np.float16, np.float32, np.float64):
         raise WannError(
             f"{path!s}: `embeddings` must be float16, float32 or float64 of shape (n, d), "

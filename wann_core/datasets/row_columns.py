@@ -1,7 +1,8 @@
 """Further columns of rows, as people have them: text, numbers and dates, bounded."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,77 @@ _KINDS = ("text", "number", "date")
 _ISO = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2}([ T][0-9:.,]+(Z|[+-][0-9:]+)?)?)?")
 # A column with more than this share of dates was meant to hold them.
 _MOSTLY = 0.5
+# Written as names are, '007', or with more digits than a float keeps.
+_CODE = re.compile(r"0[0-9]|[+-]?[0-9]{16}")
+_MOST_WHOLE = 1 << 53
+# '1,000' is a thousand or one; '0,125' and '1,5' are decimals.
+_EITHER = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+
+
+def framed(
+    names: Sequence[str], content: Callable[[str], tuple[Array, Sequence[Any]]], rows: int
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """Make a frame of the further columns, as many as there is room for.
+
+    Parameters
+    ----------
+    names : sequence of str
+        In the frame they are called as `plain_names` says.
+    content : callable
+        Called with a name, returns `codes` and `values` of `as_column`.
+    rows : int
+        Columns of another length are left out.
+
+    Returns
+    -------
+    frame : DataFrame of `rows` rows, or None where no column is left
+    remarks : tuple of str
+        Sentences without a full stop.
+    """
+    found: dict[str, pd.Series[Any]] = {}
+    remarks, left, size = list[str](), list[str](), 0
+    for name, called in plain_names(names).items():
+        if len(found) == MOST_COLUMNS:
+            left.append(called)
+            continue
+        codes, values = content(name)
+        if len(codes) != rows:
+            remarks.append(
+                f"column {called!r} is left out: it has {len(codes):,} values for {rows:,} rows"
+            )
+            continue
+        column, said = as_column(codes, values, called)
+        nbytes = text_bytes(column)
+        if size + nbytes > MOST_TEXT_BYTES:
+            left.append(called)
+            continue
+        size += nbytes
+        found[called] = column
+        remarks += said
+    if left:
+        remarks.append(_left_out(left))
+    return (pd.DataFrame(found) if found else None), tuple(remarks)
+
+
+def plain_names(names: Sequence[str]) -> dict[str, str]:
+    r"""What columns are called in a database, by their given names; no two become equal.
+
+    NUL and lone surrogates, which cannot be stored, are written as escapes.
+
+    Examples
+    --------
+    >>> list(plain_names(["a", "b\0", r"b\0"]).values())
+    ['a', 'b\\0 (2)', 'b\\0']
+    """
+    found, taken = dict[str, str](), set(names)
+    for name in names:
+        plain = called = name.encode("utf-8", "backslashreplace").decode().replace("\0", r"\0")
+        number = 2
+        while called != name and called in taken:
+            called, number = f"{plain} ({number})", number + 1
+        taken.add(called)
+        found[name] = called
+    return found
 
 
 def as_column(
@@ -28,8 +100,9 @@ def as_column(
 ) -> tuple["pd.Series[Any]", tuple[str, ...]]:
     """Make a column of the values that its rows share.
 
-    Numbers and dates are such if all are; else the column is text, as it was written. Texts are cut
-    after 20,000 characters.
+    Numbers and dates are such if all are; else the column is text, as it was written. So are whole
+    numbers that float64 would round, and those of which a comma may mark decimals or thousands.
+    Texts are cut after 20,000 characters.
 
     Parameters
     ----------
@@ -73,7 +146,7 @@ def as_column(
         return pd.Series(whole[at], name=name), remarks
     numbers = np.append(table, np.nan)[at]
     whole_numbers = not missing.any() and (numbers == np.round(numbers)).all()
-    if whole_numbers and np.abs(numbers).max(initial=0) < 2**53:
+    if whole_numbers and np.abs(numbers).max(initial=0) < _MOST_WHOLE:
         numbers = numbers.astype(np.int64)
     return pd.Series(numbers, name=name), remarks
 
@@ -89,11 +162,19 @@ def _plain(value: Any) -> Any:
 
 def _typed(values: list[Any], name: str) -> tuple[Array | list[str], tuple[str, ...]]:
     """Values as numbers or dates if all are, else as text; and what is to be said of that."""
-    plain = [str(value).replace(",", ".") if isinstance(value, str) else value for value in values]
-    if not any(isinstance(value, bool) for value in values):
+    if values and not any(isinstance(value, bool) or _looks_like_code(value) for value in values):
+        plain = [value.replace(",", ".") if isinstance(value, str) else value for value in values]
         numbers = pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce").to_numpy(float)
-        if len(values) and not np.isnan(numbers).any() and not _looks_like_code(values):
-            return numbers, ()
+        beyond = any("inf" not in str(values[i]).lower() for i in np.flatnonzero(np.isinf(numbers)))
+        if not np.isnan(numbers).any() and not beyond:
+            commas = [value for value in values if isinstance(value, str) and "," in value]
+            if not commas or not all(map(_EITHER.fullmatch, commas)):
+                return numbers, ()
+            remark = (
+                f"column {name!r} is kept as text: the comma of {commas[0]!r} may mark thousands "
+                "or decimals; write numbers without thousands marks and with a decimal point"
+            )
+            return _bounded([str(value) for value in values], name, (remark,))
     texts = [value.isoformat() if hasattr(value, "isoformat") else str(value) for value in values]
     iso = [bool(_ISO.fullmatch(text)) for text in texts]
     if len(values) and sum(iso) > _MOSTLY * len(values):
@@ -110,9 +191,11 @@ def _typed(values: list[Any], name: str) -> tuple[Array | list[str], tuple[str, 
     return _bounded(texts, name, ())
 
 
-def _looks_like_code(values: Sequence[Any]) -> bool:
-    """Whether numbers are written as names are: '007'."""
-    return any(isinstance(v, str) and re.match(r"0[0-9]", v) for v in values)
+def _looks_like_code(value: Any) -> bool:
+    """Whether a number is written as names are, '007', or would be rounded as an id must not be."""
+    if isinstance(value, str):
+        return bool(_CODE.match(value))
+    return isinstance(value, int | Decimal) and not -_MOST_WHOLE < value < _MOST_WHOLE
 
 
 def _bounded(
@@ -140,7 +223,7 @@ def text_bytes(column: "pd.Series[Any]") -> int:
     return sum(len(text.encode()) for text in column.cat.categories)
 
 
-def left_out(names: Sequence[str]) -> str:
+def _left_out(names: Sequence[str]) -> str:
     """Say that columns do not stay, as there is no room for more."""
     return (
         f"{len(names):,} further columns are left out (first {names[0]!r}): at most "

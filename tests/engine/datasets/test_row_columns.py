@@ -1,5 +1,6 @@
 """Further columns: what they are taken for, how they are kept, what is refused."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,15 @@ def test_a_role_needs_a_column_that_can_have_it(tmp_path: Path) -> None:
         ([], "category", ""),
         (["x" * (MOST_CHARACTERS + 5)], "category", "longer than 20,000 characters and are cut"),
         (["a\ud800b", "a?b"], "category", ""),
+        (["10000000000000001", "10000000000000002"], "category", ""),
+        ([2**53, 2**53 + 1], "category", ""),
+        ([10**400, 1], "category", ""),
+        (["1" * 400, "2"], "category", ""),
+        (["1e400", "2"], "category", ""),
+        (["inf", "2"], "float64", ""),
+        (["0.1234567890123456789", "2"], "float64", ""),
+        (["1,000", "12"], "category", "the comma of '1,000' may mark thousands or decimals"),
+        (["0,125", "1,000"], "float64", ""),
     ],
 )
 def test_what_a_column_is(values: list[object], dtype: str, remark: str) -> None:
@@ -145,6 +155,63 @@ def test_a_million_different_texts_and_too_many_columns_are_bounded(
     assert table.more is not None and len(table.more.columns) == 2
     assert any("further columns are left out" in remark for remark in table.remarks)
     assert any("are left out" in problem.text for problem in tables.problems(table))
+
+
+def test_a_column_without_room_takes_none_and_one_of_another_length_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_columns, "MOST_TEXT_BYTES", 10)
+    values = {"huge": ["x" * 11], "small": ["y"], "short": ["z"]}
+
+    def content(name: str) -> tuple[np.ndarray, list[str]]:
+        return np.zeros(2 - (name == "short"), np.int64), values[name]
+
+    frame, remarks = row_columns.framed(list(values), content, 2)
+    assert frame is not None and list(frame) == ["small"]
+    assert remarks[0] == "column 'short' is left out: it has 1 values for 2 rows"
+    assert remarks[1].startswith("1 further columns are left out (first 'huge')")
+
+
+def test_names_that_cannot_be_stored(tmp_path: Path) -> None:
+    write_table(tmp_path, "parquet")
+    frame = pd.read_parquet(tmp_path / "table.parquet")
+    frame = frame.rename(columns={"site": "si\0te", "code": r"si\0te"})
+    frame.to_parquet(tmp_path / "table.parquet")
+    guess = tables.inspect(tmp_path / "table.parquet").guess
+    import_table(
+        tmp_path / "table.parquet",
+        row_columns_of(guess, group="si\0te"),
+        dataset="d",
+        backbone="b",
+        database_root=tmp_path / "db",
+        split="none",
+    )
+    data = datasets.load("d", "b", tmp_path / "db")
+    assert data.columns is not None and {r"si\0te", r"si\0te (2)"} < {*data.columns}
+    assert data.roles["group"] == (r"si\0te (2)",)
+    assert data.group is not None and data.group.tolist()[:3] == ["Rome", "Oslo", None]
+
+    photos = tmp_path / "photos"
+    write_photos(photos, train=6, test=3)
+    files = sorted(str(p.relative_to(photos)) for p in photos.rglob("*.jpg"))
+    rows = [{"file_name": f, "label": "ab"[i % 2], "s\ud800": i} for i, f in enumerate(files)]
+    (photos / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    images = image_folder.open_images(photos, "photos")
+    embed(images, load_backbone("pixels"), tmp_path / "db")
+    data = datasets.load("photos", "pixels", tmp_path / "db")
+    assert data.columns is not None and list(data.columns) == [r"s\ud800"]
+
+
+def test_no_rows_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"site": pd.Categorical(["a"])})
+    split = Split(np.ones((1, 2)), np.zeros(1, int), np.zeros(1, int), None, None, frame)
+    place = database.write(tmp_path, "d", "b", {"train": split}, ("x",), {})
+    with np.load(place / "train.npz") as file:
+        arrays = dict(file)
+    arrays |= {name: arrays[name][:0] for name in ("embeddings", "labels", "ids", "columns_0")}
+    np.savez(place / "train.npz", **arrays)
+    with pytest.raises(WannError, match=r"`embeddings` must be .* of shape \(n, d\)"):
+        database.load(tmp_path, "d", "b")
 
 
 def test_damaged_columns_are_one_sentence(tmp_path: Path) -> None:

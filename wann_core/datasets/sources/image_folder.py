@@ -116,28 +116,21 @@ def _columns(
     """The further columns of each split, and what is to be said of them."""
     rows = [row for part in more.values() for row in part]
     names = list(dict.fromkeys(name for row in rows for name in row if name is not None))
-    found: dict[str, pd.Series[Any]] = {}
-    remarks, left, size = list[str](), list[str](), 0
-    for name in names:
+
+    def content(name: str) -> tuple[Array, Sequence[Any]]:
         values = [row.get(name) for row in rows]
         plain = [v if isinstance(v, str | int | float | None) else json.dumps(v) for v in values]
         codes, distinct = pd.factorize(np.array(plain, object))
-        column, said = row_columns.as_column(codes.astype(np.int64), list(distinct), name)
-        size += row_columns.text_bytes(column)
-        if len(found) == row_columns.MOST_COLUMNS or size > row_columns.MOST_TEXT_BYTES:
-            left.append(name)
-            continue
-        found[name] = column
-        remarks += said
-    if left:
-        remarks.append(row_columns.left_out(left))
-    if not found:
-        return {}, tuple(remarks)
-    frame, start, parts = pd.DataFrame(found), 0, {}
+        return codes.astype(np.int64), list(distinct)
+
+    frame, remarks = row_columns.framed(names, content, len(rows))
+    if frame is None:
+        return {}, remarks
+    start, parts = 0, {}
     for part, mine in more.items():
         parts[part] = frame.iloc[start : start + len(mine)].reset_index(drop=True)
         start += len(mine)
-    return parts, tuple(remarks)
+    return parts, remarks
 
 
 def list_images(root: Path) -> list[str]:

@@ -74,6 +74,15 @@ class Columns:
         }
         return {role: columns for role, columns in named.items() if columns}
 
+    def renamed(self, names: Mapping[str, str]) -> "Columns":
+        """Return these with the columns of roles called as the database calls them."""
+        return replace(
+            self,
+            group=None if self.group is None else names[self.group],
+            text=None if self.text is None else names[self.text],
+            annotators=tuple(names[name] for name in self.annotators),
+        )
+
     @property
     def others(self) -> dict[str, str]:
         """The chosen columns besides the embeddings, by what they are."""

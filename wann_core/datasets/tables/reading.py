@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from wann_core.datasets import row_columns
@@ -25,7 +24,7 @@ from wann_core.datasets.tables.columns import (
     kept_columns,
     why_no_label,
 )
-from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Contents, Limits, shorten
+from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Limits, shorten
 from wann_core.datasets.tables.table import Table, TableInfo
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
@@ -155,7 +154,12 @@ def read(
     y, clean, class_names, remarks = class_ids(n, given.get("label"), given.get("clean_label"))
     if columns.label is None and (why := why_no_label(info.columns, columns.embeddings)):
         remarks = (*remarks, why)
-    more, cut = _more(contents, [column.name for column in kept])
+    names = [column.name for column in kept]
+
+    def content(name: str) -> tuple[Array, Sequence[Any]]:
+        return contents.others[name].codes, contents.others[name].values
+
+    more, cut = row_columns.framed(names, content, n)
     remarks = (*remarks, *cut)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -168,7 +172,7 @@ def read(
         split=_splits(given["split"]) if "split" in given else None,
         images=_names(given["image"], "image") if "image" in given else None,
         ids=_names(given["id"], "id") if "id" in given else None,
-        columns=columns,
+        columns=columns.renamed(row_columns.plain_names(names)),
         format=info.format,
         source=Path(source or path).name,
         sha256=sha256,
@@ -178,27 +182,6 @@ def read(
         else None,
         more=more,
     )
-
-
-def _more(contents: Contents, names: Sequence[str]) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
-    """The further columns, as many as there is room for, and what is to be said of them."""
-    found: dict[str, pd.Series[Any]] = {}
-    remarks, left, size = list[str](), list[str](), 0
-    for name in names:
-        coded = contents.others[name]
-        if len(found) == row_columns.MOST_COLUMNS or len(coded.codes) != len(contents.X):
-            left.append(name)
-            continue
-        column, said = row_columns.as_column(coded.codes, coded.values, name)
-        size += row_columns.text_bytes(column)
-        if size > row_columns.MOST_TEXT_BYTES:
-            left.append(name)
-            continue
-        found[name] = column
-        remarks += said
-    if left:
-        remarks.append(row_columns.left_out(left))
-    return (pd.DataFrame(found) if found else None), tuple(remarks)
 
 
 def format_of(path: Path, limits: Limits) -> str:
