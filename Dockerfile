@@ -31,5 +31,5 @@ ENV XDG_DATA_HOME=/data \
 VOLUME /data
 EXPOSE 8501
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-    CMD ["sh", "-c", "python -c \"import urllib.request as r; r.urlopen('http://127.0.0.1:8501/$WANN_BASE_PATH/_stcore/health', timeout=4)\""]
+    CMD ["sh", "-c", "python -c \"import urllib.request as r; r.urlopen('http://127.0.0.1:8501${WANN_BASE_PATH:+/$WANN_BASE_PATH}/_stcore/health', timeout=4)\""]
 CMD ["sh", "-c", "exec wann app --headless --address 0.0.0.0 --port 8501 --base_path \"$WANN_BASE_PATH\""]

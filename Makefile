@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test quick floors lint bench docs
+.PHONY: help setup test quick floors lint fuzz audit sbom bench docs
 BIN := $(if $(wildcard .venv/bin/python),.venv/bin/,)
 
 help:  ## list these targets

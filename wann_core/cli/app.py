@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until stopped; returns the server's status.
+    """Serve until stopped; returns the server's status, 128 + n where signal n has ended it.
 
     Raises
     ------
@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
         # Whoever stops this process, as a container or a service does, means the server.
         signal.signal(signal.SIGTERM, lambda *_: server.terminate())
         try:
-            return max(server.wait(), 0)
+            status = server.wait()
+            return status if status >= 0 else 128 - status
         except KeyboardInterrupt:
             return 0
 

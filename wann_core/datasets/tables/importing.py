@@ -1,6 +1,5 @@
 """From a user's table to splits, and to an embedding database."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,10 +20,11 @@ from wann_core.datasets.tables.source import LIMITS, Limits
 from wann_core.datasets.tables.table import Table
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
-from wann_core.storage.files import move
+from wann_core.storage.files import draft_folder, move, remove_abandoned
 from wann_core.typing import Array
 
 SPLIT_RULES = ("column", "stratified", "none")
+_DRAFT = ".images-"
 
 
 def to_splits(
@@ -244,8 +244,9 @@ def _own_images(
         yield None, ()
         return
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".images-") as draft:
-        folder = Path(draft) / "images"
+    remove_abandoned(place.parent, f"{_DRAFT}*")
+    with draft_folder(place.parent, _DRAFT) as draft:
+        folder = draft / "images"
         folder.mkdir()
         rows = table.rows.tolist()
         column = table.columns.image

@@ -50,7 +50,7 @@ def unpack(
     """
     wanted = list(rows)
     names: dict[int, str] = {}
-    kept, done, size = set(wanted), 0, 0
+    kept, total, done, size = set(wanted), max(wanted, default=0) + 1, 0, 0
     for values in _batches(path, form, column, limits):
         for content in values.to_pylist():
             if done in kept and content:
@@ -62,7 +62,7 @@ def unpack(
                     (folder / names[done]).write_bytes(content)
             done += 1
         if progress:
-            progress(done, (wanted or [0])[-1] + 1, "writing the images of the table")
+            progress(min(done, total), total, "writing the images of the table")
     return tuple(names.get(row, "") for row in wanted)
 
 
