@@ -86,6 +86,10 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         settle(page)
         expect(page.get_by_text("Nothing is reviewed yet")).to_be_visible()
         page.locator("h1").click()
+        # And a note goes with the verdict after it.
+        page.keyboard.press("n")
+        page.keyboard.type("uk: faint")
+        page.keyboard.press("Enter")
         for _ in range(4):  # held down
             page.keyboard.down("1")
         page.keyboard.up("1")
@@ -111,6 +115,7 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         judged = table[table["action"].notna()]
         assert judged["action"].to_list() == ["relabel"] * 4
         assert judged["who"].to_list() == ["rukx"] * 4
+        assert judged["verdict_note"].dropna().to_list() == ["uk: faint"]
         # What was relabeled by the key alone now has its true class.
         right = [truth[Path(name).name] for name in judged["name"]]
         assert judged["new_label"].to_list() == right

@@ -319,6 +319,68 @@ def test_pages_stay_within_the_list(session: dict[str, Any]) -> None:
     assert seen == [0, 20, 40, 40, 20]
 
 
+# Several people
+
+
+def people(case: Case) -> None:
+    """Ann corrects row 0, keeps 5 and removes 6; bob agrees with the first without seeing it."""
+    judge(case, "relabel", "train-1000", label=0)
+    judge(case, "keep", "train-1005", at=2)
+    judge(case, "remove", "train-1006", at=3)
+    item = {"id": "train-1000", "label": 0, "note": "clearly a 0"}
+    event = {"kind": "verdict", "action": "relabel", "items": [item], "sequence": 1}
+    deck.receive(case, {"client": "b", "events": [event]}, "bob", 0, True)
+
+
+def test_a_blind_second_look_shows_ones_own_verdicts_alone(
+    blobs: Case, session: dict[str, Any]
+) -> None:
+    people(blobs)
+    assert blobs.ledger.verdicts()["who"].tolist() == ["ann"] * 3  # hers stay in force
+    mine = blobs.blind_states("bob")
+    assert list(mine.places) == [0] and mine.table["note"].tolist() == ["clearly a 0"]
+    listing = card_list.Listing("", np.array([0, 5]), 0)
+    first, second = review_cards.page(blobs, listing, mine)
+    assert first["verdict"]["note"] == "clearly a 0" and second["verdict"] is None
+    found = blobs.reviewers()
+    assert (found.blind, found.corrections, found.wrong) == (True, 1, 0)
+    rows = np.flatnonzero(card_list._of_people(blobs, "second", "bob", 1.0))
+    assert rows.tolist() == [5, 6]
+    deck.receive(
+        blobs, {"client": "b", "events": [{"kind": "undo", "sequence": 2}]}, "bob", 0, True
+    )
+    assert "Undone: train row 1000" in review_session.session().pop_note()
+    assert not blobs.blind_states("bob").places
+
+
+def test_a_third_person_sees_both_opinions(blobs: Case, session: dict[str, Any]) -> None:
+    people(blobs)
+    event = {"kind": "verdict", "action": "keep", "items": [{"id": "train-1006"}], "sequence": 2}
+    deck.receive(blobs, {"client": "b", "events": [event]}, "bob", 0, True)
+    assert np.flatnonzero(card_list._of_people(blobs, "settle", "eve", 0)).tolist() == [6]
+    assert not card_list._of_people(blobs, "settle", "bob", 0).any()
+    listing = card_list.Listing("", np.array([6]), 0, card_list._opinions(blobs))
+    (card,) = review_cards.page(blobs, listing, blobs.states())
+    given = blobs.found.table["given_label"].iat[6]
+    assert card["reasons"][0] == f"Reviewers disagree: ann: (removed); bob: {given}."
+
+
+def test_people_offers_a_second_look(blobs: Case) -> None:
+    rows = digits_verdicts()
+    rows["new_label"] = rows["new_label"].replace("", None)
+    ledger_of(datasets.load("digits", "pixels")).record(rows, who="ann")
+    app = opened(probe=False, part="annotators", who="bob")  # nobody presses Audit
+    assert "2 rows have one other person's verdict; 0 wait for a third" in texts(app)
+    app = press(app, "Blind second look")
+    app.slider(key="review_share").set_value(100)
+    app = ready(app.run())
+    assert "A blind second look" in texts(app)
+    listed = app.session_state["_review"]
+    assert {listed.listed_case.name(i) for i in listed.listed} == {
+        *zip(rows["split"], rows["row"], strict=True)
+    }
+
+
 # Verdicts
 
 
@@ -499,7 +561,7 @@ def test_a_card_says_why(blobs: Case, session: dict[str, Any]) -> None:
     assert card["id"] == "train-1000" and card["line"] == "bee → ant"
     assert card["suggestion"] == 0 and card["likely"][0] == 0
     assert "39 are labeled “ant”" in card["reasons"][0]
-    assert card["verdict"] == {"action": "relabel", "label": 0, "who": "ann"}
+    assert card["verdict"] == {"action": "relabel", "label": 0, "who": "ann", "note": ""}
     against, support = card["evidence"][:2]
     assert [row["line"] for row in against["rows"]] == ["ant"] * 6
     assert all(row["line"] == "bee" for row in support["rows"])
@@ -599,6 +661,7 @@ def test_tables_and_ledger_go_out(
     assert set(files) == {
         "Table as CSV",
         "Table as Parquet",
+        "Report as HTML",
         "Label Studio interface",
         "Weights for training as CSV",
         "Weights for training as .npz",

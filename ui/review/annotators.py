@@ -24,7 +24,7 @@ _AGAIN = 100
 def show(case: Case, asked: Asked) -> None:
     """Draw the consensus of annotators, and the agreement of reviewers."""
     _consensus(case, asked)
-    people.show(case)
+    people.show(case, asked.who)
 
 
 def _consensus(case: Case, asked: Asked) -> None:

@@ -10,9 +10,11 @@ from ui.review import column_filter
 from ui.review.data import NO_VERDICT, SPLITS, Case
 from ui.review.session import session
 from wann_core.review.ledger import ACTIONS
+from wann_core.review.reviewers import to_look_at_again, to_settle
 from wann_core.typing import Array
 
 PAGE = 20
+PEOPLE = ("second", "settle")  # lists that are another for each person
 _SHOW = {
     "todo": "To review",
     "done": "Reviewed",
@@ -21,7 +23,10 @@ _SHOW = {
     "remove": "Removed",
     "unsure": "Unsure",
     "all": "All",
+    "second": "Blind second look",
+    "settle": "To settle: reviewers disagree",
 }
+_SHARE = "review_share"
 _SORT = {"doubt": "Most doubtful first", "sure": "Least doubtful first", "row": "Order of rows"}
 _FILTERS = ("review_given", "review_suggested", "review_split", *column_filter.KEYS)
 
@@ -38,11 +43,14 @@ class Listing(NamedTuple):
         where they are while they are judged.
     first : int
         Place of the page's first card.
+    opinions : mapping of int to str
+        What people say of the rows on which they disagree, where these are listed.
     """
 
     token: str
     positions: Array
     first: int
+    opinions: Mapping[int, str] = {}
 
     @property
     def shown(self) -> Array:
@@ -55,8 +63,8 @@ class Listing(NamedTuple):
         return self.positions[self.first + PAGE : self.first + 2 * PAGE]
 
 
-def controls(case: Case) -> Listing:
-    """Draw the filters; the list that they leave."""
+def controls(case: Case, who: str) -> Listing:
+    """Draw the filters; the list that they leave for `who`."""
     names = case.found.rows.class_names
     classes = range(len(names))
     shown = st.selectbox(
@@ -67,6 +75,20 @@ def controls(case: Case) -> Listing:
         on_change=refresh,
         persist_state="session",
     )
+    share = 0
+    if shown == "second":
+        share = st.slider(
+            "Share of the rows that others judged, %",
+            5,
+            100,
+            20,
+            5,
+            key=_SHARE,
+            on_change=refresh,
+            persist_state="session",
+            help="Rows are drawn at random. You do not see the first verdict, and it stays in "
+            "force: where you disagree, a third person settles it.",
+        )
     of_given = st.selectbox(
         "Given label",
         classes,
@@ -136,12 +158,16 @@ def controls(case: Case) -> Listing:
         sort,
         asked,
         column_filter.asked(),
+        *((who, share) if shown in PEOPLE else ()),
     )
     if state.listed_key != key:
         state.listed = _found(case, shown, of_given, of_suggested, split, sort, asked)
+        if shown in PEOPLE:
+            state.listed = state.listed[_of_people(case, shown, who, share / 100)[state.listed]]
         state.listed_key, state.listed_case, state.first = key, case, 0
     _turn_to_target()
-    return Listing(f"{state.turn} {hash(key)} {state.first}", state.listed, state.first)
+    opinions = _opinions(case) if shown == "settle" else {}
+    return Listing(f"{state.turn} {hash(key)} {state.first}", state.listed, state.first, opinions)
 
 
 def refresh() -> None:
@@ -214,6 +240,26 @@ def linked_row(case: Case) -> int | None:
     if not (row.isascii() and row.isdigit() and len(row) < 19):
         return None
     return case.position(st.query_params.get("split", SPLITS[0]), int(row))
+
+
+def _of_people(case: Case, shown: str, who: str, share: float) -> Array:
+    """Which rows are one person's to look at again, or to settle."""
+    found = case.reviewers()
+    rows = (
+        to_look_at_again(found.judgments, who, share)
+        if shown == "second"
+        else to_settle(found, who)
+    )
+    kept = np.zeros(len(case), bool)
+    at = case.positions(np.array([s for s, _ in rows], object), np.array([r for _, r in rows], int))
+    kept[at[at >= 0]] = True
+    return kept
+
+
+def _opinions(case: Case) -> dict[int, str]:
+    rows = case.reviewers().disagreements
+    at = case.positions(rows["split"].to_numpy(object), rows["row"].to_numpy(np.int64))
+    return dict(zip(at.tolist(), rows["outcomes"], strict=True))
 
 
 def _found(

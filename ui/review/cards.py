@@ -22,7 +22,11 @@ _AGAINST, _FOR = theme.FLIPPED, theme.CLEAN
 
 def page(case: Case, listing: Listing, states: States) -> list[Card]:
     """The cards of a page."""
-    return [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
+    cards = [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
+    for card, position in zip(cards, listing.shown.tolist(), strict=True):
+        if position in listing.opinions:
+            card["reasons"].insert(0, f"Reviewers disagree: {listing.opinions[position]}.")
+    return cards
 
 
 def prepare(case: Case, positions: Array) -> None:
@@ -169,4 +173,5 @@ def _verdict(states: States, position: int, names: tuple[str, ...]) -> Card | No
         "action": verdict["action"],
         "label": None if pd.isna(new) else names.index(new),
         "who": verdict["who"],
+        "note": "" if pd.isna(verdict["note"]) else verdict["note"],
     }

@@ -18,6 +18,7 @@ from wann_core.audit.stopping import error_rates
 from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED
 from wann_core.review.ledger import ACTIONS, Ledger
+from wann_core.review.reviewers import Reviewers, reviewers
 from wann_core.review.rows import RowIndex
 from wann_core.review.verdict import Verdict
 from wann_core.typing import Array
@@ -141,7 +142,9 @@ class Case:
         rows = self.found.rows
         return SPLITS[rows.splits[position]], int(rows.rows[position])
 
-    def verdict_on(self, position: int, action: str, new: str | None = None) -> Verdict:
+    def verdict_on(
+        self, position: int, action: str, new: str | None = None, note: str = ""
+    ) -> Verdict:
         """A verdict on a row of the audit's table, with all that it is made on.
 
         Parameters
@@ -150,6 +153,8 @@ class Case:
         action : {'keep', 'relabel', 'remove', 'unsure'}
         new : str, optional
             Class name, under 'relabel' only; the label that the row has means 'keep'.
+        note : str
+            What the person adds.
         """
         table, (split, row) = self.found.table, self.name(position)
         given = str(table["given_label"].iat[position])
@@ -166,6 +171,7 @@ class Case:
             score=None if np.isnan(score) else score,
             score_name=self.found.score_name,
             predicted_label=str(table["predicted_label"].iat[position]),
+            note=note,
         )
 
     @cached_property
@@ -196,8 +202,25 @@ class Case:
             self.__dict__["_states"] = known
         return known
 
+    def reviewers(self) -> Reviewers:
+        """What people say of the same rows, compared again only when the ledger has grown."""
+        version = self.ledger.version()
+        known: tuple[int, Reviewers] | None = self.__dict__.get("_reviewers")
+        if known is None or known[0] != version:
+            known = version, reviewers(self.ledger.history())
+            self.__dict__["_reviewers"] = known
+        return known[1]
+
+    def blind_states(self, who: str) -> States:
+        """The blind verdicts of one person instead of those in force."""
+        found = self.reviewers().judgments
+        mine = found[(found["who"] == who) & found["blind"]].reset_index(drop=True)
+        return self._states_of(mine, self.ledger.version())
+
     def _read(self, version: int) -> States:
-        table = self.ledger.verdicts()
+        return self._states_of(self.ledger.verdicts(), version)
+
+    def _states_of(self, table: pd.DataFrame, version: int) -> States:
         actions = np.full(len(self), NO_VERDICT, np.int8)
         places: dict[int, int] = {}
         found = self.positions(table["split"].to_numpy(object), table["row"].to_numpy(np.int64))

@@ -42,6 +42,7 @@ class Deck {
     this.pending = []; // events that the server has not acknowledged
     this.shown = {}; // verdicts of these events, by card
     this.selected = new Set();
+    this.notes = {}; // typed on a card, and not yet part of a verdict
     this.cursor = 0;
     this.root = make("div", { class: "deck" });
     this.said = make("div", { class: "unheard", "aria-live": "polite" });
@@ -74,21 +75,52 @@ class Deck {
   }
 
   foresee(event) {
-    for (const item of event.items ?? []) this.shown[item.id] = { ...event, label: item.label };
+    for (const item of event.items ?? []) {
+      this.shown[item.id] = { ...event, label: item.label, note: item.note };
+    }
   }
 
   verdict(card) {
     return this.shown[card.id] ?? card.verdict;
   }
 
+  // Somebody else's note stays with their verdict.
+  note(card) {
+    const verdict = this.verdict(card);
+    const own = verdict && (!verdict.who || verdict.who === this.data.who);
+    return this.notes[card.id] ?? (own ? verdict.note : null) ?? "";
+  }
+
+  noting(card) {
+    return make("input", { type: "text", class: "note", value: this.note(card),
+      "data-card": card.id, maxlength: this.data.longest, "aria-label": "Note",
+      placeholder: "Note for your verdict (key N)",
+      oninput: (event) => { this.notes[card.id] = event.target.value; },
+      onkeydown: (event) => {
+        if (event.key !== "Enter" && event.key !== "Escape") return;
+        event.target.blur();
+        const verdict = this.verdict(card);
+        // A verdict that is given already is given again, with the note.
+        if (event.key === "Enter" && verdict && card.id in this.notes
+          && (!verdict.who || verdict.who === this.data.who)) {
+          const items = [{ id: card.id, label: verdict.label, note: this.note(card) }];
+          this.emit({ kind: "verdict", action: verdict.action, items });
+          delete this.notes[card.id];
+          this.say("Note kept");
+        }
+        this.draw();
+      } });
+  }
+
   judge(action, cards, label = null, bulk = false) {
     if (this.waiting || !cards.length) return;
     // A label that nobody suggests cannot be given in bulk, nor by one key.
     const items = cards.map((card) => ({ id: card.id, label: action === "relabel"
-      ? label ?? card.suggestion : null })).filter((item) => action !== "relabel"
+      ? label ?? card.suggestion : null, note: this.note(card) })).filter((item) => action !== "relabel"
       || item.label != null);
     if (!items.length) return this.root.querySelector("select")?.focus();
     this.emit({ kind: "verdict", action, items });
+    for (const { id } of items) delete this.notes[id];
     this.say(`${NAMES[action]}: ${items.length === 1 ? cards[0].title : `${items.length} cards`}`);
     if (!bulk) return this.advance();
     this.selected.clear();
@@ -134,6 +166,7 @@ class Deck {
     const ours = path[0] === document.body || path.includes(this.root);
     if (key in STEPS && (key.length === 1 || ours)) this.move(STEPS[key]);
     else if (event.repeat && (key in KEYS || /^[1-9]$/.test(key))) void 0;
+    else if (key === "n") this.root.querySelector(".note")?.focus();
     else if (key === "z" || key === "y") this.emit({ kind: KEYS[key] });
     else if (key in KEYS) this.judge(KEYS[key], [card]);
     else if (/^[1-9]$/.test(key) && card.likely.length >= +key) {
@@ -146,7 +179,7 @@ class Deck {
 
   draw() {
     const { data } = this;
-    const typed = this.root.querySelector("select:focus");
+    const typed = this.root.querySelector("select:focus, .note:focus");
     if (typed && typed.dataset.card === data.cards[this.cursor]?.id) return;
     const held = this.root.getRootNode().activeElement?.dataset?.hold;
     this.root.replaceChildren(
@@ -181,6 +214,7 @@ class Deck {
         act("keep", "k", "Keep"),
         act("relabel", "r", card.suggestion == null ? "Relabel …" : `Relabel to ${suggested}`),
         choice, act("remove", "x", "Remove"), act("unsure", "u", "Unsure")),
+      this.noting(card),
       ...this.content(card),
       make("div", { class: "head" },
         make("img", { src: card.large, alt: card.title, class: card.smooth && "smooth" }),
@@ -227,7 +261,7 @@ class Deck {
   told(verdict) {
     const to = verdict.action === "relabel" ? ` to ${this.data.classes[verdict.label]}` : "";
     return `${SIGNS[verdict.action]} ${NAMES[verdict.action]}${to}${verdict.who
-      ? `, by ${verdict.who}` : ""}`;
+      ? `, by ${verdict.who}` : ""}${verdict.note ? `: ${verdict.note}` : ""}`;
   }
 
   content(card) {

@@ -13,7 +13,7 @@ from ui.review.session import session
 from ui.shell import theme
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
-from wann_core.review.verdict import Verdict
+from wann_core.review.verdict import MOST_NOTE, Verdict
 from wann_core.typing import Array
 
 _KEY = "review_deck"
@@ -27,13 +27,25 @@ _component = st.components.v2.component(
 )
 
 
-def show(case: Case, listing: card_list.Listing, states: States, who: str) -> None:
-    """Draw the page's cards; verdicts go to the ledger before the page runs again."""
+def show(case: Case, listing: card_list.Listing, states: States, who: str, blind: bool) -> None:
+    """Draw the page's cards; verdicts go to the ledger before the page runs again.
+
+    Parameters
+    ----------
+    case : Case
+    listing : Listing
+    states : States
+        The verdicts that the cards show.
+    who : str
+        Who judges.
+    blind : bool
+        Whether the verdicts are second looks, see `Ledger.record`.
+    """
 
     def heard() -> None:
         log = st.session_state[_KEY].log
         if log:
-            receive(case, log, who, states.version)
+            receive(case, log, who, states.version, blind)
 
     _prepare_once(case, listing.shown)
     state = session()
@@ -49,6 +61,8 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str) -> No
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
             "classes": list(case.found.rows.class_names),
             "colors": theme.VERDICTS,
+            "who": who,
+            "longest": MOST_NOTE,
             "cards": review_cards.page(case, listing, states),
             "first": listing.first + 1,
             "more": last < total,
@@ -69,7 +83,7 @@ def _prepare_once(case: Case, positions: Array) -> None:
         review_cards.prepare(case, positions)
 
 
-def receive(case: Case, log: Any, who: str, seen: int | None = None) -> None:
+def receive(case: Case, log: Any, who: str, seen: int | None = None, blind: bool = False) -> None:
     """Serve the events that the browser sends, each once, in their order.
 
     They were made on cards that showed the ledger's version `seen`.
@@ -86,7 +100,7 @@ def receive(case: Case, log: Any, who: str, seen: int | None = None) -> None:
         if event["sequence"] <= served:
             continue
         try:
-            _serve(case, event, who, seen)
+            _serve(case, event, who, seen, blind)
         except WannError as error:
             # The card keeps the verdict that the ledger has.
             state.error = str(error)
@@ -104,24 +118,24 @@ def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
         return "", []
 
 
-def _serve(case: Case, event: dict[str, Any], who: str, seen: int | None) -> None:
+def _serve(case: Case, event: dict[str, Any], who: str, seen: int | None, blind: bool) -> None:
     kind = event.get("kind")
     if kind == "page":
         card_list.turn_page(1 if event.get("by") == 1 else -1)
     elif kind in ("undo", "redo"):
-        _step(case, kind, who)
+        _step(case, kind, who, blind)
     elif kind == "verdict":
-        _record(case, event, who, seen)
+        _record(case, event, who, seen, blind)
 
 
-def _record(case: Case, event: dict[str, Any], who: str, seen: int | None) -> None:
+def _record(case: Case, event: dict[str, Any], who: str, seen: int | None, blind: bool) -> None:
     action, items = event.get("action"), event.get("items")
     if action not in ACTIONS or not isinstance(items, list) or len(items) > _MOST_ITEMS:
         raise WannError("the browser sent a verdict that cannot be read; reload the page.")
     verdicts = [_verdict(case, action, item) for item in items]
     if verdicts:
         batch = f"{action}, {len(verdicts)} at once" if len(verdicts) > 1 else None
-        case.ledger.record(verdicts, who=who, batch=batch, seen=seen)
+        case.ledger.record(verdicts, who=who, batch=batch, seen=seen, second_look=blind)
 
 
 def _verdict(case: Case, action: str, item: Any) -> Verdict:
@@ -130,11 +144,12 @@ def _verdict(case: Case, action: str, item: Any) -> Verdict:
         position = case.position(split, int(row))
         label = item.get("label") if action == "relabel" else None
         new = None if label is None else case.found.rows.class_names[int(label)]
+        note = str(item.get("note") or "")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError):
         position = None
     if position is None:
         raise WannError("the browser sent a verdict on an unknown row; reload the page.")
-    return case.verdict_on(position, action, new)
+    return case.verdict_on(position, action, new, note)
 
 
 def _times(states: States) -> dict[int, str]:
@@ -143,14 +158,18 @@ def _times(states: States) -> dict[int, str]:
     return {position: when[i] for position, i in states.places.items()}
 
 
-def _step(case: Case, kind: str, who: str) -> None:
+def _step(case: Case, kind: str, who: str, blind: bool) -> None:
     """Undo or redo the person's last operation, and point the deck to the card that it was on."""
-    before = case.states()
+
+    def shown() -> States:
+        return case.blind_states(who) if blind else case.states()
+
+    before = shown()
     number = case.ledger.undo(who) if kind == "undo" else case.ledger.redo(who)
     if number is None:
         session().note = f"Nothing of yours to {kind}."
         return
-    after = case.states()
+    after = shown()
     now, then = _times(after), _times(before)
     changed = [p for p in {*now, *then} if now.get(p) != then.get(p)]
     first = min(changed, key=lambda p: case.ranks[p], default=None)

@@ -3,17 +3,19 @@
 import streamlit as st
 
 from ui.charts import charts
+from ui.review import card_list
 from ui.review.data import Case
 from ui.shell import theme
-from wann_core.review.reviewers import reviewers
+from wann_core.review.reviewers import to_look_at_again, to_settle
 
 _SHOWN = 500
 
 
-def show(case: Case) -> None:
-    """Draw what verdicts of several people on the same rows say; a hint where there are none."""
+def show(case: Case, who: str) -> None:
+    """Draw what verdicts of several people on the same rows say, and what `who` can add."""
     st.subheader("Reviewers")
-    found = reviewers(case.ledger.history())
+    found = case.reviewers()
+    _second_look(case, who)
     if not len(found.agreement):
         st.caption(
             "No row has verdicts of two people. Where a second person judges some rows again, this "
@@ -28,12 +30,43 @@ def show(case: Case) -> None:
     st.caption("κ (Cohen): 1 is perfect agreement, 0 is chance. “Unsure” does not count.")
     if found.corrections:
         low, high = found.wrong_interval
+        judged = "had a blind second look" if found.blind else "a second person judged"
         st.markdown(
-            f"Of **{found.corrections:,}** corrections that a second person judged, "
+            f"Of **{found.corrections:,}** corrections that {judged}, "
             f"**{found.wrong:,}** were overruled and {found.open:,} are open: between "
             f"{theme.percent(low)} and {theme.percent(high)} of corrections are wrong."
         )
+        if not found.blind:
+            st.caption(
+                "The second person may have seen the first verdict, or chosen the rows: a blind "
+                "second look gives a fair share."
+            )
     if len(found.disagreements):
         st.markdown("**To be settled by a third person**")
         st.dataframe(found.disagreements.head(_SHOWN), hide_index=True)
         charts.download("disagreements", found.disagreements, None, "Disagreements, CSV")
+
+
+def _second_look(case: Case, who: str) -> None:
+    """Draw the ways to the cards that `who` can judge for a second or third time."""
+    found = case.reviewers()
+    rows, open_rows = len(to_look_at_again(found.judgments, who, 1)), len(to_settle(found, who))
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.button(
+        "Blind second look",
+        icon=":material/visibility_off:",
+        on_click=card_list.open_with,
+        args=({"review_show": "second"},),
+        disabled=not rows,
+        help="Judge a random share of the rows that one other person has judged, without seeing "
+        "how. It changes no label.",
+    )
+    row.button(
+        "Settle disagreements",
+        icon=":material/gavel:",
+        on_click=card_list.open_with,
+        args=({"review_show": "settle"},),
+        disabled=not open_rows,
+        help="Judge the rows on which two others disagree; your verdict is in force.",
+    )
+    row.caption(f"{rows:,} rows have one other person's verdict; {open_rows:,} wait for a third.")

@@ -35,7 +35,7 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     progress = row.container()
     with row.popover("Filter and sort", icon=":material/filter_alt:"):
-        listing = card_list.controls(case)
+        listing = card_list.controls(case, asked.who)
     states = case.states()
     with progress:
         review_progress.show(case, states)
@@ -46,12 +46,20 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     if note := state.pop_note():
         st.toast(theme.plain(note))
     if len(listing.positions):
-        review_deck.show(case, listing, states, asked.who)
+        blind = st.session_state.get("review_show") == "second"
+        if blind:
+            st.info(
+                "A blind second look: others have judged these rows, and you do not see how. Their "
+                "verdicts stay in force; where you disagree, a third person settles it.",
+                icon=":material/visibility_off:",
+            )
+        seen = case.blind_states(asked.who) if blind else states
+        review_deck.show(case, listing, seen, asked.who, blind)
         st.caption(
             "Keys: K keep, R relabel as suggested, 1 to 5 relabel to the likeliest classes, X "
-            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo; in the list of classes "
-            "Enter takes what you typed. 3 → 8: given label 3, 8 is suggested. Purple speaks "
-            "against the given label, gray for it."
+            "remove, U unsure, J and L (or arrows) to move, Z undo, Y redo, N note; in the list of "
+            "classes Enter takes what you typed. 3 → 8: given label 3, 8 is suggested. Purple "
+            "speaks against the given label, gray for it."
         )
         thumbnails.explain(case.data)
         review_progress.show_outlook(case, states)

@@ -23,6 +23,7 @@ _SHOWN_CLASSES = 20
 _SHOWN_GROUPS = 30
 _SHOWN_MEMBERS = 6
 _LONGEST = 120
+_LONGEST_NOTE = 500
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -53,7 +54,8 @@ def audit_html(
     Parameters
     ----------
     table : DataFrame
-        The audit's table, most doubtful label first.
+        The audit's table, most doubtful label first; with action, new_label, who and verdict_note
+        where verdicts are to be listed.
     noise : NoiseEstimate
     class_names : tuple of str
     title : str
@@ -167,6 +169,7 @@ def _rates(rates: Array, class_names: tuple[str, ...]) -> str:
 
 
 def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) -> str:
+    judged = "action" in table
     body, size = "", 0
     for index, row in zip(table.index, table.to_dict("records"), strict=True):
         image = None if picture is None or size > _PICTURE_BYTES else picture(index)
@@ -178,14 +181,27 @@ def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) ->
             f"<tr><td>{shown}</td><td>{_text(row['split'])} {_text(row['row'])}<br>"
             f'<span class="small">{_text(row["name"])}</span></td>'
             f"<td>{_text(row['given_label'])}</td><td>{_text(row['predicted_label'])}</td>"
-            f'<td class="n">{_score(row["label_score"])}</td><td>{_reason(row)}</td></tr>'
+            f'<td class="n">{_score(row["label_score"])}</td><td>{_reason(row)}</td>'
+            f"{_verdict(row) if judged else ''}</tr>"
         )
     return (
         '<div class="wide"><table><tr><th></th><th>Row</th><th>Given label</th>'
-        '<th>Looks like</th><th class="n">Score</th><th>Why</th></tr>'
+        '<th>Looks like</th><th class="n">Score</th><th>Why</th>'
+        f"{'<th>Verdict</th>' if judged else ''}</tr>"
         f"{body}</table></div>"
         '<p class="small">Score: 0 is doubtful, 1 is sure.</p>'
     )
+
+
+def _verdict(row: dict[Any, Any]) -> str:
+    if pd.isna(row["action"]):
+        return "<td></td>"
+    to = f" to {_text(row['new_label'])}" if row["action"] == "relabel" else ""
+    note = (
+        "" if pd.isna(row["verdict_note"]) else f"<br>{_text(row['verdict_note'], _LONGEST_NOTE)}"
+    )
+    by = f'<br><span class="small">{_text(row["who"])}</span>'
+    return f"<td>{row['action']}{to}{by}{note}</td>"
 
 
 def _score(score: float) -> str:

@@ -191,6 +191,27 @@ class Audit:
         picture : callable, optional
             `picture(position)` returns a small JPEG of a row of `table`, or None.
         """
+        _write(path, self.html(title=title, picture=picture).encode())
+
+    def html(
+        self,
+        table: pd.DataFrame | None = None,
+        *,
+        title: str = "Label audit",
+        picture: Callable[[int], bytes | None] | None = None,
+    ) -> str:
+        """Make the report of `to_html`.
+
+        Parameters
+        ----------
+        table : DataFrame, optional
+            The rows to list, in this order; by default all, most doubtful first. With the columns
+            action, new_label, who and verdict_note (as `review_table` has them) verdicts are
+            listed, too.
+        title : str
+        picture : callable, optional
+            `picture(label)` returns a small JPEG for a label of the table's index, or None.
+        """
         graph = self.evidence.graph
         notes = [
             f"Score {self.score_name!r}; neighbors by {graph.description}; "
@@ -199,8 +220,8 @@ class Audit:
         ]
         notes = [*self.notes, *notes]
         names = self.rows.class_names
-        made = audit_html(
-            self.ranked(),
+        return audit_html(
+            self.ranked() if table is None else table,
             self.noise,
             names,
             title=title,
@@ -208,7 +229,6 @@ class Audit:
             notes=tuple(notes),
             picture=picture,
         )
-        _write(path, made.encode())
 
 
 def _write(path: str | Path, content: bytes) -> None:

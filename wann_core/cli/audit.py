@@ -8,11 +8,12 @@ from typing import Any
 
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import columns, flags
-from wann_core.cli.audit_sources import Audited, audit_data, audit_path, pictures
+from wann_core.cli.audit_sources import Audited, audit_data, audit_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.plan import SEARCHES
+from wann_core.review.exports.report import row_pictures
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
 
@@ -132,7 +133,9 @@ def _checked(args: argparse.Namespace) -> Path | None:
 
 def _write(audited: Audited, out: Path, rows: int) -> None:
     if out.suffix.lower() == ".html":
-        audited.found.to_html(out, title=f"Label audit: {out.stem}", picture=pictures(audited))
+        data, found = audited.data, audited.found
+        picture = None if data is None else row_pictures(data, found.table)
+        found.to_html(out, title=f"Label audit: {out.stem}", picture=picture)
         return
     table = audited.found.ranked().head(rows)
     csv = out.suffix.lower() == ".csv"

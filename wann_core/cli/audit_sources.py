@@ -5,7 +5,7 @@ import hashlib
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -264,34 +264,6 @@ def _saved_to_disk(path: Path) -> Iterator[Path]:
         table = Path(folder_name) / f"{path.name}.parquet"
         pq.write_table(pa.concat_tables(parts, promote_options="default"), table)
         yield table
-
-
-def pictures(audited: Audited, side: int = 96) -> Callable[[int], bytes | None] | None:
-    """Return what draws a small JPEG of a row of the audit's table; None without images."""
-    data = audited.data
-    if data is None or data.images is None:
-        return None
-    table = audited.found.table
-    splits = table["split"].to_numpy()
-    position = np.empty(len(table), np.int64)
-    for name, split in data.splits.items():
-        position[splits == name] = np.flatnonzero(split.y >= 0)[: (splits == name).sum()]
-
-    def draw(row: int) -> bytes | None:
-        import io
-
-        try:
-            image: Any = data.image(splits[row], int(position[row]))
-        except (WannError, OSError):
-            return None  # an image that cannot be read has no picture, but its label is listed
-        if image is None:
-            return None
-        image.thumbnail((side, side))
-        file = io.BytesIO()
-        image.convert("RGB").save(file, "JPEG", quality=75)
-        return file.getvalue()
-
-    return draw
 
 
 def _note(text: str) -> None:

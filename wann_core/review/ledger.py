@@ -75,6 +75,7 @@ _VERDICT = (
     "score",
     "score_name",
     "predicted_label",
+    "note",
 )
 _EVENT = (
     "operation",
@@ -92,21 +93,30 @@ _EVENT = (
     "score",
     "score_name",
     "predicted_label",
+    "note",
+    "second_look",
 )
 # An operation counts unless the last that was done to it is an undo. MAX() picks the other
-# columns' row, as SQLite documents it.
+# columns' row, as SQLite documents it. Second looks are compared with what is in force.
 _IN_FORCE = """
 WITH last AS (
     SELECT target, kind, MAX(number) FROM operations WHERE target IS NOT NULL GROUP BY target
 ), in_force AS (
     SELECT o.number, o.who, o.time FROM operations o LEFT JOIN last ON last.target = o.number
     WHERE o.kind = 'record' AND (last.kind IS NULL OR last.kind = 'redo')
+        AND o.number NOT IN (SELECT operation FROM second_looks)
 ), current AS (
     SELECT MAX(v.operation) AS operation, v.split, v.row, v.id, v.given_label, v.action,
         v.new_label, f.who, f.time, v.score, v.score_name, v.predicted_label
     FROM verdicts v JOIN in_force f ON f.number = v.operation GROUP BY v.split, v.row
 )
 """
+
+
+_WITH_NOTE = (
+    "LEFT JOIN notes n ON n.operation = v.operation AND n.split = v.split AND n.row = v.row"
+)
+_STORED = FIELDS[:-1]  # all but the note, which lies in a table of its own
 
 
 def ledger_of(data: Dataset, review_root: str | Path | None = None) -> "Ledger":
@@ -181,6 +191,7 @@ class Ledger:
         who: str,
         batch: str | None = None,
         seen: int | None = None,
+        second_look: bool = False,
         progress: Progress | None = None,
     ) -> int:
         """Append verdicts as one operation, all or none; what its author undid is gone for good.
@@ -196,6 +207,9 @@ class Ledger:
         seen : int, optional
             The `version` that the person has seen: a verdict of somebody else that came later is
             not overruled unseen.
+        second_look : bool
+            Whether the person judged without knowing the verdict in force: that one stays in force,
+            and `reviewers` compares the two.
         progress : callable, optional
             Called about once a second while others write; may raise to stop the wait.
 
@@ -216,14 +230,20 @@ class Ledger:
             check_text("batch", batch, _LONGEST["batch"])
         values = self._checked(rows)
         with writing(self.path, progress) as database:
-            if seen is not None:
+            if seen is not None and not second_look:
                 _check_unseen(database, {row[:2] for row in values}, seen, who)
             number = _append(database, "record", who, batch=batch)
             database.executemany(
-                f"INSERT INTO verdicts (operation, {', '.join(FIELDS)}) "
-                f"VALUES (?{', ?' * len(FIELDS)})",
-                ((number, *row) for row in values),
+                f"INSERT INTO verdicts (operation, {', '.join(_STORED)}) "
+                f"VALUES (?{', ?' * len(_STORED)})",
+                ((number, *row[:-1]) for row in values),
             )
+            database.executemany(
+                "INSERT INTO notes (operation, split, row, note) VALUES (?, ?, ?, ?)",
+                ((number, *row[:2], row[-1]) for row in values if row[-1]),
+            )
+            if second_look:
+                database.execute("INSERT INTO second_looks VALUES (?)", (number,))
         return number
 
     def undo(self, who: str) -> int | None:
@@ -254,7 +274,8 @@ class Ledger:
         -------
         DataFrame
             Columns split, row, id, given_label, action, new_label, who, when (UTC, ISO 8601),
-            score, score_name, predicted_label; latest operation last. What is not known is missing.
+            score, score_name, predicted_label, note; latest operation last. What is not known is
+            missing.
         """
         with reading(self.path) as database:
             return _frame(list(rows_in_force(database)), _VERDICT)
@@ -266,14 +287,16 @@ class Ledger:
         -------
         DataFrame
             Columns operation (its number), event ('record', 'undo', 'redo'), target (number of
-            the operation undone or done again), batch, who, when, and those of a verdict.
+            the operation undone or done again), batch, who, when, those of a verdict, and
+            second_look (1 or 0).
         """
         with reading(self.path) as database:
             found = database.execute(
                 "SELECT o.number, o.kind, o.target, o.batch, o.who, o.time, v.split, v.row, v.id, "
-                "v.given_label, v.action, v.new_label, v.score, v.score_name, v.predicted_label "
+                "v.given_label, v.action, v.new_label, v.score, v.score_name, v.predicted_label, "
+                "n.note, o.number IN (SELECT operation FROM second_looks) "
                 "FROM operations o LEFT JOIN verdicts v ON v.operation = o.number "
-                "ORDER BY o.number, v.split, v.row"
+                f"{_WITH_NOTE} ORDER BY o.number, v.split, v.row"
             ).fetchall()
         return _frame(found, _EVENT)
 
@@ -338,8 +361,9 @@ def _check_unseen(
 def rows_in_force(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
     """What `Ledger.verdicts` answers, row by row, of an open ledger."""
     yield from database.execute(
-        f"{_IN_FORCE} SELECT split, row, id, given_label, action, new_label, who, time, score, "
-        "score_name, predicted_label FROM current ORDER BY operation, split, row"
+        f"{_IN_FORCE} SELECT v.split, v.row, id, given_label, action, new_label, who, time, score, "
+        f"score_name, predicted_label, n.note FROM current v {_WITH_NOTE} "
+        "ORDER BY v.operation, v.split, v.row"
     )
 
 
@@ -392,7 +416,13 @@ def _operation(database: sqlite3.Connection, stack: Sequence[int]) -> Operation 
 
 
 def _frame(found: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataFrame:
-    kinds = {"row": "Int64", "score": "float64", "operation": "int64", "target": "Int64"}
+    kinds = {
+        "row": "Int64",
+        "score": "float64",
+        "operation": "int64",
+        "target": "Int64",
+        "second_look": "int64",
+    }
     for place, column in enumerate(columns):
         # SQLite holds any type in any column, and pandas makes text of whatever it gets.
         plain = {**dict.fromkeys(kinds, int), "score": int | float}.get(column, str)

@@ -10,9 +10,20 @@ from pathlib import Path
 from wann_core.errors import WannError
 from wann_core.progress import Progress
 
+
+def _append_only(*tables: str) -> tuple[str, ...]:
+    """Triggers that refuse every change and deletion."""
+    return tuple(
+        f"CREATE TRIGGER {table}_no_{what.lower()} BEFORE {what} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        for table in tables
+        for what in ("UPDATE", "DELETE")
+    )
+
+
 _APPLICATION = 0x57414E4E  # 'WANN'
-_VERSION = 1
-_SCHEMA = (
+_VERSION = 2
+_FIRST_SCHEMA = (
     """CREATE TABLE operations (
     number INTEGER PRIMARY KEY,
     kind TEXT NOT NULL CHECK (kind IN ('record', 'undo', 'redo')),
@@ -37,13 +48,24 @@ _SCHEMA = (
     CHECK ((action = 'relabel') = (new_label IS NOT NULL))
 ) WITHOUT ROWID""",
     "CREATE INDEX targets ON operations (target)",
-    *(
-        f"CREATE TRIGGER {table}_no_{what.lower()} BEFORE {what} ON {table} "
-        "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        for table in ("operations", "verdicts")
-        for what in ("UPDATE", "DELETE")
-    ),
+    *_append_only("operations", "verdicts"),
 )
+# Version 1 has no notes and no second looks. It is read as if they were empty, and gets them with
+# the next verdict.
+_NOTES = """TABLE notes (
+    operation INTEGER NOT NULL,
+    split TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    note TEXT NOT NULL,
+    PRIMARY KEY (operation, split, row)
+) WITHOUT ROWID"""
+_SECOND_LOOKS = "TABLE second_looks (operation INTEGER PRIMARY KEY)"
+_SINCE_SECOND = (
+    f"CREATE {_NOTES}",
+    f"CREATE {_SECOND_LOOKS}",
+    *_append_only("notes", "second_looks"),
+)
+_SCHEMA = (*_FIRST_SCHEMA, *_SINCE_SECOND)
 # SQLite's own waiting doubles its pauses up to a tenth of a second: under load, those who have
 # waited long come least often. Here all come equally often.
 _PAUSE_SECONDS = 0.001, 0.008
@@ -66,7 +88,8 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     if path.exists():
         # Writable, so that what a killed writer left half done can be rolled back.
         with _transaction(path, "mode=rw", *_BEGIN_READING) as database:
-            if _is_ledger(database, path):
+            if version := _version(database, path):
+                _complete(database, version)
                 yield database
                 return
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
@@ -86,8 +109,10 @@ def open_untrusted(path: Path) -> Iterator[sqlite3.Connection]:
     steps = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "BEGIN")
     with _transaction(path, "mode=ro&immutable=1", *steps) as database:
         database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 1 << 20)
-        if not _is_ledger(database, path):
+        version = _version(database, path)
+        if not version:
             raise WannError(f"the file {path.name!r} is empty.", "ledger")
+        _complete(database, version)
         yield database
 
 
@@ -110,8 +135,11 @@ def writing(path: Path, progress: Progress | None = None) -> Iterator[sqlite3.Co
     # connections write. EXTRA is FULL, and holds when power fails just after.
     steps = ("PRAGMA journal_mode=DELETE", "PRAGMA synchronous=EXTRA", "BEGIN IMMEDIATE")
     with _transaction(path, "mode=rwc", *steps, progress=progress) as database:
-        if not _is_ledger(database, path):
+        version = _version(database, path)
+        if not version:
             _create(database)
+        elif version < _VERSION:
+            _upgrade(database)
         yield database
 
 
@@ -160,28 +188,42 @@ def _unusable(path: Path, error: Exception) -> WannError:
     return WannError(f"the ledger {str(path)!r} cannot be used: {reason}.", "ledger")
 
 
-def _is_ledger(database: sqlite3.Connection, path: Path) -> bool:
-    """Whether an open file has our tables and nothing else; False if it is empty."""
+def _version(database: sqlite3.Connection, path: Path) -> int:
+    """The version of an open file that has our tables and nothing else; 0 if it is empty."""
     application = database.execute("PRAGMA application_id").fetchone()[0]
     version = database.execute("PRAGMA user_version").fetchone()[0]
     found = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL LIMIT 100")
     tables = {text for (text,) in found}
     if not (application or version or tables):
-        return False
-    if application == _APPLICATION and version != _VERSION:
+        return 0
+    schema = {1: _FIRST_SCHEMA, _VERSION: _SCHEMA}.get(version)
+    if application == _APPLICATION and schema is None:
         raise WannError(
-            f"the ledger {str(path)!r} is of version {version}, this program knows {_VERSION}; "
-            "use the program that wrote it.",
+            f"the ledger {str(path)!r} is of version {version}, this program knows 1 to "
+            f"{_VERSION}; use the program that wrote it.",
             "ledger",
         )
     # Views and triggers of others could make a query answer anything.
-    if application != _APPLICATION or tables != {*_SCHEMA}:
+    if application != _APPLICATION or schema is None or tables != {*schema}:
         raise WannError(f"the file {str(path)!r} is no ledger of verdicts.", "ledger")
-    return True
+    return int(version)
+
+
+def _complete(database: sqlite3.Connection, version: int) -> None:
+    """Give a ledger of an earlier version, for this connection, the tables that it lacks."""
+    if version < _VERSION:
+        for table in (_NOTES, _SECOND_LOOKS):
+            database.execute(f"CREATE TEMPORARY {table}")
 
 
 def _create(database: sqlite3.Connection) -> None:
-    for statement in _SCHEMA:
+    for statement in _FIRST_SCHEMA:
         database.execute(statement)
     database.execute(f"PRAGMA application_id={_APPLICATION}")
+    _upgrade(database)
+
+
+def _upgrade(database: sqlite3.Connection) -> None:
+    for statement in _SINCE_SECOND:
+        database.execute(statement)
     database.execute(f"PRAGMA user_version={_VERSION}")

@@ -15,7 +15,8 @@ ACTIONS = ("keep", "relabel", "remove", "unsure")
 SPLITS = LABELED
 
 _MOST_ROW = 2**63 - 1
-_LONGEST = {"id": 4096, "given_label": 4096, "score_name": 200}
+MOST_NOTE = 2000  # characters
+_LONGEST = {"id": 4096, "given_label": 4096, "score_name": 200, "note": MOST_NOTE}
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Verdict:
         What gave the score.
     predicted_label : str or None
         Class name that was proposed.
+    note : str
+        What the person adds in words.
     """
 
     split: str
@@ -51,6 +54,7 @@ class Verdict:
     score: float | None = None
     score_name: str = ""
     predicted_label: str | None = None
+    note: str = ""
 
 
 FIELDS = tuple(field.name for field in fields(Verdict))
@@ -69,7 +73,7 @@ def of_frame(rows: pd.DataFrame) -> list[Verdict]:
     if missing:
         raise WannError(f"verdicts need the columns {', '.join(missing)}.", missing[0])
     found = [name for name in FIELDS if name in rows]
-    defaults = {"id": "", "score_name": ""}
+    defaults = {"id": "", "score_name": "", "note": ""}
     columns = [
         [
             defaults.get(name) if unknown else value
@@ -101,6 +105,7 @@ def checked(verdict: Verdict, class_names: Sequence[str] = ()) -> tuple[Any, ...
     check_choice("action", verdict.action, ACTIONS)
     check_text("id", verdict.id, _LONGEST["id"])
     check_text("score_name", verdict.score_name, _LONGEST["score_name"])
+    check_text("note", verdict.note, _LONGEST["note"])
     check_text("given_label", verdict.given_label, _LONGEST["given_label"])
     if verdict.predicted_label is not None:
         check_text("predicted_label", verdict.predicted_label, _LONGEST["given_label"])
@@ -122,6 +127,7 @@ def checked(verdict: Verdict, class_names: Sequence[str] = ()) -> tuple[Any, ...
         _number(verdict.score),
         verdict.score_name,
         verdict.predicted_label,
+        verdict.note,
     )
 
 

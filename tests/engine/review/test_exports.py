@@ -54,12 +54,15 @@ def photos(root: Path, files: list[str] = FILES, **manifest: object) -> Dataset:
     return datasets.load("photos", "tiny", root / "db", root)
 
 
+NOTES = {0: "=a <b>hound</b>", 1: "too dark"}
+
+
 def review(data: Dataset, root: Path, new: str = "dog") -> Ledger:
     """Training row 0 is a dog, row 1 goes, row 2 stays, row 3 is open."""
     ledger = ledger_of(data, root)
     given = data.class_names
     rows = [
-        Verdict("train", row, given[data.train.y[row]], action, new)
+        Verdict("train", row, given[data.train.y[row]], action, new, note=NOTES.get(row, ""))
         for row, action, new in (
             (0, "relabel", new),
             (1, "remove", None),
@@ -138,11 +141,24 @@ def test_table_carries_the_verdicts(reviewed: Review, tmp_path: Path) -> None:
     ]
     assert at.loc[("test", 0), ["action", "new_label", "who", "when"]].isna().all()
     assert table["action"].notna().sum() == 4
+    assert (
+        at.loc[("train", 0), "verdict_note"] == "=a <b>hound</b>"
+        and table["verdict_note"].notna().sum() == 2
+    )
     csv = made("csv", reviewed)
     read = pd.read_csv(io.BytesIO(csv.content))
     pd.testing.assert_frame_equal(read["label_score"].to_frame(), table["label_score"].to_frame())
     csv.write(tmp_path / "out.csv")
     assert (tmp_path / "out.csv").read_bytes() == csv.content
+
+
+def test_a_report_for_people_shows_verdicts_and_notes(reviewed: Review) -> None:
+    page = made("html", reviewed).content.decode()
+    assert "<th>Verdict</th>" in page and "<img" in page
+    assert "<td>relabel to dog" in page and "=a &lt;b&gt;hound&lt;/b&gt;" in page
+    assert "too dark" in page and page.count('<span class="small">ada') == 4
+    # An audit by itself has no verdicts.
+    assert "<th>Verdict</th>" not in reviewed.ranked_by.html()
 
 
 def test_parquet_holds_all_that_is_known_of_a_row(reviewed: Review, tmp_path: Path) -> None:
@@ -367,6 +383,8 @@ def test_fields_for_fiftyone(tmp_path: Path) -> None:
     by_verdict = {s["verdict"]: s for s in samples if s["verdict"]}
     assert by_verdict["relabel"]["ground_truth"] != by_verdict["relabel"]["original_label"]
     assert by_verdict["remove"]["ground_truth"] is None
+    assert by_verdict["relabel"]["verdict_note"] == NOTES[0]
+    assert by_verdict["keep"]["verdict_note"] is None
     labels = {s["original_label"]["label"] for s in samples}
     assert labels == {"+1", "-1"} and all(Path(s["filepath"]).is_file() for s in samples)
     assert [s["label_score"] for s in samples] == sorted(s["label_score"] for s in samples)

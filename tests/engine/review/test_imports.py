@@ -44,6 +44,7 @@ def verdict(data: Dataset, row: int, action: str = "keep", split: str = "train")
         0.25,
         "combined",
         given,
+        f"=note, {row}",
     )
 
 
@@ -76,7 +77,7 @@ def test_verdicts_arrive_as_one_operation(
     assert incoming.unmatched == {} and set(incoming.people) == {"ada", "bob"}
     assert here.version() == 0 and path.read_bytes() == before
     number = import_verdicts(incoming, here)
-    same = ["split", "row", "id", "given_label", "action", "new_label"]
+    same = ["split", "row", "id", "given_label", "action", "new_label", "note"]
     left, right = (x.verdicts()[same].sort_values(same[:2]) for x in (here, there))
     pd.testing.assert_frame_equal(*(f.reset_index(drop=True) for f in (left, right)))
     assert {*here.verdicts()["who"]} == {"import: from ada.bin"}

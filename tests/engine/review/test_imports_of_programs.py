@@ -176,7 +176,11 @@ def test_a_data_set_of_fiftyone_comes_back(data: Dataset, here: Ledger, tmp_path
     assert isinstance(out, Exported)
     content = json.loads(out.content)
     samples = [
-        {"filepath": f"data/{name}.png", "ground_truth": {"_cls": "Classification", "label": label}}
+        {
+            "filepath": f"data/{name}.png",
+            "ground_truth": {"_cls": "Classification", "label": label},
+            "verdict_note": "seen",
+        }
         for name, number in content["labels"].items()
         for label in [content["classes"][number]]
     ]
@@ -185,6 +189,7 @@ def test_a_data_set_of_fiftyone_comes_back(data: Dataset, here: Ledger, tmp_path
     title, found = verdicts_of(path, data, here)
     assert title == "samples.json of a FiftyOneDataset"
     assert [(v.id, v.action, v.new_label) for v in found.new] == [("cat/02.png", "relabel", "dog")]
+    assert found.new[0].note == "seen"
 
 
 def test_file_names_alone_serve_where_they_are_of_one_image(

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import random
 import signal
@@ -21,10 +22,19 @@ from tests.helpers.blobs import noisy_blobs
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset
-from wann_core.review.ledger import ACTIONS, JudgedMeanwhile, Ledger, Verdict, has_ledger, ledger_of
+from wann_core.review import ledger_file
+from wann_core.review.ledger import (
+    ACTIONS,
+    JudgedMeanwhile,
+    Ledger,
+    Verdict,
+    has_ledger,
+    ledger_of,
+    rows_in_force,
+)
 
 KEEP = Verdict("train", 3, "cat", "keep")
-MOVE = Verdict("test", 3, "cat", "relabel", "dog", "a.png", 0.25, "combined", "dog")
+MOVE = Verdict("test", 3, "cat", "relabel", "dog", "a.png", 0.25, "combined", "dog", "a hound")
 
 
 @pytest.fixture
@@ -64,11 +74,12 @@ def test_a_verdict_is_kept_with_all_its_values(ledger: Ledger) -> None:
         "score",
         "score_name",
         "predicted_label",
+        "note",
     ]
     moved, kept = (row for _, row in found.iterrows())
     assert {k: moved[k] for k in dataclasses.asdict(MOVE)} == dataclasses.asdict(MOVE)
     assert (moved["who"], moved["when"][-6:]) == ("ada", "+00:00")
-    assert kept[["new_label", "score", "predicted_label"]].isna().all()
+    assert kept[["new_label", "score", "predicted_label", "note"]].isna().all()
     assert found["row"].dtype == np.int64
     assert list(ledger.history()["batch"]) == ["first two"] * 2
 
@@ -198,17 +209,67 @@ def test_wrong_operations_are_refused(ledger: Ledger) -> None:
 
 
 def test_nothing_can_be_changed_or_deleted(ledger: Ledger) -> None:
-    ledger.record([KEEP], who="ada")
+    ledger.record([dataclasses.replace(KEEP, note="clear")], who="ada", second_look=True)
     database = sqlite3.connect(ledger.path)
     for statement in (
         "UPDATE verdicts SET action = 'remove'",
         "DELETE FROM verdicts",
         "UPDATE operations SET who = 'bob'",
         "DELETE FROM operations",
+        "UPDATE notes SET note = ''",
+        "DELETE FROM second_looks",
     ):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             database.execute(statement)
     database.close()
+
+
+def first_version(path: Path) -> None:
+    """A ledger as it was written before there were notes."""
+    database = sqlite3.connect(path)
+    for statement in ledger_file._FIRST_SCHEMA:
+        database.execute(statement)
+    database.execute("PRAGMA application_id=0x57414E4E")
+    database.execute("PRAGMA user_version=1")
+    database.execute("INSERT INTO operations VALUES (1, 'record', NULL, 'ada', NULL, '2026')")
+    database.execute(
+        "INSERT INTO verdicts VALUES (1, 'train', 3, 'cat', 'keep', NULL, '', NULL, '', NULL)"
+    )
+    database.commit()
+    database.close()
+
+
+def test_a_ledger_of_the_first_version_is_read_and_gets_notes_with_the_next_verdict(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    # Old files hold these very statements.
+    text = "".join(ledger_file._FIRST_SCHEMA)
+    assert hashlib.sha256(text.encode()).hexdigest().startswith("0404367f285ba577")
+    ledger.path.parent.mkdir()
+    first_version(ledger.path)
+    before = ledger.path.read_bytes()
+    assert in_force(ledger) == {("train", 3): "keep"} and len(ledger.history()) == 1
+    with ledger_file.open_untrusted(ledger.path) as database:
+        assert len(list(rows_in_force(database))) == 1
+    assert ledger.path.read_bytes() == before
+    ledger.record([MOVE], who="bob")
+    assert in_force(ledger) == {("train", 3): "keep", ("test", 3): "relabel"}
+    assert ledger.verdicts()["note"].fillna("").tolist() == ["", "a hound"]
+    assert ledger.undo("ada") == 1 and len(in_force(ledger)) == 1
+
+
+def test_a_blind_second_look_changes_nothing_in_force(ledger: Ledger) -> None:
+    ledger.record([KEEP], who="ada")
+    blind = dataclasses.replace(KEEP, action="remove", note="no cat")
+    # It is no overruling, whatever came meanwhile.
+    ledger.record([blind], who="bob", second_look=True, seen=0)
+    assert in_force(ledger) == {("train", 3): "keep"}
+    assert ledger.history()["second_look"].tolist() == [0, 1]
+    assert ledger.history()["note"].tolist()[1] == "no cat"
+    assert ledger.counts()["keep"] == 1 and ledger.counts()["remove"] == 0
+    assert ledger.undo("bob") == 2
+    with pytest.raises(WannError, match="`note` must be text of at most 2000 characters"):
+        ledger.record([dataclasses.replace(KEEP, note="x" * 2001)], who="bob")
 
 
 def foreign(path: Path) -> None:
@@ -220,7 +281,7 @@ def foreign(path: Path) -> None:
 def newer(path: Path) -> None:
     Ledger(path).record([KEEP], who="ada")
     database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version=2")
+    database.execute("PRAGMA user_version=3")
     database.close()
 
 
@@ -241,7 +302,7 @@ def damaged(path: Path) -> None:
 BROKEN = {
     "text": (lambda path: path.write_text("who, what\n" * 100), "cannot be used: file is not"),
     "foreign": (foreign, "is no ledger of verdicts"),
-    "newer": (newer, "is of version 2, this program knows 1"),
+    "newer": (newer, "is of version 3, this program knows 1 to 2"),
     "disguised": (disguised, "is no ledger of verdicts"),
     "damaged": (damaged, "cannot be used: database disk image is malformed"),
     "folder": (lambda path: path.mkdir(), "cannot be used: unable to open"),

@@ -19,6 +19,7 @@ from wann_core.review.exports.label_studio import label_studio_config, label_stu
 from wann_core.review.exports.metadata import metadata_files
 from wann_core.review.exports.parquet import full_parquet
 from wann_core.review.exports.ranking import ranking_csv
+from wann_core.review.exports.report import review_html
 from wann_core.review.exports.weights import weights_csv, weights_npz
 
 __all__ = ["FORMATS", "Bundle", "Exported", "Format", "Review", "export", "review_table"]
@@ -81,6 +82,14 @@ FORMATS: dict[str, Format] = {
         full_parquet,
         ranked=True,
         practice=True,
+    ),
+    "html": Format(
+        "Report as HTML",
+        "review.html",
+        "One page for people: the estimate, and of the first 200 rows picture, labels, verdict and "
+        "note.",
+        review_html,
+        ranked=True,
     ),
     "metadata": Format(
         "ImageFolder metadata",

@@ -193,12 +193,13 @@ def review_table(ranked: pd.DataFrame, verdicts: pd.DataFrame, score_name: str) 
     Returns
     -------
     DataFrame
-        The same rows and columns, and score_name, action, new_label, who and when; the last four
-        are missing where nobody has judged.
+        The same rows and columns, and score_name, action, new_label, who, when and verdict_note;
+        the last five are missing where nobody has judged, the note where there is none.
     """
-    columns = ["split", "row", "action", "new_label", "who", "when"]
+    columns = ["split", "row", "action", "new_label", "who", "when", "note"]
     table = ranked.assign(score_name=score_name)
-    return table.merge(verdicts[columns], "left", on=["split", "row"], validate="one_to_one")
+    judged = verdicts[columns].rename(columns={"note": "verdict_note"})
+    return table.merge(judged, "left", on=["split", "row"], validate="one_to_one")
 
 
 def with_columns(

@@ -30,7 +30,7 @@ for line in (Path(__file__).parent / "samples.jsonl").read_text(encoding="utf-8"
     sample = fo.Sample(filepath=str(folder / row["file"]), tags=[row["split"]])
     for field in ("ground_truth", "original_label", "suggested_label"):
         sample[field] = row[field] and fo.Classification(label=row[field])
-    for field in ("label_score", "verdict", "who"):
+    for field in ("label_score", "verdict", "who", "verdict_note"):
         sample[field] = row[field]
     samples.append(sample)
 dataset = fo.Dataset(name, overwrite=True, persistent=True)
@@ -80,8 +80,8 @@ def fiftyone_fields(review: Review) -> Bundle:
     """`samples.jsonl` of every image, and a script that makes a data set of FiftyOne of it.
 
     Fields are ground_truth (the label after review; none where the row was removed),
-    original_label, suggested_label, label_score (0 is doubtful), verdict and who; the split is a
-    tag.
+    original_label, suggested_label, label_score (0 is doubtful), verdict, who and verdict_note; the
+    split is a tag.
 
     Raises
     ------
@@ -113,6 +113,7 @@ def fiftyone_fields(review: Review) -> Bundle:
                     "label_score": row["label_score"],
                     "verdict": row["action"],
                     "who": row["who"],
+                    "verdict_note": row["verdict_note"],
                 }
             )
         )

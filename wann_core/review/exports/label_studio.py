@@ -26,7 +26,17 @@ LOCAL_FILES = "/data/local-files/?d="
 MOST_EMBEDDED = 2000
 WIDEST = 480  # pixels of an image on the labeling page
 DECISIONS = ("remove", "unsure")
-_SENT = ("split", "row", "name", "given_label", "predicted_label", "label_score", "action", "who")
+_SENT = (
+    "split",
+    "row",
+    "name",
+    "given_label",
+    "predicted_label",
+    "label_score",
+    "action",
+    "who",
+    "verdict_note",
+)
 
 
 def label_studio_tasks(review: Review) -> Exported:

@@ -1,6 +1,7 @@
 """Verdicts out of FiftyOne's labels.json and samples.json."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from wann_core.datasets.sources.peer_tables import classification_field
@@ -8,7 +9,7 @@ from wann_core.datasets.tables import Limits
 from wann_core.errors import WannError
 from wann_core.review.imports.kinds import LIMITS
 from wann_core.review.matching import Answer
-from wann_core.review.verdict import Verdict
+from wann_core.review.verdict import MOST_NOTE, Verdict
 
 
 def of_samples(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
@@ -27,7 +28,15 @@ def of_samples(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answ
     except WannError as error:
         raise WannError(str(error), "path") from error
     labels = {str(one.get("filepath")): one.get(field) for one in samples}
-    return of_labels({"classes": None, "labels": labels}, limits)
+    notes = {str(one.get("filepath")): one.get("verdict_note") for one in samples}
+    found = of_labels({"classes": None, "labels": labels}, limits)
+    return [_with_note(answer, notes[answer.verdict.id]) for answer in found]
+
+
+def _with_note(answer: Answer, note: Any) -> Answer:
+    if not isinstance(note, str):
+        return answer
+    return replace(answer, verdict=replace(answer.verdict, note=note[:MOST_NOTE]))
 
 
 def of_labels(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:

@@ -15,6 +15,7 @@ from wann_core.review.ledger import Ledger, rows_in_force
 from wann_core.review.ledger_file import open_untrusted
 from wann_core.review.matching import Answer, Matcher
 from wann_core.review.verdict import Verdict, checked
+from wann_core.storage.tables import unescape_formula
 
 _INJECTED = "injected_errors"
 _COLUMNS = (
@@ -29,6 +30,7 @@ _COLUMNS = (
     "label_score",
     "score_name",
     "predicted_label",
+    "verdict_note",
     "who",
     _INJECTED,
 )
@@ -212,8 +214,10 @@ def _of_ledger(path: Path, limits: Limits) -> list[Answer]:
         limits.check(rows=count)
         found = []
         for row in rows_in_force(database):
-            split, number, name, given, action, new, who, _, score, score_name, predicted = row
-            verdict = Verdict(split, number, given, action, new, name, score, score_name, predicted)
+            split, number, name, given, action, new, who, _, score, by, predicted, note = row
+            verdict = Verdict(
+                split, number, given, action, new, name, score, by, predicted, note or ""
+            )
             checked(verdict)
             found.append(Answer(verdict, who if isinstance(who, str) else ""))
     return found
@@ -259,6 +263,7 @@ def _rows_of(found: dict[str, list[str]], rows: bool) -> Iterator[Answer]:
                 score=number_of(scores[i]) if scores[i] else None,
                 score_name=found.get("score_name", blank)[i],
                 predicted_label=found.get("predicted_label", blank)[i] or None,
+                note=unescape_formula(found.get("verdict_note", blank)[i])[-1],
             )
             checked(verdict)
         except ValueError as error:
