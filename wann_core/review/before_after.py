@@ -14,8 +14,7 @@ from wann_core.datasets.dataset import LABELED, Dataset
 from wann_core.errors import WannError
 from wann_core.methods.folds import FOLDS
 from wann_core.methods.metrics import paired_gain_interval, wilson_interval
-from wann_core.methods.probes.logistic import choose_C
-from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.methods.probes.out_of_fold import OutOfFold, best_C
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph, nearest
 from wann_core.progress import Progress
@@ -131,8 +130,7 @@ def _logistic(
                 "verdicts",
             )
     # The C that is best for one set may be far too small for classes of other sizes.
-    scores = choose_C(rows.X[keep], labels[keep], np.ones(int(keep.sum())), progress)
-    C = max(scores, key=lambda c: scores[c]) if scores else 1.0
+    C = best_C(rows.X[keep], labels[keep], fits.folds[keep], fits.n_classes, progress)
     again = OutOfFold(rows.X, labels, fits.n_classes, progress, C, fits.folds)
     return (
         fits.probabilities().argmax(axis=1),

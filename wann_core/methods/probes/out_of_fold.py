@@ -6,9 +6,16 @@ from typing import Protocol
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+from wann_core.class_table import MOST_DENSE, Shares, class_table
 from wann_core.errors import WannError
 from wann_core.methods.folds import FOLDS, deal_folds, in_their_span
-from wann_core.methods.probes.logistic import choose_C
+from wann_core.methods.probes.logistic import C_GRID, choose_C
+from wann_core.methods.probes.softmax import (
+    block_rows,
+    choose_softmax_C,
+    fit_softmax,
+    softmax_probabilities,
+)
 from wann_core.parallel import each
 from wann_core.progress import Progress
 from wann_core.storage.disk_cache import digest_of, kept_fit
@@ -29,7 +36,7 @@ class Witness(Protocol):
     def folds(self) -> Array:
         """Fold of each row, shape (n,), int64."""
 
-    def probabilities(self, weights: Array | None = None) -> Array:
+    def probabilities(self, weights: Array | None = None) -> Shares:
         """Return the probability of each class, shape (n, C), float32, rows weighted as asked."""
 
     def relabeled(self, labels: Array, progress: Progress | None = None) -> "Witness":
@@ -38,6 +45,8 @@ class Witness(Protocol):
 
 class OutOfFold:
     """Five fits to four fifths of the rows each, as often as wanted with other weights.
+
+    By scikit-learn's logistic regression up to 256 classes, see `fit_softmax` beyond.
 
     Parameters
     ----------
@@ -84,11 +93,11 @@ class OutOfFold:
             digest_of(f"{_FIT_VERSION} {n_classes}", X, labels, self.folds) if large else ""
         )
         self.X = in_their_span(X)
-        self.C = float(self._kept("C", self._choose_C)) if C is None else C
+        self.C = float(self._kept("C", self._best_C)) if C is None else C
 
-    def _choose_C(self) -> Array:
-        scores = choose_C(self.X, self.labels, np.ones(len(self.labels)), self.progress)
-        return np.array(max(scores, key=lambda c: scores[c]) if scores else 1.0)
+    def _best_C(self) -> Array:
+        rows = self.X, self.labels, self.folds
+        return np.array(best_C(*rows, self.n_classes, self.progress))
 
     def _kept(self, what: str, build: Callable[[], Array]) -> Array:
         return kept_fit(f"{self._rows}-{what}", build) if self._rows else build()
@@ -97,10 +106,50 @@ class OutOfFold:
         """The same rows, C and given folds under other labels."""
         return OutOfFold(self.X, labels, self.n_classes, progress, self.C, self._given_folds)
 
-    def probabilities(self, weights: Array | None = None) -> Array:
+    def probabilities(self, weights: Array | None = None) -> Shares:
         """Probability of each given label, shape (n, C), float32, rows weighted as asked."""
+        if self.n_classes > MOST_DENSE:
+            return self._of_many_classes(weights)
         what = "even" if weights is None else digest_of("weights", weights)
         return self._kept(f"{self.C!r}-{what}", lambda: self._fit(weights))
+
+    def _of_many_classes(self, weights: Array | None) -> Shares:
+        """The same in blocks of rows. What is kept are coefficients, fold by fold."""
+        shares: Shares = class_table(self.labels, self.n_classes)
+        step = block_rows(self.n_classes)
+        for fold in range(FOLDS):
+            rows = np.flatnonzero(self.folds == fold)
+            if not len(rows):
+                continue
+            found = self._coefficients(fold, None)
+            if weights is not None:
+                found = self._coefficients(fold, weights, found)
+            for first in range(0, len(rows), step):
+                part = rows[first : first + step]
+                shares[part] = softmax_probabilities(self.X[part], found)
+                self._tell(fold + 1, FOLDS, "probabilities")
+        return shares
+
+    def _coefficients(self, fold: int, weights: Array | None, start: Array | None = None) -> Array:
+        what = "even" if weights is None else digest_of("weights", weights)
+
+        def fit() -> Array:
+            return fit_softmax(
+                self.X,
+                self.labels,
+                np.flatnonzero(self.folds != fold),
+                self.n_classes,
+                self.C,
+                weights=weights,
+                start=start,
+                tell=lambda step: self._tell(fold, FOLDS, f"fold {fold + 1}, step {step}"),
+            )
+
+        return self._kept(f"{self.C!r}-{what}-{fold}", fit)
+
+    def _tell(self, done: int, total: int, text: str) -> None:
+        if self.progress is not None:
+            self.progress(done, total, f"logistic regression, {text}")
 
     def _fit(self, weights: Array | None) -> Array:
         shares = np.zeros((len(self.labels), self.n_classes), np.float32)
@@ -119,9 +168,21 @@ class OutOfFold:
             rows = np.flatnonzero(held_out)
             shares[np.ix_(rows, model.classes_)] = model.predict_proba(self.X[held_out])
 
-        def tell(done: int) -> None:
-            if self.progress is not None:
-                self.progress(done, FOLDS, "logistic regression, fold by fold")
-
-        each(fit, range(FOLDS), tell)
+        each(fit, range(FOLDS), lambda done: self._tell(done, FOLDS, "fold by fold"))
         return shares
+
+
+def best_C(
+    X: Array, labels: Array, folds: Array, n_classes: int, progress: Progress | None = None
+) -> float:
+    """The C of best accuracy on the given labels; 1 where there are too few rows to choose by."""
+    if n_classes <= MOST_DENSE:
+        scores = choose_C(X, labels, np.ones(len(labels)), progress)
+    else:
+
+        def tell(place: int) -> None:
+            if progress is not None:
+                progress(place, len(C_GRID), "logistic regression, choosing C")
+
+        scores = choose_softmax_C(X, labels, folds, n_classes, C_GRID, tell)
+    return max(scores, key=lambda c: scores[c]) if scores else 1.0
