@@ -103,6 +103,15 @@ def test_wrong_photos_are_found_judged_and_written(page: Page, tmp_path: Path) -
         settle(page)
         assert last is not None and card(page) in last  # back on the card that was undone
         expect(page.locator(".card.done")).to_have_count(4)
+        # All of the list, beyond this page: what is judged already stays as it is.
+        page.get_by_role("button", name="Select all", exact=True).click()
+        page.get_by_role("button", name="Select all 250 of the list").click()
+        page.get_by_role("group", name="All selected").get_by_role("button", name="Unsure").click()
+        expect(page.get_by_text("250 reviewed")).to_be_visible()
+        expect(page.get_by_text("246 unsure")).to_be_visible()
+        page.keyboard.press("z")
+        expect(page.get_by_text("4 reviewed")).to_be_visible()
+        settle(page)
         app.kill()
         app.wait(20)
     with process(tmp_path, tmp_path / "database", tmp_path / "data") as (address, _):

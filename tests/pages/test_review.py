@@ -277,11 +277,12 @@ def listed(case: Case, session: dict[str, Any], **choices: object) -> card_list.
         "given": None,
         "suggested": None,
         "split": None,
+        "most": None,
         "sort": "doubt",
         "asked": None,
     } | choices
     positions = card_list._found(case, **full)  # type: ignore[arg-type]
-    return card_list.Listing("list", positions, 0)
+    return card_list.Listing("list", "page", positions, 0)
 
 
 def test_the_list_is_ranked_filtered_and_keeps_what_is_asked(
@@ -295,6 +296,9 @@ def test_the_list_is_ranked_filtered_and_keeps_what_is_asked(
     assert 0 in pair and (blobs.found.rows.labels[pair] == 1).all()
     assert (blobs.suggested[pair] == 0).all()
     assert not len(listed(blobs, session, split="test").positions)
+    scores = blobs.found.table["label_score"].to_numpy()
+    below = listed(blobs, session, most=float(scores[full[3]])).positions
+    np.testing.assert_array_equal(below, full[:4])
     asked = listed(blobs, session, asked=77).positions
     assert asked[0] == 77 and len(asked) == 120
 
@@ -432,6 +436,33 @@ def test_two_people_on_one_card(blobs: Case, session: dict[str, Any]) -> None:
     assert blobs.ledger.counts()["remove"] == 1
 
 
+def test_a_verdict_on_the_whole_list_leaves_out_what_was_judged_since(
+    blobs: Case, session: dict[str, Any]
+) -> None:
+    state = review_session.session()
+    shown = listed(blobs, session, given=1).positions  # row 0, a wrong one, and 40 others
+    state.listed, state.listed_case, state.listed_token = shown, blobs, "list"
+    judge(blobs, "keep", "train-1050")
+
+    def on_all(action: str, token: str, at: int) -> None:
+        event = {"kind": "verdict", "action": action, "items": [], "list": token, "sequence": at}
+        deck.receive(blobs, {"client": "a", "events": [event]}, "ann")
+
+    on_all("remove", "another list", 2)
+    assert "has changed; nothing is recorded" in state.pop_error()
+    on_all("relabel", "list", 3)  # as suggested, where anything is
+    table = blobs.ledger.verdicts().set_index("row")
+    clear = shown[blobs.clear[shown]]
+    assert set(table.index) == {1050} | {1000 + int(i) for i in clear} and 0 in clear
+    assert table.loc[1000, "new_label"] == "ant" and table.loc[1050, "action"] == "keep"
+    assert f"{len(shown) - 1 - len(clear)} have no suggestion and stay" in state.pop_note()
+    on_all("remove", "list", 4)
+    table = blobs.ledger.verdicts().set_index("row")
+    assert (table["action"] == "remove").sum() == len(shown) - 1 - len(clear)
+    deck.receive(blobs, {"client": "a", "events": [{"kind": "undo", "sequence": 5}]}, "ann")
+    assert (blobs.ledger.verdicts()["action"] == "remove").sum() == 0
+
+
 def test_relabeled_to_what_it_is_means_kept(blobs: Case, session: dict[str, Any]) -> None:
     judge(blobs, "relabel", "train-1000", label=1)
     verdict = blobs.ledger.verdicts().iloc[0]
@@ -515,16 +546,25 @@ def test_the_pace_leaves_out_breaks() -> None:
     assert progress.seconds_per_verdict(when) == pytest.approx(3.0)
     assert progress.seconds_per_verdict(when[:4]) is None
     assert progress.seconds_per_verdict(when[:0]) is None
+    # Many at once are one verdict.
+    assert progress.seconds_per_verdict(pd.concat([when, when])) == pytest.approx(
+        progress.seconds_per_verdict(when)
+    )
 
 
 def test_errors_and_minutes_that_are_left_are_told(blobs: Case, session: dict[str, Any]) -> None:
+    def left() -> str:
+        states = blobs.states()
+        expected = progress.ahead(blobs, states)
+        return progress._left(blobs, states, 1.0 if expected is None else expected.factor)
+
     # The wrong label, and the row far from all others.
-    assert progress._ahead(blobs, blobs.states()) == "About **2** errors are left."
+    assert left() == "About **2** errors are left."
     for i in range(1, 6):
         judge(blobs, "keep", review_cards.identity(blobs, int(blobs.order[i])), at=i)
-    assert "the next row takes **" in progress._ahead(blobs, blobs.states())
+    assert "the next row takes **" in left()
     judge(blobs, "relabel", review_cards.identity(blobs, 0), label=0, at=6)
-    assert progress._ahead(blobs, blobs.states()) == "About **0** errors are left."
+    assert left() == "About **0** errors are left."
 
 
 @pytest.mark.parametrize("asked", ["gain", "Before and after", "Export", "export"])
@@ -584,6 +624,7 @@ def test_a_twin_under_another_label_is_named(session: dict[str, Any]) -> None:
     case = Case(data, audit(data, probe=False), ledger_of(data), "blobs")
     card = review_cards.page(case, listed(case, session, asked=1), case.states())[0]
     assert any("Almost the same row has another label: “bee”" in t for t in card["reasons"])
+    assert card["issues"] == ["Near-duplicate", "Duplicate, other label"]
     assert card["evidence"][2]["title"] == "Almost the same row"
     assert [row["line"] for row in card["evidence"][2]["rows"]] == ["bee"]
 

@@ -9,6 +9,7 @@ import streamlit as st
 from ui.review import column_filter
 from ui.review.data import NO_VERDICT, SPLITS, Case
 from ui.review.session import session
+from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.reviewers import to_look_at_again, to_settle
 from wann_core.typing import Array
@@ -28,7 +29,13 @@ _SHOW = {
 }
 _SHARE = "review_share"
 _SORT = {"doubt": "Most doubtful first", "sure": "Least doubtful first", "row": "Order of rows"}
-_FILTERS = ("review_given", "review_suggested", "review_split", *column_filter.KEYS)
+_FILTERS = (
+    "review_given",
+    "review_suggested",
+    "review_split",
+    "review_score",
+    *column_filter.KEYS,
+)
 
 
 class Listing(NamedTuple):
@@ -38,6 +45,8 @@ class Listing(NamedTuple):
     ----------
     token : str
         Another one for another list.
+    page : str
+        Another one for another page of it.
     positions : ndarray of int64
         Of all its cards, in the audit's table; fixed until a filter is changed, so that cards stay
         where they are while they are judged.
@@ -48,6 +57,7 @@ class Listing(NamedTuple):
     """
 
     token: str
+    page: str
     positions: Array
     first: int
     opinions: Mapping[int, str] = {}
@@ -120,6 +130,19 @@ def controls(case: Case, who: str) -> Listing:
         persist_state="session",
         disabled=len(splits) < 2,
     )
+    most = st.number_input(
+        "Score of at most",
+        0.0,
+        1.0,
+        None,
+        step=0.05,
+        key="review_score",
+        format="%.3g",
+        placeholder="any",
+        on_change=refresh,
+        persist_state="session",
+        help="The lower the score, the more doubtful the label.",
+    )
     sort = st.selectbox(
         "Sort",
         list(_SORT),
@@ -155,24 +178,44 @@ def controls(case: Case, who: str) -> Listing:
         of_given,
         of_suggested,
         split,
+        most,
         sort,
         asked,
         column_filter.asked(),
         *((who, share) if shown in PEOPLE else ()),
     )
     if state.listed_key != key:
-        state.listed = _found(case, shown, of_given, of_suggested, split, sort, asked)
+        state.listed = _found(case, shown, of_given, of_suggested, split, most, sort, asked)
         if shown in PEOPLE:
             state.listed = state.listed[_of_people(case, shown, who, share / 100)[state.listed]]
         state.listed_key, state.listed_case, state.first = key, case, 0
+        state.listed_token = f"{state.turn} {hash(key)}"
     _turn_to_target()
+    token = state.listed_token
     opinions = _opinions(case) if shown == "settle" else {}
-    return Listing(f"{state.turn} {hash(key)} {state.first}", state.listed, state.first, opinions)
+    return Listing(token, f"{token} {state.first}", state.listed, state.first, opinions)
 
 
 def refresh() -> None:
     """Make the list again, with the verdicts given since then."""
     session().refresh()
+
+
+def still_wanted(case: Case, token: str) -> Array:
+    """The cards of the list on which there has been no verdict since that takes them out of it.
+
+    Raises
+    ------
+    WannError
+        If the list is another one by now.
+    """
+    state = session()
+    if state.listed_case is not case or state.listed_token != token:
+        raise WannError("the list of cards has changed; nothing is recorded. Select again.")
+    shown = str(st.session_state.get("review_show", "todo"))
+    if shown in PEOPLE:
+        raise WannError("these cards are judged one by one; nothing is recorded.")
+    return state.listed[_wanted(shown, case.states().actions)[state.listed]]
 
 
 def turn_page(by: int) -> None:
@@ -231,7 +274,12 @@ def open_with(chosen: Mapping[str, object]) -> None:
     """
     clear()
     st.session_state.update(chosen)
-    st.session_state["part"] = "review"
+    open_part("review")
+
+
+def open_part(name: str) -> None:
+    """Turn to a part of the page; a callback."""
+    st.session_state["part"] = name
 
 
 def linked_row(case: Case) -> int | None:
@@ -268,17 +316,14 @@ def _found(
     given: int | None,
     suggested: int | None,
     split: str | None,
+    most: float | None,
     sort: str,
     asked: int | None,
 ) -> Array:
-    rows, actions = case.found.rows, case.states().actions
-    kept = np.ones(len(case), bool)
-    if show == "todo":
-        kept &= actions == NO_VERDICT
-    elif show == "done":
-        kept &= actions != NO_VERDICT
-    elif show in ACTIONS:
-        kept &= actions == ACTIONS.index(show)
+    rows = case.found.rows
+    kept = _wanted(show, case.states().actions)
+    if most is not None:
+        kept &= case.found.table["label_score"].to_numpy() <= most
     if given is not None:
         kept &= rows.labels == given
     if suggested is not None:
@@ -292,3 +337,12 @@ def _found(
     if asked is not None:
         found = np.concatenate([[asked], found[found != asked]])
     return np.asarray(found, np.int64)
+
+
+def _wanted(show: str, actions: Array) -> Array:
+    """Which rows have a verdict as asked for."""
+    if show == "todo":
+        return np.asarray(actions == NO_VERDICT)
+    if show == "done":
+        return np.asarray(actions != NO_VERDICT)
+    return actions == ACTIONS.index(show) if show in ACTIONS else np.ones(len(actions), bool)

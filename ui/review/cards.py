@@ -1,14 +1,16 @@
 """What a card shows: labels, score, and in words and pictures why the label is doubted."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ui.review import row_content
+from ui.review import issue_list, row_content
 from ui.review.card_list import Listing
 from ui.review.data import Case, States
 from ui.shell import theme
+from wann_core.audit.issues.kinds import KINDS
 from wann_core.audit.label_audit import NOT_JUDGED
 from wann_core.audit.reasons import Reasons, reasons
 from wann_core.typing import Array
@@ -22,7 +24,8 @@ _AGAINST, _FOR = theme.FLIPPED, theme.CLEAN
 
 def page(case: Case, listing: Listing, states: States) -> list[Card]:
     """The cards of a page."""
-    cards = [_card(case, reasons(case.found, int(i)), states) for i in listing.shown]
+    named = issue_list.kinds_of(case, listing.shown)
+    cards = [_card(case, reasons(case.found, int(i)), states, named) for i in listing.shown]
     for card, position in zip(cards, listing.shown.tolist(), strict=True):
         if position in listing.opinions:
             card["reasons"].insert(0, f"Reviewers disagree: {listing.opinions[position]}.")
@@ -40,7 +43,7 @@ def _wanted(why: Reasons) -> Array:
     return np.concatenate([part[:_PICTURES] for part in parts])
 
 
-def _card(case: Case, why: Reasons, states: States) -> Card:
+def _card(case: Case, why: Reasons, states: States, named: Mapping[int, Sequence[str]]) -> Card:
     names = case.found.rows.class_names
     i = why.position
     clear = bool(case.clear[i])
@@ -59,6 +62,7 @@ def _card(case: Case, why: Reasons, states: States) -> Card:
         "small": case.picture(i),
         "smooth": large.startswith("data:image/jpeg"),
         "bars": _bars(case, why, given, other),
+        "issues": [KINDS[kind][0] for kind in _issues(case, why, named.get(i, ()))],
         "reasons": _reasons(case, why, given, other, clear),
         "evidence": _evidence(case, why, given, other),
         "texts": row_content.texts(case, i, why.opposing),
@@ -134,6 +138,21 @@ def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> l
             f"An outlier: its nearest rows are {why.remoteness:.1f} times as far away as usual."
         )
     return told
+
+
+def _issues(case: Case, why: Reasons, named: Sequence[str]) -> list[str]:
+    """Kinds of issues of a row, beside its doubtful label; `named`: those of the list of all."""
+    rows = case.found.rows
+    found = set(named)
+    if len(why.twins):
+        found.add("near_duplicate")
+        if (rows.labels[why.twins] != why.given).any():
+            found.add("duplicate_label")
+        if (rows.splits[why.twins] != rows.splits[why.position]).any():
+            found.add("leak")
+    if why.remoteness >= _REMOTE:
+        found.add("outlier")
+    return [kind for kind in KINDS if kind in found and kind != "label"]
 
 
 def _evidence(case: Case, why: Reasons, given: str, other: str) -> list[Card]:

@@ -156,23 +156,46 @@ class Case:
         note : str
             What the person adds.
         """
-        table, (split, row) = self.found.table, self.name(position)
-        given = str(table["given_label"].iat[position])
-        kept = action == "relabel" and new == given
-        score = float(table["label_score"].to_numpy()[position])
-        return Verdict(
-            split=split,
-            row=row,
-            given_label=given,
-            action="keep" if kept else action,
-            new_label=None if kept else new,
-            id=str(table["name"].iat[position]),
-            # A row that cannot be judged has none.
-            score=None if np.isnan(score) else score,
-            score_name=self.found.score_name,
-            predicted_label=str(table["predicted_label"].iat[position]),
-            note=note,
-        )
+        return self._verdicts(np.array([position]), action, [new], note)[0]
+
+    def verdicts_on(self, positions: Array, action: str) -> list[Verdict]:
+        """One verdict on many rows; to relabel, as suggested, those that have a suggestion."""
+        if action != "relabel":
+            return self._verdicts(positions, action, [None] * len(positions))
+        positions = positions[self.clear[positions]]
+        names = self.found.rows.class_names
+        return self._verdicts(positions, action, [names[c] for c in self.suggested[positions]])
+
+    def _verdicts(self, positions: Array, action: str, new: Sequence[str | None], note: str = "") -> list[Verdict]:
+        table, rows = self.found.table.iloc[positions], self.found.rows
+        made = []
+        for split, row, given, label, name, score, predicted in zip(
+            rows.splits[positions].tolist(),
+            rows.rows[positions].tolist(),
+            table["given_label"].tolist(),
+            new,
+            table["name"].tolist(),
+            table["label_score"].tolist(),
+            table["predicted_label"].tolist(),
+            strict=True,
+        ):
+            kept = action == "relabel" and label == given
+            made.append(
+                Verdict(
+                    split=SPLITS[split],
+                    row=int(row),
+                    given_label=str(given),
+                    action="keep" if kept else action,
+                    new_label=None if kept else label,
+                    id=str(name),
+                    # A row that cannot be judged has none.
+                    score=None if np.isnan(score) else float(score),
+                    score_name=self.found.score_name,
+                    predicted_label=str(predicted),
+                    note=note,
+                )
+            )
+        return made
 
     @cached_property
     def _kept_pictures(self) -> Any:

@@ -58,6 +58,7 @@ class Deck {
     if (!this.data || this.data.page !== data.page) {
       this.cursor = 0;
       this.selected.clear();
+      this.whole = false; // whether all of the list is selected, beyond this page
       this.ticked = null; // the card that was ticked last
     }
     this.waiting = this.pending.some((event) => event.kind === "page");
@@ -119,11 +120,14 @@ class Deck {
       ? label ?? card.suggestion : null, note: this.note(card) })).filter((item) => action !== "relabel"
       || item.label != null);
     if (!items.length) return this.root.querySelector("select")?.focus();
-    this.emit({ kind: "verdict", action, items });
+    const whole = bulk && this.whole;
+    this.emit({ kind: "verdict", action, items, ...(whole ? { list: this.data.list } : {}) });
     for (const { id } of items) delete this.notes[id];
-    this.say(`${NAMES[action]}: ${items.length === 1 ? cards[0].title : `${items.length} cards`}`);
+    const many = whole ? this.data.total : items.length;
+    this.say(`${NAMES[action]}: ${many === 1 ? cards[0].title : `${many} cards`}`);
     if (!bulk) return this.advance();
     this.selected.clear();
+    this.whole = false;
     this.draw();
   }
 
@@ -222,6 +226,8 @@ class Deck {
           make("div", { class: "muted" }, card.where),
           make("div", { class: "labels" }, classes[card.given],
             make("span", { class: "arrow", "aria-label": "suggested" }, "→"), suggested),
+          card.issues.length ? make("div", { class: "chips", role: "group", "aria-label": "Issues" },
+            ...card.issues.map((name) => make("span", {}, name))) : null,
           make("div", { class: "muted" }, card.doubt),
           this.bars(card)),
         make("ul", {}, ...card.reasons.map((text) => make("li", {}, text)))),
@@ -290,8 +296,12 @@ class Deck {
       () => this.judge(action, chosen, null, true), { "data-action": true, "--fill": data.colors[action] })) : [];
     const pick = () => {
       this.selected = new Set(all ? [] : data.cards.map((card) => card.id));
+      this.whole = false;
       this.draw();
     };
+    const more = all && !this.whole && data.total > data.cards.length;
+    const total = data.total.toLocaleString("en");
+    const count = this.whole ? `All ${total} of the list selected:` : `${chosen.length} selected:`;
     return make("div", {},
       make("div", { class: "bar" },
         this.button("‹", "", "back", () => this.turnPage(-1),
@@ -307,7 +317,8 @@ class Deck {
         this.button(all ? "Select none" : "Select all", "", "all", pick,
           { disabled: !data.cards.length })),
       chosen.length ? make("div", { class: "bar", role: "group", "aria-label": "All selected" },
-        make("strong", {}, `${chosen.length} selected:`), ...bulk) : null);
+        make("strong", {}, count), ...bulk, more ? this.button(`Select all ${total} of the list`,
+          "", "whole", () => { this.whole = true; this.draw(); }) : null) : null);
   }
 
   grid() {
@@ -322,6 +333,7 @@ class Deck {
           for (const { id } of data.cards.slice(Math.min(from, i), Math.max(from, i) + 1)) {
             this.selected[event.target.checked ? "add" : "delete"](id);
           }
+          this.whole = false;
           this.draw();
         } });
       tick.checked = this.selected.has(card.id);

@@ -55,7 +55,8 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
         key=_KEY,
         on_log_change=heard,
         data={
-            "page": listing.token,
+            "list": listing.token,
+            "page": listing.page,
             "client": state.heard[0],
             "sequence": state.heard[1],
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
@@ -66,6 +67,8 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
             "cards": review_cards.page(case, listing, states),
             "first": listing.first + 1,
             "more": last < total,
+            # Judged again one by one: these lists are for a look at each card.
+            "total": 0 if st.session_state.get("review_show") in card_list.PEOPLE else total,
             "where": f"{listing.first + 1:,}–{last:,} of {total:,}",
         },
     )
@@ -132,10 +135,20 @@ def _record(case: Case, event: dict[str, Any], who: str, seen: int | None, blind
     action, items = event.get("action"), event.get("items")
     if action not in ACTIONS or not isinstance(items, list) or len(items) > _MOST_ITEMS:
         raise WannError("the browser sent a verdict that cannot be read; reload the page.")
-    verdicts = [_verdict(case, action, item) for item in items]
+    if "list" in event:
+        wanted = card_list.still_wanted(case, str(event["list"]))
+        verdicts = case.verdicts_on(wanted, action)
+        session().note = _on_all(action, len(verdicts), len(wanted))
+    else:
+        verdicts = [_verdict(case, action, item) for item in items]
     if verdicts:
         batch = f"{action}, {len(verdicts)} at once" if len(verdicts) > 1 else None
         case.ledger.record(verdicts, who=who, batch=batch, seen=seen, second_look=blind)
+
+
+def _on_all(action: str, judged: int, wanted: int) -> str:
+    rest = f"; {wanted - judged:,} have no suggestion and stay" if judged < wanted else ""
+    return f"{action.capitalize()}: {judged:,} rows{rest}. Undo takes all back."
 
 
 def _verdict(case: Case, action: str, item: Any) -> Verdict:

@@ -19,6 +19,7 @@ from wann_core.review.exports.label_studio import label_studio_recipe, too_many
 from wann_core.review.ledger_file import reading
 from wann_core.typing import Array
 
+_CHANGES, _CHANGES_HEIGHT = 6, 246  # lines of the list of changes; pixels of a longer one
 _ROWS = {
     "all": "All rows",
     "doubtful": "Those that look wrong or are reviewed",
@@ -45,17 +46,18 @@ def show(case: Case, asked: Asked) -> None:
         )
     left, right = st.columns(2, gap="large")
     with left:
+        st.header("Before and after")
+        _changes(states)
+        gain.show(case, asked)
+        st.header("Verdicts from elsewhere")
+        imports.show(case)
+    with right:
         st.header("Files")
         _files(case, states)
-    with right:
         st.header("Cleaned images")
         cleaned_images.show(case, review, states.version)
         st.header("A cleaned database")
         _cleaned(case, states, after, asked)
-        st.header("Verdicts from elsewhere")
-        imports.show(case)
-    st.header("Before and after")
-    gain.show(case, asked)
 
 
 def _what_is_there(after: Corrected) -> str:
@@ -64,6 +66,21 @@ def _what_is_there(after: Corrected) -> str:
         f"**{c['relabel']:,}** labels are corrected, **{c['remove']:,}** rows removed, "
         f"**{c['keep']:,}** labels kept on purpose; **{c['unsure']:,}** are unsure and "
         f"**{c['unreviewed']:,}** unreviewed: these stay as they were given."
+    )
+
+
+def _changes(states: States) -> None:
+    """List the labels that were changed, the most frequent change first."""
+    changed = states.table[states.table["action"].isin(("relabel", "remove"))]
+    if changed.empty:
+        return
+    after = changed["new_label"].where(changed["action"] == "relabel", "removed")
+    pairs = changed.assign(after=after).value_counts(["given_label", "after"])
+    st.dataframe(
+        pairs.reset_index().set_axis(["given label", "after", "rows"], axis=1),
+        hide_index=True,
+        height="content" if len(pairs) <= _CHANGES else _CHANGES_HEIGHT,
+        column_config={"rows": st.column_config.NumberColumn(format="localized")},
     )
 
 
@@ -80,6 +97,8 @@ def _files(case: Case, states: States) -> None:
         reason = form.refusal(case.data)
         if not reason and name == "labelstudio":
             reason = too_many(case.data, review.table)
+        if reason and case.data.injected:
+            continue  # as the line above all says
         marked = f"training-{form.file_name}" if case.data.injected else form.file_name
         _download(form.title, marked, form.what, _content(name, review), reason)
     _download(

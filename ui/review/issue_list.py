@@ -1,6 +1,7 @@
 """The list of every issue of the audited data set, once it has been made."""
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import streamlit as st
@@ -13,6 +14,8 @@ from wann_core.audit.issues.listing import list_issues
 from wann_core.typing import Array
 
 KEY = "review_issue"
+# Where the lines of a list stand in the audit's table.
+_places: WeakKeyDictionary[IssueList, Array] = WeakKeyDictionary()
 
 
 def panel(case: Case) -> Panel[IssueList]:
@@ -43,6 +46,28 @@ def known(case: Case) -> IssueList | None:
     return found
 
 
+def kinds_of(case: Case, positions: Array) -> dict[int, list[str]]:
+    """Kinds of issues of these rows, by position, as far as the list has been made."""
+    found = known(case)
+    if found is None:
+        return {}
+    places = _positions(case, found)
+    lines = np.flatnonzero(np.isin(places, positions))
+    kinds: dict[int, list[str]] = {}
+    for place, kind in zip(places[lines], found.table["kind"].iloc[lines], strict=True):
+        kinds.setdefault(int(place), []).append(kind)
+    return kinds
+
+
+def _positions(case: Case, found: IssueList) -> Array:
+    """Where each line stands in the audit's table, -1 for rows without a label."""
+    if found not in _places:
+        table = found.table
+        splits, rows = table["split"].to_numpy(object), table["row"].to_numpy(np.int64)
+        _places[found] = case.positions(splits, rows)
+    return _places[found]
+
+
 def draw(case: Case, changed: Callable[[], None]) -> None:
     """Draw the choice of a kind of issue for the cards; nothing before the list is made."""
     found = known(case)
@@ -67,8 +92,7 @@ def mask(case: Case) -> Array:
     kept = np.ones(len(case), bool)
     if kind is None or found is None:
         return kept
-    mine = found.of(kind)
-    places = case.positions(mine["split"].to_numpy(object), mine["row"].to_numpy(np.int64))
+    places = _positions(case, found)[(found.table["kind"] == kind).to_numpy()]
     kept[:] = False
     kept[places[places >= 0]] = True
     return kept

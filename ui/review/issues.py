@@ -96,7 +96,7 @@ def _remove(case: Case, asked: Asked, found: IssueList) -> None:
     todo = labeled[states.actions[labeled] == NO_VERDICT]
 
     def remove() -> None:
-        verdicts = [case.verdict_on(position, "remove") for position in todo.tolist()]
+        verdicts = case.verdicts_on(todo, "remove")
         batch = f"keep one of each: {kind}"
         try:
             case.ledger.record(verdicts, who=asked.who, batch=batch, seen=states.version)

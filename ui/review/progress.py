@@ -8,7 +8,7 @@ from ui.charts import charts
 from ui.jobs.jobs import duration
 from ui.review.data import NO_VERDICT, Case, States
 from ui.shell import theme
-from wann_core.audit.stopping import outlook, running_precision
+from wann_core.audit.stopping import Outlook, outlook, running_precision
 from wann_core.methods.metrics import wilson_interval
 from wann_core.review.ledger import ACTIONS
 
@@ -17,10 +17,17 @@ _FEWEST_GAPS = 4
 _BREAK_SECONDS = 120.0
 
 
-def show(case: Case, states: States) -> None:
+def ahead(case: Case, states: States) -> Outlook | None:
+    """What the next rows are expected to bring; None before the first verdict."""
+    if not (states.actions != NO_VERDICT).any():
+        return None
+    return outlook(case.ranked, case.rates, states.table)
+
+
+def show(case: Case, states: States, next_rows: Outlook | None) -> None:
     """Draw it in a line."""
     found = case.found
-    if not (states.actions != NO_VERDICT).any():
+    if next_rows is None:
         noise, trust = found.noise, found.evidence.trust
         told = (
             f"About **{noise.count:,}** of {noise.rows:,} labels look wrong ({noise.low:,} to "
@@ -30,23 +37,21 @@ def show(case: Case, states: States) -> None:
             told = "**The number of wrong labels is unknown here**, see below"
         st.markdown(f"{told}; the most doubtful stand first. Nothing is reviewed yet.")
         return
-    st.markdown(f"{counts(states)} {_truth(case, states)} {_ahead(case, states)}")
+    left = _left(case, states, next_rows.factor)
+    st.markdown(f"{counts(states)} {_truth(case, states)} {left}")
 
 
-def show_outlook(case: Case, states: States) -> None:
-    """Say whether it pays to read on, once something is reviewed."""
-    if (states.actions != NO_VERDICT).any():
-        ahead = outlook(case.ranked, case.rates, states.table)
-        icon = ":material/flag:" if ahead.stop else ":material/trending_flat:"
-        st.caption(f"{icon} {ahead.text}")
+def show_outlook(next_rows: Outlook) -> None:
+    """Say whether it pays to read on."""
+    icon = ":material/flag:" if next_rows.stop else ":material/trending_flat:"
+    st.caption(f"{icon} {next_rows.text}")
 
 
-def _ahead(case: Case, states: States) -> str:
+def _left(case: Case, states: States, factor: float) -> str:
     """Errors that are still to be found, and the time that takes at the present pace."""
     if case.found.evidence.trust == "blind":
         return ""
     left = states.actions[case.order] == NO_VERDICT
-    factor = outlook(case.ranked, case.rates, states.table).factor
     errors = min(factor * float(case.rates[left].sum()), float(left.sum()))
     told = "About **1** error is left"
     if round(errors) != 1:
@@ -54,10 +59,8 @@ def _ahead(case: Case, states: States) -> str:
     rows = int(left[: case.found.noise.count].sum())
     pace = seconds_per_verdict(states.table["when"])
     if rows and pace is not None:
-        next_rows = f"**{rows:,}** most doubtful rows take" if rows > 1 else "next row takes"
-        told += (
-            f"; the {next_rows} **{duration(rows * pace)}** at your pace ({pace:.1f} s a verdict)"
-        )
+        which = f"**{rows:,}** most doubtful rows take" if rows > 1 else "next row takes"
+        told += f"; the {which} **{duration(rows * pace)}** at your pace ({pace:.1f} s a verdict)"
     return f"{told}."
 
 
@@ -69,7 +72,8 @@ def seconds_per_verdict(when: "pd.Series[str]") -> float | None:
     when : Series of str
         When each was given, ISO 8601.
     """
-    latest = pd.to_datetime(when, format="ISO8601").sort_values().tail(_LATEST)
+    # Verdicts on many rows at once are one.
+    latest = pd.to_datetime(when, format="ISO8601").drop_duplicates().sort_values().tail(_LATEST)
     gaps = latest.diff().dt.total_seconds().to_numpy()[1:]
     gaps = gaps[gaps <= _BREAK_SECONDS]
     return float(gaps.mean()) if len(gaps) >= _FEWEST_GAPS else None

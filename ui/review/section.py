@@ -37,8 +37,9 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     with row.popover("Filter and sort", icon=":material/filter_alt:"):
         listing = card_list.controls(case, asked.who)
     states = case.states()
+    ahead = review_progress.ahead(case, states)
     with progress:
-        review_progress.show(case, states)
+        review_progress.show(case, states, ahead)
     _tell_of_link(case)
     state = session()
     if error := state.pop_error():
@@ -62,7 +63,8 @@ def _deck(case: Case, asked: audit.Asked) -> None:
             "speaks against the given label, gray for it."
         )
         thumbnails.explain(case.data)
-        review_progress.show_outlook(case, states)
+        if ahead is not None:
+            review_progress.show_outlook(ahead)
         review_progress.show_curve(case, states)
     elif (states.actions != NO_VERDICT).all():
         st.success("Every label has a verdict.", icon=":material/task_alt:")
@@ -72,6 +74,13 @@ def _deck(case: Case, asked: audit.Asked) -> None:
             "under “Show”.",
             icon=":material/filter_alt_off:",
         )
+    if ahead is not None and st.button(
+        "Before and after, and export",
+        icon=":material/output:",
+        on_click=card_list.open_part,
+        args=("export",),
+    ):
+        st.rerun()
 
 
 def _tell_of_link(case: Case) -> None:

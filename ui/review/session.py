@@ -34,6 +34,8 @@ class ReviewSession:
         Filters and turn that `listed` was made for.
     listed : ndarray of int64
         Cards of the list, as positions in the audit's table.
+    listed_token : str
+        Changes with the list.
     listed_case : Case or None
         Whose cards these are; kept so that its id stays its own.
     first : int
@@ -57,6 +59,7 @@ class ReviewSession:
     turn: int = 0
     listed_key: tuple[Any, ...] = ()
     listed: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    listed_token: str = ""
     listed_case: Case | None = None
     first: int = 0
     target: int | None = None
