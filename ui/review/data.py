@@ -166,7 +166,9 @@ class Case:
         names = self.found.rows.class_names
         return self._verdicts(positions, action, [names[c] for c in self.suggested[positions]])
 
-    def _verdicts(self, positions: Array, action: str, new: Sequence[str | None], note: str = "") -> list[Verdict]:
+    def _verdicts(
+        self, positions: Array, action: str, new: Sequence[str | None], note: str = ""
+    ) -> list[Verdict]:
         table, rows = self.found.table.iloc[positions], self.found.rows
         made = []
         for split, row, given, label, name, score, predicted in zip(
