@@ -343,7 +343,7 @@ def test_a_blind_second_look_shows_ones_own_verdicts_alone(
     assert blobs.ledger.verdicts()["who"].tolist() == ["ann"] * 3  # hers stay in force
     mine = blobs.blind_states("bob")
     assert list(mine.places) == [0] and mine.table["note"].tolist() == ["clearly a 0"]
-    listing = card_list.Listing("", np.array([0, 5]), 0)
+    listing = card_list.Listing("", "", np.array([0, 5]), 0)
     first, second = review_cards.page(blobs, listing, mine)
     assert first["verdict"]["note"] == "clearly a 0" and second["verdict"] is None
     found = blobs.reviewers()
