@@ -363,7 +363,7 @@ def test_a_third_person_sees_both_opinions(blobs: Case, session: dict[str, Any])
     deck.receive(blobs, {"client": "b", "events": [event]}, "bob", 0, True)
     assert np.flatnonzero(card_list._of_people(blobs, "settle", "eve", 0)).tolist() == [6]
     assert not card_list._of_people(blobs, "settle", "bob", 0).any()
-    listing = card_list.Listing("", np.array([6]), 0, card_list._opinions(blobs))
+    listing = card_list.Listing("", "", np.array([6]), 0, card_list._opinions(blobs))
     (card,) = review_cards.page(blobs, listing, blobs.states())
     given = blobs.found.table["given_label"].iat[6]
     assert card["reasons"][0] == f"Reviewers disagree: ann: (removed); bob: {given}."
