@@ -1,3 +1,5 @@
+import importlib.metadata
+import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +12,9 @@ from hypothesis import settings
 
 from tests.helpers.reference import write_small_database
 from wann_core.__main__ import main
+from wann_core.explore.map import fitted_layout
 from wann_core.neighbors.graph import NeighborGraph
+from wann_core.storage.files import locked
 
 # The same examples in every run, and no complaint about the first call of a kernel compiling it.
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
@@ -99,6 +103,20 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
     monkeypatch.setattr(NeighborGraph, "build", counted)
     return shapes
+
+
+@pytest.fixture(scope="session")
+def umap_kernels() -> None:
+    """Compile UMAP's kernels in one process, half a minute, before several want them."""
+    if importlib.util.find_spec("umap") is None:
+        pytest.skip("umap-learn is not installed")
+    folder = Path(os.environ["NUMBA_CACHE_DIR"])
+    compiled = folder / f"umap-{importlib.metadata.version('umap-learn')}-compiled"
+    with locked(folder / "umap.lock"):
+        if not compiled.exists():
+            X = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+            fitted_layout(NeighborGraph.build(X, X[:5], k=20), X[:, :2], None)
+            compiled.touch()
 
 
 @pytest.fixture(scope="session")

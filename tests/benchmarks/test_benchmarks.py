@@ -138,8 +138,14 @@ def test_all_are_listed_and_tried(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TOYS])
 def test_runs_at_toy_size(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    request: pytest.FixtureRequest,
 ) -> None:
+    if name in ("map", "start"):
+        request.getfixturevalue("umap_kernels")
     toy = TOYS[name]
     for constant, value in toy.constants.items():
         module, attribute = constant.split(".")

@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 # Closed with the last test of this folder: Playwright's event loop must not run beside others.
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def browser(umap_kernels: None) -> Iterator[Browser]:
     """A real browser; the test is skipped where there is none."""
     with sync_playwright() as playwright:
         chromium = launch(playwright)

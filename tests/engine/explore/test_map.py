@@ -33,7 +33,7 @@ def start(prepared: PreparedData) -> Array:
 
 
 @pytest.fixture(scope="module")
-def made(prepared: PreparedData, start: Array) -> Layout:
+def made(prepared: PreparedData, start: Array, umap_kernels: None) -> Layout:
     return umap_map(prepared.graph, start)
 
 
@@ -75,7 +75,7 @@ def test_layout_is_that_of_umap_given_the_same_neighbors(
 
 
 @pytest.mark.slow
-def test_start_from_one_place_is_driven_apart() -> None:
+def test_start_from_one_place_is_driven_apart(umap_kernels: None) -> None:
     X = np.array([[0.0, 0], [0, 0], [1, 0], [5, 5], [5, 5]], np.float32)
     graph = NeighborGraph.build(X, X, k=51)
     parts = map._parts(graph)
