@@ -49,9 +49,9 @@ def test_error_is_a_value_error_that_survives_a_process_border() -> None:
 def test_a_missing_package_is_named_with_the_line_that_brings_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    check_installed("this test", "streamlit", "umap")
+    check_installed("this test", "numpy")
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(WannError) as caught:
-        check_installed("this test", "streamlit", "umap", field="map")
+        check_installed("this test", "numpy", "umap", field="map")
     text = "this test needs umap, which is not installed: pip install 'wann-explorer[map]'."
     assert (str(caught.value), caught.value.field) == (text, "map")

@@ -281,7 +281,10 @@ def fit_lda(X_train: Array, labels: Array, *, fit_on: Array | None = None) -> Re
         warnings.filterwarnings("ignore", "Variables are collinear", UserWarning)
         try:
             model = LinearDiscriminantAnalysis(solver="svd").fit(X_fit, y_fit)
-        except IndexError as error:  # its way of saying that the spectrum is empty
+        except (IndexError, ValueError) as error:
+            # Ways of saying that the spectrum is empty: scikit-learn's, older LAPACK's.
+            if isinstance(error, ValueError) and "work array" not in str(error):
+                raise
             raise WannError(
                 "LDA needs rows that differ within their classes; these do not.", "reduction"
             ) from error

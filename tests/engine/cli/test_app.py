@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 
@@ -14,6 +15,7 @@ _ENDS = {
 }
 
 
+@pytest.mark.skipif(find_spec("streamlit") is None, reason="the dashboard is not installed")
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
 @pytest.mark.parametrize(("code", "status"), _ENDS.values(), ids=_ENDS)
 def test_status_is_the_servers(code: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The map's positions: UMAP of the graph that is there, made once, placed test rows, cancel."""
 
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, num_subsamples=400)
 
 # UMAP's package misses TensorFlow when it is imported.
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
+
+
+needs_umap = pytest.mark.skipif(find_spec("umap") is None, reason="umap-learn is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +113,7 @@ def test_nearer_neighbors_weigh_more(made: Layout) -> None:
     np.testing.assert_allclose(far, made.train[:3].mean(axis=0), rtol=1e-4)
 
 
+@needs_umap
 def test_layout_is_made_once_whatever_the_labels(
     prepared: PreparedData, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -143,6 +148,7 @@ def test_digest_tells_geometries_apart_and_nothing_else() -> None:
     assert len(names) == 6
 
 
+@needs_umap
 def test_cancel_ends_the_process_and_keeps_nothing(
     prepared: PreparedData, start: Array, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

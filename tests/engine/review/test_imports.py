@@ -352,8 +352,7 @@ def test_wrong_tables_of_cleanlab_are_told(data: Dataset, tmp_path: Path, case: 
 
 
 def test_cleanlab_s_own_table_is_read(tmp_path: Path) -> None:
-    from cleanlab.classification import CleanLearning
-
+    CleanLearning = pytest.importorskip("cleanlab.classification").CleanLearning
     data = datasets.load("digits", "pixels")
     votes = vote_shares(NeighborGraph.build(data.train.X).train_ids, data.train.y, 10)
     found = CleanLearning().find_label_issues(labels=data.train.y, pred_probs=votes)
