@@ -55,6 +55,21 @@ def toy_training(roots: tuple[str, str]) -> Iterator[tuple[str, np.ndarray, Spli
     yield "toy", np.where(rng.random(300) < 0.2, (true + 1) % 10, true), rows, rows
 
 
+def toy_packages() -> str:
+    """Two sections of 60 packages."""
+    return "\n\n".join(
+        f"Package: p{i}\nDescription: {section} number {i}\nSection: {section}"
+        for i in range(60)
+        for section in ("games", "mail")
+    )
+
+
+def toy_embedding(texts: list[str]) -> np.ndarray:
+    """One cluster for each section."""
+    noise = np.random.default_rng(0).standard_normal((len(texts), 8))
+    return noise + 4 * np.eye(2, 8)[[int(text.startswith("mail")) for text in texts]]
+
+
 TOYS = {
     "audit": Toy("digits sym 0.2", "none none --results {results} --only digits_sym_0.2"),
     "audit_all": Toy(
@@ -79,6 +94,16 @@ TOYS = {
     "map": Toy("from the disk", "300 --dataset digits --backbone pixels", {"map.REPEATS": 1}),
     "metadata": Toy("nothing", "--sets 1 --rows 400"),
     "neighbors": Toy("adaptive k", "2500 32", SEARCHES),
+    "text": Toy(
+        "120 rows, 12 planted errors",
+        "all {out}",
+        {
+            "text.packages": toy_packages,
+            "text.embed": toy_embedding,
+            "text.EACH": 60,
+            "text.SECTIONS": ("games", "mail"),
+        },
+    ),
     "next_labels": Toy(
         "entropy",
         "{lite} --seeds 1",

@@ -183,13 +183,15 @@ def test_all_issues_are_counted_filter_cards_and_duplicates_go_at_once(
     app.session_state["part"] = "review"
     app = ready(app.run())
     assert sorted(app.session_state["_review"].listed) == [4, 5]
-    # Labels judged by another score, and nearer duplicates, make another list.
-    for setting in ({"score": "knn_share"}, {"score": "combined", "near": 1}):
-        for key, value in setting.items():
-            app.session_state[key] = value
-        app.session_state["part"] = "issues"
-        app = ready(app.run())
-        assert "List all issues" in apps.labels(app)
+    # Another threshold lists other rows at once, and the cards follow.
+    app.session_state["part"] = "issues"
+    app = ready(app.run())
+    assert "Outlier" not in counts
+    app.slider(key="issues_limit_outlier").set_value(2.0)
+    app = ready(app.run())
+    table = next(frame.value for frame in app.dataframe if "issue" in frame.value)
+    assert dict(zip(table["issue"], table["rows"], strict=True))["Outlier"] > 0
+    assert "issues_limit_dark" not in {slider.key for slider in app.slider}  # no images
 
 
 @pytest.fixture
@@ -249,10 +251,9 @@ def test_issues_are_listed_as_the_page_judges(filtered: Case) -> None:
     table = filtered.found.table.assign(is_label_issue=False)
     found = dataclasses.replace(filtered.found, table=table)
     ranked = dataclasses.replace(filtered, found=found)
-    keys = {issue_list.panel(case).key for case in (filtered, wider, ranked)}
-    assert len(keys) == 3
-    job = jobs.Job(lambda job: None)
-    assert issue_list.panel(filtered).work(job).counts["near_duplicate"] == 0
-    assert issue_list.panel(wider).work(job).counts["near_duplicate"] > 0
-    assert issue_list.panel(filtered).work(job).counts["label"] > 0
-    assert issue_list.panel(ranked).work(job).counts["label"] == 0
+    measured = issue_list.panel(filtered).work(jobs.Job(lambda job: None))
+    counts = [issue_list.listed(case, measured, {}).counts for case in (filtered, wider, ranked)]
+    assert counts[0]["near_duplicate"] == 0 < counts[1]["near_duplicate"]
+    assert counts[0]["label"] > 0 == counts[2]["label"]
+    odd = issue_list.listed(filtered, measured, {"outlier": 0.5}).counts["outlier"]
+    assert odd > counts[0]["outlier"]

@@ -34,9 +34,11 @@ def show(case: Case, asked: Asked) -> None:
             on_click=panel.start,
             disabled=panel.busy,
         )
-    found = panel.answer()
-    if found is None:
+    if panel.answer() is None:
         return
+    issue_list.thresholds(case)
+    found = issue_list.known(case)
+    assert found is not None
     _counts(found)
     _remove(case, asked, found)
     charts.download("issues", found.table, None, "All issues, CSV")

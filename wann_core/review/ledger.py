@@ -397,7 +397,7 @@ def _stacks(database: sqlite3.Connection, who: str) -> tuple[list[int], list[int
         else:
             source, goal = (done, undone) if kind == "undo" else (undone, done)
             if not source:
-                raise _damaged(f"operation {number} is a {kind} of nothing")
+                raise _damaged(f"operation {number} is a {str(kind)[:20]!r} of nothing")
             goal.append(source.pop())
     return done, undone
 

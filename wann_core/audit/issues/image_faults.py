@@ -138,12 +138,19 @@ def image_faults(
     return {"unreadable": unreadable, **rare}
 
 
-def robust_deviations(values: Array) -> Array:
-    """Robust deviations from the median; 0 where a value is missing."""
+def robust_deviations(values: Array, least: float = 1e-6) -> Array:
+    """Robust deviations from the median; 0 where a value is missing.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+    least : float
+        The smallest spread that is taken for one.
+    """
     known = np.isfinite(values)
     if known.sum() < 3:
         return np.zeros(len(values))
     middle = np.median(values[known])
     spread = 1.4826 * np.median(np.abs(values[known] - middle))
-    scaled = (np.where(known, values, middle) - middle) / max(spread, 1e-6)
+    scaled = (np.where(known, values, middle) - middle) / max(spread, least)
     return np.asarray(scaled)

@@ -10,28 +10,18 @@ from scipy.sparse.csgraph import connected_components
 
 from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
 from wann_core.audit.issues.image_faults import THRESHOLDS as IMAGE_THRESHOLDS
-from wann_core.audit.issues.image_faults import (
-    image_faults,
-    image_properties,
-    robust_deviations,
-)
+from wann_core.audit.issues.image_faults import image_faults
 from wann_core.audit.issues.kinds import IssueList
+from wann_core.audit.issues.measure import Measurements, Rows, measure
 from wann_core.audit.result import Audit
 from wann_core.datasets.class_names import merged
 from wann_core.datasets.dataset import LABELED, Dataset
 from wann_core.errors import WannError, check_number
-from wann_core.methods.reduction import normalize
-from wann_core.neighbors.cache import neighbor_graph
 from wann_core.progress import Progress
-from wann_core.text import shown
 from wann_core.typing import Array
 
 # The smallest values that count, by kind.
-THRESHOLDS = {"outlier": 4.0, "small_class": 5.0}
-# More than a few odd images that look alike: they must not hide each other.
-_NEIGHBORS = 51
-# Thumbnails of length 1 nearer than this are copies: their correlation is above 0.99.
-_SAME_LOOK = 0.14
+THRESHOLDS = {"outlier": 3.5, "small_class": 5.0}
 
 
 def list_issues(
@@ -42,6 +32,7 @@ def list_issues(
     near: float = NEAR,
     images: bool = True,
     skipped: Sequence[Mapping[str, Any]] = (),
+    measured: Measurements | None = None,
     progress: Progress | None = None,
 ) -> IssueList:
     """List every issue of a data set, of rows without labels too.
@@ -60,6 +51,9 @@ def list_issues(
     skipped : sequence of mapping
         Images that became no rows as they could not be read, as a manifest records them: split,
         row, file and reason.
+    measured : Measurements, optional
+        What `measure` answered of this data set: nothing is searched or opened again, whatever the
+        thresholds.
     progress : callable, optional
 
     Raises
@@ -75,62 +69,19 @@ def list_issues(
             )
         check_number(name, value, -1e9, 1e9)
     limits = {**THRESHOLDS, **(thresholds or {})}
-    rows = _Rows(data)
-    pictures, looks = list[pd.DataFrame](), np.full(len(rows.y), -1)
-    if images and data.images is not None:
-        pictures, looks = _images(rows, thresholds or {}, progress)
+    rows = Rows(data)
+    found = measure(data, images=images, progress=progress) if measured is None else measured
     lines = [
         *_labels(rows, audit),
-        *_graph(rows, near, limits["outlier"], looks, progress),
+        *_graph(rows, found, near, limits["outlier"]),
         *_classes(rows, limits["small_class"]),
-        *pictures,
+        *_images(rows, found, thresholds or {}),
     ]
     lines += [_skipped(skipped)] if skipped else []
     return IssueList(pd.concat(lines, ignore_index=True))
 
 
-class _Rows:
-    """All rows of a data set, one after the other."""
-
-    def __init__(self, data: Dataset) -> None:
-        self.data = data
-        splits = data.splits
-        self.split = np.repeat(np.array(list(splits), object), [len(s) for s in splits.values()])
-        self.place = np.concatenate([np.arange(len(s)) for s in splits.values()])
-        self.ids = np.concatenate([s.ids for s in splits.values()])
-        self.y = np.concatenate([s.y for s in splits.values()])
-        self.names = np.array(
-            [shown(name) for s in splits.values() for name in (s.names or [""] * len(s))],
-            object,
-        )
-        self.labeled = np.flatnonzero(self.y >= 0)
-        classes = np.array([*data.class_names, ""], object)
-        self.labels = classes[self.y]
-
-    def lines(
-        self,
-        kind: str,
-        at: Array,
-        severity: Any = 1.0,
-        group: Any = -1,
-        detail: Any = "",
-    ) -> pd.DataFrame:
-        """Issues of rows."""
-        return pd.DataFrame(
-            {
-                "kind": kind,
-                "split": self.split[at],
-                "row": self.ids[at],
-                "name": self.names[at],
-                "label": self.labels[at],
-                "severity": np.broadcast_to(np.asarray(severity, float), len(at)),
-                "group": np.broadcast_to(np.asarray(group, np.int64), len(at)),
-                "detail": np.broadcast_to(np.asarray(detail, object), len(at)),
-            }
-        )
-
-
-def _labels(rows: _Rows, audit: Audit | None) -> list[pd.DataFrame]:
+def _labels(rows: Rows, audit: Audit | None) -> list[pd.DataFrame]:
     if audit is None:
         return []
     table = audit.table
@@ -143,14 +94,10 @@ def _labels(rows: _Rows, audit: Audit | None) -> list[pd.DataFrame]:
     return [rows.lines("label", at[wrong], 1 - table["label_score"][wrong], detail=detail[wrong])]
 
 
-def _graph(
-    rows: _Rows, near: float, outlier: float, looks: Array, progress: Progress | None
-) -> list[pd.DataFrame]:
-    X = np.concatenate([split.X for split in rows.data.splits.values()])
-    if len(X) < 3:
+def _graph(rows: Rows, found: Measurements, near: float, outlier: float) -> list[pd.DataFrame]:
+    if not found.ids.shape[1]:
         return []
-    graph = neighbor_graph(normalize(X, X[:1], "zscore")[0], None, _NEIGHBORS, progress)
-    groups = _joined(near_duplicates(graph.train_ids, graph.train_distances, near), looks)
+    groups = _joined(near_duplicates(found.ids, found.distances, near), found.looks)
     grouped = np.flatnonzero(groups >= 0)
     # Rows without a label contradict nobody.
     own_label = np.where(rows.y >= 0, rows.y, -1)
@@ -158,7 +105,7 @@ def _graph(
     conflict = np.flatnonzero(mixed_groups(known, own_label))
     _, code = np.unique(rows.split, return_inverse=True)
     leak = np.flatnonzero(mixed_groups(groups, code))
-    far = _remoteness(graph.train_distances)
+    far = found.remoteness
     out = np.flatnonzero(far >= outlier)
     detail = [f"{far[i]:.1f} deviations farther than usual" for i in out.tolist()]
     return [
@@ -188,26 +135,7 @@ def _joined(first: Array, second: Array) -> Array:
     return found
 
 
-def _same_look(thumbnails: Array, progress: Progress | None) -> Array:
-    """Groups of images that look the same from afar; -1 for the others."""
-    groups = np.full(len(thumbnails), -1)
-    seen = np.flatnonzero(thumbnails.any(axis=1))
-    if len(seen) > 2:
-        graph = neighbor_graph(thumbnails[seen], None, min(10, len(seen) - 1), progress)
-        nearest = graph.train_distances[:, 0]
-        apart = nearest[nearest > 0]
-        near = min(_SAME_LOOK / float(np.median(apart)), 1.0) if len(apart) else 1.0
-        groups[seen] = near_duplicates(graph.train_ids, graph.train_distances, near)
-    return groups
-
-
-def _remoteness(distances: Array) -> Array:
-    """Log of the mean distance to the nearest rows, in robust deviations from the median."""
-    mean = distances.mean(axis=1, dtype=np.float64)
-    return robust_deviations(np.log(np.maximum(mean, 1e-12)))
-
-
-def _classes(rows: _Rows, fewest: float) -> list[pd.DataFrame]:
+def _classes(rows: Rows, fewest: float) -> list[pd.DataFrame]:
     names, y = rows.data.class_names, rows.y[rows.labeled]
     counts = np.bincount(y, minlength=len(names))
     small = np.flatnonzero(counts[y] < fewest)
@@ -243,31 +171,11 @@ def _skipped(images: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-def _images(
-    rows: _Rows, thresholds: dict[str, float], progress: Progress | None
-) -> tuple[list[pd.DataFrame], Array]:
-    """Faults of images, and the groups of those that look the same."""
-    images = rows.data.images
-    assert images is not None
-    parts: list[pd.DataFrame] = []
-    looks: list[Array] = []
-    places: list[Array] = []
-    for name in rows.data.splits:
-        source = images.splits.get(name)
-        if source is None:
-            continue
-        mine = np.flatnonzero(rows.split == name)
-        # Files are named row by row; arrays hold all rows of the source.
-        at = rows.place[mine] if source.files is not None else rows.ids[mine]
-        table, thumbnails = image_properties(source, at, progress)
-        parts.append(table)
-        looks.append(thumbnails)
-        places.append(mine)
-    groups = np.full(len(rows.y), -1)
-    if not parts:
-        return [], groups
-    properties, where = pd.concat(parts, ignore_index=True), np.concatenate(places)
-    groups[where] = _same_look(np.concatenate(looks), progress)
+def _images(rows: Rows, found: Measurements, thresholds: dict[str, float]) -> list[pd.DataFrame]:
+    """Faults of images."""
+    properties, where = found.properties, found.places
+    if not len(where):
+        return []
     limits = {k: v for k, v in thresholds.items() if k not in THRESHOLDS}
     severity: dict[str, Callable[[pd.DataFrame], Any]] = {
         "blank": lambda p: 1 - p["range"],
@@ -283,4 +191,4 @@ def _images(
         worse = severity[kind](these) if kind in severity else 1.0
         detail = these["reason"].to_numpy(object) if kind == "unreadable" else ""
         lines.append(rows.lines(kind, where[at], worse, detail=detail))
-    return lines, groups
+    return lines

@@ -121,6 +121,20 @@ def test_labels_outliers_and_classes(found: IssueList) -> None:
     assert sum(counts.values()) == len(found.table)
 
 
+def test_odd_rows_of_one_kind_do_not_hide_each_other() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((400, 64)) + 4 * np.eye(4, 64)[np.arange(400) % 4] + 3.0
+    X[:20] = 0.1 * (rng.standard_normal((20, 64)) + 4 * np.eye(8, 64)[7] - 3.0)  # short, all alike
+    X[20] *= 60  # of the usual direction
+    train = Split(X, np.arange(400) % 4, np.arange(400))
+    data = Dataset("odd", "none", tuple("abcd"), train, None)
+    assert rows(list_issues(data), "outlier") == {("train", row) for row in range(21)}
+    # A row that is all zero has no direction.
+    zero = np.where(np.arange(400)[:, None] == 30, 0, X)
+    data = dataclasses.replace(data, train=dataclasses.replace(train, X=zero))
+    assert ("train", 30) in rows(list_issues(data), "outlier")
+
+
 def test_thresholds_and_images_that_became_no_rows(data: Dataset) -> None:
     skipped = [{"split": "train", "row": 7, "file": "x.png", "reason": "it is cut short"}]
     some = list_issues(data, thresholds={"outlier": 0.5}, images=False, skipped=skipped)
