@@ -1,15 +1,15 @@
-"""Every run that was kept: filtered, averaged over seeds, drawn, compared, taken home."""
+"""Every run that was kept: filtered, averaged over seeds, drawn, compared, exported."""
 
 import streamlit as st
 
 from ui.jobs import panel
-from ui.results import compare, import_logs, results, views
+from ui.results import along, compare, import_logs, results, views
 from ui.shell import header
 from ui.shell.controls import linked
 
 _VIEWS = {
     "table": ("Table", views.table),
-    "chart": ("Chart", views.chart),
+    "chart": ("Chart", along.show),
     "compare": ("Compare two", compare.show),
     "runs": ("All runs", views.runs),
     "import": ("Import logs", import_logs.show),

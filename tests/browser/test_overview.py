@@ -54,6 +54,16 @@ def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) ->
     root = ElementTree.parse(file.path()).getroot()
     assert root.tag.endswith("svg")
     assert "WANN" in "".join(root.itertext())
+    height = float(root.attrib["height"])
+    file = saved(page, page.get_by_role("button", name="SVG: accuracy", exact=True))
+    assert file.suggested_filename == "wann-accuracy.svg"
+    root = ElementTree.parse(file.path()).getroot()
+    told = " ".join(" ".join(root.itertext()).split())
+    assert "noise_pattern sym, noise_ratio 0.7" in told and "seed 42" in told
+    assert float(root.attrib["height"]) > height
+    file = saved(page, page.get_by_role("button", name="PNG: accuracy", exact=True))
+    assert file.path().read_bytes().startswith(b"\x89PNG")
+    expect(chart.get_by_text("noise_ratio")).to_have_count(0)  # on the page it stays as it was
 
 
 def test_comparison_draws_a_curve_a_method(page: Page) -> None:

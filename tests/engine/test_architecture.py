@@ -13,7 +13,7 @@ ENGINE = ROOT / "wann_core"
 # From the bottom up; a room uses its own files and the floors below, never a neighbor on its floor.
 FLOORS = (
     ("errors", "parallel", "paths", "progress", "sklearn_compat", "text", "typing", "version"),
-    ("class_table", "plugins", "torch_compat"),
+    ("class_table", "html_page", "plugins", "torch_compat"),
     ("registry", "storage"),
     ("neighbors",),
     ("datasets",),

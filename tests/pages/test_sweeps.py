@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from tests.helpers.apps import plain
 from tests.helpers.roots import ROOT
 from ui.measure import sweeps
-from ui.results import views
+from ui.results import along
 from ui.shell.settings import Folders
 from wann_core import Scenario
 from wann_core.experiments.plan_file import SweepPlan, parse
@@ -276,5 +276,5 @@ def test_a_chart_holds_no_run_twice_and_no_matrix_by_its_ratio() -> None:
         for case in cases
     ]
     table = describe(records).table
-    assert list(views._placed(table[:2], "num_subsamples")["place"]) == [1200]
-    assert list(views._placed(table, "noise_ratio")["noise"]) == ["sym", "sym"]
+    assert list(along._placed(table[:2], "num_subsamples")["place"]) == [1200]
+    assert list(along._placed(table, "noise_ratio")["noise"]) == ["sym", "sym"]

@@ -7,14 +7,18 @@ cost more than the votes that they show.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import plotly.io
 import streamlit as st
 
+from ui.charts import figure_files
 from ui.shell import theme as look
-from wann_core.experiments.records import with_scenario
+from wann_core.experiments.records import scenario_record, with_scenario
 from wann_core.experiments.scenario import Scenario
 from wann_core.storage.tables import to_csv
+
+_DODGE = 0.3  # of the least gap between places, that all marks of a place take
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -34,9 +38,7 @@ def show(
     on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
     **config: Any,
 ) -> list[dict[str, Any]]:
-    """Draw a chart, say below it how to read it, and offer its numbers as CSV.
-
-    The camera in the chart's own bar saves it as SVG.
+    """Draw a chart, say below it how to read it, and offer it as CSV, SVG and PNG.
 
     Parameters
     ----------
@@ -69,8 +71,16 @@ def show(
     options: dict[str, Any] = {"on_select": picked, "selection_mode": pick} if pick else {}
     event = st.plotly_chart(figure, key=key, config=config, alt=reading, **options)
     st.caption(reading)
-    download(name, data, scenario, label)
+    with st.container(horizontal=True):
+        download(name, data, scenario, label)
+        figure_files.buttons(name, key, "" if scenario is None else _in_a_line(scenario))
     return list(event["selection"]["points"]) if pick else []
+
+
+def _in_a_line(scenario: Scenario) -> str:
+    """All fields of a scenario that are set, as records name them."""
+    record = scenario_record(scenario).items()
+    return ", ".join(f"{name} {value}" for name, value in record if value is not None)
 
 
 def download(
@@ -187,18 +197,35 @@ def curves(data: pd.DataFrame, axis: str, axis_title: str, title: str) -> Figure
     return framed(traces, axis_title, f"{title}, %", height=460)
 
 
-def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference: str) -> Figure:
+def gains(
+    data: pd.DataFrame,
+    axis: str,
+    axis_title: str,
+    title: str,
+    reference: str,
+    logarithmic: bool = False,
+) -> Figure:
     """Paired difference of each method to a reference method with its interval.
+
+    Marks of a place stand side by side, in the order of methods, so that no bar hides another.
 
     Parameters
     ----------
     data : DataFrame
         As `sweep.paired_gain` returns it.
+    logarithmic : bool
+        Whether the axis is to be.
     """
+    methods = list(dict.fromkeys(data["method_name"]))
+    places = np.unique(data[axis].astype(float))
+    scale, back = (np.log, np.exp) if logarithmic else (np.asarray, np.asarray)
+    step = float(np.diff(scale(places)).min(initial=np.inf))
+    step = _DODGE * (step if np.isfinite(step) else 0) / max(len(methods), 1)
+    shift = {name: step * (i - (len(methods) - 1) / 2) for i, name in enumerate(methods)}
     traces = [
         {
             **method_line(name),
-            "x": rows[axis].to_list(),
+            "x": back(scale(rows[axis].astype(float)) + shift[name]).tolist(),
             "y": (100 * rows["gain"]).to_list(),
             "error_y": {
                 "type": "data",
@@ -206,10 +233,18 @@ def gains(data: pd.DataFrame, axis: str, axis_title: str, title: str, reference:
                 "width": 4,
             },
             "customdata": [
-                f"points, {seeds} seeds" if pd.isna(high) else f"± {100 * (high - gain):.2f} points"
-                for gain, high, seeds in rows[["gain", "high", "seeds"]].itertuples(index=False)
+                [
+                    f"points, {seeds} seeds"
+                    if pd.isna(high)
+                    else f"± {100 * (high - gain):.2f} points",
+                    f"{place:g}",
+                ]
+                for gain, high, seeds, place in rows[["gain", "high", "seeds", axis]].itertuples(
+                    index=False
+                )
             ],
-            "hovertemplate": f"{name}, {axis_title} %{{x}}: %{{y:+.2f}} %{{customdata}}"
+            "hovertemplate": f"{name}, {axis_title} %{{customdata[1]}}: %{{y:+.2f}} "
+            "%{customdata[0]}"
             "<extra></extra>",
         }
         for name, rows in _by_method(data)

@@ -1,16 +1,19 @@
 """The comparison of methods along one axis: its controls, charts and tables."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from ui.charts import charts
 from ui.jobs import engine
 from ui.jobs.plan import Plan
-from ui.measure import probe_results, probes
+from ui.measure import comparison_summary, probe_results, probes
+from ui.measure.comparison_summary import AXIS_TITLES
 from ui.shell import truth
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
@@ -28,11 +31,6 @@ _AXES = {
     "num_subsamples": "Training rows",
 }
 _ROWS = (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 50_000, 100_000)
-_AXIS_TITLES = {
-    "noise_ratio": "noise ratio asked for",
-    "imbalance_ratio": "imbalance, last class over first (1: none)",
-    "num_subsamples": "training rows",
-}
 
 
 def records_of(plan: Plan, rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -135,8 +133,10 @@ def _values(place: Any, axis: str, settings: Settings) -> tuple[float, ...]:
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     """Curves, gains and a table of the runs that have finished."""
+    # Above both charts, which so stand at one height.
+    controls = st.columns(2, gap="large")
     metric = linked(
-        st.segmented_control,
+        controls[0].segmented_control,
         "Score",
         key="metric",
         options=list(METRICS),
@@ -153,7 +153,7 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header(title)
-        figure = charts.curves(table, plan.axis, _AXIS_TITLES[plan.axis], title)
+        figure = charts.curves(table, plan.axis, AXIS_TITLES[plan.axis], title)
         charts.show(
             _scaled(figure, plan),
             "Line: mean over the seeds. Band: one standard deviation between seeds, which draw the "
@@ -164,9 +164,10 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
             "All runs, CSV",
         )
     with right:
-        against: list[str] = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
-        if len(plan.methods) > 1 and against:
-            _show_gain(plan, records, metric, against)
+        references = [name for name in ("kNN-11", "kNN-51") if name in plan.methods]
+        against, gain = "", records[:0]
+        if len(plan.methods) > 1 and references:
+            against, gain = _show_gain(plan, records, metric, references, controls[1])
         else:
             st.info("Choose kNN-11 or kNN-51 and another method to see their paired difference.")
     st.dataframe(_pivot(table, plan.axis), width="stretch")
@@ -185,7 +186,9 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     )
     truth.explain_records(records)
     probe_results.warn_of_unconverged(records)
-    charts.download("compare-table", table, plan.base, "Table, CSV")
+    with st.container(horizontal=True):
+        charts.download("compare-table", table, plan.base, "Table, CSV")
+        comparison_summary.download(plan, metric, table, gain, against)
 
 
 def common_seeds(records: pd.DataFrame, ended: pd.DataFrame) -> str:
@@ -197,23 +200,32 @@ def common_seeds(records: pd.DataFrame, ended: pd.DataFrame) -> str:
     return text
 
 
-def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str]) -> None:
-    heading, control = st.columns([3, 2], vertical_alignment="bottom")
+def _show_gain(
+    plan: Plan, records: pd.DataFrame, metric: str, against: Sequence[str], place: DeltaGenerator
+) -> tuple[str, pd.DataFrame]:
+    """Draw the gain over a reference; that, and the numbers."""
     reference = linked(
-        control.segmented_control,
-        "Against",
+        place.segmented_control,
+        "Gain over",
         key="against",
         options=against,
         default=against[0],
         required=True,
         help="kNN-51 shows what WANN adds to many voters; kNN-11 is the usual kNN.",
     )
-    heading.header(f"Gain over {reference}")
+    st.header(f"Gain over {reference}")
     gain = grid.paired_gain(records, plan.axis, metric, reference)
     if gain.empty:
         st.caption("No two runs on the same rows and labels have ended yet.")
-        return
-    figure = charts.gains(gain, plan.axis, _AXIS_TITLES[plan.axis], METRICS[metric], reference)
+        return reference, gain
+    figure = charts.gains(
+        gain,
+        plan.axis,
+        AXIS_TITLES[plan.axis],
+        METRICS[metric],
+        reference,
+        plan.axis != "noise_ratio",
+    )
     charts.show(
         _scaled(figure, plan),
         f"Difference to {reference} on the same rows and labels, in percentage points. Bar: 95 % t "
@@ -223,6 +235,7 @@ def _show_gain(plan: Plan, records: pd.DataFrame, metric: str, against: list[str
         gain,
         plan.base,
     )
+    return reference, gain
 
 
 def _scaled(figure: charts.Figure, plan: Plan) -> charts.Figure:

@@ -1,4 +1,4 @@
-"""The Results page: tables of means, charts along an axis, and all runs."""
+"""The Results page: tables of means, and all runs."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -9,13 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.results.results import Chosen, in_words, metric, ordered
+from ui.results.results import Chosen, in_words, metric
 from ui.shell import theme
 from ui.shell.controls import linked
-from wann_core.experiments import grid
 from wann_core.methods.metrics import METRICS
 from wann_core.results import table as results_table
 from wann_core.results import text as results_text
+from wann_core.results.html_summary import pivots_html
 from wann_core.results.paired_tests import LEAST_SEEDS
 from wann_core.results.table import FIELDS, Pivot
 
@@ -23,18 +23,6 @@ _MOST_STRETCHED, _CELL_WIDTH = 5, 165  # pixels, of "92.29 ± 1.10 (n=10) ≈" i
 _MOST_TABLES = 20
 _SEEDS = {"common": "Common seeds", "all": "All seeds of each cell"}
 _MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
-# Axes of a chart: title, column of the number ('' for names), field that it stands in for.
-_AXES = {
-    "noise_ratio": ("Noise ratio", "noise ratio asked for", "noise"),
-    "imbalance_ratio": ("Imbalance", "imbalance, last class over first (1: none)", "imbalance"),
-    "num_subsamples": ("Training rows", "training rows", "rows"),
-    "reduction_size": ("Dimensions", "dimensions after the reduction", "reduction"),
-    **{
-        field: (FIELDS[field], FIELDS[field].lower(), field)
-        for field in ("noise", "dataset", "backbone", "reduction", "normalization")
-    },
-}
-_NAMES = ("noise", "dataset", "backbone", "reduction", "normalization")
 _FIRST = ("dataset", "backbone", "method", "noise")
 _SHOWN = (
     *_FIRST,
@@ -91,10 +79,10 @@ def table(chosen: Chosen) -> None:
     if not made:
         st.info("None of these runs has this score. Choose another one.")
         return
-    _explain_parts([one.part for one in made], "table")
+    explain_parts([one.part for one in made], "table")
     for one in made[:_MOST_TABLES]:
         if one.part:
-            st.header(_title(one.part))
+            st.header(title_of(one.part))
         # Few columns share the width; of more, each is wide enough for its cells.
         names = one.column_names
         wide = len(names) > _MOST_STRETCHED
@@ -104,15 +92,19 @@ def table(chosen: Chosen) -> None:
         st.dataframe(_styled(one), width="stretch", column_config=config)
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
-    st.caption(
-        f"{METRICS[score]}, %: mean ± standard deviation (of n − 1); n: seeds. Bold: the best "
+    st.caption(_reading(METRICS[score]))
+    _explain_seeds(pd.concat([one.cells for one in made]))
+    _downloads(made, METRICS[score])
+
+
+def _reading(title: str) -> str:
+    return (
+        f"{title}, %: mean ± standard deviation (of n − 1); n: seeds. Bold: the best "
         "mean over the seeds that all compared cells have; ≈: what a paired t-test over at least "
         f"{LEAST_SEEDS} of these seeds does not distinguish from it (5 %, two-sided, not corrected "
         "for many comparisons). With few seeds that test finds little; with fewer, and where only "
         "one of the two draws anything, there is none, and no mark."
     )
-    _explain_seeds(pd.concat([one.cells for one in made]))
-    _downloads(made, METRICS[score])
 
 
 @st.cache_resource(max_entries=8, show_spinner="Averaging over the seeds …")
@@ -156,11 +148,19 @@ def _explain_seeds(cells: pd.DataFrame) -> None:
 
 
 def _downloads(made: Sequence[Pivot], title: str) -> None:
-    latex = results_text.to_latex(made, title)
     with st.container(horizontal=True):
         charts.download("results", lambda: results_text.long(made), None, "CSV")
+        st.download_button(
+            "Summary, HTML",
+            lambda: pivots_html(made, title, [_reading(title)]),
+            "wann-results.html",
+            "text/html",
+            key="summary_results",
+            icon=":material/description:",
+            on_click="ignore",
+        )
         for name, text, suffix, kind in (
-            ("LaTeX", latex, "tex", "text/x-tex"),
+            ("LaTeX", results_text.latex_document(made, title), "tex", "text/x-tex"),
             ("Markdown", results_text.to_markdown(made, title), "md", "text/markdown"),
         ):
             st.download_button(
@@ -173,7 +173,7 @@ def _downloads(made: Sequence[Pivot], title: str) -> None:
                 on_click="ignore",
             )
     with st.expander("LaTeX to copy"):
-        st.code(latex, language="latex")
+        st.code(results_text.to_latex(made, title), language="latex")
 
 
 def _styled(one: Pivot) -> Any:
@@ -191,7 +191,7 @@ def _styled(one: Pivot) -> Any:
     return shown.style.apply(lambda _: style, axis=None)
 
 
-def _explain_parts(parts: Sequence[dict[str, str]], what: str) -> None:
+def explain_parts(parts: Sequence[dict[str, str]], what: str) -> None:
     """Say why there is more than one table or chart."""
     fields = dict.fromkeys(field for part in parts for field in part)
     if fields:
@@ -214,99 +214,10 @@ def _draws(fields: Iterable[str]) -> str:
     )
 
 
-def _title(part: dict[str, str]) -> str:
+def title_of(part: dict[str, str]) -> str:
+    """What the runs of a table or chart have in common, as Markdown."""
     text = in_words(part)
     return theme.plain(text[:1].upper() + text[1:])
-
-
-def chart(chosen: Chosen) -> None:
-    """Scores along an axis, one line a method, as on Compare."""
-    runs = chosen.table
-    left, middle = st.columns(2)
-    axis = linked(
-        left.selectbox,
-        "Along",
-        key="along",
-        options=list(_AXES),
-        format_func=lambda name: _AXES[name][0],
-    )
-    score = metric(middle)
-    placed = _placed(runs[runs[score].notna()] if score in runs else runs[:0], axis)
-    if placed.empty:
-        st.info("None of these runs has a place on this axis. Choose another one.")
-        return
-    parts = results_table.divide(placed, ("method",))
-    names = [_title(part) or "all" for part, _ in parts]
-    part, shown = parts[0]
-    if len(parts) > 1:
-        _explain_parts([part for part, _ in parts], "chart")
-        which = linked(st.selectbox, "Which", key="which", options=names)
-        part, shown = parts[names.index(which)]
-    shown = _in_order(shown, axis)
-    summed = grid.summary(shown.assign(method_name=shown["method"]), "place", score)
-    title = _AXES[axis][1]
-    figure = charts.curves(summed, "place", title, METRICS[score])
-    if axis in _NAMES:
-        figure["layout"]["xaxis"] |= {
-            "type": "category",
-            "categoryorder": "array",
-            "categoryarray": ordered(set(shown["place"]), axis),
-        }
-    elif axis != "noise_ratio":
-        values = sorted(set(shown["place"]))
-        figure["layout"]["xaxis"] |= {"type": "log", "tickvals": values}
-        if axis == "imbalance_ratio":
-            figure["layout"]["xaxis"] |= {"autorange": "reversed"}
-    charts.show(
-        figure,
-        "Line: mean over the seeds. Band: one standard deviation between seeds. Where there is no "
-        f"band there is one seed.{_unequal(summed)}",
-        "results-chart",
-        summed.rename(columns={"place": axis}).assign(score=score, **part),
-        None,
-    )
-
-
-def _unequal(summed: pd.DataFrame) -> str:
-    """A sentence where methods were run on different numbers of seeds."""
-    seeds = summed.groupby("place")["seeds"]
-    if (seeds.min() == seeds.max()).all():
-        return ""
-    return (
-        " Methods have different numbers of seeds here (point at a mark to read them): the table "
-        "compares them on common ones."
-    )
-
-
-def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """The runs that have a place on an axis, which no longer divides them."""
-    field = _AXES[axis][2]
-    if axis in _NAMES:
-        return runs.assign(place=runs[axis], **{axis: ""})
-    if axis == "noise_ratio":
-        runs = runs[runs["noise_pattern"] != "matrix"]  # an own matrix has no ratio
-        # Runs without noise stand at 0 of every pattern.
-        pattern = runs["noise_pattern"].where(runs["noise_pattern"] != "none", "")
-        place = runs[axis].astype(float).where(pattern != "", 0.0)
-        return runs.assign(place=place, noise=pattern)
-    if axis == "imbalance_ratio":
-        return runs.assign(place=runs[axis].astype(float).fillna(1.0), **{field: ""})
-    if axis == "num_subsamples":
-        rows = runs[axis].astype(float)
-        if "train_rows" in runs:
-            rows = rows.fillna(runs["train_rows"])
-        placed = runs.assign(place=rows, **{field: ""}).dropna(subset="place")
-        # As many rows as there are is all of them: one run, under two names.
-        return placed.drop_duplicates([*FIELDS, "seed", "place"], keep="last")
-    runs = runs[runs[axis].notna()]
-    kind = runs[field].str.partition(" ")[0] if len(runs) else runs[field]
-    return runs.assign(place=runs[axis].astype(float), **{field: kind})
-
-
-def _in_order(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """Methods in their usual order, which the legend follows."""
-    methods = {name: i for i, name in enumerate(ordered(set(runs["method"]), "method"))}
-    return runs.sort_values("method", key=lambda names: names.map(methods), kind="stable")
 
 
 def runs(chosen: Chosen) -> None:

@@ -1,20 +1,17 @@
 """An audit as one HTML file that needs no network and runs no script."""
 
 import base64
-import html
-import platform
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wann_core import html_page
+from wann_core.html_page import escaped
 from wann_core.noise.rate import NoiseEstimate
 from wann_core.noise.transition import Transition
-from wann_core.text import visible
 from wann_core.typing import Array
-from wann_core.version import __version__, library_versions
 
 # Pictures are left out beyond this, so that a report can be mailed.
 _PICTURE_BYTES = 3_000_000
@@ -22,21 +19,7 @@ _SHOWN_ROWS = 200
 _SHOWN_CLASSES = 20
 _SHOWN_GROUPS = 30
 _SHOWN_MEMBERS = 6
-_LONGEST = 120
 _LONGEST_NOTE = 500
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; } th, td { padding: .3rem .6rem; text-align: left;
-  border-bottom: 1px solid #8884; } .n { text-align: right; font-variant-numeric: tabular-nums; }
-.cards { display: flex; flex-wrap: wrap; gap: 1rem; }
-.card { border: 1px solid #8886; border-radius: .5rem; padding: .6rem 1rem; min-width: 9rem; }
-.card b { display: block; font-size: 1.5rem; } .small { font-size: .85rem; opacity: .75; }
-img { display: block; width: 72px; height: 72px; object-fit: contain; }
-.warning { border-left: .3rem solid #d55e00; padding: .2rem 1rem; } .wide { overflow-x: auto; }
-"""
 
 
 def audit_html(
@@ -73,11 +56,10 @@ def audit_html(
         At most 5 MB; every text of the user is escaped, and no script is allowed to run.
     """
     parts = [
-        f"<h1>{_text(title)}</h1>",
-        "".join(f'<p class="warning">{_text(warning, 1000)}</p>' for warning in warnings),
+        "".join(f'<p class="warning">{escaped(warning, 1000)}</p>' for warning in warnings),
         _numbers(noise),
         "<h2>How it was judged</h2>",
-        "".join(f"<p>{_text(note, 1000)}</p>" for note in notes),
+        "".join(f"<p>{escaped(note, 1000)}</p>" for note in notes),
         "<p>The range held the true number in nearly all measured cases. Labels of rows "
         "that lie between classes are doubted, too, although they may be right: a person decides."
         "</p>",
@@ -86,25 +68,13 @@ def audit_html(
         f"<h2>Most doubtful labels</h2><p>{_extent(len(table))}</p>",
         _rows(table.head(_SHOWN_ROWS), picture),
         _groups(table),
-        _versions(),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-        '<meta name="viewport" content="width=device-width">'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head><body>"
-        f"{''.join(parts)}</body></html>"
-    )
+    return html_page.page(title, parts)
 
 
 def first_rows_html(table: pd.DataFrame, noise: NoiseEstimate) -> str:
     """Numbers and first rows for a notebook."""
     return f"<p>{_sentence(noise)}</p>{_rows(table, None)}"
-
-
-def _text(value: object, longest: int = _LONGEST) -> str:
-    text = visible(str(value))
-    return html.escape(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def _sentence(noise: NoiseEstimate) -> str:
@@ -134,7 +104,7 @@ def _transitions(transition: Transition, class_names: tuple[str, ...]) -> str:
     shown = np.sort(
         np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:_SHOWN_CLASSES]
     )
-    head = "".join(f'<th class="n">{_text(class_names[c], 24)}</th>' for c in shown)
+    head = "".join(f'<th class="n">{escaped(class_names[c], 24)}</th>' for c in shown)
     body = ""
     for true in shown:
         cells = ""
@@ -145,7 +115,7 @@ def _transitions(transition: Transition, class_names: tuple[str, ...]) -> str:
                 f'<td class="n" style="background: rgba(213, 94, 0, {alpha:.2f})">'
                 f"{100 * share:.1f}</td>"
             )
-        body += f"<tr><th>{_text(class_names[true], 24)}</th>{cells}</tr>"
+        body += f"<tr><th>{escaped(class_names[true], 24)}</th>{cells}</tr>"
     left = len(class_names) - len(shown)
     more = f" The {left} classes with the fewest wrong labels are left out." if left else ""
     return (
@@ -157,7 +127,7 @@ def _transitions(transition: Transition, class_names: tuple[str, ...]) -> str:
 def _rates(rates: Array, class_names: tuple[str, ...]) -> str:
     """Of many classes: no pair of classes has rows to speak of, so each class alone."""
     body = "".join(
-        f'<tr><th>{_text(class_names[c], 24)}</th><td class="n">{100 * rates[c]:.1f}</td></tr>'
+        f'<tr><th>{escaped(class_names[c], 24)}</th><td class="n">{100 * rates[c]:.1f}</td></tr>'
         for c in np.argsort(-rates, kind="stable")[:_SHOWN_CLASSES]
     )
     return (
@@ -178,9 +148,9 @@ def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) ->
             size += len(image)
             shown = f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(image).decode()}">'
         body += (
-            f"<tr><td>{shown}</td><td>{_text(row['split'])} {_text(row['row'])}<br>"
-            f'<span class="small">{_text(row["name"])}</span></td>'
-            f"<td>{_text(row['given_label'])}</td><td>{_text(row['predicted_label'])}</td>"
+            f"<tr><td>{shown}</td><td>{escaped(row['split'])} {escaped(row['row'])}<br>"
+            f'<span class="small">{escaped(row["name"])}</span></td>'
+            f"<td>{escaped(row['given_label'])}</td><td>{escaped(row['predicted_label'])}</td>"
             f'<td class="n">{_score(row["label_score"])}</td><td>{_reason(row)}</td>'
             f"{_verdict(row) if judged else ''}</tr>"
         )
@@ -196,11 +166,11 @@ def _rows(table: pd.DataFrame, picture: Callable[[int], bytes | None] | None) ->
 def _verdict(row: dict[Any, Any]) -> str:
     if pd.isna(row["action"]):
         return "<td></td>"
-    to = f" to {_text(row['new_label'])}" if row["action"] == "relabel" else ""
+    to = f" to {escaped(row['new_label'])}" if row["action"] == "relabel" else ""
     note = (
-        "" if pd.isna(row["verdict_note"]) else f"<br>{_text(row['verdict_note'], _LONGEST_NOTE)}"
+        "" if pd.isna(row["verdict_note"]) else f"<br>{escaped(row['verdict_note'], _LONGEST_NOTE)}"
     )
-    by = f'<br><span class="small">{_text(row["who"])}</span>'
+    by = f'<br><span class="small">{escaped(row["who"])}</span>'
     return f"<td>{row['action']}{to}{by}{note}</td>"
 
 
@@ -241,8 +211,8 @@ def _group_table(rows: pd.DataFrame) -> str:
         kinds = ["different labels"] if members["near_duplicate_conflict"].any() else []
         kinds += ["different splits"] if members["in_train_and_test"].any() else []
         listed = "<br>".join(
-            f"{_text(row['split'])} {_text(row['row'])}: {_text(row['given_label'], 40)} "
-            f'<span class="small">{_text(row["name"])}</span>'
+            f"{escaped(row['split'])} {escaped(row['row'])}: {escaped(row['given_label'], 40)} "
+            f'<span class="small">{escaped(row["name"])}</span>'
             for row in members.head(_SHOWN_MEMBERS).to_dict("records")
         )
         more = len(members) - _SHOWN_MEMBERS
@@ -259,12 +229,3 @@ def _group_table(rows: pd.DataFrame) -> str:
 def _extent(rows: int) -> str:
     first = f"The {_SHOWN_ROWS} most doubtful of {rows:,} labels" if rows > _SHOWN_ROWS else "All"
     return f"{first}, most doubtful first. Whether a label is wrong, a person decides."
-
-
-def _versions() -> str:
-    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    libraries = ", ".join(f"{name} {number}" for name, number in library_versions().items())
-    return (
-        f'<p class="small">Made {made} by WANN Explorer {__version__} (Python '
-        f"{platform.python_version()}, {libraries}).</p>"
-    )

@@ -32,6 +32,8 @@ _LATEX = {
     "[": "{[}",
     "*": "{*}",
 }
+_LATIN = 0x17F  # the last letter of Latin Extended-A, which LaTeX knows
+_KNOWN = "–—‘’“”†‡…€"
 # Beside cells with runs that ended where they began.
 UNCONVERGED = " †"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
@@ -94,6 +96,23 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
             )
         )
     return "\n\n".join(blocks) + "\n"
+
+
+def latex_document(made: Sequence[Pivot], title: str) -> str:
+    """The tables of `to_latex` as a document that compiles by itself."""
+    body = to_latex(made, title)
+    # pdfTeX stops at letters that its fonts lack: names are whatever their author wrote.
+    foreign = sorted({letter for letter in body if ord(letter) > _LATIN and letter not in _KNOWN})
+    declared = "".join(
+        rf"  \DeclareUnicodeCharacter{{{ord(letter):04X}}}{{[U+{ord(letter):04X}]}}" + "\n"
+        for letter in foreign
+    )
+    return (
+        "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n"
+        "\\usepackage[margin=2cm]{geometry}\n\\usepackage[T1]{fontenc}\n"
+        + (f"\\ifdefined\\DeclareUnicodeCharacter\n{declared}\\fi\n" if declared else "")
+        + f"\\begin{{document}}\n{body}\\end{{document}}\n"
+    )
 
 
 def to_markdown(made: Sequence[Pivot], title: str) -> str:

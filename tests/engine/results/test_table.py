@@ -25,6 +25,7 @@ from wann_core.results.paired_tests import is_level, paired_test
 from wann_core.results.reference_logs import MOST_BYTES, read_log
 from wann_core.results.table import describe, divide, pair, pivots
 from wann_core.results.text import (
+    latex_document,
     latex_escape,
     long,
     markdown_escape,
@@ -343,8 +344,9 @@ def test_latex_has_the_structure_of_booktabs_and_prints_any_name(tmp_path: Path)
     assert len(re.findall(r"\\mathbf\{[\d.]+( \\pm [\d.]+)?\}", text)) == 2 * 3
     assert re.search(r"\$\d\d\.\d\d \\pm \d+\.\d\d\$", text)
     if shutil.which("pdflatex"):
-        head = r"\documentclass{article}\usepackage{booktabs}\begin{document}"
-        (tmp_path / "page.tex").write_text(rf"{head}{text}\end{{document}}")
+        page = latex_document(made, "Accuracy, π 中")
+        assert text.split("caption")[0] in page  # the very tables, with letters that fonts lack
+        (tmp_path / "page.tex").write_text(page, encoding="utf-8")
         subprocess.run(["pdflatex", "-halt-on-error", "page"], cwd=tmp_path, check=True)
 
 
