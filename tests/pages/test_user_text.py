@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from tests.helpers.apps import plain as read
 from tests.helpers.nasty import NASTY
 from ui.shell import theme
-from wann_core.audit import html_report
+from wann_core import html_page
 from wann_core.datasets.npz_files import pack_names
 from wann_core.results.text import latex_escape, markdown_escape
 from wann_core.storage.tables import to_csv
@@ -69,7 +69,7 @@ class _Text(HTMLParser):
 def test_html_charts_and_the_report_hold_text_alone(text: str) -> None:
     found = _Text(f'<p title="{theme.html(text)}">{theme.html(text)}</p>')
     assert (found.tags, found.text) == (["p"], visible(text))
-    report = _Text(f"<p>{html_report._text(text, 1000)}</p>")
+    report = _Text(f"<p>{html_page.escaped(text, 1000)}</p>")
     assert (report.tags, report.text) == (["p"], visible(text))
     charted = theme.charted(text)
     assert "<" not in charted and "%{" not in charted
