@@ -42,6 +42,21 @@ def write_table(folder: Path, form: str) -> pd.DataFrame:
     return frame
 
 
+def test_a_table_s_few_measured_values_stay_readable_too(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(ROWS, 3)), columns=["radius", "texture", "area"])
+    frame["label"] = ["cat", "dog"] * (ROWS // 2)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    chosen = tables.Columns(("radius", "texture", "area"), "label")
+    found = tables.read(tmp_path / "t.csv", chosen)
+    assert found.more is not None and sorted(found.more) == ["area", "radius", "texture"]
+    np.testing.assert_allclose(found.more["area"], frame["area"], rtol=1e-6)
+    # Dimensions of an embedding are numbered, and too many for a card.
+    numbered = frame.rename(columns={"radius": "e0", "texture": "e1", "area": "e2"})
+    numbered.to_csv(tmp_path / "e.csv", index=False)
+    assert tables.read(tmp_path / "e.csv").more is None
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_columns_travel_with_their_rows(tmp_path: Path, form: str) -> None:
     frame = write_table(tmp_path, form)

@@ -20,6 +20,7 @@ SPLIT_WORDS: Mapping[str, str] = {
 }
 
 # Likely names in lower case, the likeliest first.
+_MOST_FEATURES = 50  # columns that a person can read; more are an embedding
 _LIST_NAMES = "embedding embeddings emb vector vectors feature features x".split()
 _NAMES: Mapping[str, Sequence[str]] = {
     "label": "label labels y target targets class classes category class_name class_id noisy_label "
@@ -255,6 +256,17 @@ def _check_kept(
                 f"of the embeddings; it holds {found[name].dtype}.",
                 role,
             )
+
+
+def feature_names(chosen: Columns) -> tuple[str, ...]:
+    """Columns that are both embedding and content of a row: a table's few measured values.
+
+    They have names of their own; the dimensions of an embedding are numbered.
+    """
+    names = chosen.embeddings
+    numbered = all(name[-1:].isdigit() for name in names)
+    measured = chosen.more is None and 1 < len(names) <= _MOST_FEATURES and not numbered
+    return tuple(names) if measured else ()
 
 
 def kept_columns(chosen: Columns, columns: Sequence[Column]) -> list[Column]:

@@ -6,7 +6,7 @@ import struct
 import subprocess
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,20 @@ from wann_core.datasets.tables.columns import (
     SPLIT_WORDS,
     Columns,
     check,
+    feature_names,
     guess,
     kept_columns,
     why_no_label,
 )
-from wann_core.datasets.tables.source import IMAGE, LIMITS, Coded, Column, Limits, shorten
+from wann_core.datasets.tables.source import (
+    IMAGE,
+    LIMITS,
+    Coded,
+    Column,
+    Contents,
+    Limits,
+    shorten,
+)
 from wann_core.datasets.tables.table import Table, TableInfo
 from wann_core.datasets.tables.values import class_ids, texts
 from wann_core.errors import WannError
@@ -154,12 +163,9 @@ def read(
     y, clean, class_names, remarks = class_ids(n, given.get("label"), given.get("clean_label"))
     if columns.label is None and (why := why_no_label(info.columns, columns.embeddings)):
         remarks = (*remarks, why)
-    names = [column.name for column in kept]
-
-    def content(name: str) -> tuple[Array, Sequence[Any]]:
-        return contents.others[name].codes, contents.others[name].values
-
-    more, cut = row_columns.framed(names, content, n)
+    features = feature_names(columns)
+    names = [*(column.name for column in kept), *features]
+    more, cut = row_columns.framed(names, _content(contents, features), n)
     remarks = (*remarks, *cut)
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -182,6 +188,20 @@ def read(
         else None,
         more=more,
     )
+
+
+def _content(
+    contents: Contents, features: Sequence[str]
+) -> Callable[[str], tuple[Array, Sequence[Any]]]:
+    """Codes and values of a further column; those of `features` are the embedding's."""
+
+    def content(name: str) -> tuple[Array, Sequence[Any]]:
+        if name in features:
+            values, codes = np.unique(contents.X[:, features.index(name)], return_inverse=True)
+            return codes, values.tolist()
+        return contents.others[name].codes, contents.others[name].values
+
+    return content
 
 
 def format_of(path: Path, limits: Limits) -> str:
