@@ -76,8 +76,10 @@ def load(
     return X, given, true
 
 
-def measure(case: tuple[str, int, int, int, str], roots: tuple[str, str]) -> dict[str, Any]:
-    """One case."""
+def labeled(
+    case: tuple[str, int, int, int, str], roots: tuple[str, str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Z-scored rows, given and true labels of a case."""
     source, rows, first, n_classes, labels = case
     X, given, true = (part[first : first + rows] for part in load(source, labels, roots))
     if n_classes == 4:
@@ -98,6 +100,13 @@ def measure(case: tuple[str, int, int, int, str], roots: tuple[str, str]) -> dic
             dataset=name if n_classes == 10 else "some",
             draw="reference" if pattern == "instance" else "exact",
         ).labels
+    return X, given, true
+
+
+def measure(case: tuple[str, int, int, int, str], roots: tuple[str, str]) -> dict[str, Any]:
+    """One case."""
+    X, given, true = labeled(case, roots)
+    n_classes = case[3]
     noise = Evidence(NeighborGraph.build(X, k=NEIGHBORS), given, n_classes, X=X).noise
     return {
         "case": list(case),

@@ -7,6 +7,7 @@ from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.next_labels import next_to_label
 from wann_core.audit.result import Audit
+from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.embedding.backbones import load_backbone
 from wann_core.embedding.embed import embed
@@ -63,6 +64,7 @@ __all__ = [
     "PreparedData",
     "ProbeSettings",
     "Report",
+    "ReviewedNoise",
     "Roots",
     "Scenario",
     "Split",
@@ -93,6 +95,7 @@ __all__ = [
     "load_plugins",
     "loss_parameters",
     "next_to_label",
+    "noise_after_review",
     "predict",
     "prepare",
     "register_loss",
@@ -101,6 +104,7 @@ __all__ = [
     "run",
     "run_all",
     "run_sweep",
+    "sample_order",
     "sharded_graph",
     "vote",
     "vote_shares",

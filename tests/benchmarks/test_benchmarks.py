@@ -70,6 +70,7 @@ def toy_embedding(texts: list[str]) -> np.ndarray:
     return noise + 4 * np.eye(2, 8)[[int(text.startswith("mail")) for text in texts]]
 
 
+DESIGNS = ((0, 0, ""), (9, 40, "our"), (0, 40, "plain"))
 TOYS = {
     "audit": Toy("digits sym 0.2", "none none --results {results} --only digits_sym_0.2"),
     "audit_all": Toy(
@@ -138,6 +139,9 @@ TOYS = {
             "trust.ROWS": (300,),
             "trust.SEEDS": (0,),
         },
+    ),
+    "verdicts": Toy(
+        "random rows", "none none --most 1", {"noise_range.PARTS": (), "verdicts.DESIGNS": DESIGNS}
     ),
 }
 MARKS = {

@@ -292,6 +292,8 @@ def test_the_list_is_ranked_filtered_and_keeps_what_is_asked(
     assert full[0] == 0 and sorted(full) == list(range(120))
     np.testing.assert_array_equal(listed(blobs, session, sort="sure").positions, full[::-1])
     np.testing.assert_array_equal(listed(blobs, session, sort="row").positions, np.arange(120))
+    drawn = listed(blobs, session, sort="sample").positions
+    assert sorted(drawn) == list(range(120)) and drawn.tolist() != full.tolist()
     pair = listed(blobs, session, given=1, suggested=0).positions
     assert 0 in pair and (blobs.found.rows.labels[pair] == 1).all()
     assert (blobs.suggested[pair] == 0).all()
@@ -311,6 +313,19 @@ def test_the_list_knows_verdicts(blobs: Case, session: dict[str, Any]) -> None:
     assert set(listed(blobs, session, show="keep").positions) == {5, 6}
     assert listed(blobs, session, show="relabel").positions.tolist() == [0]
     assert not len(listed(blobs, session, show="remove").positions)
+
+
+def test_the_number_of_wrong_labels_follows_the_verdicts(
+    blobs: Case, session: dict[str, Any]
+) -> None:
+    assert blobs.noise_after_review() is None
+    judge(blobs, "unsure", "train-1000")
+    assert blobs.noise_after_review() is None
+    drawn = listed(blobs, session, sort="sample").positions[:40]
+    judge(blobs, "remove", *[f"train-{1000 + i}" for i in drawn.tolist()], at=1)
+    reviewed = blobs.noise_after_review()
+    assert reviewed is not None and reviewed.judged == reviewed.found == 40
+    assert blobs.found.noise.high < reviewed.low <= reviewed.count <= reviewed.high <= 120
 
 
 def test_pages_stay_within_the_list(session: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from ui.review import column_filter
 from ui.review.data import NO_VERDICT, SPLITS, Case
 from ui.review.session import session
+from wann_core.audit.reviewed_noise import sample_order
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.reviewers import to_look_at_again, to_settle
@@ -28,7 +29,12 @@ _SHOW = {
     "settle": "To settle: reviewers disagree",
 }
 _SHARE = "review_share"
-_SORT = {"doubt": "Most doubtful first", "sure": "Least doubtful first", "row": "Order of rows"}
+_SORT = {
+    "doubt": "Most doubtful first",
+    "sure": "Least doubtful first",
+    "row": "Order of rows",
+    "sample": "Random sample, for the number of wrong labels",
+}
 _FILTERS = (
     "review_given",
     "review_suggested",
@@ -332,6 +338,8 @@ def _found(
         kept &= rows.splits == SPLITS.index(split)
     kept &= column_filter.mask(case)
     order = np.arange(len(case)) if sort == "row" else case.order
+    if sort == "sample":
+        order = order[sample_order(case.rates)]
     found = order[::-1] if sort == "sure" else order
     found = found[kept[found]]
     if asked is not None:

@@ -14,6 +14,7 @@ from ui.pictures import thumbnails
 from wann_core.audit.duplicates import NEAR
 from wann_core.audit.reasons import best_others
 from wann_core.audit.result import Audit, doubt_order
+from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review
 from wann_core.audit.stopping import error_rates
 from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED
@@ -97,6 +98,15 @@ class Case:
     def rates(self) -> Array:
         """Probability that each label is wrong, in the order of `ranked`."""
         return error_rates(self.found)
+
+    def noise_after_review(self) -> ReviewedNoise | None:
+        """The number of wrong labels by audit and verdicts; None before the first that counts."""
+        states = self.states()
+        known: tuple[int, ReviewedNoise] | None = self.__dict__.get("_reviewed")
+        if known is None or known[0] != states.version:
+            known = states.version, noise_after_review(self.found, states.table)
+            self.__dict__["_reviewed"] = known
+        return known[1] if known[1].judged else None
 
     @cached_property
     def ranks(self) -> Array:

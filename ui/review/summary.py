@@ -5,17 +5,30 @@ import streamlit as st
 from ui.review import pairs
 from ui.review.data import Case
 from ui.shell import theme
+from wann_core.audit.reviewed_noise import ReviewedNoise
+from wann_core.noise.rate import NoiseEstimate
 
 
 def show(case: Case) -> None:
     """Draw the estimate; a click on a pair of classes filters the cards below."""
     found = case.found
     noise, trust = found.noise, found.evidence.trust
+    reviewed = None if trust == "blind" else case.noise_after_review()
     doubt = ", not to be trusted" if trust == "doubtful" else ""
     estimate = [
         (f"Look wrong, about{doubt}", f"{noise.count:,}", f"from {noise.low:,} to {noise.high:,}"),
-        (f"Noise rate, estimated{doubt}", theme.percent(noise.rate), _range(case)),
+        (f"Noise rate, estimated{doubt}", theme.percent(noise.rate), _range(noise)),
     ]
+    if reviewed is not None:
+        rate = theme.percent(reviewed.count / reviewed.rows)
+        estimate = [
+            (
+                "Wrong, by the verdicts so far",
+                f"{reviewed.count:,}",
+                f"from {reviewed.low:,} to {reviewed.high:,}",
+            ),
+            ("Noise rate, by the verdicts so far", rate, _range(reviewed)),
+        ]
     theme.cards(
         [
             ("Labels judged", f"{noise.rows:,}", _splits(case)),
@@ -25,6 +38,12 @@ def show(case: Case) -> None:
     )
     for text in found.warnings:
         st.warning(theme.plain(text), icon=":material/visibility_off:")
+    if reviewed is not None:
+        st.caption(
+            f"{theme.plain(reviewed.text)} Sort the cards by “Random sample, for the number of "
+            f"wrong labels” to draw it. The audit alone says {noise.count:,} ({noise.low:,} to "
+            f"{noise.high:,})."
+        )
     st.caption(
         "An estimate made without the truth. Its range held the true number in nearly all "
         "measured cases, and is no confidence interval. Where classes look alike, people's errors "
@@ -39,8 +58,7 @@ def _splits(case: Case) -> str:
     return ", ".join(f"{rows:,} {name}" for name, rows in counts.items())
 
 
-def _range(case: Case) -> str:
-    noise = case.found.noise
+def _range(noise: NoiseEstimate | ReviewedNoise) -> str:
     low, high = noise.low / noise.rows, noise.high / noise.rows
     return f"from {theme.percent(low)} to {theme.percent(high)}"
 

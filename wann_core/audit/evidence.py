@@ -22,7 +22,7 @@ from wann_core.methods.probes.out_of_fold import Witness
 from wann_core.methods.voting import adaptive_k
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.even import MOST_CLASSES
-from wann_core.noise.rate import NoiseEstimate, estimate_noise
+from wann_core.noise.rate import HARDER, HARDER_BY_PROBE, NoiseEstimate, estimate_noise
 from wann_core.parallel import in_slices
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -230,11 +230,12 @@ class Evidence:
             shares = self.counting_shares if first is None else first
             return noise_of_units(np.asarray(shares), self.labels, self.units, self.judgeable)
         shares, opinion, judged = self.counting_shares, self.opinion, self.judgeable
+        harder = HARDER if self.probe is None else HARDER_BY_PROBE
         if judged.all():
-            return estimate_noise(shares, self.labels, opinion)
+            return estimate_noise(shares, self.labels, opinion, harder)
         shares = shares.only(judged) if isinstance(shares, ClassTable) else shares[judged]
         opinion = None if opinion is None else opinion[judged]
-        return estimate_noise(shares, self.labels[judged], opinion)
+        return estimate_noise(shares, self.labels[judged], opinion, harder)
 
     @property
     def opinion(self) -> Array | None:

@@ -69,7 +69,7 @@ def running_precision(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFr
         One row a judged sample in the order of the list: rank (from 1), judged, errors (both so
         far), precision, low and high (its 95 % Wilson interval).
     """
-    wrong = _judged(ranked, verdicts)
+    wrong = judged_wrong(ranked, verdicts)
     rank = np.flatnonzero(~np.isnan(wrong))
     errors = np.cumsum(wrong[rank]).astype(np.int64)
     judged = np.arange(1, len(rank) + 1)
@@ -104,7 +104,7 @@ def error_rates(found: Audit, flips: KnownFlips | None = None) -> Array:
         return np.asarray(np.clip(falling, 0, 1))
     labels = found.rows.labels
     wrong = 1 - found.evidence.posterior[np.arange(n), labels]
-    wrong = _scaled(wrong, min(found.noise.count, n))
+    wrong = scaled(wrong, min(found.noise.count, n))
     return np.asarray(wrong[found.ranked().index])
 
 
@@ -141,7 +141,7 @@ def outlook(
     """
     check_number("ahead", ahead, 1, whole=True)
     check_number("least", least, 0, ahead)
-    wrong = _judged(ranked, verdicts)
+    wrong = judged_wrong(ranked, verdicts)
     judged = np.flatnonzero(~np.isnan(wrong))
     recent = judged[-_RECENT:]
     found, hoped = float(wrong[recent].sum()), float(rates[recent].sum())
@@ -174,7 +174,7 @@ def outlook(
     return Outlook(stop, len(rest), expected, low, high, factor, text)
 
 
-def _scaled(weights: Array, total: float) -> Array:
+def scaled(weights: Array, total: float) -> Array:
     """Weights times one factor, cut at 1, so that they sum to `total`."""
     low, high = 0.0, 1.0
     while np.minimum(weights * high, 1).sum() < total and high < 1e12:
@@ -193,7 +193,7 @@ def _positions(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
     return places[places >= 0]
 
 
-def _judged(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
+def judged_wrong(ranked: pd.DataFrame, verdicts: pd.DataFrame) -> Array:
     """1 for a found error, 0 for a label kept, NaN for a row not judged; by place in the list."""
     sure = verdicts[verdicts["action"] != "unsure"]
     places = _places(ranked, sure)

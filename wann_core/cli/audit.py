@@ -1,11 +1,13 @@
 """`wann audit`: which labels look wrong, as a table, a report, or a gate of a pipeline."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import columns, flags
 from wann_core.cli.audit_sources import Audited, audit_data, audit_path
@@ -13,7 +15,9 @@ from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.plan import SEARCHES
+from wann_core.paths import REVIEW_ROOT
 from wann_core.review.exports.report import row_pictures
+from wann_core.review.ledger import has_ledger, ledger_of
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
 
@@ -48,6 +52,11 @@ def add_parser(commands: Any) -> None:
         choices=SEARCHES,
         default="auto",
         help="fastest search of enough measured recall, or exact",
+    )
+    add(
+        "--review_root",
+        help="where verdicts lie that sharpen the number of wrong labels; else "
+        f"WANN_REVIEW_ROOT, else {REVIEW_ROOT}",
     )
     add("--top", type=int, metavar="N", help="write the N most doubtful rows only")
     add(
@@ -87,6 +96,7 @@ def run(args: argparse.Namespace) -> int:
         _write(audited, out, rows)
     noise = audited.found.noise
     low = noise.low / noise.rows if noise.rows else 0.0
+    reviewed = _reviewed(audited, args.review_root)
     failed = args.fail_above is not None and low > args.fail_above
     facts = {
         "labels": noise.rows,
@@ -98,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         "tells_classes_apart": bool(audited.found.evidence.tells_apart),
         "trust": audited.found.evidence.trust,
         "not_judged": audited.found.not_judged,
+        "after_review": None if reviewed is None else dataclasses.asdict(reviewed),
         "warnings": list(audited.found.warnings),
         "fail_above": args.fail_above,
         "failed": failed,
@@ -106,11 +117,23 @@ def run(args: argparse.Namespace) -> int:
     print(json.dumps(facts) if args.json else _sentence(audited, args, out, rows))
     for text in audited.found.warnings:
         print(f"warning: {text}", file=sys.stderr if args.json else sys.stdout)
+    if reviewed is not None and not args.json:
+        print(f"review: {reviewed.text}")
     for text in () if args.json else audited.found.notes:
         print(f"note: {text}")
     if failed and not args.json:
         print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
     return int(failed)
+
+
+def _reviewed(audited: Audited, review_root: str | None) -> ReviewedNoise | None:
+    """The number of wrong labels by the verdicts of the data set's ledger, if it has some."""
+    data = audited.data
+    if data is None or not has_ledger(data.name, review_root):
+        return None
+    ledger = ledger_of(data, review_root)
+    reviewed = noise_after_review(audited.found, ledger.verdicts())
+    return reviewed if reviewed.judged else None
 
 
 def _checked(args: argparse.Namespace) -> Path | None:

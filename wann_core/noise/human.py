@@ -13,13 +13,14 @@ _FEWEST_CLASSES = 5
 
 
 def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> tuple[float, float]:
-    """How far wrong labels look like those of people, 0 to 1, and how far too few are seen to tell.
+    """How far wrong labels look like those of people, 0 to 1, and how far they may be of people.
 
     The first is the product of four signs. Wrong labels go where classes look alike (slope of what
     goes both ways over log likeness), they go both ways (the part that does), and some classes are
     harder than others (coefficient of variation of their rates). Errors drawn evenly lack the first
     and the last, one-sided ones the second. Fewer wrong labels among the anchors than pairs of
-    classes show none of it.
+    classes show none of it. Only enough of them that go one way exclude people: errors that several
+    people agreed on are few among the anchors, and lack the first sign there.
     """
     if T is None or len(T) < _FEWEST_CLASSES:
         return 0.0, 1.0
@@ -39,13 +40,14 @@ def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> tuple[f
     slope = float(weights @ (x * y)) / max(float(weights @ (x * x)), 1e-12)
     rates = 1 - np.diag(T)
     seen = _sign(wrong_seen / flips[off].size, _SEEN)
+    both_ways = _sign(float(mutual.sum() / flips.sum()), _MUTUAL_PART)
     human = (
         seen
         * _sign(slope, _MUTUAL_SLOPE)
-        * _sign(float(mutual.sum() / flips.sum()), _MUTUAL_PART)
+        * both_ways
         * _sign(float(rates.std() / max(rates.mean(), 1e-9)), _UNEVEN)
     )
-    return human, 1 - seen
+    return human, 1 - seen * (1 - both_ways)
 
 
 def _sign(value: float, limits: tuple[float, float]) -> float:

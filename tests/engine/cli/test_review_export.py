@@ -134,3 +134,14 @@ def test_refused_in_a_sentence(
     assert result.status == 2
     assert message in result.err and len(result.err.splitlines()) == 1
     assert not (tmp_path / "x").exists()
+
+
+def test_an_audit_counts_the_verdicts(command: Command, base: list[str]) -> None:
+    words = ["audit", *base[1:], "--json"]
+    reviewed = json.loads(command(*words).out)["after_review"]
+    assert (reviewed["judged"], reviewed["found"], reviewed["rows"]) == (3, 2, 40)
+    assert reviewed["low"] >= 2
+    said = command(*words[:-1], "--fail_above", "1").out
+    assert "review: With 3 verdicts" in said
+    words[words.index("--review_root") + 1] += "-of-nobody"
+    assert json.loads(command(*words).out)["after_review"] is None
