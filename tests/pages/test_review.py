@@ -322,7 +322,7 @@ def test_the_number_of_wrong_labels_follows_the_verdicts(
     judge(blobs, "unsure", "train-1000")
     assert blobs.noise_after_review() is None
     drawn = listed(blobs, session, sort="sample").positions[:40]
-    judge(blobs, "remove", *[f"train-{1000 + i}" for i in drawn.tolist()], at=1)
+    judge(blobs, "remove", *[f"train-{1000 + i}" for i in drawn.tolist()], at=2)
     reviewed = blobs.noise_after_review()
     assert reviewed is not None and reviewed.judged == reviewed.found == 40
     assert blobs.found.noise.high < reviewed.low <= reviewed.count <= reviewed.high <= 120
