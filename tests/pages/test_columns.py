@@ -194,6 +194,22 @@ def test_all_issues_are_counted_filter_cards_and_duplicates_go_at_once(
     assert "issues_limit_dark" not in {slider.key for slider in app.slider}  # no images
 
 
+def test_rows_without_a_label_are_chosen_to_label_next(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X, y = blobs(ROWS + 60, apart=4.0)
+    none = Split(X[ROWS:], np.full(60, -1), np.arange(60))
+    splits = {"train": Split(X[:ROWS], y[:ROWS], np.arange(ROWS)), "unlabelled": none}
+    database.write(root, "half", "words", splits, ("ant", "bee", "cat", "dog"), {})
+    monkeypatch.setenv("WANN_DATABASE_ROOT", str(root))
+    place = {"dataset": "half", "backbone": "words", "database_root": str(root)}
+    app = press(apps.opened(PAGE, probe=False, part="annotators", **place), "Audit")
+    app.number_input(key="next_rows").set_value(7)
+    app = press(ready(app.run()), "Choose rows")
+    table = next(frame.value for frame in app.dataframe if "uncertainty" in frame.value)
+    assert len(table) == 7 and set(table["split"]) == {"unlabelled"}
+
+
 @pytest.fixture
 def filtered(root: Path, monkeypatch: pytest.MonkeyPatch) -> Case:
     """An audit whose rows have a column of truth values and one of many values."""

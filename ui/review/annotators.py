@@ -8,7 +8,7 @@ import streamlit as st
 from ui.charts import charts, heatmaps
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
-from ui.review import people
+from ui.review import next_labels, people
 from ui.review.audit import Asked
 from ui.review.data import Case
 from ui.shell import theme, uploads
@@ -22,9 +22,10 @@ _AGAIN = 100
 
 
 def show(case: Case, asked: Asked) -> None:
-    """Draw the consensus of annotators, and the agreement of reviewers."""
+    """Draw the consensus of annotators, the agreement of reviewers, and what to label next."""
     _consensus(case, asked)
     people.show(case, asked.who)
+    next_labels.show(case)
 
 
 def _consensus(case: Case, asked: Asked) -> None:

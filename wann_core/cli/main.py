@@ -27,6 +27,7 @@ _COMMANDS = (
     ("import", "import_table", "make a database of a table of embeddings"),
     ("issues", "issues", "list every issue: labels, duplicates, outliers, faulty images"),
     ("knn", "knn", "classify test rows by kNN, ANN or WANN"),
+    ("next", "next_labels", "choose the rows that are most worth labeling"),
     ("predict", "predict", "label unlabeled rows or images"),
     ("probe-test", "probe", "test a linear probe"),
     ("probe-train", "probe", "train linear probes under robust losses"),

@@ -1,0 +1,65 @@
+"""`wann next`: which rows without a label to label next."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wann_core.cli import flags
+from wann_core.cli.audit_sources import database_at
+from wann_core.cli.terminal import terminal_progress
+from wann_core.datasets import load
+from wann_core.embedding import backbones
+from wann_core.errors import WannError, check_number
+from wann_core.review.labeling import next_rows, unlabeled_rows
+from wann_core.storage.files import write_atomically
+from wann_core.storage.tables import to_csv, to_parquet
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "next",
+        help="choose the rows without a label that are most worth labeling",
+        description="Of the rows of an embedding database that have no label, choose those that "
+        "are uncertain and unlike each other. Test rows are not chosen.",
+        epilog="examples: wann next --dataset photos --rows 200 --out next.csv; wann next "
+        "database/photos/pixels --out next.csv",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("path", nargs="?", metavar="PATH", help="a database; or name a --dataset")
+    add("--dataset", help="name of a database")
+    flags.add_roots(add)
+    add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
+    add("--rows", type=int, default=100, help="how many to choose")
+    add("--out", required=True, metavar="FILE", help="the rows, .csv or .parquet")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the rows and print how many there are.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve; nothing has been written then.
+    """
+    out = Path(args.out)
+    if out.suffix.lower() not in (".csv", ".parquet"):
+        raise WannError(f"`out` must end in .csv or .parquet, got {args.out!r}.", "out")
+    if not out.absolute().parent.is_dir():
+        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    check_number("rows", args.rows, 1, whole=True)
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    if args.path is None:
+        data = load(args.dataset, args.backbone, *flags.roots(args))
+    elif (Path(args.path) / "train.npz").is_file():
+        data = database_at(Path(args.path), args)
+    else:
+        raise WannError(f"`path` must be a database, got {args.path!r}.", "path")
+    found = next_rows(data, args.rows, progress=terminal_progress())
+    content = to_csv(found).encode() if out.suffix.lower() == ".csv" else to_parquet(found)
+    write_atomically(out, lambda file: file.write(content))
+    print(f"{len(found):,} of {unlabeled_rows(data):,} rows without a label -> {out}")
