@@ -1,5 +1,6 @@
 """Tables of all rows and classes; of many classes only the likeliest of each row are kept."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numba
@@ -102,6 +103,16 @@ def class_table(labels: Array, n_classes: int, dtype: npt.DTypeLike = np.float32
     if n_classes > MOST_DENSE:
         return ClassTable(labels, n_classes)
     return np.empty((len(labels), n_classes), dtype)
+
+
+def joined(tables: Sequence[Any]) -> Any:
+    """One table of the rows of several, one after the other."""
+    if not isinstance(tables[0], ClassTable):
+        return np.concatenate(tables)
+    whole = ClassTable(np.concatenate([t._labels for t in tables]), tables[0].shape[1])
+    for name in ("_ids", "_values", "_own", "_rest"):
+        setattr(whole, name, np.concatenate([getattr(table, name) for table in tables]))
+    return whole
 
 
 def blocks(n: int, n_classes: int) -> list[slice]:

@@ -47,13 +47,27 @@ def near_duplicates(ids: Array, distances: Array, near: float = NEAR) -> Array:
     [0, 0, -1]
     """
     check_number("near", near, 0, 1)
-    apart = distances[:, 0][distances[:, 0] > 0]
-    limit = near * float(np.median(apart)) if len(apart) else 0.0
-    copies, copy_of = connected_components(_links(ids, distances, _SAME * limit), directed=False)
-    links = _links(ids, distances, limit).tocoo()
-    links = csr_matrix(
-        (np.ones(links.nnz, bool), (copy_of[links.row], copy_of[links.col])), (copies, copies)
-    )
+    limit = near_limit(distances[:, 0], near)
+    return group_pairs(len(ids), *near_pairs(ids, distances, limit), limit)
+
+
+def near_limit(nearest: Array, near: float = NEAR) -> float:
+    """Below which distance rows are near-duplicates, by the distances to the nearest neighbors."""
+    apart = nearest[nearest > 0]
+    return near * float(np.median(apart)) if len(apart) else 0.0
+
+
+def near_pairs(ids: Array, distances: Array, limit: float) -> tuple[Array, Array, Array]:
+    """Positions and neighbors of all pairs at most so far apart, and their distances."""
+    rows, ranks = np.nonzero(distances <= limit)
+    return rows, ids[rows, ranks], distances[rows, ranks]
+
+
+def group_pairs(n: int, rows: Array, others: Array, distances: Array, limit: float) -> Array:
+    """Groups of n rows, see `near_duplicates`, from `near_pairs`."""
+    same = distances <= _SAME * limit
+    copies, copy_of = connected_components(_links(n, rows[same], others[same]), directed=False)
+    links = _links(copies, copy_of[rows], copy_of[others])
     links = (links + links.T).tocsr()
     group_of = np.full(copies, -1, np.int64)
     groups = 0
@@ -73,11 +87,9 @@ def near_duplicates(ids: Array, distances: Array, near: float = NEAR) -> Array:
     return np.asarray(np.where(found >= 0, rank[found], -1) if groups else found)
 
 
-def _links(ids: Array, distances: Array, limit: float) -> csr_matrix:
-    """Pairs of rows at most so far apart, shape (n, n)."""
-    rows, ranks = np.nonzero(distances <= limit)
-    ones = np.ones(len(rows), bool)
-    return csr_matrix((ones, (rows, ids[rows, ranks])), shape=(len(ids), len(ids)))
+def _links(n: int, rows: Array, others: Array) -> csr_matrix:
+    """Pairs of rows as a matrix of shape (n, n)."""
+    return csr_matrix((np.ones(len(rows), bool), (rows, others)), shape=(n, n))
 
 
 def mixed_groups(groups: Array, values: Array) -> Array:
@@ -97,6 +109,15 @@ def outlier_score(distances: Array) -> Array:
 
     Shape (n,), float64, in [0, 1].
     """
-    mean = distances[:, :_OUTLIER_NEIGHBORS].mean(axis=1, dtype=np.float64)
-    usual = float(np.median(mean))
+    mean = outlier_distance(distances)
+    return outlier_score_of(mean, float(np.median(mean)))
+
+
+def outlier_distance(distances: Array) -> Array:
+    """Mean distance to the 10 nearest rows, shape (n,), float64."""
+    return np.asarray(distances[:, :_OUTLIER_NEIGHBORS].mean(axis=1, dtype=np.float64))
+
+
+def outlier_score_of(mean: Array, usual: float) -> Array:
+    """The same by `outlier_distance` and its median."""
     return np.asarray(np.exp2(-mean / usual) if usual > 0 else np.exp2(-mean))

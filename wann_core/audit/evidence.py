@@ -29,12 +29,12 @@ from wann_core.typing import Array
 
 # All of this was chosen by measurement, see docs/audit.md.
 NEIGHBORS = 51
-_K_MIN = 11
+K_MIN = 11
 _PROBE_PART = 0.75
 # With the linear discriminant beside them: probe and neighbors, or the neighbors alone.
 _PROBE_PARTS = 0.4, 0.4, 0.2
-_DISCRIMINANT_PART = 0.7
-_COUNTING_PART = 0.5
+DISCRIMINANT_PART = 0.7
+COUNTING_PART = 0.5
 # Tables of all rows and more classes than these have single precision.
 _DOUBLE_CLASSES = 100
 
@@ -71,7 +71,7 @@ class Evidence:
     labels: Array
     n_classes: int
     probe: Witness | None = None
-    bounds: tuple[int, int] = (_K_MIN, NEIGHBORS)
+    bounds: tuple[int, int] = (K_MIN, NEIGHBORS)
     X: Array | None = None
     folds: Array | None = None
     progress: Progress | None = None
@@ -193,9 +193,7 @@ class Evidence:
             if first is None:
                 return self.near_shares
             again = self._discriminant(self._belief(first))
-            return self._mean(
-                (_DISCRIMINANT_PART, again), (1 - _DISCRIMINANT_PART, self.near_shares)
-            )
+            return self._mean((DISCRIMINANT_PART, again), (1 - DISCRIMINANT_PART, self.near_shares))
         if first is None:
             return self._probe_and_neighbors()
         again = self._discriminant(self._belief(self.probe_shares))
@@ -213,7 +211,7 @@ class Evidence:
         if first is None:
             return self.shares
         if self.probe is None:
-            return self._mean((_COUNTING_PART, first), (1 - _COUNTING_PART, self.near_shares))
+            return self._mean((COUNTING_PART, first), (1 - COUNTING_PART, self.near_shares))
         return self._probe_and_neighbors()
 
     @cached_property
@@ -275,20 +273,8 @@ class Evidence:
         """Whether the embedding tells the classes apart."""
         return self.trust != "blind"
 
-    @property
-    def _precision(self) -> type[np.floating[Any]]:
-        return np.float64 if self.n_classes <= _DOUBLE_CLASSES else np.float32
-
     def _mean(self, *parts: tuple[float, Shares | None]) -> Shares:
-        """Weighted sum of tables."""
-        total: Shares = class_table(self.labels, self.n_classes, self._precision)
-        for rows in blocks(*total.shape):
-            block = np.zeros((len(self.labels[rows]), self.n_classes), self._precision)
-            for weight, part in parts:
-                assert part is not None
-                block += weight * part[rows]
-            total[rows] = block
-        return total
+        return mean_table(self.labels, self.n_classes, *parts)
 
     def _probe_and_neighbors(self) -> Shares:
         parts = (_PROBE_PART, self.second_probe_shares), (1 - _PROBE_PART, self.wann_shares)
@@ -315,10 +301,50 @@ class Evidence:
 
     def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
         """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
-        table: Shares = class_table(self.labels, self.n_classes, self._precision)
-        for rows in blocks(*table.shape):
-            ids, edges = self.ids[rows], of_edges[rows]
-            block = np.zeros((len(ids), self.n_classes), self._precision)
-            in_slices(kernel, len(block), ids, self.labels, edges, block)
-            table[rows] = block
-        return table
+        return vote_table(kernel, self.ids, self.labels, of_edges, self.labels, self.n_classes)
+
+
+def vote_table(
+    kernel: Callable[..., None], ids: Array, voters: Array, of_edges: Array, given: Array, C: int
+) -> Shares:
+    """Class shares (n, C) by a kernel of the neighbors' labels and a value (n, K) of each edge.
+
+    Parameters
+    ----------
+    kernel : callable
+        `edge_shares` or `near_shares`.
+    ids : ndarray of shape (n, K)
+        Places of the neighbors in `voters`.
+    voters : ndarray of integer
+        Labels.
+    of_edges : ndarray of shape (n, K)
+    given : ndarray of shape (n,), integer
+        The rows' own labels, see `class_table`.
+    C : int
+        Classes.
+    """
+    precision = _precision(C)
+    table: Shares = class_table(given, C, precision)
+    for rows in blocks(*table.shape):
+        near, edges = ids[rows], of_edges[rows]
+        block = np.zeros((len(near), C), precision)
+        in_slices(kernel, len(block), near, voters, edges, block)
+        table[rows] = block
+    return table
+
+
+def mean_table(given: Array, n_classes: int, *parts: tuple[float, Shares | None]) -> Shares:
+    """Weighted sum of tables."""
+    precision = _precision(n_classes)
+    total: Shares = class_table(given, n_classes, precision)
+    for rows in blocks(*total.shape):
+        block = np.zeros((len(given[rows]), n_classes), precision)
+        for weight, part in parts:
+            assert part is not None
+            block += weight * part[rows]
+        total[rows] = block
+    return total
+
+
+def _precision(n_classes: int) -> type[np.floating[Any]]:
+    return np.float64 if n_classes <= _DOUBLE_CLASSES else np.float32

@@ -1,5 +1,7 @@
 """What a table of class shares says of each row's given label."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from wann_core.class_table import Shares, blocks
@@ -15,7 +17,7 @@ from wann_core.typing import Array
 
 _FLOOR = 0.01
 _TRUST = 0.5
-_ROUNDS = 3
+ABSORBING_ROUNDS = 3
 
 
 def own_share(shares: Shares, labels: Array) -> Array:
@@ -43,8 +45,12 @@ def odds(shares: Shares, labels: Array) -> Array:
 
 def ranking_posterior(shares: Shares, labels: Array) -> Shares:
     """Probability of each true class by which labels are ranked, shape (n, C)."""
+    return posterior_of_ranking(shares, labels, anchor_transition(shares, labels, RANKING_ANCHORS))
+
+
+def posterior_of_ranking(shares: Shares, labels: Array, T: Transition) -> Shares:
+    """The same by the matrix that the anchors of all rows show."""
     # The matrix is an estimate: its square root trusts it half, on the scale of log-odds.
-    T = anchor_transition(shares, labels, RANKING_ANCHORS)
     return posterior_table(shares, labels, T, _FLOOR, _TRUST)
 
 
@@ -54,23 +60,57 @@ def absorbed(shares: Shares, labels: Array) -> Array:
     Of many classes only the rates of wrong labels are found, not where they go.
     """
     n_classes = shares.shape[1]
+    T, own = first_absorbing(n_classes), np.empty(len(labels))
+    for _ in range(ABSORBING_ROUNDS):
+        counts = AbsorbingCounts.none(n_classes)
+        own = counts.add(shares, labels, T)
+        T = counts.transition()
+    return own
+
+
+def first_absorbing(n_classes: int) -> Transition:
+    """The matrix that EM begins with."""
     T = Transition(np.full(n_classes, 0.2), None)
-    if n_classes <= MOST_PAIRS:
-        T = Transition(T.rates, T.table)
-    own = np.empty(len(labels))
-    for _ in range(_ROUNDS):
-        joint = np.ones((n_classes, n_classes)) if T.pairs is not None else None
-        total, right = np.full(n_classes, float(n_classes)), np.ones(n_classes)
+    return Transition(T.rates, T.table) if n_classes <= MOST_PAIRS else T
+
+
+@dataclass(eq=False)
+class AbsorbingCounts:
+    """What a round of EM counts: rows of each true class, rightly labeled ones, and pairs.
+
+    Attributes
+    ----------
+    total, right : ndarray of shape (C,)
+    joint : ndarray of shape (C, C), or None
+        None of more than 256 classes.
+    """
+
+    total: Array
+    right: Array
+    joint: Array | None
+
+    @classmethod
+    def none(cls, n_classes: int) -> "AbsorbingCounts":
+        """Counts of no row: one of each pair, as a prior."""
+        joint = np.ones((n_classes, n_classes)) if n_classes <= MOST_PAIRS else None
+        return cls(np.full(n_classes, float(n_classes)), np.ones(n_classes), joint)
+
+    def add(self, shares: Shares, labels: Array, T: Transition) -> Array:
+        """Count some rows; returns the posterior of their given classes, shape (n,)."""
+        n_classes, own = shares.shape[1], np.empty(len(labels))
         for rows in blocks(*shares.shape):
             given = labels[rows]
             true = posterior(shares[rows], given, T, _FLOOR)
             own[rows] = own_share(true, given)
-            total += true.sum(axis=0)
-            right += np.bincount(given, weights=own[rows], minlength=n_classes)
-            if joint is not None:
+            self.total += true.sum(axis=0)
+            self.right += np.bincount(given, weights=own[rows], minlength=n_classes)
+            if self.joint is not None:
                 order = np.argsort(given, kind="stable")
                 classes, first = np.unique(given[order], return_index=True)
-                joint[:, classes] += np.add.reduceat(true[order], first, axis=0).T
-        pairs = None if joint is None else joint / joint.sum(axis=1, keepdims=True)
-        T = Transition(1 - right / total, pairs)
-    return own
+                self.joint[:, classes] += np.add.reduceat(true[order], first, axis=0).T
+        return own
+
+    def transition(self) -> Transition:
+        """The matrix that these counts show."""
+        pairs = None if self.joint is None else self.joint / self.joint.sum(axis=1, keepdims=True)
+        return Transition(1 - self.right / self.total, pairs)

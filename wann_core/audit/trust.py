@@ -88,9 +88,15 @@ def agreement(first: Array, second: Array, n_classes: int) -> float:
         Class that each half of a row's neighbors votes for.
     n_classes : int
     """
-    a, b = (np.bincount(votes, minlength=n_classes) / len(votes) for votes in (first, second))
-    chance = float(a @ b)
-    return (float((first == second).mean()) - chance) / (1 - chance) if chance < 1 else 1.0
+    a, b = (np.bincount(votes, minlength=n_classes) for votes in (first, second))
+    return agreement_of(int((first == second).sum()), a, b)
+
+
+def agreement_of(alike: int, first: Array, second: Array) -> float:
+    """The same by how many rows' votes are alike, and how many each class has of either half."""
+    n = first.sum()
+    chance = float((first / n) @ (second / n))
+    return (alike / float(n) - chance) / (1 - chance) if chance < 1 else 1.0
 
 
 def trust_of(agree: float, rate: float, labels: Array, n_classes: int) -> Trust:

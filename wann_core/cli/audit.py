@@ -9,7 +9,7 @@ from typing import Any
 
 from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
-from wann_core.cli import columns, flags
+from wann_core.cli import audit_cluster, columns, flags
 from wann_core.cli.audit_sources import Audited, audit_data, audit_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.embedding import backbones
@@ -58,6 +58,12 @@ def add_parser(commands: Any) -> None:
         help="where verdicts lie that sharpen the number of wrong labels; else "
         f"WANN_REVIEW_ROOT, else {REVIEW_ROOT}",
     )
+    add(
+        "--cluster",
+        metavar="ADDRESS",
+        help="a Dask scheduler, as tcp://host:8786: PATH names partitions, 'folder/*.parquet' or "
+        "'s3://…', that its workers read; FILE is a folder that they write; no probe",
+    )
     add("--top", type=int, metavar="N", help="write the N most doubtful rows only")
     add(
         "--fail_above",
@@ -85,6 +91,8 @@ def run(args: argparse.Namespace) -> int:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
+    if args.cluster is not None:
+        return audit_cluster.run(args)
     out = _checked(args)
     progress = terminal_progress()
     if args.path is None:

@@ -1,5 +1,7 @@
 """Linear discriminant analysis in closed form, every row judged by the other folds."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import solve
 
@@ -62,9 +64,76 @@ def discriminant_probabilities(
     Analysis, JASA 1989.
     """
     X = in_their_span(X)
+    center = X.mean(axis=0, dtype=np.float64).astype(np.float32)
+    sums = discriminant_sums(X, labels, n_classes, folds, center, weights, progress)
+    result: Shares = class_table(labels, n_classes)
+    for fold in range(FOLDS):
+        _report(progress, FOLDS + fold, "linear discriminant, fold by fold")
+        discriminant_answers(X, np.flatnonzero(folds == fold), center, sums.without(fold), result)
+    return result
+
+
+@dataclass(frozen=True, eq=False)
+class DiscriminantSums:
+    """What a linear discriminant needs to know of its rows, fold by fold; parts may be added.
+
+    Attributes
+    ----------
+    rows : int
+        n.
+    counts : ndarray of shape (FOLDS, C)
+        Summed weights.
+    sums : ndarray of shape (FOLDS, C, d)
+        Weighted sums of the rows of each class, as differences from a common center.
+    scatter : ndarray of shape (FOLDS, d, d)
+        Weighted sums of their products.
+    """
+
+    rows: int
+    counts: Array
+    sums: Array
+    scatter: Array
+
+    def __add__(self, other: "DiscriminantSums") -> "DiscriminantSums":
+        return DiscriminantSums(
+            self.rows + other.rows,
+            self.counts + other.counts,
+            self.sums + other.sums,
+            self.scatter + other.scatter,
+        )
+
+    def without(self, fold: int) -> tuple[Array, Array]:
+        """Directions (d, C) and offsets (C,) of the discriminant fitted to all other folds."""
+        d = self.scatter.shape[1]
+        shrinkage = max(_LEAST_SHRINKAGE, d / (self.rows + d))
+        all_scatter = self.scatter.sum(axis=0)
+        size = self.counts.sum(axis=0) - self.counts[fold]
+        total = max(float(size.sum()), 1e-12)
+        sums = self.sums.sum(axis=0) - self.sums[fold]
+        means = sums / np.maximum(size, 1e-12)[:, None]
+        within = (all_scatter - self.scatter[fold] - (means.T * size) @ means) / total
+        level = float(np.trace(within)) / d
+        # Where the rows of a class are all alike, rounding is all that is left of their scatter.
+        level = max(level, _ROUNDING * float(np.trace(all_scatter)) / (total * d), _ROUNDING)
+        within = (1 - shrinkage) * within + shrinkage * level * np.eye(d)
+        directions = solve(within, means.T, assume_a="pos")
+        # A class without a row among the other folds cannot be answered.
+        offset = np.log(np.maximum(size, 1e-12) / total) - (means * directions.T).sum(axis=1) / 2
+        return directions.astype(np.float32), offset.astype(np.float32)
+
+
+def discriminant_sums(
+    X: Array,
+    labels: Array,
+    n_classes: int,
+    folds: Array,
+    center: Array,
+    weights: Array | None = None,
+    progress: Progress | None = None,
+) -> DiscriminantSums:
+    """The sums of some rows; arguments as `discriminant_probabilities` takes them."""
     n, d = X.shape
     w = np.ones(n, np.float32) if weights is None else weights.astype(np.float32)
-    center = X.mean(axis=0, dtype=np.float64).astype(np.float32)
     counts = np.zeros((FOLDS, n_classes))
     sums = np.zeros((FOLDS, n_classes, d))
     scatter = np.zeros((FOLDS, d, d))
@@ -81,33 +150,23 @@ def discriminant_probabilities(
             classes, first = np.unique(labels[part][order], return_index=True)
             sums[fold, classes] += np.add.reduceat(weighted[order], first, axis=0)
             scatter[fold] += weighted.T @ centered
-    shrinkage = max(_LEAST_SHRINKAGE, d / (n + d))
-    all_counts, all_sums, all_scatter = counts.sum(axis=0), sums.sum(axis=0), scatter.sum(axis=0)
-    result: Shares = class_table(labels, n_classes)
-    for fold in range(FOLDS):
-        _report(progress, FOLDS + fold, "linear discriminant, fold by fold")
-        rows = np.flatnonzero(folds == fold)
-        size = all_counts - counts[fold]
-        total = max(float(size.sum()), 1e-12)
-        means = (all_sums - sums[fold]) / np.maximum(size, 1e-12)[:, None]
-        within = (all_scatter - scatter[fold] - (means.T * size) @ means) / total
-        level = float(np.trace(within)) / d
-        # Where the rows of a class are all alike, rounding is all that is left of their scatter.
-        level = max(level, _ROUNDING * float(np.trace(all_scatter)) / (total * d), _ROUNDING)
-        within = (1 - shrinkage) * within + shrinkage * level * np.eye(d)
-        directions = solve(within, means.T, assume_a="pos")
-        # A class without a row among the other folds cannot be answered.
-        offset = np.log(np.maximum(size, 1e-12) / total) - (means * directions.T).sum(axis=1) / 2
-        directions = directions.astype(np.float32)
-        step = _ROWS if n_classes <= MOST_DENSE else block_rows(n_classes)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            odds = (X[part] - center) @ directions + offset.astype(np.float32)
-            odds -= odds.max(axis=1, keepdims=True)
-            np.exp(odds, out=odds)
-            odds /= odds.sum(axis=1, keepdims=True)
-            result[part] = odds
-    return result
+    return DiscriminantSums(n, counts, sums, scatter)
+
+
+def discriminant_answers(
+    X: Array, rows: Array, center: Array, fitted: tuple[Array, Array], result: Shares
+) -> None:
+    """Fill in the class probabilities of some rows."""
+    directions, offset = fitted
+    n_classes = len(offset)
+    step = _ROWS if n_classes <= MOST_DENSE else block_rows(n_classes)
+    for start in range(0, len(rows), step):
+        part = rows[start : start + step]
+        odds = (X[part] - center) @ directions + offset
+        odds -= odds.max(axis=1, keepdims=True)
+        np.exp(odds, out=odds)
+        odds /= odds.sum(axis=1, keepdims=True)
+        result[part] = odds
 
 
 def _report(progress: Progress | None, done: int, text: str) -> None:

@@ -49,7 +49,7 @@ def normalize(X_train: Array, X_test: Array, how: str) -> tuple[Array, Array]:
     check_choice("normalization", how, NORMALIZATIONS)
     if how == "zscore":
         mean, scale = statistics(X_train)
-        return _scaled(X_train, mean, scale), _scaled(X_test, mean, scale)
+        return scaled(X_train, mean, scale), scaled(X_test, mean, scale)
     if how == "l2":
         return _unit(X_train), _unit(X_test)
     _check_scale(X_train)
@@ -99,7 +99,8 @@ def _blocks(X: Array) -> Iterator[Array]:
     return (X[start : start + 4096] for start in range(0, len(X), 4096))
 
 
-def _scaled(X: Array, mean: Array, scale: Array) -> Array:
+def scaled(X: Array, mean: Array, scale: Array) -> Array:
+    """(X - mean) · scale as float32, a few rows at a time."""
     out = np.empty(X.shape, np.float32)
     for source, target in zip(_blocks(X), _blocks(out), strict=True):
         target[:] = (source - mean) * scale

@@ -61,7 +61,7 @@ def adaptive_k(train_ids: IntArray, labels: IntArray, k_min: int = 11, k_max: in
             "k_max",
         )
     result = np.empty(len(ids), np.int32)
-    in_slices(_adaptive_k, len(ids), ids, labels, k_min, k_max, n_classes, result)
+    in_slices(adaptive_k_of_rows, len(ids), ids, labels, k_min, k_max, n_classes, result)
     return result
 
 
@@ -189,7 +189,8 @@ def _check_weights(weights: FloatArray, labels: IntArray) -> FloatArray:
 
 
 @numba.njit(nogil=True, cache=True)
-def _adaptive_k(start, stop, ids, labels, k_min, k_max, n_classes, result):  # type: ignore[no-untyped-def]
+def adaptive_k_of_rows(start, stop, ids, labels, k_min, k_max, n_classes, result):  # type: ignore[no-untyped-def]
+    """Adaptive k of rows start to stop; labels of further rows may follow those of the rows."""
     counts = np.zeros(n_classes, np.int32)
     for i in range(start, stop):
         # Counts only grow, so the leader (most votes, then lowest id) can be kept up to date

@@ -68,7 +68,7 @@ def sharded_graph(
         or there are fewer than two training rows.
     """
     check_number("k", k, 1, whole=True)
-    distributed = _dask()
+    distributed = require_dask()
     test = None if X_test is None else floats(as_matrix(X_test, "X_test"))
     placed = _Placed.on(client, shards)
     if test is not None and test.shape[1] != placed.columns:
@@ -97,7 +97,26 @@ def sharded_graph(
     return NeighborGraph(*found["train"], *(() if test is None else found["test"]))
 
 
-def _dask() -> Any:
+def shard_graphs(client: "Client", shards: "Sequence[Future[Any]]", k: int) -> "list[Future[Any]]":
+    """The same graph shard by shard: ids (n_i, k) in all rows and distances, left on the workers.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    shards : sequence of Future of ndarray of shape (n_i, d), float32
+        One shard after the other.
+    k : int
+        At most n - 1.
+    """
+    placed = _Placed.of(client, list(shards))
+    parts: list[list[Future[Any]]] = [[] for _ in shards]
+    for future, (_, rows) in placed.train_tasks(k).items():
+        parts[int(np.searchsorted(placed.starts, rows.start, side="right")) - 1].append(future)
+    return [client.submit(_joined, found, k, pure=False) for found in parts]
+
+
+def require_dask() -> Any:
+    """The package `distributed`, or `WannError` that says how to get it."""
     check_installed("a cluster", "distributed", field="cluster")
     import distributed
 
@@ -122,6 +141,11 @@ class _Placed:
             # Shards that are given as arrays travel with their tasks, to be there if a worker dies.
             warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
             rows = [client.submit(_load, shard, i, pure=False) for i, shard in enumerate(shards)]
+        return cls.of(client, rows)
+
+    @classmethod
+    def of(cls, client: "Client", rows: "list[Future[Any]]") -> "_Placed":
+        """Of rows that are on the workers."""
         kept = [client.submit(_ready, shard, pure=False) for shard in rows]
         asked = [client.submit(_shape, shard, pure=False) for shard in rows]
         shapes = client.gather(asked)  # type: ignore[no-untyped-call]
@@ -179,6 +203,13 @@ def _load(shard: npt.ArrayLike | Loader, number: int) -> Array:
 def _ready(rows: Array) -> Flat | None:
     """A shard ready to be searched; None if it is empty."""
     return Flat(rows) if len(rows) else None
+
+
+def _joined(found: Sequence[Found], k: int) -> Found:
+    """What is found for the batches of a shard."""
+    if not found:
+        return empty(0, k)
+    return np.concatenate([ids for ids, _ in found]), np.concatenate([far for _, far in found])
 
 
 def _shape(rows: Array) -> tuple[int, int, str]:

@@ -1,0 +1,1 @@
+"""The audit of partitions on a Dask cluster: no machine holds all embeddings."""
