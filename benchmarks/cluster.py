@@ -1,4 +1,4 @@
-"""An audit of partitions on a cluster of this machine's processes: seconds of each step, and memory.
+"""An audit of partitions on a cluster of processes: seconds of each step, and memory.
 
 `python -m benchmarks.cluster ROWS [--columns 256] [--partitions 8] [--workers 2] [--memory 1GiB]`
 writes the rows of `benchmarks.scale` as Parquet to a temporary folder and audits them on that many
@@ -54,7 +54,7 @@ class Steps:
     """Seconds of each step by the clock and of the workers' processors, and bytes on disk."""
 
     def __init__(self, client: Client) -> None:
-        self.client, self.spilled, self.text = client, 0.0, ""
+        self.client, self.spilled, self.text = client, 0.0, "compiled kernels"
         self.since = time.perf_counter(), 0.0
 
     def __call__(self, done: float, total: float, text: str) -> None:

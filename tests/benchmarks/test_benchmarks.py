@@ -81,6 +81,7 @@ TOYS = {
         "{cifar} none --results {results} --most 1",
         {"backbones.LABELS": ("sym 0.2",)},
     ),
+    "cluster": Toy("spilled", "600 --columns 16 --partitions 2 --workers 1"),
     "consensus": Toy("CROWDLAB", "none none --labels 3", {"consensus.labels_of": toy_annotations}),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
@@ -147,7 +148,7 @@ TOYS = {
 MARKS = {
     "slider": [pytest.mark.browser, pytest.mark.slow],
     "start": [pytest.mark.browser, pytest.mark.slow],
-    **{name: [pytest.mark.slow] for name in ("embedding", "map", "neighbors", "sweep")},
+    **{name: [pytest.mark.slow] for name in ("cluster", "embedding", "map", "neighbors", "sweep")},
 }
 
 
