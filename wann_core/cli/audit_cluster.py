@@ -21,6 +21,7 @@ _UNSERVED = {
     "group": None,
     "top": None,
     "merge_alike": False,
+    "review_root": None,
     "score": DEFAULT_SCORE,
 }
 _SECONDS = 10
