@@ -5,7 +5,7 @@ lies not much farther from it than the worst neighbor that it has found in its o
 farther is chosen on rows whose exact neighbors are known, and other such rows tell the recall.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,7 @@ def grouped_graph(
     rows: "Sequence[Future[Any]]",
     n: int,
     k: int,
+    wait: "Callable[[Sequence[Future[Any]], str], None]",
 ) -> Groups | None:
     """Regroup rows by nearness and search within reach; None where that saves little or misses.
 
@@ -132,6 +133,8 @@ def grouped_graph(
     X, rows : sequence of Future
         Rows of each shard, float32, and their numbers among all n rows, rising from shard to shard.
     n, k : int
+    wait : callable
+        `wait(futures, text)` returns when all are done; may raise to stop.
     """
     count = len(X)
 
@@ -148,14 +151,18 @@ def grouped_graph(
     pieces = each(_pieces, X, rows, same(grouping), same(count))
     own = [client.submit(_group, pieces, g, pure=False) for g in range(count)]
     near, numbers = each(_first, own), each(_second, own)
+    wait(near, "grouping rows by nearness")
     found = each(_within, near, numbers, same(k))
+    wait(found, "searching neighbors within groups")
     sample = np.sort(drawn[:: max(1, n // (2 * _SAMPLE))][: 2 * _SAMPLE])
     known = _Sample.of(client, near, numbers, found, sample, k)
     chosen, fresh = np.arange(0, len(sample), 2), np.arange(1, len(sample), 2)
     far = client.submit(_distances, grouping, known.rows, count, pure=False)
-    reach, share = client.submit(
+    asked = client.submit(
         _reach, known.exact, known.own_found, known.groups, far, chosen, pure=False
-    ).result()
+    )
+    wait([asked], "choosing how far to look")
+    reach, share = asked.result()
     if share > _WORTHWHILE:
         return None
     wanted = each(_visits, near, found, same(grouping), same(reach), range(count), same(count))
@@ -164,9 +171,10 @@ def grouped_graph(
     for g in range(count):
         answers = []
         for h in np.flatnonzero(counts[g]).tolist():
-            asked = client.submit(_asking, near[g], wanted[g], h, pure=False)
-            answers.append(client.submit(_answered, asked, near[h], numbers[h], k, pure=False))
+            queries = client.submit(_asking, near[g], wanted[g], h, pure=False)
+            answers.append(client.submit(_answered, queries, near[h], numbers[h], k, pure=False))
         merged.append(client.submit(_merged, found[g], answers, pure=False))
+    wait(merged, "searching neighbors in other groups")
     after = _Sample.found(client, numbers, merged, sample)
     recall = client.submit(_recall, known.exact, after, fresh, pure=False).result()
     if recall < RECALL:

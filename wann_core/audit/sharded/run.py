@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Of one more dimension the discriminant is left out, see `serves`.
 _MOST_COLUMNS = 4096
 _MOST_ROWS = 2**31 - 1
+_TICK_SECONDS = 1.0
 # From this many rows on they are grouped by nearness.
 GROUPED_ROWS = 100_000
 
@@ -108,13 +109,26 @@ class _Run:
         return [self.task(work, *some) for some in zip(*lists, strict=True)]
 
     def wait(self, futures: "Sequence[Future[Any]]", text: str) -> None:
-        """Until all are done."""
-        distributed = require_dask()
-        for done, future in enumerate(distributed.as_completed(list(futures)), 1):
-            if future.status == "error":
-                future.result()
+        """Until all are done; progress is called every second, and may raise."""
+        distributed, waiting = require_dask(), set(futures)
+        while waiting:
+            try:
+                done, waiting = distributed.wait(
+                    waiting, timeout=_TICK_SECONDS, return_when="FIRST_COMPLETED"
+                )
+            except TimeoutError:
+                done = ()
+            for future in done:
+                if future.status == "error":
+                    future.result()
             if self.progress is not None:
-                self.progress(done, len(futures), f"{text}, on the cluster")
+                count = len(futures)
+                self.progress(count - len(waiting), count, f"{text}, on the cluster")
+
+    def watch(self, futures: "Sequence[Future[Any]]", text: str) -> None:
+        """The same of tasks that others have submitted."""
+        self.live.update(futures)
+        self.wait(futures, text)
 
     def results(self, futures: "Sequence[Future[Any]]", text: str) -> list[Any]:
         """What small tasks answer."""
@@ -207,16 +221,12 @@ def _searched(run: _Run, shards: _Shards, search: str) -> "tuple[_Shards, list[F
     """The graph of the shards, or of groups that took their place, and how it was searched."""
     k = min(NEIGHBORS, shards.n - 1)
     if search == "auto" and shards.n >= GROUPED_ROWS and len(shards.X) > 1:
-        if run.progress is not None:
-            run.progress(0, len(shards.X), "grouping rows by nearness, on the cluster")
-        groups = grouped_graph(run.client, shards.X, shards.rows, shards.n, k)
+        groups = grouped_graph(run.client, shards.X, shards.rows, shards.n, k, run.watch)
         if groups is not None:
-            run.wait(groups.graph, "searching neighbors")
             description = describe("grouped", groups.recall, groups.sampled)
             return replace(shards, X=groups.X, rows=groups.rows), groups.graph, description
     graph = shard_graphs(run.client, shards.X, k)
-    run.live.update(graph)
-    run.wait(graph, "searching neighbors")
+    run.watch(graph, "searching neighbors")
     return shards, graph, describe("flat", 1.0, 0)
 
 
