@@ -23,7 +23,7 @@ from wann_core.neighbors.graph import NeighborGraph
 from wann_core.paths import cache_folder
 from wann_core.progress import Progress
 from wann_core.storage import npz
-from wann_core.storage.files import bound_folder, locked, write_atomically
+from wann_core.storage.files import bound_folder, locked, note_use, write_atomically
 from wann_core.typing import Array
 
 NEIGHBORS = 15  # of UMAP's own default; the row itself counts as one
@@ -228,7 +228,7 @@ def _read(path: Path, rows: tuple[int, int]) -> Layout | None:
         return None  # damaged: made again
     if [part.shape for part in (made.train, made.test)] != [(n, 2) for n in rows]:
         return None
-    os.utime(path)
+    note_use(path)
     return made
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from wann_core.paths import cache_folder
 from wann_core.progress import Progress
-from wann_core.storage.files import bound_folder, locked, write_atomically
+from wann_core.storage.files import bound_folder, locked, note_use, write_atomically
 from wann_core.typing import Array
 
 T = TypeVar("T")
@@ -75,7 +74,7 @@ def _found(path: Path, read: Callable[[Path], T]) -> T | None:
     except Exception:
         # Any byte of a cache file may be damaged, and a parser may raise anything: made again.
         return None
-    os.utime(path)
+    note_use(path)
     return found
 
 

@@ -16,6 +16,7 @@ from wann_core.progress import Progress
 # What nobody has written to for so long has no living writer.
 _ABANDONED_SECONDS = 86_400.0
 _POLL_SECONDS = 0.2
+_CLOCKS_DIFFER_SECONDS = 60.0  # of machines that share a disk
 _RETRIES_ON_WINDOWS = (0.05, 0.1, 0.2, 0.4, 0.6, 0.7)
 _RETRIES = _RETRIES_ON_WINDOWS if os.name == "nt" else ()
 _WRITER = ".writer"  # in a draft, locked by who fills it
@@ -49,14 +50,25 @@ def bound_folder(path: Path, max_bytes: int) -> None:
     Temporary files that killed writers have left there are removed, too.
     """
     remove_abandoned(path.parent, ".*.????????")
-    files = path.parent.glob(f"*{path.suffix}")
-    newest_first = sorted(files, key=lambda p: p.stat().st_mtime, reverse=True)
+    now, found = time.time(), []
+    for file in path.parent.glob(f"*{path.suffix}"):
+        with contextlib.suppress(FileNotFoundError):  # another process bounds the folder, too
+            state = file.stat()
+            # What is of the future was used before the clock was set back: longest ago.
+            used = 0.0 if state.st_mtime > now + _CLOCKS_DIFFER_SECONDS else state.st_mtime
+            found.append((used, state.st_size, file))
     size = 0
-    for file in newest_first:
-        size += file.stat().st_size
+    for _, own, file in sorted(found, key=lambda one: one[0], reverse=True):
+        size += own
         if size > max_bytes and file != path:
             file.unlink(missing_ok=True)
             file.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def note_use(path: Path) -> None:
+    """Make a file the latest used one for `bound_folder`."""
+    with contextlib.suppress(FileNotFoundError):  # another process has just bounded the folder
+        os.utime(path)
 
 
 @contextlib.contextmanager

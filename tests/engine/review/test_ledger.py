@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -270,6 +271,27 @@ def test_a_blind_second_look_changes_nothing_in_force(ledger: Ledger) -> None:
     assert ledger.undo("bob") == 2
     with pytest.raises(WannError, match="`note` must be text of at most 2000 characters"):
         ledger.record([dataclasses.replace(KEEP, note="x" * 2001)], who="bob")
+
+
+def test_a_clock_that_is_set_back_changes_no_order(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Clock(datetime):
+        hour_of_day = 12
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Clock":
+            cls.hour_of_day -= 1
+            return cls(2026, 1, 2, cls.hour_of_day, tzinfo=tz)
+
+    monkeypatch.setattr("wann_core.review.ledger.datetime", Clock)
+    for action in ("keep", "remove", "unsure"):
+        ledger.record([dataclasses.replace(KEEP, action=action)], who="ada")
+    assert in_force(ledger) == {("train", 3): "unsure"}
+    ledger.undo("ada")
+    assert in_force(ledger) == {("train", 3): "remove"}
+    when = ledger.history()["when"].tolist()
+    assert when == sorted(when, reverse=True)  # the clock did go back
 
 
 def foreign(path: Path) -> None:

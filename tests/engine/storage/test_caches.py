@@ -1,5 +1,7 @@
 import dataclasses
 import os
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -10,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.roots import ROOT
 from wann_core.methods.probes import out_of_fold
 from wann_core.neighbors import cache
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.storage import disk_cache
 from wann_core.storage.disk_cache import digest_of, kept_fit
-from wann_core.storage.files import write_atomically
+from wann_core.storage.files import bound_folder, note_use, write_atomically
 from wann_core.storage.memory_cache import SharedCache
 
 X = np.random.RandomState(0).randn(40, 4).astype(np.float32)
@@ -280,6 +283,52 @@ def test_folder_of_graphs_is_bounded_oldest_use_first(
     assert files[2] not in kept
     assert len(kept) == 3
     assert not files[2].with_suffix(".lock").exists()
+
+
+SERVER = """
+import random, sys, warnings
+from pathlib import Path
+import numpy as np
+from wann_core.storage.disk_cache import kept
+warnings.simplefilter("error")
+folder, rng = Path(sys.argv[1]), random.Random(sys.argv[2])
+def build(key):
+    return np.full(250, key)
+def read(path):
+    made = np.load(path)
+    assert len(made) == 250
+    return made
+for _ in range(150):
+    key = rng.randrange(12)
+    path = folder / f"{key}.npy"
+    made = kept(path, read, lambda: build(key), lambda a, f: np.save(f, a), max_bytes=8_000)
+    assert (made == key).all()
+"""
+
+
+def test_two_servers_on_one_bounded_cache_get_what_they_asked_for(tmp_path: Path) -> None:
+    # Room for three of twelve files: each removes what the other is about to read.
+    command = [sys.executable, "-c", SERVER, str(tmp_path)]
+    servers = [
+        subprocess.Popen([*command, seed], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        for seed in "12"
+    ]
+    errors = [server.communicate(timeout=60)[1] for server in servers]
+    assert [server.returncode for server in servers] == [0, 0], errors
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.npy")) <= 8_000 + 2_200
+
+
+def test_a_clock_set_back_keeps_the_bound_and_what_is_used_now(tmp_path: Path) -> None:
+    files = [tmp_path / f"{name}.bin" for name in "abcd"]
+    for age, file in enumerate(files):
+        file.write_bytes(bytes(100))
+        os.utime(file, (time.time() + 3600 - age,) * 2)  # of before the clock was set back
+    note_use(files[3])
+    now = tmp_path / "now.bin"
+    now.write_bytes(bytes(100))
+    bound_folder(now, 350)
+    assert now.exists() and len(list(tmp_path.glob("*.bin"))) == 3
+    note_use(tmp_path / "gone.bin")
 
 
 def test_what_killed_writers_left_goes_with_the_next_write(graphs: Path) -> None:
