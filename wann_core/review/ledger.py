@@ -18,6 +18,7 @@ from wann_core.paths import review_folder
 from wann_core.progress import Progress
 from wann_core.review.ledger_file import reading, writing
 from wann_core.review.verdict import ACTIONS, FIELDS, SPLITS, Verdict, check_text, checked, of_frame
+from wann_core.storage.tables import TEXT
 
 __all__ = [
     "ACTIONS",
@@ -428,7 +429,7 @@ def _frame(found: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> pd.DataF
         plain = {**dict.fromkeys(kinds, int), "score": int | float}.get(column, str)
         if not all(row[place] is None or isinstance(row[place], plain) for row in found):
             raise _damaged(f"a value of {column!r} is of another type")
-    kinds = {**dict.fromkeys(columns, "str"), **kinds}
+    kinds = {**dict.fromkeys(columns, TEXT), **kinds}
     if columns is _VERDICT:
         kinds["row"] = "int64"
     frame = pd.DataFrame(found, columns=list(columns))

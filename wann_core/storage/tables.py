@@ -5,6 +5,8 @@ from typing import Any
 
 import pandas as pd
 
+# Text in which what is missing is NaN; in pandas before 3.0, "str" made 'None' of it.
+TEXT: Any = "str" if pd.__version__ >= "3" else pd.StringDtype("pyarrow_numpy")
 # A spreadsheet would run a text cell that begins with one of these.
 _FORMULA = ("=", "+", "-", "@", "\t", "\n")
 

@@ -164,9 +164,9 @@ def test_a_report_for_people_shows_verdicts_and_notes(reviewed: Review) -> None:
 def test_parquet_holds_all_that_is_known_of_a_row(reviewed: Review, tmp_path: Path) -> None:
     table, data = reviewed.table, reviewed.data
     read = pd.read_parquet(io.BytesIO(made("parquet", reviewed).content))
-    pd.testing.assert_frame_equal(
-        read[list(table.drop(columns="when"))], table.drop(columns="when")
-    )
+    # What pandas before 3.0 reads is text of another type.
+    rest = table.drop(columns="when")
+    pd.testing.assert_frame_equal(read[list(rest)], rest, check_dtype=pd.__version__ >= "3")
     assert str(read["when"].dtype).startswith("datetime64") and read["when"].notna().sum() == 4
     assert (read["when"].dropna() <= pd.Timestamp.now("UTC")).all()
     at = read.set_index(["split", "row"])

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from wann_core.review.exports.content import Exported, Review, images_of
 from wann_core.review.exports.weights import chance_wrong, training_weights
+from wann_core.storage.tables import TEXT
 from wann_core.text import shown
 
 
@@ -29,7 +30,7 @@ def full_parquet(review: Review) -> Exported:
         chance_wrong=chance_wrong(review.ranked_by)[at],
         weight=training_weights(review)[at],
         when=pd.to_datetime(table["when"], utc=True, format="ISO8601"),
-        image=pd.Series(_paths(review), dtype="str"),
+        image=pd.Series(_paths(review), dtype=TEXT),
     )
     columns = pa.Table.from_pandas(frame, preserve_index=False)
     vectors = _vectors(review)
