@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.explore import map_charts, map_jobs, map_review, map_selection, map_view
+from ui.explore import map_charts, map_hover, map_jobs, map_review, map_selection, map_view
 from ui.jobs import engine
 from ui.pictures import selected_rows
 from ui.shell import header, settings
@@ -30,9 +30,8 @@ if not len(points.places):
     st.button("Show all", on_click=map_view.show_all)
     st.stop()
 
+token = f"{hash((prepared.scenario, layout, view))}"
 selection = map_selection.current(prepared, (prepared.scenario, layout, view))
-if not map_view.is_whole(view):
-    st.button("Whole map", icon=":material/zoom_out_map:", on_click=map_view.show_whole)
 charts.show(
     map_charts.figure(points, view.color, prepared, selection.places(prepared), selection.turn),
     map_view.reading(points, layout, view.color, map_charts.is_image(points)),
@@ -45,6 +44,10 @@ charts.show(
     scrollZoom=True,
     displayModeBar=True,
 )
+if not map_view.is_whole(view):
+    st.button("Whole map", icon=":material/zoom_out_map:", on_click=map_view.show_whole)
+map_hover.follow_zoom(points, len(positions.train) + len(positions.test))
+map_hover.show(prepared, points, token)
 shown = map_selection.show(selection, prepared, points)
 if shown is not None:
     selected_rows.listing(prepared, *shown, "map-selection")

@@ -142,6 +142,9 @@ def test_hand_chooses_a_single_point(context: BrowserContext, address: str) -> N
         page.mouse.move(*(where[alone] - 30).tolist())
         page.mouse.move(*where[alone].tolist(), steps=4)
         expect(page.locator(".hoverlayer")).to_contain_text(f"test row {p.test_ids[alone]}")
+        picture = page.locator(".st-key-map_hover .box")
+        expect(picture).to_contain_text(f"row {p.test_ids[alone]}")
+        expect(picture.locator("img")).to_have_count(1)
         page.mouse.click(*where[alone].tolist())
         try:
             page.get_by_role("button", name="Clear selection").wait_for(timeout=8_000)

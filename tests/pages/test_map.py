@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.roots import ROOT
-from ui.explore import map_charts, map_colors, map_view
+from ui.explore import map_charts, map_colors, map_hover, map_view
 from ui.explore.map_selection import Selection
 from ui.explore.map_view import Points
 from ui.shell import theme
@@ -246,6 +247,33 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
     assert drawn_rows(app) == list(range(0, 180, 2))
 
 
+def test_a_part_of_the_map_is_shown_in_the_steps_of_its_controls() -> None:
+    map_view.show_part(np.array([[12.3, 30.0], [81.0, 70.4]]), (10.0, 0.0, 100.0))
+    assert st.session_state["across"] == (2.0, 20.0)
+    assert st.session_state["up"] == (70.0, 81.0)
+    map_view.show_part(np.array([[-50.0, 400.0], [0.0, 100.0]]), (10.0, 0.0, 100.0))
+    assert st.session_state["across"] == st.session_state["up"] == (0.0, 100.0)
+
+
+def test_pictures_come_for_the_point_and_those_beside_it(prepared: PreparedData) -> None:
+    xy = np.column_stack([np.arange(1797.0), np.zeros(1797)])
+    places = np.arange(1797)
+    rows = np.concatenate([prepared.row_ids, prepared.test_ids])
+    labels = np.concatenate([prepared.labels, prepared.y_test])
+    points = Points(places, rows, xy, labels, labels, 1200, (0, 0, 1797), (0, 1797, 0, 1))
+    asked = {"place": "1200", "at": [1200, 0], "token": "now"}
+    st.session_state["_map_hovered"] = asked
+    cards = map_hover._asked(prepared, points, "now")
+    assert set(cards) == {str(place) for place in range(1194, 1207)}
+    (card,) = cards["1200"]
+    assert card["id"] == f"test-{prepared.test_ids[0]}"
+    assert card["lines"][0] == prepared.dataset.class_names[prepared.y_test[0]]
+    assert card["picture"].startswith("data:image/png")
+    assert map_hover._asked(prepared, points, "now") == {}  # nothing is asked for twice
+    st.session_state["_map_hovered"] = asked
+    assert map_hover._asked(prepared, points, "another view") == {}
+
+
 def test_zoom_frames_what_was_chosen(prepared: PreparedData) -> None:
     rows = prepared.row_ids[prepared.clean_labels == 0]
     app = opened(_map_selection=Selection(("digits", "pixels"), {"train": rows}))
@@ -257,9 +285,10 @@ def test_zoom_frames_what_was_chosen(prepared: PreparedData) -> None:
 
 
 @pytest.mark.parametrize("color", COLORS)
-def test_fifty_thousand_points_travel_light(prepared: PreparedData, color: str) -> None:
-    points = many(50_000, prepared, color)
-    figure = map_charts.figure(points, color, prepared, np.arange(40_000), 0)
+def test_thirty_thousand_points_travel_light(prepared: PreparedData, color: str) -> None:
+    points = many(30_000, prepared, color)
+    assert not map_charts.is_image(points)
+    figure = map_charts.figure(points, color, prepared, np.arange(20_000), 0)
     assert payload(figure) < 2_000_000
 
 
@@ -269,29 +298,35 @@ def test_too_many_points_become_an_image(prepared: PreparedData, color: str) -> 
     figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
     image, marks = figure["data"][:2]
     assert image["type"] == "heatmap"
-    assert image["customdata"].sum() == 250_000
-    assert len(marks["x"]) == np.isfinite(image["z"]).sum()
-    assert payload(figure) < 2_000_000
+    counts = [int(text.split(" rows")[0].replace(",", "")) for text in marks["text"]]
+    assert sum(counts) == 250_000
+    assert set(marks["customdata"].ravel()) == set(map_charts.cells(points))
+    z = np.asarray(image["z"])
+    shown = z > 0 if z.dtype == np.uint8 else np.isfinite(z)
+    assert shown.sum() == len(np.unique(map_charts.cells(points, len(z))))
+    assert payload(figure) < 2_500_000
 
 
 def test_image_shows_the_mean_and_the_most_frequent_class(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
-    image = map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"][0]
-    cell = map_charts.cells(points)
-    means = map_charts.figure(
-        many(250_000, prepared, "reliability"), "reliability", prepared, np.empty(0), 0
-    )["data"][0]["z"].ravel()
-    trust = many(250_000, prepared, "reliability").values
+    figure = map_charts.figure(points, "observed", prepared, np.empty(0), 0)
+    image = figure["data"][0]
+    colors, axis = image["z"].ravel(), figure["layout"]["coloraxis"]
+    steps = [color for _, color in axis["colorscale"][::2]]
+    assert axis["cmin"] == -0.5 and axis["cmax"] == len(steps) - 0.5
+    cell = map_charts.cells(points, len(image["z"]))
+    trust = many(250_000, prepared, "reliability")
+    means = map_charts.figure(trust, "reliability", prepared, np.empty(0), 0)["data"][0]["z"]
     for at in np.random.default_rng(0).choice(np.unique(cell), 50, replace=False):
         inside = points.observed[cell == at]
-        assert image["z"].ravel()[at] == np.bincount(inside).argmax()
-        assert means[at] == pytest.approx(trust[cell == at].mean(), rel=1e-5)
+        assert steps[colors[at]] == theme.class_color(int(np.bincount(inside).argmax()))
+        assert means.ravel()[at] == pytest.approx(trust.values[cell == at].mean(), rel=1e-5)
 
 
 def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
     assert map_charts.is_image(points)
-    half = points.xy[:, 0] < np.quantile(points.xy[:, 0], 0.5)
+    half = points.xy[:, 0] < np.quantile(points.xy[:, 0], 0.1)
     fewer = Points(
         points.places[half],
         points.rows[half],

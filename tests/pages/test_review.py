@@ -18,6 +18,7 @@ from tests.engine.review.test_exports import photos, review
 from tests.helpers import apps
 from tests.helpers.apps import press, ready
 from tests.helpers.roots import ROOT
+from ui.pictures import chosen_rows
 from ui.review import card_list, deck, pairs, progress
 from ui.review import cards as review_cards
 from ui.review import session as review_session
@@ -303,6 +304,18 @@ def test_the_list_is_ranked_filtered_and_keeps_what_is_asked(
     np.testing.assert_array_equal(below, full[:4])
     asked = listed(blobs, session, asked=77).positions
     assert asked[0] == 77 and len(asked) == 120
+
+
+def test_rows_of_the_map_can_be_reviewed_alone(blobs: Case, session: dict[str, Any]) -> None:
+    source = (blobs.data.name, blobs.data.backbone)
+    ids = {"train": np.array([1003, 1005, 99_999]), "test": np.array([], np.int64)}
+    chosen_rows.offer(source, ids)
+    assert len(listed(blobs, session).positions) == 120
+    session["chosen"] = True
+    assert sorted(listed(blobs, session).positions) == [3, 5]
+    assert card_list.narrowed(blobs)
+    chosen_rows.offer(("other", "data"), ids)
+    assert len(listed(blobs, session).positions) == 120
 
 
 def test_the_list_knows_verdicts(blobs: Case, session: dict[str, Any]) -> None:

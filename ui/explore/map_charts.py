@@ -12,17 +12,20 @@ from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
-_MOST_POINTS = 200_000
-_CELLS = 128  # along each side of the density image
+# Without a graphics card a browser takes some ten microseconds a point and frame.
+_MOST_POINTS = 30_000
+_PIXELS = 384  # along each side of the image of more points
+_CELLS = 128  # along each side, of what is pointed at or selected in it
 _MOST_TRACES = 100  # classes up to which each has a trace, whose name the tooltip shows
 _HEIGHT = 630
-_SIZES = ((50_000, 3), (10_000, 4), (2_000, 6))  # points from which a mark has this size
+_UNSEEN = "rgba(0, 0, 0, 0)"
+_SIZES = ((10_000, 4), (2_000, 6))  # points from which a mark has this size
 
 
 def figure(
     points: Points, color: str, prepared: PreparedData, highlighted: Array, turn: int
 ) -> Figure:
-    """Chart of the points, or of their density beyond 200,000.
+    """Chart of the points, or of their density where they are too many.
 
     Parameters
     ----------
@@ -73,15 +76,20 @@ def figure(
 
 def is_image(points: Points) -> bool:
     """Whether there are too many points to draw each."""
-    return len(points.places) > _MOST_POINTS
+    return is_many(len(points.places))
 
 
-def cells(points: Points) -> Array:
-    """Cell of the density image that each point lies in, shape (p,), int64."""
+def is_many(rows: int) -> bool:
+    """Whether so many rows are drawn as their density."""
+    return rows > _MOST_POINTS
+
+
+def cells(points: Points, side: int = _CELLS) -> Array:
+    """Cell of the window that each point lies in, shape (p,), int64; `side` to a side."""
     x0, x1, y0, y1 = points.window
     share = (points.xy - [x0, y0]) / [x1 - x0 or 1, y1 - y0 or 1]
-    column, row = np.clip((share * _CELLS).astype(np.int64), 0, _CELLS - 1).T
-    return np.asarray(row * _CELLS + column)
+    column, row = np.clip((share * side).astype(np.int64), 0, side - 1).T
+    return np.asarray(row * side + column)
 
 
 def _marks(
@@ -177,57 +185,81 @@ def _image(
     points: Points, color: str, prepared: PreparedData
 ) -> tuple[list[Trace], dict[str, Any]]:
     """Heatmap of the most frequent kind, the mean, or the number of rows in each cell."""
-    x0, x1, y0, y1 = points.window
-    in_cell = cells(points)
-    rows = np.bincount(in_cell, minlength=_CELLS**2)
-    z = np.full(_CELLS**2, np.nan, np.float32)
-    text: dict[str, Any] = {}
-    what, entries = "", list[Trace]()
     palette = None if color == "density" else map_colors.of(color, prepared, points.focus)
-    filled = np.flatnonzero(rows)
-    if palette is None:
-        scale = map_colors.density_scale(int(rows.max()))
-        z[filled], axis = np.log10(rows[filled]), scale.axis()
-    elif isinstance(palette, Scale):
-        sums = np.bincount(in_cell, map_colors.numbers(color, points.values), _CELLS**2)
-        z[filled], axis = sums[filled] / rows[filled], palette.axis()
-        what = f"<br>mean {theme.charted(palette.title)} %{{z:.3g}}"
-    else:
-        codes = _most_frequent(in_cell, points.values.astype(np.int64))
+    rows, found = _summed(points, color, palette, _PIXELS)
+    filled, entries = np.flatnonzero(rows), list[Trace]()
+    if isinstance(palette, Kinds):
         steps, step = palette.scale()
-        z[filled], axis = step[codes], _stepped(steps)
-        names = np.full(_CELLS**2, "", object)
-        names[filled] = [theme.charted(palette.names[code])[:24] for code in codes]
-        text = {"text": names.reshape(_CELLS, _CELLS).tolist()}
-        what, entries = "<br>mostly %{text}", _legend(palette, points.values)
-    ends = (np.arange(_CELLS) + 0.5) / _CELLS
-    x, y = x0 + ends * (x1 - x0), y0 + ends * (y1 - y0)
+        # Of one byte: the first step is an empty cell's.
+        z = np.zeros(_PIXELS**2, np.uint8)
+        z[filled], entries = 1 + step[found], _legend(palette, points.values)
+        n = len(steps) // 2
+        shifted = [[(1 + n * end) / (n + 1), tint] for end, tint in steps]
+        axis = _stepped([[0, _UNSEEN], [1 / (n + 1), _UNSEEN], *shifted])
+    else:
+        z = np.full(_PIXELS**2, np.nan, np.float32)
+        scale = palette or map_colors.density_scale(int(rows.max()))
+        z[filled], axis = found, scale.axis()
+    x, y = _middles(points, _PIXELS)
     image = {
         "type": "heatmap",
-        "x": x.astype(np.float32),
-        "y": y.astype(np.float32),
-        "z": z.reshape(_CELLS, _CELLS),
-        "customdata": rows.reshape(_CELLS, _CELLS).astype(np.int32),
+        "x": x,
+        "y": y,
+        "z": z.reshape(_PIXELS, _PIXELS),
         "coloraxis": "coloraxis",
-        "hovertemplate": f"%{{customdata:,}} rows{what}<extra></extra>",
-        "showlegend": False,
-        **text,
-    }
-    unseen = {"marker": {"opacity": 0}}
-    # Nobody can select a cell of a heatmap; unseen marks in the cells can be.
-    marks = {
-        "type": "scattergl",
-        "mode": "markers",
-        "x": x[filled % _CELLS].astype(np.float32),
-        "y": y[filled // _CELLS].astype(np.float32),
-        "customdata": filled.astype(np.int32)[:, None],
-        "marker": {"size": 6, "opacity": 0},
-        "selected": unseen,
-        "unselected": unseen,
         "hoverinfo": "skip",
         "showlegend": False,
     }
-    return [image, marks, *entries], axis
+    return [image, _targets(points, color, palette), *entries], axis
+
+
+def _targets(points: Points, color: str, palette: Kinds | Scale | None) -> Trace:
+    """Unseen marks in the cells: nobody can select a cell of a heatmap."""
+    rows, found = _summed(points, color, palette, _CELLS)
+    filled = np.flatnonzero(rows)
+    told = [f"{count:,} rows" for count in rows[filled].tolist()]
+    if isinstance(palette, Kinds):
+        names = [theme.charted(name)[:24] for name in palette.names]
+        told = [f"{t}<br>mostly {names[c]}" for t, c in zip(told, found.tolist(), strict=True)]
+    elif palette is not None:
+        title = theme.charted(palette.title)
+        told = [f"{t}<br>mean {title} {m:.3g}" for t, m in zip(told, found.tolist(), strict=True)]
+    x, y = _middles(points, _CELLS)
+    unseen = {"marker": {"opacity": 0}}
+    return {
+        "type": "scattergl",
+        "mode": "markers",
+        "x": x[filled % _CELLS],
+        "y": y[filled // _CELLS],
+        "customdata": filled.astype(np.int32)[:, None],
+        "text": told,
+        "marker": {"size": 1, "opacity": 0},
+        "selected": unseen,
+        "unselected": unseen,
+        "hovertemplate": "%{text}<extra></extra>",
+        "showlegend": False,
+    }
+
+
+def _summed(
+    points: Points, color: str, palette: Kinds | Scale | None, side: int
+) -> tuple[Array, Array]:
+    """Rows of each cell; of each filled one the commonest code, the mean, or their logarithm."""
+    in_cell = cells(points, side)
+    rows = np.bincount(in_cell, minlength=side**2)
+    filled = np.flatnonzero(rows)
+    if palette is None:
+        return rows, np.log10(rows[filled])
+    if isinstance(palette, Scale):
+        sums = np.bincount(in_cell, map_colors.numbers(color, points.values), side**2)
+        return rows, sums[filled] / rows[filled]
+    return rows, _most_frequent(in_cell, points.values.astype(np.int64))
+
+
+def _middles(points: Points, side: int) -> tuple[Array, Array]:
+    x0, x1, y0, y1 = points.window
+    ends = (np.arange(side, dtype=np.float32) + 0.5) / side
+    return x0 + ends * (x1 - x0), y0 + ends * (y1 - y0)
 
 
 def _most_frequent(in_cell: Array, codes: Array) -> Array:

@@ -9,7 +9,8 @@ import streamlit as st
 
 from ui.explore import map_charts, map_view
 from ui.explore.map_view import Points
-from ui.pictures import selected_rows
+from ui.pictures import chosen_rows, selected_rows
+from ui.shell import navigation
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
@@ -117,7 +118,7 @@ def show(selection: Selection, prepared: PreparedData, points: Points) -> tuple[
 
 
 def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> None:
-    zoom, clear = st.columns(2)
+    zoom, review, clear = st.columns(3)
     shown = points.xy[np.isin(points.places, _places(found, points.n_train))]
     zoom.button(
         "Zoom to them",
@@ -127,6 +128,14 @@ def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> N
         on_click=map_view.zoom,
         args=(shown, points.square),
     )
+    with review:
+        chosen_rows.offer(selection.source, selection.rows)
+        navigation.link(
+            "label_audit",
+            f"Review these {sum(map(len, selection.rows.values())):,} rows",
+            ":material/rule:",
+            chosen="true",
+        )
     clear.button(
         "Clear selection", icon=":material/close:", width="stretch", on_click=selection.clear
     )

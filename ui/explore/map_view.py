@@ -307,6 +307,24 @@ def zoom(xy: Array, square: tuple[float, float, float]) -> None:
         st.session_state[key] = (float(low), float(high))
 
 
+def show_part(ends: Array, square: tuple[float, float, float]) -> None:
+    """Narrow or widen the view to a part.
+
+    Parameters
+    ----------
+    ends : ndarray of shape (2, 2)
+        Both ends across, and up, in the layout's own units.
+    square : tuple of float
+        As of `Points`.
+    """
+    left, bottom, side = square
+    share = 100 * (np.sort(ends, axis=1) - [[left], [bottom]]) / side
+    for key, (low, high) in zip(("across", "up"), np.clip(share, *_WHOLE), strict=True):
+        # In steps of the controls, outward.
+        ends_of = np.clip([np.floor(2 * low) / 2, np.ceil(2 * high) / 2], *_WHOLE)
+        st.session_state[key] = (float(ends_of[0]), float(ends_of[1]))
+
+
 def is_whole(view: View) -> bool:
     """Whether the whole map is in view."""
     return (view.across, view.up) == (_WHOLE, _WHOLE)
@@ -346,7 +364,10 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
     what = f"{len(points.places):,} rows, each a point{tests}."
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
-        what = f"{len(points.places):,} rows, too many for points: each cell shows {kind}."
+        what = (
+            f"{len(points.places):,} rows, drawn as an image: each cell shows {kind}. Zoom in for "
+            "points."
+        )
     if color in BY_CLASS and not points.focus:
         shown = len(np.unique(points.values))
         if shown > theme.CLASS_COLORS:

@@ -108,21 +108,22 @@ def pictures(
 ) -> None:
     """Pictures of the first rows, and links from the one that was clicked."""
     split = _judged(prepared, split)
-    rows = table(prepared, split, positions[:most])
     opened = f"_open_{name}"
     chosen = st.session_state.get(opened, "")
-    items = [_item(prepared, split, int(i), rows.iloc[at]) for at, i in enumerate(positions[:most])]
+    shown = items(prepared, split, positions[:most])
 
     def remember(identity: str) -> None:
         st.session_state[opened] = identity
 
-    picture_grid.grid(items, f"pictures_{name}", remember, chosen=chosen)
+    picture_grid.grid(shown, f"pictures_{name}", remember, chosen=chosen)
     thumbnails.explain(prepared.dataset)
     first = f"The first {most} of {len(positions):,} rows. " if len(positions) > most else ""
-    edges = "Gray edge: the label is right, purple: it was flipped. " if "flipped" in rows else ""
+    edges = ""
+    if split == "train" and prepared.truth_known:
+        edges = "Gray edge: the label is right, purple: it was flipped. "
     st.caption(f"{first}{edges}Click to open.")
     row = chosen.removeprefix(f"{split}-")
-    if chosen in {item["id"] for item in items}:
+    if chosen in {item["id"] for item in shown}:
         for link in _LINKS:
             label = f"{link.title} of row {row}"
             if settings:
@@ -171,6 +172,15 @@ def listing(
 def _judged(prepared: PreparedData, split: str) -> str:
     """The split that the rows belong to: without test rows the training rows are judged."""
     return "train" if prepared.leave_one_out else split
+
+
+def items(
+    prepared: PreparedData, split: str, positions: npt.NDArray[Any]
+) -> list[picture_grid.Item]:
+    """Picture, labels and row of each, see `table`."""
+    split = _judged(prepared, split)
+    rows = table(prepared, split, positions)
+    return [_item(prepared, split, int(i), rows.iloc[at]) for at, i in enumerate(positions)]
 
 
 def _item(

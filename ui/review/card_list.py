@@ -187,7 +187,7 @@ def controls(case: Case, who: str) -> Listing:
         most,
         sort,
         asked,
-        column_filter.asked(),
+        column_filter.asked(case),
         *((who, share) if shown in PEOPLE else ()),
     )
     if state.listed_key != key:
@@ -256,14 +256,14 @@ def filter_pair(given: int | None, suggested: int | None) -> None:
 
 def narrowed(case: Case) -> bool:
     """Whether filters leave cards out, or a link has put a row before the others."""
-    chosen = any(st.session_state.get(key) is not None for key in _FILTERS)
+    chosen = any(st.session_state.get(key) not in (None, False) for key in _FILTERS)
     return chosen or st.session_state.get("review_show") != "todo" or linked_row(case) is not None
 
 
 def clear() -> None:
     """Drop all filters and the row that a link asked for; a button's callback."""
     for key in _FILTERS:
-        st.session_state[key] = None
+        st.session_state[key] = False if key == column_filter.CHOSEN else None
     st.session_state["review_show"] = "todo"
     for name in ("row", "split"):
         st.query_params.pop(name, None)

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ui.pictures import chosen_rows
+from ui.pictures.chosen_rows import ChosenRows
 from ui.review import issue_list
 from ui.review.data import Case
 from ui.shell import theme
@@ -14,13 +16,15 @@ from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array
 
 COLUMN, VALUE = "review_column", "review_value"
-KEYS = (COLUMN, VALUE, issue_list.KEY)
+CHOSEN = "chosen"  # by which a link asks for the rows that were selected on another page
+KEYS = (COLUMN, VALUE, issue_list.KEY, CHOSEN)
 _MOST_VALUES = 1_000
 
 
 def draw(case: Case, changed: Callable[[], None]) -> None:
     """Draw the choices of an issue, a column and a value, as far as there are any."""
     issue_list.draw(case, changed)
+    _draw_chosen(case, changed)
     columns = case.data.columns
     if columns is None:
         return
@@ -58,18 +62,48 @@ def draw(case: Case, changed: Callable[[], None]) -> None:
     )
 
 
-def asked() -> tuple[Any, ...]:
+def asked(case: Case) -> tuple[Any, ...]:
     """What is chosen, for the key of a list."""
-    return tuple(st.session_state.get(key) for key in KEYS)
+    rows = _offered(case)
+    of_map = () if rows is None else tuple(ids.tobytes() for ids in rows.rows.values())
+    return *(st.session_state.get(key) for key in KEYS), hash(of_map)
 
 
 def mask(case: Case) -> Array:
     """Which rows have the chosen value and issue; all where none is chosen."""
-    column, value, _ = asked()
+    column, value = (st.session_state.get(key) for key in (COLUMN, VALUE))
     columns, kept = case.data.columns, issue_list.mask(case)
+    rows = _offered(case)
+    if st.session_state.get(CHOSEN) and rows is not None:
+        kept &= _chosen(case, rows)
     if column is None or value is None or columns is None or column not in columns:
         return kept
     return np.asarray(kept & _texts(columns, column).eq(value).fillna(False).to_numpy(bool))
+
+
+def _offered(case: Case) -> ChosenRows | None:
+    return chosen_rows.offered((case.data.name, case.data.backbone))
+
+
+def _draw_chosen(case: Case, changed: Callable[[], None]) -> None:
+    """Draw the choice of the rows that were selected on the map, if there are any."""
+    rows = _offered(case)
+    if rows:
+        st.toggle(
+            f"Only the {len(rows):,} rows selected on the map",
+            key=CHOSEN,
+            bind="query-params",
+            persist_state="session",
+            on_change=changed,
+        )
+
+
+def _chosen(case: Case, rows: ChosenRows) -> Array:
+    kept = np.zeros(len(case), bool)
+    for split, ids in rows.rows.items():
+        places = case.positions(np.full(len(ids), split, object), ids)
+        kept[places[places >= 0]] = True
+    return kept
 
 
 def _texts(columns: pd.DataFrame, column: str) -> "pd.Series[Any]":
