@@ -6,7 +6,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.explore import noise_curve, overview
 from ui.jobs import engine
-from ui.shell import header, sentences, settings, tour, truth
+from ui.shell import glossary, header, sentences, settings, tour, truth
 from wann_core.experiments import records
 
 header.show(
@@ -36,7 +36,7 @@ with scores_place if noise_curve.applies(scenario) else st.container():
     for note in prepared.notes:
         st.warning(note, icon=":material/info:")
     with st.expander("What are these methods?"):
-        st.markdown(sentences.METHODS)
+        st.markdown(glossary.explained(sentences.METHODS), unsafe_allow_html=True)
 if curve is None and noise_curve.applies(scenario):
     with curve_place:
         noise_curve.show_computed(chosen, prepared)

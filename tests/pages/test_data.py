@@ -100,7 +100,7 @@ def test_look_alike_folders_are_merged(page: Callable[..., AppTest], tmp_path: P
         write_photos(tmp_path / "mine" / label, train=4, test=0)
     app = page("embed", embed_folder=str(tmp_path / "mine"), embed_backbone="pixels")
     until(app, lambda: said(app, "of 3 classes"))
-    app.checkbox("embed_merge_alike").check().run()
+    app.checkbox("merge").check().run()
     assert said(app, "of 2 classes")
     press(app, "Embed")
     until(app, lambda: said(app, "is embedded"))

@@ -1,6 +1,7 @@
 """Help where one stands: the documentation in the app, links to it, the picture of η, the tour."""
 
 import ast
+import html
 import re
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from tests.helpers.apps import opened
 from tests.helpers.roots import ROOT
 from ui.explore import eta_picture
-from ui.shell import documents, tour
+from ui.shell import documents, glossary, tour
 
 PAGES = [page for page in sorted(ROOT.glob("pages/*.py")) if page.stem != "help"]
 
@@ -45,3 +46,11 @@ def test_the_picture_of_eta_frames_the_smallest_majority() -> None:
 def test_the_tour_has_five_steps() -> None:
     assert len(tour.STEPS) == 5
     assert all(step.count("**") % 2 == 0 for step in tour.STEPS)
+
+
+def test_terms_are_explained_once_and_the_longest_first() -> None:
+    text = glossary.explained("frozen embeddings, embeddings and embeddings; LDA and fLDA, reseed")
+    terms = re.findall(r'<abbr class="wann-term" title="([^"]+)" tabindex="0">([^<]+)</abbr>', text)
+    assert [term for _, term in terms] == ["frozen embeddings", "embeddings", "LDA", "fLDA"]
+    assert all(html.unescape(meaning) == glossary.TERMS[term] for meaning, term in terms)
+    assert re.sub(r"<[^>]+>", "", text).endswith("embeddings; LDA and fLDA, reseed")

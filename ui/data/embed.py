@@ -30,7 +30,7 @@ _SOURCES = {
 _SPLITS = {"stratified": "Hold out 20 % of each class", "none": "None: judge each by the others"}
 _ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
 _PREVIEWED = 12
-_MERGE = "embed_merge_alike"
+_MERGE = "merge"
 
 Images = tuple[str, Path, str | None]  # data set, its folder, how it is split
 
@@ -190,11 +190,12 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
     images = looking.answer()
     if images is not None:
         alike = bool(look_alike(images.class_names))
-        # Kept in the session: the request is made of it below.
-        merge = alike and st.checkbox(
+        # Kept in the session, too: the request is made of it below.
+        merge = alike and linked(
+            st.checkbox,
             "Merge classes that differ only in case, blanks or Unicode form",
             key=_MERGE,
-            persist_state="session",
+            value=False,
         )
         _preview(images.merge_look_alikes() if merge else images)
         st.button("Rescan folder", icon=":material/refresh:", on_click=looking.forget)

@@ -1,6 +1,7 @@
 """What the review knows of the map's rows: labels that the audit doubts, and verdicts."""
 
 import numpy as np
+import pandas as pd
 
 from ui.jobs import engine, jobs
 from ui.shell.settings import Settings
@@ -57,6 +58,8 @@ def _verdicts(prepared: PreparedData) -> Values:
     for part, rows in (("train", prepared.row_ids), ("test", prepared.test_ids)):
         split = "train" if prepared.leave_one_out else part
         some = found[found["split"] == split]
-        known = dict(zip(some["row"].tolist(), some["action"].map(codes).tolist(), strict=True))
-        made[part] = np.array([known.get(row, 0) for row in rows.tolist()], np.int64)
+        # Numbers, also where there is no verdict to map.
+        verdicts = some["action"].map(codes).to_numpy(np.int64)
+        known = pd.Series(verdicts, some["row"].to_numpy(np.int64))
+        made[part] = known.reindex(rows, fill_value=0).to_numpy(np.int64)
     return made

@@ -15,6 +15,7 @@ from ui.shell import theme, uploads
 from wann_core.audit.annotators.consensus import Consensus
 from wann_core.datasets.dataset import Dataset, row_names
 from wann_core.errors import WannError
+from wann_core.noise.transition import MOST_PAIRS
 from wann_core.review.annotations import annotators_of, consensus_of
 
 _SUFFIXES = ("csv", "parquet")
@@ -158,6 +159,9 @@ def _annotators(table: pd.DataFrame) -> None:
 
 
 def _confusion(found: Consensus, annotators: Sequence[str]) -> None:
+    if len(found.annotations.class_names) > MOST_PAIRS:
+        st.caption(f"Of more than {MOST_PAIRS} classes there is no picture of all pairs.")
+        return
     who = st.selectbox("Annotator", list(annotators), key="confusion_of")
     shares = 100 * found.confusion(who)
     names = list(found.annotations.class_names)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ui.pictures.row_values import cut
 from ui.review import issue_list, row_content
 from ui.review.card_list import Listing
 from ui.review.data import Case, States
@@ -17,6 +18,7 @@ from wann_core.typing import Array
 
 Card = dict[str, Any]
 
+_TOOLTIP = 300  # characters of a text
 _PICTURES = 6  # of each kind of neighbor
 _REMOTE = 2.0  # times the usual distance from which a row is called far from all others
 _AGAINST, _FOR = theme.FLIPPED, theme.CLEAN
@@ -178,7 +180,7 @@ def _neighbor(case: Case, position: int) -> Card:
         "picture": case.picture(position),
         "line": rows.class_names[rows.labels[position]],
         "title": f"{where(case, position)}: {rows.class_names[rows.labels[position]]}"
-        + (f"\n{text}" if (text := row_content.text(case, position)) else ""),
+        + (f"\n{cut(text, _TOOLTIP)}" if (text := row_content.text(case, position)) else ""),
     }
 
 

@@ -1,6 +1,7 @@
 """What a row is, beside a picture: its text, with what differs from a neighbor, and its columns."""
 
 import difflib
+from functools import lru_cache
 from typing import Any
 
 from ui.pictures.row_values import cut, missing, value_text
@@ -39,6 +40,7 @@ def texts(case: Case, position: int, against: Array) -> list[dict[str, Any]]:
     ]
 
 
+@lru_cache(maxsize=2_000)
 def marked(first: str, second: str) -> tuple[Parts, Parts]:
     """Both texts in pieces, marked where their words differ.
 

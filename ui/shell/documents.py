@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+from functools import cache
 
 from ui.shell.header import DOCS
 
@@ -10,6 +11,7 @@ _IMAGE = re.compile(r"!\[[^\]]*\]\([^)]*\)\n*")
 _LINK = re.compile(r"\[([^\]]*)\]\(([^):#]+\.md)(?:#[^)]*)?\)")
 
 
+@cache
 def titles() -> dict[str, str]:
     """Titles of all documents by their names, the index first; empty where there are none."""
     files = sorted(DOCS.glob("*.md"), key=lambda file: (file.stem != "index", file.stem))
@@ -20,6 +22,7 @@ def titles() -> dict[str, str]:
     }
 
 
+@cache
 def text(name: str) -> str:
     """A document as Markdown whose links stay in the app, without pictures; `name` is known."""
     source = (DOCS / f"{name}.md").read_text(encoding="utf-8")

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from ui.shell import glossary
+
 # Beside `ui`, in a checkout and in a wheel.
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -14,10 +16,11 @@ def show(title: str, sentence: str, doc: str) -> None:
     Parameters
     ----------
     title, sentence : str
-        The sentence is Markdown.
+        The sentence is Markdown; terms of the glossary in it are explained.
     doc : str
         File of the documentation, without its ending.
     """
     st.title(title)
     more = f" [Read more](help?doc={doc})" if (DOCS / f"{doc}.md").is_file() else ""
-    st.caption(sentence + more)
+    # Sentences of ours alone, in which terms are explained.
+    st.caption(glossary.explained(sentence) + more, unsafe_allow_html=True)

@@ -72,6 +72,8 @@ _CSS = """
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 [data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
   background-color: #B34700 !important; }
+.wann-term { text-decoration: underline dotted; text-underline-offset: 0.2em; cursor: help; }
+.wann-term:focus::after { content: " (" attr(title) ")"; }
 /* A name of hundreds of letters is broken, wherever it stands. */
 [data-testid="stMarkdownContainer"], .wann-card, .wann-thumb { overflow-wrap: anywhere; }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }

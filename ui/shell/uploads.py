@@ -87,8 +87,7 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
                 with st.spinner("Storing the upload …"):
                     kept = _stored(upload)
             except (OSError, WannError) as error:
-                reason = (getattr(error, "strerror", None) or str(error)).lower().rstrip(".")
-                told = f"{upload.name!r} cannot be stored: {reason}."
+                told = f"{upload.name!r} cannot be stored: {_reason(error)}."
                 left.error(theme.plain(told), icon=":material/error:")
                 return None
             st.session_state[_memory(key)] = kept
@@ -152,6 +151,12 @@ def _stored(upload: Any) -> File:
     return stored
 
 
+def _reason(error: Exception) -> str:
+    """Why, as the end of a sentence; names in it keep their letters."""
+    text = (getattr(error, "strerror", None) or str(error)).rstrip(".")
+    return f"{text[:1].lower()}{text[1:]}"
+
+
 def _named(typed: str, place: Any) -> File | None:
     try:
         path = access.typed_path(typed)
@@ -163,8 +168,7 @@ def _named(typed: str, place: Any) -> File | None:
         place.error(theme.plain(str(error)), icon=":material/error:")
         return None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        text = f"{typed.strip()[:200]!r} cannot be read: {reason}."
+        text = f"{typed.strip()[:200]!r} cannot be read: {_reason(error)}."
         place.error(theme.plain(text), icon=":material/error:")
         return None
     return File(path.name, f"{path} {stat.st_size} {stat.st_mtime_ns}", path)
