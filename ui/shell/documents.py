@@ -31,8 +31,10 @@ def text(name: str) -> str:
     def to_page(link: "re.Match[str]") -> str:
         path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(name), link[2]))
         target = path.removeprefix("docs/").removesuffix(".md")
-        # Of a file elsewhere in the source there is no page.
-        return f"[{link[1]}](help?doc={target})" if target in known else link[1]
+        if target not in known:
+            return link[1]  # of a file elsewhere in the source there is no page
+        shown = known[target] if link[1].endswith(".md") else link[1]
+        return f"[{shown}](help?doc={target})"
 
     body = _LINK.sub(to_page, _IMAGE.sub("", source))
     return _TITLE.sub("", body, count=1).strip()
