@@ -74,6 +74,7 @@ def _methods(value: type) -> dict[str, Any]:
         name: member
         for name, member in found
         if not name.startswith("_")
+        and callable(member)
         and getattr(member, "__module__", "").startswith("wann_core")
         and member.__doc__
     }

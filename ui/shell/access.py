@@ -35,7 +35,8 @@ def typed_path(text: str, field: str = "path") -> Path:
         path = path.expanduser()
     try:
         real = path.resolve()
-        real.exists()  # what no file system takes, such as a name that is too long
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            real.stat()  # what no file system takes: a loop of links, a name that is too long
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise WannError(f"{text.strip()[:200]!r} cannot be read: {reason}.", field) from error
