@@ -38,17 +38,22 @@ class ClassTable:
     def __init__(self, labels: Array, n_classes: int) -> None:
         self.shape = len(labels), n_classes
         self._labels = labels
-        self._ids = np.zeros((len(labels), KEPT), np.int32)
+        # A table takes 400 bytes a row; an audit holds several.
+        self._ids = np.zeros((len(labels), KEPT), self._id_type)
         self._values = np.zeros((len(labels), KEPT), np.float32)
         self._own = np.zeros(len(labels), np.float32)
         self._rest = np.zeros(len(labels), np.float32)
+
+    @property
+    def _id_type(self) -> type[np.integer[Any]]:
+        return np.uint16 if self.shape[1] <= 1 << 16 else np.int32
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __setitem__(self, rows: "slice | Array", block: Array) -> None:
         labels, n = self._labels[rows], len(block)
-        ids, values = np.empty((n, KEPT), np.int32), np.empty((n, KEPT), np.float32)
+        ids, values = np.empty((n, KEPT), self._id_type), np.empty((n, KEPT), np.float32)
         own, rest = np.empty(n, np.float32), np.empty(n, np.float32)
         in_slices(_compress, n, block, labels, ids, values, own, rest)
         self._ids[rows], self._values[rows] = ids, values

@@ -44,6 +44,13 @@ def add_parser(commands: Any) -> None:
     ours("--dtype", choices=embedding.DTYPES, default="float32", help="of stored embeddings")
     ours("--autocast", action="store_true", help="compute in half precision where that is safe")
     ours(
+        "--precision",
+        choices=backbones.PRECISIONS,
+        default="float32",
+        help="of the model's arithmetic; auto: bfloat16 where a few batches are faster in it, so "
+        "that embeddings depend on the machine",
+    )
+    ours(
         "--resume",
         action=argparse.BooleanOptionalAction,
         default=True,
@@ -83,9 +90,17 @@ def run(args: argparse.Namespace) -> None:
         image_size=args.image_size,
         device=args.device,
         autocast=args.autocast,
+        precision=args.precision,
         progress=progress,
     )
     work = {"batch_size": args.batch_size, "num_workers": args.num_workers}
+    if args.precision == "auto":
+        if not args.resume:
+            embedding.discard(args.database_root, images.name, args.backbone)
+        backbone = embedding.settled(
+            images, backbone, args.database_root, progress=progress, **work
+        )
+        _note(f"the model computes in {getattr(backbone, 'precision', 'float32')}")
     if len(images) >= _WORTH_ESTIMATING and args.backbone != backbones.PIXELS:
         rate = embedding.estimate(images, backbone, progress=progress, **work)
         _note(

@@ -13,13 +13,14 @@ from wann_core.datasets.images import ImageDataset
 from wann_core.embedding import timm_models
 from wann_core.embedding import weights as weights_files
 from wann_core.embedding.timm_models import versions
-from wann_core.errors import WannError, check_number
+from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
 from wann_core.torch_compat import prepare_torchvision
 from wann_core.typing import Array
 
 DEFAULT = "vit_large_patch14_dinov2.lvd142m"
 PIXELS = "pixels"
+PRECISIONS = ("float32", "bfloat16", "auto")
 # Side of `pixels` where the images are files, which may differ in size.
 PIXELS_SIZE = 32
 _MAX_SIZE = 4096
@@ -146,6 +147,7 @@ def load_backbone(
     image_size: int | None = None,
     device: str = "auto",
     autocast: bool = False,
+    precision: str = "float32",
     progress: Progress | None = None,
 ) -> Backbone:
     """A frozen backbone with its weights and its evaluation transform.
@@ -163,6 +165,9 @@ def load_backbone(
         'auto' (a GPU if there is one), or torch's name of a device.
     autocast : bool
         Compute in half precision where torch deems it safe.
+    precision : {'float32', 'bfloat16', 'auto'}
+        Arithmetic of the model. 'auto': what is faster on this machine, see `settled`; two machines
+        may choose differently, so that their embeddings differ by about a hundredth.
     progress : callable, optional
         `progress(done, total, text)` while weights are downloaded; may raise to stop.
 
@@ -173,8 +178,13 @@ def load_backbone(
     """
     if image_size is not None:
         check_number("image_size", image_size, 1, _MAX_SIZE, whole=True)
+    check_choice("precision", precision, PRECISIONS)
+    if autocast and precision != "float32":
+        raise WannError("`precision` and `autocast` cannot both be asked for.", "precision")
     if name != PIXELS:
-        return timm_models.load(name, weights, image_size, device, autocast, progress)
+        return timm_models.load(name, weights, image_size, device, autocast, precision, progress)
+    if precision == "bfloat16":
+        raise WannError("backbone 'pixels' computes nothing in bfloat16.", "precision")
     if weights is not None:
         raise WannError("backbone 'pixels' has no weights to load.", "weights")
     return Pixels(image_size)

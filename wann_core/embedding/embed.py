@@ -23,6 +23,7 @@ from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding import partial, pipeline
 from wann_core.embedding.backbones import Backbone, lanes_of
 from wann_core.embedding.partial import Skipped
+from wann_core.embedding.timm_models import TimmBackbone
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.progress import Progress
 
@@ -33,6 +34,8 @@ _ESTIMATE_SECONDS = 3.0  # of measuring
 _ESTIMATE_IMAGES = 256
 _ESTIMATE_FIRST = 4  # images a batch of the first look
 _ESTIMATE_MOST_SECONDS = 30.0
+# Bfloat16 is chosen where it is so many times as fast as float32.
+_WORTHWHILE = 1.2
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,14 @@ def embed(
     refuse_finished(database_root, images.name, backbone.name)
     if not resume:
         partial.discard(place)
+    backbone = settled(
+        images,
+        backbone,
+        database_root,
+        batch_size=batch_size,
+        num_workers=num_workers,
+        progress=progress,
+    )
     plan = _plan(images, backbone, batch_size, dtype)
     with partial.locked(place) as folder:
         if place.exists():
@@ -125,6 +136,7 @@ def embed(
             "class_names": list(images.class_names),
             "images": dict(images.origin),
             **backbone.record,
+            **_precision(backbone),
             "batch_size": batch_size,
             "dtype": dtype,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -194,6 +206,48 @@ def estimate(
         affordable = int(found * _ESTIMATE_SECONDS) // batch_size
         if affordable >= lanes_of(backbone):
             found = rate(batch_size * min(affordable, 8 * lanes_of(backbone)), batch_size)
+    return found
+
+
+def _precision(backbone: Backbone) -> dict[str, Any]:
+    """What the manifest says of it beyond the plan, and the speeds by which it was chosen."""
+    plain = {} if backbone.record.get("autocast") else {"precision": "float32"}
+    rates = getattr(backbone, "rates", None)
+    return plain if rates is None else {**plain, "precision_images_per_second": rates}
+
+
+def settled(
+    images: ImageDataset,
+    backbone: Backbone,
+    database_root: str | Path,
+    *,
+    batch_size: int = BATCH_SIZE,
+    num_workers: int | None = None,
+    progress: Progress | None = None,
+) -> Backbone:
+    """The backbone in the precision that its `precision` 'auto' stands for; any other as it is.
+
+    That of an unfinished attempt, so that it can go on. Else 'bfloat16' where a few batches show it
+    to be faster by a fifth or more, as on processors with instructions for it.
+
+    Raises
+    ------
+    WannError
+        As `estimate` does.
+    """
+    if not isinstance(backbone, TimmBackbone) or backbone.precision != "auto":
+        return backbone
+    plan = partial.plan_of(database.folder(database_root, images.name, backbone.name))
+    if plan is not None:
+        return backbone.in_precision(plan.get("precision", "float32"))
+    work: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers}
+    rates = {
+        name: round(estimate(images, backbone.in_precision(name), progress=progress, **work), 1)
+        for name in ("float32", "bfloat16")
+    }
+    faster = rates["bfloat16"] >= _WORTHWHILE * rates["float32"]
+    found = backbone.in_precision("bfloat16" if faster else "float32")
+    found.rates = rates
     return found
 
 

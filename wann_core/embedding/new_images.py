@@ -54,6 +54,7 @@ def backbone_of(
         weights=weights,
         image_size=size[0] if size else None,
         device=device,
+        precision="bfloat16" if made.get("precision") == "bfloat16" else "float32",
         progress=progress,
     )
     for what in ("weights", "transform"):

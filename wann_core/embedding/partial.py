@@ -177,6 +177,11 @@ def begin(folder: Path, plan: Mapping[str, Any]) -> None:
         )
 
 
+def plan_of(place: Path) -> dict[str, Any] | None:
+    """The plan of an unfinished attempt; None where there is none."""
+    return _read_plan(partial_folder(place) / _PLAN)
+
+
 def _read_plan(path: Path) -> dict[str, Any] | None:
     if not path.is_file():
         return None

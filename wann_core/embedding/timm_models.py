@@ -1,5 +1,6 @@
 """Models of timm as frozen backbones, with their own evaluation transform."""
 
+import copy
 import difflib
 import importlib
 import logging
@@ -44,6 +45,7 @@ class TimmBackbone:
         data: dict[str, Any],
         device: Any,
         autocast: bool,
+        precision: str = "float32",
     ) -> None:
         timm_data: Any = importlib.import_module("timm.data")
         self._torch: Any = importlib.import_module("torch")
@@ -51,6 +53,9 @@ class TimmBackbone:
         self._model = model
         self._device = device
         self._autocast = autocast
+        self.precision = precision
+        # Images a second in each precision, where they were measured to choose one.
+        self.rates: dict[str, float] | None = None
         threads = self._torch.get_num_threads()
         on_processor = device.type == "cpu"
         self.lanes = min(threads, _MOST_LANES) if on_processor else 1
@@ -75,6 +80,17 @@ class TimmBackbone:
             "autocast": autocast,
             "libraries": versions("numpy", "pillow", "timm", "torch", "torchvision"),
         }
+        if precision == "bfloat16":
+            self.record |= {"autocast": True, "precision": precision}
+
+    def in_precision(self, precision: str) -> "TimmBackbone":
+        """The same model computing in 'float32' or 'bfloat16'."""
+        other = copy.copy(self)
+        other.precision = precision
+        rest = {key: value for key, value in self.record.items() if key != "precision"}
+        half = precision == "bfloat16"
+        other.record = {**rest, "autocast": half} | ({"precision": precision} if half else {})
+        return other
 
     def suited_to(self, images: ImageDataset) -> "TimmBackbone":
         """Itself: a model's transform fits images of every size."""
@@ -99,6 +115,11 @@ class TimmBackbone:
         parts = [self._forward(batch[i : i + size]) for i in range(0, len(batch), size)]
         return np.concatenate(parts)
 
+    def _arithmetic(self) -> Any:
+        kind, half = self._device.type, self.precision == "bfloat16"
+        dtype = self._torch.bfloat16 if half else None
+        return self._torch.autocast(kind, dtype=dtype, enabled=half or self._autocast)
+
     def _forward(self, batch: Array) -> Array:
         torch = self._torch
         stored = torch.from_numpy(batch)
@@ -107,7 +128,7 @@ class TimmBackbone:
         try:
             with (
                 torch.inference_mode(),
-                torch.autocast(self._device.type, enabled=self._autocast),
+                self._arithmetic(),
             ):
                 # The arithmetic of ToTensor and Normalize, value for value.
                 x = stored.permute(0, 3, 1, 2).to(
@@ -147,6 +168,7 @@ def load(
     image_size: int | None,
     device: str,
     autocast: bool,
+    precision: str,
     progress: Progress | None,
 ) -> TimmBackbone:
     """See `wann_core.embedding.backbones.load_backbone`."""
@@ -162,9 +184,8 @@ def load(
     size = {} if image_size is None else {"img_size": image_size}
     data = timm.data.resolve_model_data_config(model, args=size)
     recorded = {"name": path.name, "sha256": weights_files.sha256(path)}
-    backbone = TimmBackbone(
-        name, model.eval().requires_grad_(False).to(target), recorded, data, target, autocast
-    )
+    model = model.eval().requires_grad_(False).to(target)
+    backbone = TimmBackbone(name, model, recorded, data, target, autocast, precision)
     _try_out(backbone, data["input_size"])
     return backbone
 

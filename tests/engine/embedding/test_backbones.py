@@ -23,9 +23,12 @@ from tests.helpers.pictures import arrays, write_photos
 from tests.helpers.roots import ROOT
 from wann_core.datasets import database
 from wann_core.datasets.images import ImageDataset, ImageSplit
+from wann_core.embedding import embed as embedding
+from wann_core.embedding import pipeline
 from wann_core.embedding.backbones import Pixels, installed_backbones, load_backbone
 from wann_core.embedding.embed import embed
 from wann_core.errors import WannError
+from wann_core.progress import Progress
 from wann_core.torch_compat import prepare_torchvision
 
 PROJECT = ROOT
@@ -292,6 +295,60 @@ def test_autocast_is_close_and_recorded(small_weights: Path) -> None:
     one, other = full.embed(batch), half.embed(batch)
     assert not np.array_equal(one, other)
     np.testing.assert_allclose(one, other, atol=0.05 * np.abs(one).max())
+
+
+def test_bfloat16_is_close_and_part_of_the_plan(small_weights: Path) -> None:
+    def load(precision: str) -> Any:
+        given = {"weights": small_weights, "image_size": 64, "device": "cpu"}
+        return load_backbone("resnet10t", precision=precision, **given)  # type: ignore[arg-type]
+
+    batch = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    full, half = load("float32"), load("bfloat16")
+    assert "precision" not in full.record  # attempts of earlier versions go on
+    assert half.record["precision"] == "bfloat16" and half.record["autocast"] is True
+    one, other = full.embed(batch), half.embed(batch)
+    assert not np.array_equal(one, other)
+    np.testing.assert_allclose(one, other, atol=0.05 * np.abs(one).max())
+    changed, back = full.in_precision("bfloat16"), half.in_precision("float32")
+    assert (changed.record, back.record) == (half.record, full.record)
+    np.testing.assert_array_equal(changed.embed(batch), other)
+    np.testing.assert_array_equal(back.embed(batch), one)
+    with pytest.raises(WannError, match="cannot both be asked for"):
+        load_backbone("resnet10t", precision="auto", autocast=True)
+    with pytest.raises(WannError, match="computes nothing in bfloat16"):
+        load_backbone("pixels", precision="bfloat16")
+
+
+@pytest.mark.parametrize("faster", ["float32", "bfloat16"])
+def test_automatic_precision_is_measured_once_and_kept_on_resume(
+    small_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, faster: str
+) -> None:
+    measured: list[str] = []
+
+    def rate(images: object, backbone: Any, **_: object) -> float:
+        measured.append(backbone.precision)
+        return 30.0 if backbone.precision == faster else 20.0
+
+    monkeypatch.setattr(embedding, "estimate", rate)
+    monkeypatch.setattr(pipeline, "SHARD_ROWS", 1)
+    images = write_photos(tmp_path / "photos")
+
+    def attempt(progress: Progress | None = None) -> Any:
+        given = {"weights": small_weights, "image_size": 64, "device": "cpu"}
+        backbone = load_backbone("resnet10t", precision="auto", **given)  # type: ignore[arg-type]
+        return embedding.embed(images, backbone, tmp_path / "db", batch_size=4, progress=progress)
+
+    def stop(done: float, total: float, text: str) -> None:
+        if done >= 8:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        attempt(stop)
+    assert measured == ["float32", "bfloat16"]
+    made = attempt()
+    assert len(measured) == 2
+    record = database.manifest(made.folder)
+    assert record["precision"] == faster
 
 
 # the hub
