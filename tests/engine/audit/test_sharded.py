@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 from wann_core.audit import Audit, audit_labels
-from wann_core.audit.sharded import parts, run, votes
+from wann_core.audit.sharded import columns, parts, run, votes
 from wann_core.audit.sharded.output import open_partitioned
 from wann_core.audit.sharded.run import audit_partitions
 from wann_core.cli.main import main
@@ -200,6 +200,12 @@ def test_reliability_without_the_judged_row_is_that_of_one_machine() -> None:
         votes.weights_of(shard, k, [one[i] for one in sent]) for i, shard in enumerate(local)
     ]
     np.testing.assert_array_equal(np.concatenate(weights), expected.reliabilities)
+
+
+def test_of_many_rows_a_part_tells_how_many_labels_are_wrong() -> None:
+    counted = [columns.counted(np.arange(3), *size) for size in ((1000, 9), (2_000_000, 9))]
+    assert [places.tolist() for places in counted] == [[0, 1, 2], [0, 2]]
+    assert columns.counted(np.arange(30), 1_000_000, 5000).tolist() == [0, 10, 20]
 
 
 def test_groups_of_cells_are_about_even() -> None:

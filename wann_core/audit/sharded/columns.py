@@ -1,8 +1,8 @@
 """Tasks that need a column of all rows: run on one worker, and never on the client.
 
 Numbers of a row that are held there at once: labels, likeliest classes, scores, links to three
-neighbors and distances, about 100 bytes a row together; and the class shares of up to a million
-rows, of which the number of wrong labels is estimated.
+neighbors and distances, about 100 bytes a row together; and the class shares of a part of the rows,
+of which the number of wrong labels is estimated.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,9 @@ from wann_core.noise.rate import NoiseEstimate, estimate_noise
 from wann_core.noise.transition import RANKING_ANCHORS, Transition, anchors
 from wann_core.typing import Array
 
-# Of more rows every second, third … tells how many labels are wrong.
-COUNTED_ROWS = 1_000_000
+# Of more rows every second, third … tells how many labels are wrong: so many at most, and so many
+# where there are many classes, as the table of all their shares is on one worker.
+_COUNTED_ROWS, _FEWEST_COUNTED, _COUNTED_VALUES = 1_000_000, 100_000, 5 * 10**7
 
 
 def assembled(rows: Sequence[Array], values: Sequence[Array], n: int) -> Array:
@@ -59,9 +60,10 @@ def ranking_transition(sure: dict[str, Array], labels: Array, n_classes: int) ->
     return anchors(sure["winner"].astype(np.int64), sure["sure"], given, n_classes, RANKING_ANCHORS)
 
 
-def counted(rows: Array, n: int) -> Array:
+def counted(rows: Array, n: int, n_classes: int) -> Array:
     """Places of the rows of a shard that are counted."""
-    return np.flatnonzero(rows % max(1, -(-n // COUNTED_ROWS)) == 0)
+    most = int(np.clip(_COUNTED_VALUES // n_classes, _FEWEST_COUNTED, _COUNTED_ROWS))
+    return np.flatnonzero(rows % -(-n // most) == 0)
 
 
 def noise_of(

@@ -292,7 +292,7 @@ def _judged(run: _Run, shards: _Shards, graph: "list[Future[Any]]", seed: int) -
     T = run.task(columns.ranking_transition, sure, shards.labels, C)
     judgeable = run.task(_spoken_for, shards.labels, C)
     scored = run.each(votes.judged_rows, shares, local, voted, same(T), same(judgeable))
-    kept = run.each(columns.counted, shards.rows, same(n))
+    kept = run.each(columns.counted, shards.rows, same(n), same(C))
     numbers = run.each(_take, shards.rows, kept)
     counting = run.each(votes.counting_shares, voted, first, local, kept)
     opinions = run.each(_opinions, voted, first, kept)
