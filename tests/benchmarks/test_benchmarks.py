@@ -155,10 +155,10 @@ MARKS = {
 def test_all_are_listed_and_tried(capsys: pytest.CaptureFixture[str]) -> None:
     main()
     listed = capsys.readouterr().out
-    # Other programs need packages of their own.
+    # Other programs need packages of their own, and a server seconds to start.
     assert (
         set(listing())
-        == {*TOYS, "approximate", "issues_peers"}
+        == {*TOYS, "approximate", "issues_peers", "load"}
         == {p.stem for p in ROOT.glob("benchmarks/[!_]*.py")}
     )
     for name, line in listing().items():

@@ -1,5 +1,12 @@
 """Texts that people have as names of classes and files, and that break what shows them."""
 
+import json
+from pathlib import Path
+
+import numpy as np
+
+from wann_core.datasets.npz_files import pack_names
+
 _MARKUP = """
 https://example.org/x http://example.org www.example.org HTTPS://EXAMPLE.ORG ann@example.org
 mailto:ann@example.org ftp://example.org//x //example.org javascript:alert(1)
@@ -63,3 +70,22 @@ _LETTERS = [
     "\u00df\u1e9e\u0130\u0131",
 ]
 NASTY = tuple(dict.fromkeys([*_MARKUP, *_SPACED, *_LETTERS]))
+
+
+def write_database(root: Path, classes: int = 12) -> None:
+    """Write the data set 'nasty' under the backbone 'b', whose classes and files are called so."""
+    names = [t for t in NASTY if t.strip() and "\0" not in t][:classes]
+    names += ["\u202egod", "https://example.org/x", ":material/delete:", "x" * 300]
+    names = list(dict.fromkeys(names))
+    folder = root / "nasty" / "b"
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    files = [t for t in NASTY if not {"\0", "\ud800"} & {*t}] * 3
+    labels = np.arange(len(files)) % len(names)
+    X = np.eye(len(names))[labels] * 3 + rng.normal(size=(len(files), len(names)))
+    for split in ("train", "test"):
+        arrays = {"embeddings": X.astype(np.float32), "labels": labels, "names": pack_names(files)}
+        np.savez(folder / f"{split}.npz", **arrays)
+    rows = {"train": len(files), "test": len(files)}
+    record = {"class_names": names, "rows": rows}
+    (folder / "manifest.json").write_text(json.dumps(record))

@@ -1,20 +1,17 @@
 """Names of users are shown as they are: on pages, in CSV, LaTeX, HTML and on a terminal."""
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.apps import plain as read
-from tests.helpers.nasty import NASTY
+from tests.helpers.nasty import NASTY, write_database
 from ui.shell import theme
 from wann_core import html_page
-from wann_core.datasets.npz_files import pack_names
 from wann_core.results.text import latex_escape, markdown_escape
 from wann_core.storage.tables import to_csv
 from wann_core.text import visible
@@ -95,21 +92,7 @@ def test_no_cell_is_a_formula() -> None:
 @pytest.fixture
 def nasty_database(tmp_path: Path) -> Path:
     """A data set whose classes and files have such names."""
-    names = [t for t in NASTY if t.strip() and "\0" not in t][:12]
-    names += ["\u202egod", "https://example.org/x", ":material/delete:", "x" * 300]
-    names = list(dict.fromkeys(names))
-    folder = tmp_path / "nasty" / "b"
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    files = [t for t in NASTY if not {"\0", "\ud800"} & {*t}] * 3
-    labels = np.arange(len(files)) % len(names)
-    X = np.eye(len(names))[labels] * 3 + rng.normal(size=(len(files), len(names)))
-    for split in ("train", "test"):
-        arrays = {"embeddings": X.astype(np.float32), "labels": labels, "names": pack_names(files)}
-        np.savez(folder / f"{split}.npz", **arrays)
-    rows = {"train": len(files), "test": len(files)}
-    record = {"class_names": names, "rows": rows}
-    (folder / "manifest.json").write_text(json.dumps(record))
+    write_database(tmp_path)
     return tmp_path
 
 

@@ -14,6 +14,7 @@ from ui.shell import theme
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.verdict import MOST_NOTE, Verdict
+from wann_core.text import visible
 from wann_core.typing import Array
 
 _KEY = "review_deck"
@@ -60,11 +61,11 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
             "client": state.heard[0],
             "sequence": state.heard[1],
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
-            "classes": list(case.found.rows.class_names),
+            "classes": _readable(list(case.found.rows.class_names)),
             "colors": theme.VERDICTS,
             "who": who,
             "longest": MOST_NOTE,
-            "cards": review_cards.page(case, listing, states),
+            "cards": _readable(review_cards.page(case, listing, states)),
             "first": listing.first + 1,
             "more": last < total,
             # Judged again one by one: these lists are for a look at each card.
@@ -74,6 +75,17 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
     )
     # Only now: this page must not wait for the pictures of the next one.
     _prepare_once(case, listing.ahead)
+
+
+def _readable(value: Any) -> Any:
+    """Texts, within lists and objects, so that none turns the line or hides what follows."""
+    if isinstance(value, str):
+        return value if value.startswith("data:image/") else visible(value)
+    if isinstance(value, dict):
+        return {key: _readable(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(one) for one in value]
+    return value
 
 
 def _prepare_once(case: Case, positions: Array) -> None:

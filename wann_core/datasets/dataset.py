@@ -11,6 +11,7 @@ from PIL import Image
 from wann_core.datasets.decoding import decode
 from wann_core.datasets.images import ImageDataset
 from wann_core.errors import WannError
+from wann_core.text import shown
 from wann_core.typing import Array
 
 # As in the names of files; the one without labels keeps the spelling of databases that exist.
@@ -72,7 +73,8 @@ class Dataset:
     ----------
     name, backbone : str
     class_names : tuple of str, length C
-        All different: a class that is called like one before it has its id added.
+        All different: a class that is called like one before it has its id added. What is no text
+        (half of a surrogate pair, as of a folder's name in another encoding) is escaped.
     train : Split
         Every row labeled.
     test : Split or None
@@ -104,7 +106,9 @@ class Dataset:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "class_names", distinct(self.class_names))
+        object.__setattr__(
+            self, "class_names", distinct([shown(name) for name in self.class_names])
+        )
 
     @property
     def n_classes(self) -> int:
