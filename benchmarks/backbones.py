@@ -53,24 +53,31 @@ def embedded(backbone: str, roots: tuple[str, str]) -> tuple[np.ndarray, np.ndar
     return X, split.y, neighbor_graph(X, None, NEIGHBORS)
 
 
+def labels_of(
+    backbone: str, name: str, X: np.ndarray, true: np.ndarray, roots: tuple[str, str]
+) -> np.ndarray:
+    """Given labels of a row of the table."""
+    if name == "clean":
+        return true
+    if name in COLUMNS:
+        return last_rows(datasets.load(f"cifar10-n/{COLUMNS[name]}", backbone, *roots)).train.y
+    pattern, ratio = name.split()
+    return add_noise(
+        true,
+        pattern,
+        float(ratio),
+        rng=np.random.RandomState(SEED),
+        X=X,
+        n_classes=10,
+        dataset="cifar10",
+        draw="reference" if pattern == "instance" else "exact",
+    ).labels
+
+
 def measure(backbone: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
     """One row."""
     X, true, graph = embedded(backbone, roots)
-    given = true
-    if name in COLUMNS:
-        given = last_rows(datasets.load(f"cifar10-n/{COLUMNS[name]}", backbone, *roots)).train.y
-    elif name != "clean":
-        pattern, ratio = name.split()
-        given = add_noise(
-            true,
-            pattern,
-            float(ratio),
-            rng=np.random.RandomState(SEED),
-            X=X,
-            n_classes=10,
-            dataset="cifar10",
-            draw="reference" if pattern == "instance" else "exact",
-        ).labels
+    given = labels_of(backbone, name, X, true, roots)
     wrong = given != true
     result = {"bb": backbone, "sp": name, "wrong": int(wrong.sum())}
     alone = Evidence(graph, given, 10, X=X)

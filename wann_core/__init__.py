@@ -13,6 +13,7 @@ from wann_core.version import __version__ as __version__
 _HOMES = {
     "ANNClassifier": "wann_core.methods.classifiers",
     "Audit": "wann_core.audit.result",
+    "BelievedNeighborsClassifier": "wann_core.audit.believed_votes",
     "Consensus": "wann_core.audit.annotators.consensus",
     "Corrected": "wann_core.review.corrections",
     "Dataset": "wann_core.datasets.dataset",
@@ -71,6 +72,7 @@ _HOMES = {
     "sample_order": "wann_core.audit.reviewed_noise",
     "sharded_graph": "wann_core.neighbors.cluster",
     "vote": "wann_core.methods.voting",
+    "vote_agreement": "wann_core.audit.believed_votes",
     "vote_shares": "wann_core.methods.voting",
     "wilson_interval": "wann_core.methods.metrics",
     "write_cleaned": "wann_core.review.exports.database",

@@ -1,6 +1,7 @@
 from wann_core import audit, datasets
 from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.audit.arrays import audit_labels, find_outliers
+from wann_core.audit.believed_votes import BelievedNeighborsClassifier, vote_agreement
 from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.known_flips import KnownFlips, known_flips
@@ -50,6 +51,7 @@ __all__ = [
     "TRAINED",
     "ANNClassifier",
     "Audit",
+    "BelievedNeighborsClassifier",
     "Consensus",
     "Corrected",
     "Dataset",
@@ -107,6 +109,7 @@ __all__ = [
     "sample_order",
     "sharded_graph",
     "vote",
+    "vote_agreement",
     "vote_shares",
     "wilson_interval",
     "write_cleaned",

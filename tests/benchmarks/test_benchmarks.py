@@ -84,6 +84,11 @@ TOYS = {
     "cluster": Toy("spilled", "600 --columns 16 --partitions 2 --workers 1"),
     "consensus": Toy("CROWDLAB", "none none --labels 3", {"consensus.labels_of": toy_annotations}),
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
+    "detectors": Toy(
+        "relation graph",
+        "{cifar} none --results {results} --most 1",
+        {"detectors.LABELS": ("sym 0.2",), "detectors.EPOCHS": 6},
+    ),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
     "groups": Toy(
         "range holds the truth",
@@ -141,6 +146,11 @@ TOYS = {
             "trust.SEEDS": (0,),
         },
     ),
+    "votes": Toy(
+        "Recommended without clean labels",
+        "{cifar} none --results {results} --most 1 --rows 300 --first 0",
+        {"votes.LABELS": ("sym 0.3",)},
+    ),
     "verdicts": Toy(
         "random rows", "none none --most 1", {"noise_range.PARTS": (), "verdicts.DESIGNS": DESIGNS}
     ),
@@ -148,7 +158,10 @@ TOYS = {
 MARKS = {
     "slider": [pytest.mark.browser, pytest.mark.slow],
     "start": [pytest.mark.browser, pytest.mark.slow],
-    **{name: [pytest.mark.slow] for name in ("cluster", "embedding", "map", "neighbors", "sweep")},
+    **{
+        name: [pytest.mark.slow]
+        for name in ("cluster", "detectors", "embedding", "map", "neighbors", "sweep")
+    },
 }
 
 

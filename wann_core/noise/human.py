@@ -12,23 +12,22 @@ _SEEN = 1.0, 3.0
 _FEWEST_CLASSES = 5
 
 
-def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> tuple[float, float]:
-    """How far wrong labels look like those of people, 0 to 1, and how far they may be of people.
+def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> float:
+    """How far wrong labels look like those of people, 0 to 1.
 
-    The first is the product of four signs. Wrong labels go where classes look alike (slope of what
-    goes both ways over log likeness), they go both ways (the part that does), and some classes are
+    It is the product of four signs. Wrong labels go where classes look alike (slope of what goes
+    both ways over log likeness), they go both ways (the part that does), and some classes are
     harder than others (coefficient of variation of their rates). Errors drawn evenly lack the first
     and the last, one-sided ones the second. Fewer wrong labels among the anchors than pairs of
-    classes show none of it. Only enough of them that go one way exclude people: errors that several
-    people agreed on are few among the anchors, and lack the first sign there.
+    classes show none of it.
     """
     if T is None or len(T) < _FEWEST_CLASSES:
-        return 0.0, 1.0
+        return 0.0
     off = ~np.eye(len(T), dtype=bool)
     flips = alike.sum(axis=1)[:, None] * T * off
     each = flips.sum(axis=1)
     if not each.sum():
-        return 0.0, 1.0
+        return 0.0
     mutual = np.minimum(flips, flips.T)
     others = len(T) - 1
     likeness = alike * off
@@ -40,14 +39,12 @@ def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> tuple[f
     slope = float(weights @ (x * y)) / max(float(weights @ (x * x)), 1e-12)
     rates = 1 - np.diag(T)
     seen = _sign(wrong_seen / flips[off].size, _SEEN)
-    both_ways = _sign(float(mutual.sum() / flips.sum()), _MUTUAL_PART)
-    human = (
+    return (
         seen
         * _sign(slope, _MUTUAL_SLOPE)
-        * both_ways
+        * _sign(float(mutual.sum() / flips.sum()), _MUTUAL_PART)
         * _sign(float(rates.std() / max(rates.mean(), 1e-9)), _UNEVEN)
     )
-    return human, 1 - seen * (1 - both_ways)
 
 
 def _sign(value: float, limits: tuple[float, float]) -> float:

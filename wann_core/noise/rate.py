@@ -148,12 +148,12 @@ def estimate_noise(
             block, given, out = shares[part], labels[part], wrong[part]
             rest = block, given, rates, floor, _UNMIX_ROUNDS, out
             in_slices(wrong_if_even, len(block), *rest)
-        everywhere, transition, human, possible = float(wrong.mean()), purest, 0.0, 0.0
+        everywhere, transition, human = float(wrong.mean()), purest, 0.0
     else:
         everywhere, joint, alike = _posterior_noise(shares, labels, purest)
         wide = anchors(winner, sure, labels, n_classes, _SPREAD_ANCHORS)
         wrong_seen = _SPREAD_ANCHORS * float(wins @ wide.rates)
-        human, possible = signs_of_people(wide.pairs, alike, wrong_seen)
+        human = signs_of_people(wide.pairs, alike, wrong_seen)
         matrix = (wide.pairs + joint) / 2
         transition = Transition(1 - np.diag(matrix), matrix)
     base = (everywhere + on_anchors) / 2
@@ -161,9 +161,8 @@ def estimate_noise(
     low, high = _range(rate, base, rows, float(1 - sure.mean()))
     even = even_noise(shares if opinion is None else opinion, labels, within=(low, high))
     weight = even.weight
-    # What is not shown to be even, or to go one way, may be of people.
-    at_most = _raised(base, max(human, (1 - weight) * possible), harder)
-    high = max(high, at_most + high - rate)
+    # What is not shown to be even may be of people, whatever the anchors look like.
+    high = max(high, _raised(base, max(human, 1 - weight), harder) + high - rate)
     narrow_low, narrow_high = _even_range(even, low - rate, high - rate)
     rate, low, high = (
         weight * one + (1 - weight) * other

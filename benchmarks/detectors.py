@@ -1,0 +1,316 @@
+"""Published detectors of wrong labels beside ours, on the same features.
+
+Run `python -m benchmarks.detectors DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures
+the rows that the file does not hold yet, and add `--write docs/audit.md` to put the table between
+that page's marks. It takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`.
+
+Every method is built as its paper says on frozen features: what they train is a linear probe on
+z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs the images.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from cleanlab.filter import find_label_issues
+from cleanlab.rank import get_label_quality_ensemble_scores, get_label_quality_scores
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.mixture import GaussianMixture
+
+from benchmarks.backbones import BACKBONES, SEED, embedded, labels_of
+from wann_core.audit.evidence import Evidence
+from wann_core.audit.scores import score_labels
+from wann_core.methods.probes.out_of_fold import OutOfFold
+
+LABELS = ("aggre", "random1", "worse", "random3", "sym 0.2", "asym 0.3", "instance 0.3")
+EPOCHS, WARM_UP, RATE, BATCH = 20, 5, 1e-3, 256
+MARKS = "<!-- detectors -->", "<!-- end of detectors -->"
+
+
+class Case:
+    """Rows under noisy labels, and what several detectors share."""
+
+    def __init__(self, X: np.ndarray, labels: np.ndarray, evidence: Evidence) -> None:
+        self.X, self.labels, self.evidence = X, labels, evidence
+        self.rows, self.n_classes = np.arange(len(X)), evidence.n_classes
+
+    @cached_property
+    def probabilities(self) -> np.ndarray:
+        """Out-of-fold probabilities of logistic regression."""
+        return np.asarray(self.evidence.probe_shares, np.float64)
+
+    @cached_property
+    def cosines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbors of each row, and their cosines to it."""
+        X = self.X / np.linalg.norm(self.X, axis=1, keepdims=True)
+        ids = self.evidence.ids
+        return ids, np.stack([(X * X[ids[:, j]]).sum(axis=1) for j in range(ids.shape[1])], axis=1)
+
+    def train(self, labels: np.ndarray, n_classes: int, beta: float = 0.0) -> list[np.ndarray]:
+        """Log-probabilities of a linear probe after each epoch; with CORES²'s regularizer if asked.
+
+        The regularizer, minus `beta` times the mean cross-entropy under the labels' distribution,
+        is there after the warm-up.
+        """
+        torch.manual_seed(SEED)
+        X, y = torch.from_numpy(self.X), torch.from_numpy(labels)
+        prior = torch.bincount(y, minlength=n_classes) / len(y)
+        model = torch.nn.Linear(X.shape[1], n_classes)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
+        kept, found = torch.ones(len(y), dtype=torch.bool), []
+        for epoch in range(EPOCHS):
+            order = torch.randperm(len(y))
+            order = order[kept[order]]
+            for part in order.split(BATCH):
+                logs = torch.log_softmax(model(X[part]), 1)
+                loss = -logs[torch.arange(len(part)), y[part]].mean()
+                if epoch >= WARM_UP:
+                    loss = loss + beta * (logs * prior).sum(1).mean()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            with torch.no_grad():
+                logs = torch.log_softmax(model(X), 1)
+            if beta and epoch >= WARM_UP:
+                # The sieve: rows whose loss exceeds the mean loss of all labels.
+                kept = logs[torch.arange(len(y)), y] >= logs.mean(1)
+            found.append(logs.numpy())
+        return found
+
+
+def aum(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Area under the margin, cut at the 99th percentile of rows given to a class that is none."""
+    n, fake = len(case.labels), case.n_classes
+    parts = np.array_split(np.random.RandomState(SEED).permutation(n), fake + 1)[:2]
+    score, listed = np.empty(n), np.empty(n, bool)
+    # Two probes, so that each row is scored by one that had its own label.
+    for part, scored in zip(parts, (np.setdiff1d(case.rows, parts[0]), parts[0]), strict=True):
+        labels = case.labels.copy()
+        labels[part] = fake
+        margins = np.zeros(n)
+        for logs in case.train(labels, fake + 1):
+            own = logs[case.rows, labels]
+            others = logs.copy()
+            others[case.rows, labels] = -np.inf
+            margins += (own - others.max(axis=1)) / EPOCHS
+        score[scored] = margins[scored]
+        listed[scored] = margins[scored] <= np.percentile(margins[part], 99)
+    return score, listed
+
+
+def cores(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """CORES²: cross-entropy above its mean over all labels, after training with its sieve."""
+    logs = case.train(case.labels, case.n_classes, beta=2.0)[-1]
+    score = logs[case.rows, case.labels] - logs.mean(axis=1)
+    return score, score < 0
+
+
+def confident_learning(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """List by cleanlab (pruned by noise rate), ranked by normalized margin."""
+    score = get_label_quality_scores(case.labels, case.probabilities, method="normalized_margin")
+    return score, find_label_issues(case.labels, case.probabilities)
+
+
+def cleanlab_default(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """The same list, ranked by self-confidence."""
+    return get_label_quality_scores(case.labels, case.probabilities), confident_learning(case)[1]
+
+
+def cleanlab_ensemble(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Ensemble by cleanlab of logistic regression, discriminant and vote of 10 neighbors."""
+    votes = np.eye(case.n_classes)[case.labels[case.evidence.ids[:, :10]]].mean(axis=1)
+    three = [case.probabilities, np.asarray(case.evidence.discriminant_shares, np.float64), votes]
+    score = get_label_quality_ensemble_scores(case.labels, three, verbose=False)
+    return score, find_label_issues(case.labels, np.mean(three, axis=0))
+
+
+def deep_knn(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Deep k-NN: share of the given label among 51 neighbors, cut where another has more."""
+    votes = np.eye(case.n_classes)[case.labels[case.evidence.ids]].mean(axis=1)
+    return votes[case.rows, case.labels], votes.argmax(axis=1) != case.labels
+
+
+def simifeat(name: str) -> Callable[[Case], tuple[np.ndarray, np.ndarray]]:
+    """SimiFeat's vote or rank."""
+
+    def detect(case: Case) -> tuple[np.ndarray, np.ndarray]:
+        score = score_labels(case.evidence, name)
+        return score, score < 0.5
+
+    return detect
+
+
+def fine(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """FINE: squared alignment with the class's first direction, cut by two Gaussians a class."""
+    X = case.X / np.linalg.norm(case.X, axis=1, keepdims=True)
+    score, listed = np.zeros(len(X)), np.zeros(len(X), bool)
+    for c in range(case.n_classes):
+        rows = np.flatnonzero(case.labels == c)
+        direction = np.linalg.svd(X[rows].T @ X[rows])[0][:, 0]
+        score[rows] = (X[rows] @ direction) ** 2
+        mixture = GaussianMixture(2, random_state=SEED).fit(score[rows, None])
+        clean = mixture.predict_proba(score[rows, None])[:, mixture.means_[:, 0].argmax()]
+        score[rows], listed[rows] = clean, clean < 0.5
+    return score, listed
+
+
+def relation_graph(case: Case) -> tuple[np.ndarray, np.ndarray]:
+    """Neural relation graph on the 51 neighbors: ±cosine⁴ and likeness of the probabilities."""
+    ids, cosines = case.cosines
+    alike = np.stack(
+        [
+            (case.probabilities * case.probabilities[ids[:, j]]).sum(axis=1)
+            for j in range(ids.shape[1])
+        ],
+        axis=1,
+    )
+    weights = np.maximum(cosines, 0) ** 4 * alike
+    relation = np.where(case.labels[ids] == case.labels[:, None], weights, -weights)
+    noisy = np.zeros(len(ids), bool)
+    for _ in range(3):
+        score = np.where(noisy[ids], -relation, relation).sum(axis=1)
+        noisy = score < 0
+    return score, noisy
+
+
+def selfclean(case: Case) -> tuple[np.ndarray, np.ndarray | None]:
+    """SelfClean: nearest row of another label over both nearest distances, squared; no cut."""
+    ids, cosines = case.cosines
+    same = case.labels[ids] == case.labels[:, None]
+    far = 1 - cosines.min(axis=1)
+    within = np.where(same, 1 - cosines, far[:, None]).min(axis=1) ** 2
+    between = np.where(same, far[:, None], 1 - cosines).min(axis=1) ** 2
+    return between / np.maximum(within + between, 1e-12), None
+
+
+def ours(probe: bool) -> Callable[[Case], tuple[np.ndarray, np.ndarray]]:
+    """Score combined, as many as are estimated to be wrong."""
+
+    def detect(case: Case) -> tuple[np.ndarray, np.ndarray]:
+        evidence = case.evidence
+        if not probe:
+            evidence = Evidence(evidence.graph, case.labels, case.n_classes, X=case.X)
+        score = score_labels(evidence, "combined")
+        listed = np.zeros(len(score), bool)
+        listed[np.argsort(score, kind="stable")[: evidence.noise.count]] = True
+        return score, listed
+
+    return detect
+
+
+# Those that need no probe, and those that do.
+WITHOUT: dict[str, Callable[[Case], tuple[np.ndarray, np.ndarray | None]]] = {
+    "ours, without probe": ours(False),
+    "SimiFeat-V": simifeat("simifeat_v"),
+    "SimiFeat-R": simifeat("simifeat_r"),
+    "deep k-NN": deep_knn,
+    "FINE": fine,
+    "SelfClean": selfclean,
+}
+WITH: dict[str, Callable[[Case], tuple[np.ndarray, np.ndarray | None]]] = {
+    "ours, with probe": ours(True),
+    "confident learning, margin": confident_learning,
+    "confident learning, self-confidence": cleanlab_default,
+    "cleanlab ensemble": cleanlab_ensemble,
+    "AUM": aum,
+    "CORES²": cores,
+    "relation graph": relation_graph,
+}
+
+
+def measure(backbone: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
+    """All detectors on one row of labels."""
+    X, true, graph = embedded(backbone, roots)
+    given = labels_of(backbone, name, X, true, roots)
+    wrong = given != true
+    fits = OutOfFold(X, given, 10, C=0.01 if wrong.mean() < 0.19 else 0.001)
+    case = Case(X, given, Evidence(graph, given, 10, fits, X=X))
+    found: dict[str, Any] = {"bb": backbone, "labels": name, "wrong": int(wrong.sum())}
+    # What all share is not part of anybody's seconds.
+    _ = case.probabilities, case.cosines
+    for title, detect in {**WITHOUT, **WITH}.items():
+        started = time.process_time()
+        score, listed = detect(case)
+        found[title] = {
+            "AP": average_precision_score(wrong, -score),
+            "AUROC": roc_auc_score(wrong, -score),
+            "F1": None if listed is None else f1(listed, wrong),
+            "s": time.process_time() - started,
+        }
+    return found
+
+
+def f1(listed: np.ndarray, wrong: np.ndarray) -> float:
+    """Of a list of rows."""
+    return float(2 * (listed & wrong).sum() / max(listed.sum() + wrong.sum(), 1))
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: AP, AUROC and F1 of each row of labels; the best of a group is bold."""
+    labels = [name for name in LABELS if any(found["labels"] == name for found in results)]
+    lines = []
+    for backbone in BACKBONES:
+        rows = [found for found in results if found["bb"] == backbone]
+        if not rows:
+            continue
+        by = {found["labels"]: found for found in rows}
+        kept = [name for name in labels if name in by]
+        lines += [
+            f"**{backbone}**, AP / AUROC / F1 at its own cut; seconds of the processor, median",
+            "",
+            f"| method | {' | '.join(kept)} | s |",
+            f"|---|{'---|' * (len(kept) + 1)}",
+        ]
+        for group in (WITHOUT, WITH):
+            for title in group:
+                cells = []
+                for name in kept:
+                    own = by[name][title]
+                    parts = []
+                    for key in ("AP", "AUROC", "F1"):
+                        values = [by[name][t][key] for t in group if by[name][t][key] is not None]
+                        if own[key] is None:
+                            parts.append("–")
+                        else:
+                            mark = "**" if own[key] >= max(values) - 5e-4 else ""
+                            parts.append(f"{mark}{own[key]:.3f}{mark}")
+                    cells.append(" / ".join(parts))
+                seconds = float(np.median([by[name][title]["s"] for name in kept]))
+                lines.append(f"| {title} | {' | '.join(cells)} | {seconds:.1f} |")
+        lines.append("")
+    return "\n".join(lines).strip()
+
+
+def main() -> None:
+    """Measure what is lacking, print the table, write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database_root")
+    parser.add_argument("dataset_root")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--most", type=int, help="measure only the first N rows")
+    parser.add_argument("--write", type=Path)
+    args = parser.parse_args()
+    text = args.results.read_text() if args.results.exists() else ""
+    results = [json.loads(line) for line in text.splitlines()]
+    known = {(found["bb"], found["labels"]) for found in results}
+    rows = [(backbone, name) for name in LABELS for backbone in BACKBONES]
+    for backbone, name in rows[: args.most]:
+        if (backbone, name) not in known:
+            results.append(measure(backbone, name, (args.database_root, args.dataset_root)))
+            with args.results.open("a") as file:
+                file.write(json.dumps(results[-1]) + "\n")
+    print(table(results))
+    if args.write:
+        before, rest = args.write.read_text().split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        args.write.write_text(f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    main()
