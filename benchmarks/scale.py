@@ -3,8 +3,9 @@
 `python -m benchmarks.scale measure RESULTS.json N METHOD [--columns 256]` measures one search of N
 rows (METHOD: flat, auto, hnsw) beside a matrix product of a part of its shape; each in a process of
 its own, so that peaks of memory are its own. `… database ROOT N` writes the same rows as a database
-`mixture/synthetic` for `python -m wann_core audit`. `… report RESULTS.json docs/scale.md
-docs/scale.svg` puts the table and the plot in their places.
+`mixture/synthetic` for `python -m wann_core audit`; `--columns 768 --classes 1000 --noise 0.1` make
+them as wide as ImageNet's and as many classes. `… report RESULTS.json docs/scale.md docs/scale.svg`
+puts the table and the plot in their places.
 
 The rows are a Gaussian mixture: 100 classes of 5 modes each, a spectrum that falls like that of
 images' embeddings, and one label in five replaced by another.
@@ -36,21 +37,23 @@ NAMES = {"flat": "flat, exact", "auto": "chosen by measurement", "hnsw": "HNSW32
 _BLOCK = 20_000
 
 
-def mixture(rows: int, columns: int = 256) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def mixture(
+    rows: int, columns: int = 256, n_classes: int = CLASSES, noise: float = NOISE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows as float16, their given and their true labels; fewer rows are the first of more."""
     rng = np.random.default_rng(0)
     scale = (1 + np.arange(columns)) ** -0.65
     turn = np.linalg.qr(rng.standard_normal((columns, columns)))[0].astype(np.float32)
-    classes = rng.standard_normal((CLASSES, 1, columns))
-    centers = (1.5 * classes + rng.standard_normal((CLASSES, MODES, columns))) * scale
+    classes = rng.standard_normal((n_classes, 1, columns))
+    centers = (1.5 * classes + rng.standard_normal((n_classes, MODES, columns))) * scale
     X = np.empty((rows, columns), np.float16)
     given, true = np.empty(rows, np.int64), np.empty(rows, np.int64)
     for start in range(0, rows, _BLOCK):
         rng = np.random.default_rng(1 + start)
-        y, mode = rng.integers(0, CLASSES, _BLOCK), rng.integers(0, MODES, _BLOCK)
+        y, mode = rng.integers(0, n_classes, _BLOCK), rng.integers(0, MODES, _BLOCK)
         block = centers[y, mode] + rng.standard_normal((_BLOCK, columns), np.float32) * scale
-        other = (y + rng.integers(1, CLASSES, _BLOCK)) % CLASSES
-        wrong = rng.random(_BLOCK) < NOISE
+        other = (y + rng.integers(1, n_classes, _BLOCK)) % n_classes
+        wrong = rng.random(_BLOCK) < noise
         here = slice(start, min(start + _BLOCK, rows))
         count = here.stop - start
         X[here] = (block.astype(np.float32) @ turn)[:count]
@@ -127,10 +130,10 @@ def measure(path: Path, rows: int, method: str, columns: int) -> None:
     path.write_text(json.dumps([*known, entry], indent=1))
 
 
-def write_database(root: Path, rows: int) -> None:
+def write_database(root: Path, rows: int, columns: int, n_classes: int, noise: float) -> None:
     """The same rows as an embedding database without test rows."""
-    X, given, true = mixture(rows)
-    names = [f"class {c}" for c in range(CLASSES)]
+    X, given, true = mixture(rows, columns, n_classes, noise)
+    names = [f"class {c}" for c in range(n_classes)]
     split = Split(X, given, np.arange(rows), true)
     print(database.write(root, "mixture", "synthetic", {"train": split}, names, {}))
 
@@ -226,6 +229,9 @@ def main() -> None:
     rows = commands.add_parser("database")
     rows.add_argument("root", type=Path)
     rows.add_argument("rows", type=int)
+    rows.add_argument("--columns", type=int, default=256)
+    rows.add_argument("--classes", type=int, default=CLASSES)
+    rows.add_argument("--noise", type=float, default=NOISE, help="share of wrong labels")
     told = commands.add_parser("report")
     told.add_argument("results", type=Path)
     told.add_argument("page", type=Path)
@@ -234,7 +240,7 @@ def main() -> None:
     if args.command == "measure":
         measure(args.results, args.rows, args.method, args.columns)
     elif args.command == "database":
-        write_database(args.root, args.rows)
+        write_database(args.root, args.rows, args.columns, args.classes, args.noise)
     else:
         entries: list[dict[str, Any]] = json.loads(args.results.read_text())
         report(entries, args.page, args.plot)
