@@ -1,4 +1,4 @@
-"""Clicks, keys and waiting of two new users in a real browser: `python -m benchmarks.walks`."""
+"""Clicks, keys and waiting of two new users in a real browser: `python -m docs.make_walks`."""
 
 import os
 import re
