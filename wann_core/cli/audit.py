@@ -12,7 +12,6 @@ from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import audit_cluster, columns, flags
 from wann_core.cli.audit_sources import Audited, audit_data, audit_path
 from wann_core.cli.terminal import terminal_progress
-from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.paths import REVIEW_ROOT
@@ -43,7 +42,7 @@ def add_parser(commands: Any) -> None:
     add("path", nargs="?", metavar="PATH", help="a folder or a table; or name a --dataset")
     add("--dataset", help="'digits' (with --backbone pixels) or a database's name")
     flags.add_roots(add)
-    add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
+    flags.add_backbone(add)
     add("--out", metavar="FILE", help="where the result goes, .csv, .parquet or .html")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")

@@ -25,12 +25,15 @@ from wann_core.datasets.tables import merge_look_alikes, read
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
 from wann_core.embedding import embed as embedding
+from wann_core.embedding import weights as weights_files
 from wann_core.errors import WannError
 from wann_core.paths import Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
 _ARROW_BYTES = 4 << 30
+_DATABASE = "train.npz"
+_SAVED_TO_DISK = ("dataset_info.json", "dataset_dict.json")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +67,13 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
     """
     if not path.exists():
         raise WannError(f"`path` {str(path)!r} does not exist.", "path")
+    if args.weights is not None and not _of_images(path):
+        raise WannError(f"`weights` embed a folder of images; {str(path)!r} is none.", "weights")
     if path.is_file():
         return _table(path, args, progress)
-    if (path / "train.npz").is_file():
+    if (path / _DATABASE).is_file():
         return _data(database_at(path, args), path.resolve(), args, progress)
-    if any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json")):
+    if any((path / name).is_file() for name in _SAVED_TO_DISK):
         with _saved_to_disk(path) as table:
             return _table(table, args, progress)
     if args.group is not None:
@@ -76,8 +81,15 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
     return _images(path, args, progress)
 
 
+def _of_images(path: Path) -> bool:
+    known = (_DATABASE, *_SAVED_TO_DISK)
+    return path.is_dir() and not any((path / name).is_file() for name in known)
+
+
 def audit_data(args: argparse.Namespace, roots: Roots, progress: Progress | None) -> Audited:
     """Audit a data set by its name."""
+    if args.weights is not None:
+        raise WannError("`weights` embed a folder of images; `dataset` names none.", "weights")
     data = load(args.dataset, args.backbone, *roots)
     place = database.folder(roots.databases, data.name, data.backbone)
     return _data(data, place, args, progress)
@@ -178,7 +190,7 @@ def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> 
     name, embedded = _database_of(images, place, args)
     folder = database.folder(args.database_root, name, args.backbone)
     if not embedded:
-        backbone = backbones.load_backbone(args.backbone, progress=progress)
+        backbone = backbones.load_backbone(args.backbone, weights=args.weights, progress=progress)
         _note(f"embedding {len(images):,} images by {args.backbone} -> {folder}")
         named = replace(images, name=name)
         made = embedding.embed(named, backbone, args.database_root, progress=progress)
@@ -187,9 +199,22 @@ def _images(path: Path, args: argparse.Namespace, progress: Progress | None) -> 
         if len(made.skipped) > 5:
             _note(f"{len(made.skipped) - 5:,} more are left out")
     else:
+        _check_weights(folder, args.weights)
         _note(f"embeddings of {folder} are taken; delete that folder to embed again")
     data = load(name, args.backbone, args.database_root, place.parent)
     return _data(data, folder, args, progress)
+
+
+def _check_weights(folder: Path, weights: str | None) -> None:
+    """Refuse embeddings that other weights have made than those that were asked for."""
+    recorded = database.manifest(folder).get("weights") or {}
+    if weights is None or recorded.get("sha256") == weights_files.sha256(Path(weights)):
+        return
+    raise WannError(
+        f"{str(folder)!r} was embedded by other weights ({recorded.get('name', 'unknown')}) than "
+        f"{Path(weights).name!r}; move it away, or leave `weights` out to take it.",
+        "weights",
+    )
 
 
 def _database_of(images: ImageDataset, place: Path, args: argparse.Namespace) -> tuple[str, bool]:
@@ -210,7 +235,7 @@ def _database_of(images: ImageDataset, place: Path, args: argparse.Namespace) ->
         folder = database.folder(args.database_root, name, args.backbone)
         if name in catalog.ENTRIES:
             continue
-        if not (folder / "train.npz").is_file():
+        if not (folder / _DATABASE).is_file():
             return name, False
         made = database.manifest(folder)
         if made.get("images") == images.origin:

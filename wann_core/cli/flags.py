@@ -45,6 +45,16 @@ def add_roots(add: Any) -> None:
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
 
 
+def add_backbone(add: Any) -> None:
+    """Add the flags of the model that embeds a folder of images."""
+    add("--backbone", default=BACKBONE, help="whose embeddings judge")
+    add(
+        "--weights",
+        metavar="FILE",
+        help="state dict instead of timm's own weights, to embed a folder of images",
+    )
+
+
 def add_merge_alike(add: Any) -> None:
     """Add the flag that merges classes of one name in several spellings."""
     add(

@@ -11,7 +11,6 @@ from wann_core.cli import flags
 from wann_core.cli.audit_sources import audit_data, audit_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import database
-from wann_core.embedding import backbones
 from wann_core.errors import WannError
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
@@ -35,7 +34,7 @@ def add_parser(commands: Any) -> None:
     add("path", nargs="?", metavar="PATH", help="a folder or a database; or name a --dataset")
     add("--dataset", help="name of a database")
     flags.add_roots(add)
-    add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
+    flags.add_backbone(add)
     add("--out", required=True, metavar="FILE", help="the list, .csv or .parquet")
     add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")
     parser.set_defaults(run=run, score=DEFAULT_SCORE, search="auto", group=None, merge_alike=False)

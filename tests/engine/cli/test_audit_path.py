@@ -93,6 +93,30 @@ def test_folder_of_class_folders_is_embedded_once(command: Command, tmp_path: Pa
     assert "are taken" in command("audit", photos, *flags, "--json").err
 
 
+@pytest.mark.slow
+def test_a_folder_is_embedded_by_weights_of_ones_own(
+    command: Command, tmp_path: Path, small_weights: Path
+) -> None:
+    write_photos(tmp_path / "photos")
+    flags = ("--backbone", "resnet10t", "--database-root", tmp_path / "db", "--no-probe", "--json")
+    photos = tmp_path / "photos"
+    first = command("audit", photos, *flags, "--weights", small_weights)
+    assert first.status == 0, first.err
+    again = command(
+        "issues", photos, *flags[:-1], "--weights", small_weights, "--out", tmp_path / "i.csv"
+    )
+    assert "are taken" in again.err, again.err
+    other = tmp_path / "other.pth"
+    other.write_bytes(b"0")
+    refused = command("audit", photos, *flags, "--weights", other)
+    assert refused.status == 2 and "was embedded by other weights" in refused.err
+    absent = command("audit", photos, *flags, "--weights", tmp_path / "absent.pth")
+    assert absent.status == 2 and "absent.pth" in absent.err
+    place = tmp_path / "db" / "photos" / "resnet10t"
+    database = command("audit", place, "--weights", small_weights, "--json")
+    assert database.status == 2 and "--weights embed a folder of images" in database.err
+
+
 @pytest.mark.parametrize("name", ["digits", "cifar10", "my photos (2)"])
 def test_a_folder_is_what_it_holds_whatever_it_is_called(
     command: Command, tmp_path: Path, name: str
