@@ -1,6 +1,7 @@
 """Plug-in files and entry points, each in a process that knows nothing else."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.helpers.plug_in import EXAMPLE
 from tests.helpers.roots import ROOT
+from wann_core.methods.registry import ALL_METHODS
 
 _KNN = ["knn", "--dataset", "digits", "--backbone", "pixels", "--experiment_name", "t"]
 
@@ -51,6 +53,17 @@ def test_a_file_is_known_to_the_command_and_to_its_processes(tmp_path: Path) -> 
     done = command(tmp_path, *argv, plugins=str(EXAMPLE))
     assert done.returncode == 0, done.stderr
     assert "refused" not in done.stderr and "extra-trees" in done.stdout
+
+
+def test_the_neighbor_votes_of_the_examples_are_registered() -> None:
+    try:
+        runpy.run_path(str(EXAMPLE.with_name("neighbor_methods.py")))
+        for name, belief in (("distance-kNN", 0), ("believed-kNN", "auto")):
+            factory = ALL_METHODS[name].factory
+            assert factory is not None and factory(3).belief == belief
+    finally:
+        for name in set(ALL_METHODS) & {"distance-kNN", "believed-kNN"}:
+            ALL_METHODS.remove(name)
 
 
 def dummy(answer: str) -> str:
