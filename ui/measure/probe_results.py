@@ -69,13 +69,15 @@ def show_training(plan: Plan, outcome: Outcome, prepared: PreparedData) -> None:
         if "best_epoch" in record
     }
     figure = probe_charts.training(epochs.dropna(subset=measure), measure, best, known)
-    st.plotly_chart(figure, key="chart_training", config={"displaylogo": False})
-    st.caption(
+    charts.show(
+        figure,
         "One line a loss; the large mark is the epoch that was kept, the best on the noisy "
         f"validation labels. {probe_charts.measure_name('test_accuracy', known)} is only watched, "
-        "nothing is chosen by it."
+        "nothing is chosen by it.",
+        "training",
+        epochs.rename(columns={"loss": "method_name"}),
+        plan.base,
     )
-    charts.download("training", epochs.rename(columns={"loss": "method_name"}), plan.base)
 
 
 def _epochs(outcome: Outcome) -> pd.DataFrame:
