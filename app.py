@@ -11,7 +11,9 @@ from ui.shell import access, navigation
 _PICTURES = Path(__file__).parent / "ui" / "shell"
 st.set_page_config(page_title="WANN Explorer", page_icon=str(_PICTURES / "icon.svg"), layout="wide")
 st.logo(str(_PICTURES / "logo.svg"), size="large")
+# Pages are named before the login, or Streamlit would list their files, and know no old address.
+page = navigation.pages()
 access.require_login()
 with st.sidebar:
     panel.list_others()
-navigation.run()
+page.run()

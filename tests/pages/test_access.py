@@ -131,6 +131,7 @@ def test_who_is_logged_in_is_the_author(own: Path, monkeypatch: pytest.MonkeyPat
 
 def test_nobody_sees_anything_before_the_login(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(st, "user", _User(is_logged_in=False))
+    assert access.must_log_in()
     for script in (ROOT / "app.py", AUDIT):
         app = AppTest.from_file(script, default_timeout=60).run()
         assert [button.label for button in app.button] == ["Log in"]

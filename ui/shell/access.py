@@ -95,9 +95,14 @@ def user() -> str | None:
     return str(found)[:200] if found else None
 
 
+def must_log_in() -> bool:
+    """Whether a login is asked for and has not been done."""
+    return asks_login() and not st.user.get("is_logged_in")
+
+
 def require_login() -> None:
     """End the page with a way to log in, where that is asked for and has not been done."""
-    if asks_login() and not st.user.get("is_logged_in"):
+    if must_log_in():
         st.title("WANN Explorer")
         st.button("Log in", type="primary", icon=":material/login:", on_click=st.login)
         st.stop()

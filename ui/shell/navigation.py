@@ -35,10 +35,10 @@ _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review"
 _OPEN = "open_"
 
 
-def run() -> None:
-    """Show the navigation and run the chosen page; called by the entry script."""
+def pages() -> StreamlitPage:
+    """Show the navigation, after the login, and return the chosen page; for the entry script."""
     st.session_state["_entered"] = True
-    _pages().run()
+    return _pages()
 
 
 def enter() -> None:
@@ -47,10 +47,10 @@ def enter() -> None:
     On a fresh server Streamlit lists the folder `pages` by itself until `st.navigation` has been
     called once, so that a link to a page would open it without the entry script.
     """
-    access.require_login()
     if not _alone() and "_entered" not in st.session_state:
         _pages()
         st.rerun()
+    access.require_login()
     try:
         load_plugins()
     except WannError as error:
@@ -101,7 +101,8 @@ def _pages() -> StreamlitPage:
     ]
     # At the top, so that the sidebar is free for the settings; on a narrow screen it goes there.
     return st.navigation(
-        [*listed, *(_moved(old, new) for old, new in _MOVED.items())], position="top"
+        [*listed, *(_moved(old, new) for old, new in _MOVED.items())],
+        position="hidden" if access.must_log_in() else "top",
     )
 
 
