@@ -136,13 +136,11 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     # Above both charts, which so stand at one height.
     controls = st.columns(2, gap="large")
     metric = linked(
-        controls[0].segmented_control,
+        controls[0].selectbox,
         "Score",
         key="metric",
         options=list(METRICS),
-        default="accuracy",
         format_func=METRICS.__getitem__,
-        required=True,
     )
     ended, title = records_of(plan, rows), METRICS[metric]
     records = grid.on_common_seeds(ended, [plan.axis])
