@@ -128,7 +128,7 @@ TOYS = {
     ),
     "scale": Toy("", "measure {results} 2500 auto --columns 32"),
     "slider": Toy("slider to picture", "", CLUSTERS | {"slider.MOVES": 2}),
-    "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 1}),
+    "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 0}),
     "stopping": Toy("known flips", "{cifar} none --only CIFAR-10_sym_0.2"),
     "sweep": Toy("same scores: True", "", SWEEP),
     "training": Toy(

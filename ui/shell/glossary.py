@@ -5,7 +5,7 @@ import re
 from ui.shell import theme
 
 TERMS = {
-    "label noise": "Labels that are not those of the true class, by chance or by mistake.",
+    "label noise": "Labels that name another class than the row's own, by chance or by mistake.",
     "nearest-neighbor classifiers": "A row gets the class of most of the rows nearest to it.",
     "frozen embeddings": "Numbers that a pretrained model makes of an image or text; the model is "
     "not trained further.",
