@@ -37,7 +37,7 @@ def page(title: str, parts: Iterable[str]) -> str:
 
 
 def escaped(value: object, longest: int = _LONGEST) -> str:
-    """A value as text that is nothing but text, shortened to so many characters."""
+    """A value as escaped text, cut to a maximum number of characters."""
     text = visible(str(value))
     return html.escape(text if len(text) <= longest else f"{text[: longest - 1]}…")
 

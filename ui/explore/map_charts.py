@@ -80,7 +80,7 @@ def is_image(points: Points) -> bool:
 
 
 def is_many(rows: int) -> bool:
-    """Whether so many rows are drawn as their density."""
+    """Whether this number of rows is drawn as a density."""
     return rows > _MOST_POINTS
 
 

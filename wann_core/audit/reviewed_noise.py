@@ -16,8 +16,8 @@ from wann_core.audit.stopping import error_rates, judged_wrong, scaled
 from wann_core.errors import check_number
 from wann_core.typing import Array
 
-# The head of the list is judged as far as so many of its rows have a verdict. It does not speak for
-# the rest: the surest errors are as the estimate expects them whatever lies below.
+# The head of the list is judged down to where this share of its rows has a verdict. It does not
+# speak for the rest: the surest errors are as the estimate expects them whatever lies below.
 _JUDGED_PART = 0.9
 # Fewer verdicts below the head than these leave the estimate's own range, where it is narrower.
 _FEW = 30
@@ -204,7 +204,7 @@ def _after(chances: Array, wrong: Array, count: int, low: int, high: int) -> Rev
 
 
 def _shift(odds: Array, total: float) -> float:
-    """By how much all log-odds must rise for so many expected errors."""
+    """The shift of all log-odds at which the expected number of errors is the given one."""
     low, high = -12.0, 12.0
     for _ in range(_STEPS):
         middle = (low + high) / 2

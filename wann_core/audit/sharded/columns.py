@@ -26,8 +26,8 @@ from wann_core.noise.rate import NoiseEstimate, estimate_noise
 from wann_core.noise.transition import RANKING_ANCHORS, Transition, anchors
 from wann_core.typing import Array
 
-# Of more rows every second, third … tells how many labels are wrong: so many at most, and so many
-# where there are many classes, as the table of all their shares is on one worker.
+# Of more rows the wrong labels are estimated from every second, third … row: as many as this at
+# most, and fewer where there are many classes, as one worker holds the table of all their shares.
 _COUNTED_ROWS, _FEWEST_COUNTED, _COUNTED_VALUES = 1_000_000, 100_000, 5 * 10**7
 
 
