@@ -21,8 +21,6 @@ from wann_core.review.annotations import consensus_of, long_table
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv, to_parquet
 
-_ENDINGS = (".csv", ".parquet")
-
 
 def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
@@ -66,10 +64,8 @@ def run(args: argparse.Namespace) -> None:
     check_number("rows", args.rows, 1, whole=True)
     files = {flag: getattr(args, flag) for flag in ("out", "quality", "again")}
     for flag, name in files.items():
-        if name is not None and Path(name).suffix.lower() not in _ENDINGS:
-            raise WannError(f"`{flag}` must end in .csv or .parquet, got {name!r}.", flag)
-        if name is not None and not Path(name).absolute().parent.is_dir():
-            raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
+        if name is not None:
+            flags.check_table_file(flag, name)
     if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
     found = _found(args)

@@ -135,6 +135,22 @@ def _matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
         raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
 
 
+def check_table_file(flag: str, name: str) -> Path:
+    """Return the path of a table to write, .csv or .parquet, in a folder that exists.
+
+    Raises
+    ------
+    WannError
+        If it is neither, or the folder is not there.
+    """
+    path = Path(name)
+    if path.suffix.lower() not in (".csv", ".parquet"):
+        raise WannError(f"`{flag}` must end in .csv or .parquet, got {name!r}.", flag)
+    if not path.absolute().parent.is_dir():
+        raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
+    return path
+
+
 def roots(args: argparse.Namespace) -> Roots:
     """Return the folders that `--database_root` and `--dataset_root` name."""
     return Roots(Path(args.database_root), Path(args.dataset_root))

@@ -48,11 +48,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = Path(args.out)
-    if out.suffix.lower() not in (".csv", ".parquet"):
-        raise WannError(f"`out` must end in .csv or .parquet, got {args.out!r}.", "out")
-    if not out.absolute().parent.is_dir():
-        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    out = flags.check_table_file("out", args.out)
     if (args.path is None) == (args.dataset is None):
         raise WannError("name either a PATH or a `dataset`.", "dataset")
     if args.path is not None and Path(args.path).is_file():
