@@ -28,7 +28,7 @@ with left:
     method, pair = k_bounds.show_grid(prepared, grid)
 with right:
     st.header("The chosen bounds")
-    k_bounds.show_chosen(grid, method, pair)
+    k_bounds.show_chosen(grid, pair)
     st.header("kNN for comparison")
     k_bounds.show_knn(prepared, grid)
 k_bounds.tell(prepared, grid, method)

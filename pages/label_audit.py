@@ -2,8 +2,12 @@
 
 import streamlit as st
 
-from ui.review import annotators, audit, causes, export, imports, issues, section
-from ui.review import trust as review_trust
+from ui.review import section
+from ui.review.case import audit
+from ui.review.export import imports, outcome
+from ui.review.findings import causes, issues
+from ui.review.findings import trust as review_trust
+from ui.review.people import annotators
 from ui.shell import header
 from ui.shell.controls import linked
 
@@ -13,7 +17,7 @@ _PARTS = {
     "causes": ("Causes", causes.show),
     "annotators": ("People", annotators.show),
     "trust": ("Check the audit", review_trust.show),
-    "export": ("Result and export", export.show),
+    "export": ("Result and export", outcome.show),
 }
 # Titles and names that links of earlier versions ask for.
 _MOVED = {"gain", "Before and after", "Export"}

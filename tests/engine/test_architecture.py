@@ -90,3 +90,16 @@ def test_the_engine_knows_no_screen() -> None:
         if other.split(".")[0] in SCREENS
     }
     assert not found
+
+
+# The rooms of the review, from the bottom up; as above, none uses its neighbor on the same floor.
+REVIEW = {"case": 0, "cards": 1, "findings": 2, "people": 2, "export": 2, "section": 3}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ui" / "review").rglob("*.py")), ids=name_of)
+def test_the_review_is_built_on_its_cards_and_these_on_the_case(path: Path) -> None:
+    own = name_of(path).split(".")[2:3]
+    used = {name.split(".")[2] for name in imported(path) if name.startswith("ui.review.")}
+    assert not own or not {room for room in used - set(own) if REVIEW[room] >= REVIEW[own[0]]}, (
+        f"{path} imports from a room that is not on a lower floor"
+    )

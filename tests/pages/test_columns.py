@@ -16,8 +16,10 @@ from tests.helpers.blobs import blobs
 from tests.helpers.roots import ROOT
 from ui.jobs import jobs
 from ui.pictures import selected_rows, thumbnails
-from ui.review import causes, column_filter, issue_list, row_content
-from ui.review.data import Case
+from ui.review.cards import column_filter, row_content
+from ui.review.case import issue_list
+from ui.review.case.data import Case
+from ui.review.findings import causes
 from ui.shell import theme
 from wann_core import datasets
 from wann_core.audit.label_audit import audit

@@ -61,7 +61,7 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
         st.session_state["_unzipping"] = unpacking.key
 
     label = "Unpack" if unpacking.job is None else "Unpack again"
-    if not unpacking.busy and (unpacking.job is None or unpacking.job.state is not jobs.State.DONE):
+    if not unpacking.busy and not unpacking.done:
         st.button(label, type="primary", on_click=unpack)
     if unpacking.answer() is not None:
         st.rerun()  # to the folder

@@ -70,6 +70,16 @@ class Panel(Generic[T]):
         """Whether it runs, so that the button which starts it is off."""
         return self.job is not None and not _ended_at_once(self.job)
 
+    @property
+    def done(self) -> bool:
+        """Whether its answer is there."""
+        return self.job is not None and self.job.state is jobs.State.DONE
+
+    def offer(self, label: str, **how: Any) -> None:
+        """Draw the button that starts it, until its answer is there."""
+        if not self.done:
+            st.button(label, on_click=self.start, disabled=self.busy, **how)
+
     def start(self) -> None:
         """Start it, at the press of a button; one that runs already goes on."""
         jobs.registry().restart(self.key, self.work, self.about, self.title)

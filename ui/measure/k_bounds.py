@@ -197,7 +197,7 @@ def tell(prepared: PreparedData, grid: KGrid, method: str) -> None:
     )
 
 
-def show_chosen(grid: KGrid, method: str, pair: pd.Series | None) -> None:
+def show_chosen(grid: KGrid, pair: pd.Series | None) -> None:
     """The chosen pair against the present one, and a button that takes it."""
     if pair is None:
         st.info("Click a cell, or choose both bounds above it.", icon=":material/ads_click:")

@@ -1,5 +1,6 @@
 """Values of rows' columns as text."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,24 @@ def value_text(value: Any) -> str:
     if isinstance(value, pd.Timestamp):
         return value.isoformat(" ").removesuffix(" 00:00:00")
     return cut(" ".join(str(value).split()), _VALUE)
+
+
+def text_of(columns: pd.DataFrame | None, text: Sequence[str], position: int, most: int) -> str:
+    """The content of a row, up to a number of characters; '' where no column holds it.
+
+    Parameters
+    ----------
+    columns : DataFrame or None
+        Of the rows.
+    text : sequence of str
+        Columns whose role is text; the first counts.
+    position : int
+    most : int
+    """
+    if columns is None or not text or text[0] not in columns:
+        return ""
+    value = columns[text[0]].iat[position]
+    return "" if missing(value) else cut(str(value), most)
 
 
 def cut(text: str, most: int) -> str:

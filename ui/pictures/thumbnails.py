@@ -13,6 +13,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
+from ui.pictures.row_values import text_of
 from ui.shell import theme
 from wann_core.datasets import Dataset
 from wann_core.datasets.decoding import decode
@@ -36,8 +37,9 @@ def of_sample(dataset: Dataset, split: str, position: int, *, side: int = _SIDE)
             return _encoded(image)
     except WannError as error:
         _LOG.warning("no picture of %s row %d of %s: %s", split, position, dataset.name, error)
-    words = _text(dataset, split, position)
-    return _words(words) if words else _sparkline(dataset.splits[split].X[position])
+    rows = dataset.splits[split]
+    words = text_of(rows.columns, dataset.roles.get("text", ()), position, _LETTERS)
+    return _words(words) if words else _sparkline(rows.X[position])
 
 
 def of_file(split: ImageSplit, row: int) -> str:
@@ -76,15 +78,6 @@ def _encoded(image: Image.Image) -> str:
     image.save(buffer, kind)
     code = base64.b64encode(buffer.getvalue()).decode()
     return f"data:image/{kind.lower()};base64,{code}"
-
-
-def _text(dataset: Dataset, split: str, position: int) -> str:
-    """The row's content where a column holds it."""
-    columns, named = dataset.splits[split].columns, dataset.roles.get("text", ())
-    if columns is None or not named or named[0] not in columns:
-        return ""
-    value = columns[named[0]].iat[position]
-    return value[:_LETTERS] if isinstance(value, str) else ""
 
 
 def _words(text: str) -> str:

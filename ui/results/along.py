@@ -49,7 +49,7 @@ def show(chosen: Chosen) -> None:
         explain_parts([part for part, _ in parts], "chart")
         which = linked(st.selectbox, "Which", key="which", options=names)
         part, shown = parts[names.index(which)]
-    shown = _in_order(shown, axis)
+    shown = _in_order(shown)
     summed = grid.summary(shown.assign(method_name=shown["method"]), "place", score)
     title = _AXES[axis][1]
     figure = charts.curves(summed, "place", title, METRICS[score])
@@ -110,7 +110,7 @@ def _placed(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
     return runs.assign(place=runs[axis].astype(float), **{field: kind})
 
 
-def _in_order(runs: pd.DataFrame, axis: str) -> pd.DataFrame:
+def _in_order(runs: pd.DataFrame) -> pd.DataFrame:
     """Methods in their usual order, which the legend follows."""
     methods = {name: i for i, name in enumerate(ordered(set(runs["method"]), "method"))}
     return runs.sort_values("method", key=lambda names: names.map(methods), kind="stable")

@@ -3,12 +3,14 @@
 import streamlit as st
 
 from ui.pictures import thumbnails
-from ui.review import audit, card_list, summary
-from ui.review import cards as review_cards
-from ui.review import deck as review_deck
-from ui.review import progress as review_progress
-from ui.review.data import NO_VERDICT, SPLITS, Case
-from ui.review.session import session
+from ui.review.cards import card as review_cards
+from ui.review.cards import deck as review_deck
+from ui.review.cards import filters
+from ui.review.case import audit
+from ui.review.case.data import NO_VERDICT, SPLITS, Case
+from ui.review.case.session import session
+from ui.review.findings import progress as review_progress
+from ui.review.findings import summary
 from ui.shell import theme
 from wann_core.errors import WannError
 
@@ -35,7 +37,7 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     progress = row.container()
     with row.popover("Filter and sort", icon=":material/filter_alt:"):
-        listing = card_list.controls(case, asked.who)
+        listing = filters.controls(case, asked.who)
     states = case.states()
     ahead = review_progress.ahead(case, states)
     with progress:
@@ -77,7 +79,7 @@ def _deck(case: Case, asked: audit.Asked) -> None:
     if ahead is not None and st.button(
         "Before and after, and export",
         icon=":material/output:",
-        on_click=card_list.open_part,
+        on_click=filters.open_part,
         args=("export",),
     ):
         st.rerun()
@@ -88,7 +90,7 @@ def _tell_of_link(case: Case) -> None:
     row = st.query_params.get("row")
     if row is None:
         return
-    asked = card_list.linked_row(case)
+    asked = filters.linked_row(case)
     split = st.query_params.get("split", SPLITS[0])
     if asked is None:
         st.warning(

@@ -8,8 +8,8 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.audit import Asked
-from ui.review.data import NO_VERDICT, Case
+from ui.review.case.audit import Asked
+from ui.review.case.data import NO_VERDICT, Case
 from ui.shell import theme
 from wann_core.review.before_after import WARNING, before_after
 
@@ -43,9 +43,7 @@ def show(case: Case, asked: Asked) -> None:
         cancelled="Cancelled. Press Compare to start again.",
         again="",
     )
-    place = st.empty()
-    if not gain.busy and (gain.job is None or gain.job.state is not jobs.State.DONE):
-        place.button("Compare", type="primary", icon=":material/balance:", on_click=gain.start)
+    gain.offer("Compare", type="primary", icon=":material/balance:")
     table = gain.answer()
     if table is not None:
         _show(table)

@@ -9,8 +9,8 @@ import streamlit as st
 
 from ui.pictures import chosen_rows
 from ui.pictures.chosen_rows import ChosenRows
-from ui.review import issue_list
-from ui.review.data import Case
+from ui.review.case import issue_list
+from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array

@@ -4,8 +4,8 @@ import difflib
 from functools import lru_cache
 from typing import Any
 
-from ui.pictures.row_values import cut, missing, value_text
-from ui.review.data import Case
+from ui.pictures.row_values import text_of, value_text
+from ui.review.case.data import Case
 from wann_core.typing import Array
 
 # Pieces of a text, each with whether it is marked.
@@ -17,11 +17,7 @@ _FACTS = 12  # columns on a card
 
 def text(case: Case, position: int) -> str:
     """The content of a row, as far as a card shows it; '' where its data set has no text."""
-    named = case.data.roles.get("text", ())
-    if not named or case.data.columns is None:
-        return ""
-    value = case.data.columns[named[0]].iat[position]
-    return "" if missing(value) else cut(str(value), _CHARACTERS)
+    return text_of(case.data.columns, case.data.roles.get("text", ()), position, _CHARACTERS)
 
 
 def texts(case: Case, position: int, against: Array) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.data import Case
+from ui.review.case.data import Case
 from wann_core.review.labeling import next_rows, unlabeled_rows
 
 _MOST = 10_000
@@ -45,13 +45,7 @@ def show(case: Case) -> None:
         cancelled="Cancelled. Press “Choose rows” to start again.",
         again="",
     )
-    if panel.job is None or panel.job.state is not jobs.State.DONE:
-        st.button(
-            "Choose rows",
-            icon=":material/playlist_add_check:",
-            on_click=panel.start,
-            disabled=panel.busy,
-        )
+    panel.offer("Choose rows", icon=":material/playlist_add_check:")
     found = panel.answer()
     if found is not None:
         st.dataframe(

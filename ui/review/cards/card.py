@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from ui.pictures.row_values import cut
-from ui.review import issue_list, row_content
-from ui.review.card_list import Listing
-from ui.review.data import Case, States
+from ui.review.cards import row_content
+from ui.review.cards.card_list import Listing
+from ui.review.case import issue_list
+from ui.review.case.data import Case, States
 from ui.shell import theme
 from wann_core.audit.issues.kinds import KINDS
 from wann_core.audit.label_audit import NOT_JUDGED

@@ -9,8 +9,8 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.audit import Asked
-from ui.review.data import Case
+from ui.review.case.audit import Asked
+from ui.review.case.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.noise import pattern_titles

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.data import SPLITS, Case
+from ui.review.case.data import SPLITS, Case
 from ui.shell import access, noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets

@@ -8,9 +8,9 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review import card_list, column_filter
-from ui.review.audit import Asked
-from ui.review.data import Case
+from ui.review.cards import column_filter, filters
+from ui.review.case.audit import Asked
+from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.audit.metadata import OTHERS, doubt_by_metadata
 
@@ -108,6 +108,6 @@ def _pick(found: pd.DataFrame) -> None:
     rows: Any = st.session_state[_TABLE]["selection"]["rows"]
     line = found.iloc[rows[0]] if rows else None
     if line is not None and line["value"] != OTHERS:
-        card_list.open_with(
+        filters.open_with(
             {column_filter.COLUMN: line["column"], column_filter.VALUE: line["value"]}
         )

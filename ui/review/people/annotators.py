@@ -7,14 +7,13 @@ import streamlit as st
 
 from ui.charts import charts, heatmaps
 from ui.jobs import jobs
-from ui.jobs.panel import Panel, show_refusal
-from ui.review import next_labels, people
-from ui.review.audit import Asked
-from ui.review.data import Case
+from ui.jobs.panel import Panel
+from ui.review.case.audit import Asked
+from ui.review.case.data import Case
+from ui.review.people import next_labels, reviewers
 from ui.shell import theme, uploads
 from wann_core.audit.annotators.consensus import Consensus
 from wann_core.datasets.dataset import Dataset, row_names
-from wann_core.errors import WannError
 from wann_core.noise.transition import MOST_PAIRS
 from wann_core.review.annotations import annotators_of, consensus_of
 
@@ -25,7 +24,7 @@ _AGAIN = 100
 def show(case: Case, asked: Asked) -> None:
     """Draw the consensus of annotators, the agreement of reviewers, and what to label next."""
     _consensus(case, asked)
-    people.show(case, asked.who)
+    reviewers.show(case, asked.who)
     next_labels.show(case)
 
 
@@ -55,9 +54,6 @@ def _consensus(case: Case, asked: Asked) -> None:
         job.progress(0, 1, "reading the labels")
         return consensus_of(data, None if file is None else file.path, progress=job.progress)
 
-    def refuse(error: WannError) -> None:
-        show_refusal(error)
-
     panel = Panel(
         "consensus",
         ("consensus", case.key, token),
@@ -65,16 +61,8 @@ def _consensus(case: Case, asked: Asked) -> None:
         f"Consensus of {asked.source.dataset}",
         cancelled="Cancelled. Press “Find the consensus” to start again.",
         again="",
-        refuse=refuse,
     )
-    if panel.job is None or panel.job.state is not jobs.State.DONE:
-        st.button(
-            "Find the consensus",
-            type="primary",
-            icon=":material/groups:",
-            on_click=panel.start,
-            disabled=panel.busy,
-        )
+    panel.offer("Find the consensus", type="primary", icon=":material/groups:")
     found = panel.answer()
     if found is not None:
         _show(found, data)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui.review.data import Case
+from ui.review.case.data import Case
 from wann_core.typing import Array
 
 _KEY = "_review"

@@ -6,9 +6,9 @@ from pathlib import Path
 import streamlit as st
 
 from ui.jobs import jobs, panel
-from ui.review import cleaned_images, gain, imports
-from ui.review.audit import Asked
-from ui.review.data import NO_VERDICT, Case, States
+from ui.review.case.audit import Asked
+from ui.review.case.data import NO_VERDICT, Case, States
+from ui.review.export import cleaned_images, gain, imports
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
 from wann_core.errors import WannError
@@ -57,7 +57,7 @@ def show(case: Case, asked: Asked) -> None:
         st.header("Cleaned images")
         cleaned_images.show(case, review, states.version)
         st.header("A cleaned database")
-        _cleaned(case, states, after, asked)
+        _cleaned(case, after, asked)
 
 
 def _what_is_there(after: Corrected) -> str:
@@ -156,7 +156,7 @@ def _bytes_of(path: Path) -> bytes:
         return bytes(database.serialize())
 
 
-def _cleaned(case: Case, states: States, after: Corrected, asked: Asked) -> None:
+def _cleaned(case: Case, after: Corrected, asked: Asked) -> None:
     name = st.text_input(
         "Name of the new data set",
         f"{asked.source.dataset}-cleaned".replace("/", "-"),

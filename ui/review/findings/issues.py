@@ -6,11 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.jobs import jobs
-from ui.review import card_list, issue_list
-from ui.review.audit import Asked
-from ui.review.data import NO_VERDICT, SPLITS, Case
-from ui.review.session import session
+from ui.review.cards import card_list, filters
+from ui.review.case import issue_list
+from ui.review.case.audit import Asked
+from ui.review.case.data import NO_VERDICT, SPLITS, Case
+from ui.review.case.session import session
 from ui.shell import theme
 from wann_core.audit.issues.kinds import KINDS, IssueList
 from wann_core.errors import WannError
@@ -26,14 +26,7 @@ def show(case: Case, asked: Asked) -> None:
         "Wrong labels, duplicates, leaks between splits, outliers, faulty images and odd classes "
         "in one list."
     )
-    if panel.job is None or panel.job.state is not jobs.State.DONE:
-        st.button(
-            "List all issues",
-            type="primary",
-            icon=":material/checklist:",
-            on_click=panel.start,
-            disabled=panel.busy,
-        )
+    panel.offer("List all issues", type="primary", icon=":material/checklist:")
     if panel.answer() is None:
         return
     issue_list.thresholds(case)
@@ -53,7 +46,7 @@ def _counts(found: IssueList) -> None:
     def pick() -> None:
         rows: Any = st.session_state[_TABLE]["selection"]["rows"]
         if rows:
-            card_list.open_with({issue_list.KEY: kinds[rows[0]], "review_show": "all"})
+            filters.open_with({issue_list.KEY: kinds[rows[0]], "review_show": "all"})
 
     st.dataframe(
         pd.DataFrame(

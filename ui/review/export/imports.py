@@ -7,9 +7,9 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
-from ui.review import card_list
-from ui.review.data import SPLITS, Case
-from ui.review.session import session
+from ui.review.cards import card_list
+from ui.review.case.data import SPLITS, Case
+from ui.review.case.session import session
 from ui.shell import theme, uploads
 from wann_core.errors import WannError
 from wann_core.review.imports import Incoming, Kind, Ranking, import_verdicts, read_incoming

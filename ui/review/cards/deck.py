@@ -6,10 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from ui.review import card_list
-from ui.review import cards as review_cards
-from ui.review.data import Case, States
-from ui.review.session import session
+from ui.review.cards import card as review_cards
+from ui.review.cards import card_list
+from ui.review.case.data import Case, States
+from ui.review.case.session import session
 from ui.shell import theme
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.review import card_list
-from ui.review.data import Case
+from ui.review.cards import filters
+from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.review.reviewers import to_look_at_again, to_settle
 
@@ -55,7 +55,7 @@ def _second_look(case: Case, who: str) -> None:
     row.button(
         "Blind second look",
         icon=":material/visibility_off:",
-        on_click=card_list.open_with,
+        on_click=filters.open_with,
         args=({"review_show": "second"},),
         disabled=not rows,
         help="Judge a random share of the rows that one other person has judged, without seeing "
@@ -64,7 +64,7 @@ def _second_look(case: Case, who: str) -> None:
     row.button(
         "Settle disagreements",
         icon=":material/gavel:",
-        on_click=card_list.open_with,
+        on_click=filters.open_with,
         args=({"review_show": "settle"},),
         disabled=not open_rows,
         help="Judge the rows on which two others disagree; your verdict is in force.",

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui.charts import charts, heatmaps
-from ui.review import card_list
-from ui.review.data import Case
+from ui.charts import charts, heatmap_cell, heatmaps
+from ui.review.cards import filters
+from ui.review.cards.card_list import refresh
+from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.noise.transition import MOST_PAIRS
 
@@ -46,10 +47,16 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
     names = list(case.found.rows.class_names)
     counts = np.zeros((len(names), len(names)), np.int64)
     counts[_ids(case, pairs)] = pairs["rows"]
-    chosen = (
-        st.session_state.get("review_given"),
-        st.session_state.get("review_suggested"),
+    cell = (
+        heatmap_cell.Axis(filters.GIVEN, "Given label", range(len(names)), names),
+        heatmap_cell.Axis(filters.SUGGESTED, "Suggested label", range(len(names)), names),
     )
+    take = heatmap_cell.taker(*cell)
+
+    def pick(points: list[dict[str, Any]]) -> None:
+        take(points)
+        refresh()
+
     figure = heatmaps.heatmap(
         names,
         names,
@@ -63,7 +70,8 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         clickable=True,
     )
     # Any change of a figure clears its selection, so that the same cell can be clicked again.
-    figure["layout"]["shapes"] = _frame(*chosen)
+    given, suggested = (st.session_state.get(axis.key) for axis in cell)
+    heatmap_cell.outline(figure, *cell, given, suggested, "solid")
     charts.show(
         figure,
         f"The {int(counts.sum()):,} most doubtful labels, by the label they have and the "
@@ -72,7 +80,7 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         pairs,
         None,
         pick=("points",),
-        on_pick=_filter,
+        on_pick=pick,
     )
 
 
@@ -84,7 +92,7 @@ def _list(case: Case, pairs: pd.DataFrame) -> None:
         rows = st.session_state[_KEY]["selection"]["rows"]
         if rows:
             given, suggested = (int(part[rows[0]]) for part in _ids(case, shown))
-            card_list.filter_pair(given, suggested)
+            filters.filter_pair(given, suggested)
 
     st.dataframe(
         shown,
@@ -135,28 +143,6 @@ def _rates(case: Case) -> None:
         f"than {MOST_PAIRS} classes, which label they get instead is not estimated."
     )
     charts.download("estimated-transitions", table, None)
-
-
-def _filter(points: list[dict[str, Any]]) -> None:
-    if points:
-        given, suggested = points[0]["customdata"][:2]
-        card_list.filter_pair(int(given), int(suggested))
-
-
-def _frame(given: int | None, suggested: int | None) -> list[dict[str, object]]:
-    """A frame around the chosen cell."""
-    if given is None or suggested is None:
-        return []
-    return [
-        {
-            "type": "rect",
-            "x0": suggested - 0.5,
-            "x1": suggested + 0.5,
-            "y0": given - 0.5,
-            "y1": given + 0.5,
-            "line": {"width": 3, "color": theme.color("WANN")},
-        }
-    ]
 
 
 def _ids(case: Case, pairs: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.data import Case
+from ui.review.case.data import Case
 from wann_core.audit.issues.image_faults import THRESHOLDS as OF_IMAGES
 from wann_core.audit.issues.kinds import KINDS, IssueList
 from wann_core.audit.issues.listing import THRESHOLDS, list_issues
@@ -50,13 +50,13 @@ def panel(case: Case) -> Panel[Measurements]:
 
 def known(case: Case) -> IssueList | None:
     """The list under the chosen thresholds, if rows and images have been measured."""
-    job = panel(case).job
-    if job is None or job.state is not jobs.State.DONE:
+    made = panel(case)
+    if made.job is None or not made.done:
         return None
     chosen = {kind: st.session_state.get(_key(kind)) for kind in _SLIDERS}
     limits = {kind: float(value) for kind, value in chosen.items() if value is not None}
     key = case.key, case.judgment, case.near, *limits.items()
-    return _kept(key, case, job.result, limits)
+    return _kept(key, case, made.job.result, limits)
 
 
 @st.cache_resource(max_entries=_KEPT, show_spinner=False)

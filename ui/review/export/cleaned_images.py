@@ -10,7 +10,7 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
-from ui.review.data import Case
+from ui.review.case.data import Case
 from ui.shell import access, theme
 from wann_core.errors import WannError
 from wann_core.review.corrections import injected_reason

@@ -1,0 +1,1 @@
+"""The audited data set: its rows, verdicts and issues, and the job that audits it."""

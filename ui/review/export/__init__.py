@@ -1,0 +1,1 @@
+"""What a review leaves, and verdicts that come in from elsewhere."""

@@ -1,0 +1,1 @@
+"""What the audit and the verdicts say of the whole data set."""

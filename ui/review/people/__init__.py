@@ -1,0 +1,1 @@
+"""Several people: annotators, reviewers, and what to label next."""
