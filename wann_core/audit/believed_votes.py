@@ -1,28 +1,24 @@
 """Neighbor votes that weigh distance and belief in the labels, chosen without clean labels."""
 
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.kernels import edge_shares
 from wann_core.errors import WannError
+from wann_core.methods.classifiers import NeighborVote
 from wann_core.methods.voting import adaptive_k, vote
-from wann_core.neighbors.graph import NeighborGraph, nearest
+from wann_core.neighbors.graph import NeighborGraph
 from wann_core.parallel import in_slices
-from wann_core.sklearn_compat import validate_data
 from wann_core.typing import Array
 
 _BELIEFS = (0.0, 0.5, 1.0)
 _K_MIN = 11
 
 
-class BelievedNeighborsClassifier(ClassifierMixin, BaseEstimator):
+class BelievedNeighborsClassifier(NeighborVote):
     """Vote of the 51 nearest rows, nearer ones and believed labels weighing more.
 
     A vote weighs exp(-d² / m²), d being its distance and m that of the middle voter, times the
@@ -61,104 +57,38 @@ class BelievedNeighborsClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, belief: float | Literal["auto"] = "auto") -> None:
         self.belief = belief
 
-    def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, graph: NeighborGraph | None = None) -> Self:
-        """Audit the training rows, and choose how far belief counts.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-        y : array-like of shape (n,)
-            Labels of any type.
-        graph : NeighborGraph, optional
-            A graph of these very rows, so that nothing is searched again.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        WannError
-            If there is one row only, or the belief is neither 'auto' nor a number from 0.
-        """
+    def _check_parameters(self) -> None:
         number = isinstance(self.belief, int | float) and np.isfinite(self.belief)
         if self.belief != "auto" and (not number or float(self.belief) < 0):
             raise WannError(
                 f"`belief` must be 'auto' or a number from 0, got {self.belief!r}.", "belief"
             )
-        rows, y = validate_data(self, X, y)
-        check_classification_targets(y)
-        if len(rows) < 2:
-            raise WannError(f"neighbor votes need at least 2 rows, got n_samples = {len(rows)}.")
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        self._codes: Array = codes.astype(np.int64)
-        self._X: Array = np.ascontiguousarray(rows, np.float32)
-        self.right_, self.belief_ = np.ones(len(rows)), 0.0
-        self.agreement_ = pd.Series(dtype=np.float64)
-        if self.belief != "auto":
-            self.belief_ = float(self.belief)
-        if len(self.classes_) > 1 and self.belief != 0:
-            self._learn(graph)
-        return self
 
     def _learn(self, graph: NeighborGraph | None) -> None:
+        """Audit the training rows, and choose how far belief counts."""
+        self.right_, self.agreement_ = np.ones(len(self._X)), pd.Series(dtype=np.float64)
+        self.belief_ = 0.0 if self.belief == "auto" else float(self.belief)
+        if len(self.classes_) == 1 or self.belief == 0:
+            return
+        X = np.ascontiguousarray(self._X, np.float32)
         if graph is None:
-            graph = NeighborGraph.build(self._X, k=min(NEIGHBORS, len(self._X) - 1))
-        evidence = Evidence(graph, self._codes, len(self.classes_), X=self._X)
+            graph = NeighborGraph.build(X, k=min(NEIGHBORS, len(X) - 1))
+        evidence = Evidence(graph, self._codes, len(self.classes_), X=X)
         self.right_ = _right(evidence)
         if self.belief == "auto":
             self.agreement_ = vote_agreement(evidence)
             self.belief_ = max(_BELIEFS, key=lambda b: self.agreement_[f"belief {b:g}"])
 
-    def predict(self, X: npt.ArrayLike, graph: NeighborGraph | None = None) -> Array:
-        """The winning class of each row; ties go to the lowest class.
+    def _most_voters(self) -> int:
+        return min(NEIGHBORS, len(self._X) - 1)
 
-        Parameters
-        ----------
-        X : array-like of shape (m, d)
-        graph : NeighborGraph, optional
-            A graph whose test rows are these very rows.
+    def _winners(self, ids: Array, distances: Array) -> Array:
+        return np.asarray(self._shares(ids, distances).argmax(axis=1))
 
-        Returns
-        -------
-        ndarray of shape (m,)
-        """
-        return np.asarray(self.classes_[self.predict_proba(X, graph).argmax(axis=1)])
-
-    def predict_proba(self, X: npt.ArrayLike, graph: NeighborGraph | None = None) -> Array:
-        """Share of each class in the votes.
-
-        Parameters
-        ----------
-        X : array-like of shape (m, d)
-        graph : NeighborGraph, optional
-            A graph whose test rows are these very rows.
-
-        Returns
-        -------
-        ndarray of shape (m, len(classes_)), float64
-            Columns in the order of `classes_`.
-
-        Raises
-        ------
-        WannError
-            If the graph does not fit the rows.
-        """
-        check_is_fitted(self)
-        rows = np.ascontiguousarray(validate_data(self, X, reset=False), np.float32)
-        if graph is None:
-            ids, distances = nearest(rows, self._X, min(NEIGHBORS, len(self._X)))
-        elif graph.test_ids is None or graph.test_distances is None:
-            raise WannError("`graph` must have test rows.", "graph")
-        else:
-            ids, distances = graph.test_ids[:, :NEIGHBORS], graph.test_distances[:, :NEIGHBORS]
-            if len(ids) != len(rows) or len(graph.train_ids) != len(self._X):
-                raise WannError(
-                    f"`graph` must be of the {len(self._X)} training rows and these {len(rows)}.",
-                    "graph",
-                )
+    def _shares(self, ids: Array, distances: Array) -> Array:
+        ids, distances = ids[:, :NEIGHBORS], distances[:, :NEIGHBORS]
         weights = _near(distances) * self.right_[ids] ** self.belief_
-        return _shares(ids, self._codes, weights, len(self.classes_))
+        return _vote_shares(ids, self._codes, weights, len(self.classes_))
 
 
 def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
@@ -189,7 +119,7 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
         "WANN": vote(ids, labels, k[ids[:, 0]], weights=1.0 / k),
     }
     for belief in _BELIEFS:
-        shares = _shares(ids, labels, near * right[ids] ** belief, C)
+        shares = _vote_shares(ids, labels, near * right[ids] ** belief, C)
         answers[f"belief {belief:g}"] = shares.argmax(axis=1)
     rows = np.arange(len(labels))
     found = {name: float(evidence.posterior[rows, a].mean()) for name, a in answers.items()}
@@ -208,7 +138,7 @@ def _near(distances: Array) -> Array:
     return np.exp(-((distances / np.maximum(middle, 1e-12)) ** 2))
 
 
-def _shares(ids: Array, labels: Array, weights: Array, n_classes: int) -> Array:
+def _vote_shares(ids: Array, labels: Array, weights: Array, n_classes: int) -> Array:
     shares = np.zeros((len(ids), n_classes))
     in_slices(edge_shares, len(ids), ids, labels, weights, shares)
     return shares

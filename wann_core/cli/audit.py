@@ -10,15 +10,14 @@ from typing import Any
 from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli import audit_cluster, columns, flags
-from wann_core.cli.audit_sources import Audited, audit_data, audit_path
+from wann_core.cli.audit_sources import Audited, audit_named, named_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.paths import REVIEW_ROOT
 from wann_core.review.exports.report import row_pictures
 from wann_core.review.ledger import has_ledger, ledger_of
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv, to_parquet
+from wann_core.storage.tables import write_frame
 
 _ENDINGS = (".csv", ".parquet", ".html")
 
@@ -94,10 +93,7 @@ def run(args: argparse.Namespace) -> int:
         return audit_cluster.run(args)
     out = _checked(args)
     progress = terminal_progress()
-    if args.path is None:
-        audited = audit_data(args, flags.roots(args), progress)
-    else:
-        audited = audit_path(Path(args.path), args, progress)
+    audited = audit_named(args, progress)
     rows = len(audited.found.table) if args.top is None else args.top
     if out is not None:
         _write(audited, out, rows)
@@ -146,8 +142,7 @@ def _reviewed(audited: Audited, review_root: str | None) -> ReviewedNoise | None
 def _checked(args: argparse.Namespace) -> Path | None:
     """The file of the result, if one is asked for; refuse flags that cannot serve."""
     out = None if args.out is None else Path(args.out)
-    if (args.path is None) == (args.dataset is None):
-        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    named_path(args)
     if out is None and not args.json and args.fail_above is None:
         raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
     if out is not None and out.suffix.lower() not in _ENDINGS:
@@ -167,10 +162,7 @@ def _write(audited: Audited, out: Path, rows: int) -> None:
         picture = None if data is None else row_pictures(data, found.table)
         found.to_html(out, title=f"Label audit: {out.stem}", picture=picture)
         return
-    table = audited.found.ranked().head(rows)
-    csv = out.suffix.lower() == ".csv"
-    content = to_csv(table).encode() if csv else to_parquet(table)
-    write_atomically(out, lambda file: file.write(content))
+    write_frame(out, audited.found.ranked().head(rows))
 
 
 def _sentence(audited: Audited, args: argparse.Namespace, out: Path | None, rows: int) -> str:

@@ -11,7 +11,7 @@ from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.audit.sharded import parts
 from wann_core.audit.sharded.run import audit_partitions
 from wann_core.cli import columns
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.cluster import require_dask
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     with parts.local_copy(sources[0]) as first:
         chosen = columns.chosen(first, args)
     if not args.no_probe:
-        print("note: on a cluster neighbors and a discriminant judge, no probe", file=sys.stderr)
+        note("on a cluster neighbors and a discriminant judge, no probe")
     with _connected(args.cluster) as client:
         found = audit_partitions(
             client, args.path, chosen, args.out, search=args.search, progress=terminal_progress()

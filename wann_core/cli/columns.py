@@ -2,10 +2,10 @@
 
 import argparse
 import dataclasses
-import sys
 from pathlib import Path
 from typing import Any
 
+from wann_core.cli.terminal import note
 from wann_core.datasets.tables import Columns, inspect
 from wann_core.errors import WannError
 
@@ -73,7 +73,7 @@ def chosen(path: Path, args: argparse.Namespace, *, roles: bool = False) -> Colu
             f"columns {columns}.",
             "embedding",
         )
-    print(f"note: {path.name} read as {info.format}: {_listed(found)}", file=sys.stderr)
+    note(f"{path.name} read as {info.format}: {_listed(found)}")
     return found
 
 

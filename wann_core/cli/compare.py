@@ -2,14 +2,13 @@
 
 import argparse
 import itertools
-import sys
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from wann_core.cli import flags
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments.grid import grid
@@ -20,8 +19,7 @@ from wann_core.methods.registry import BASELINES
 from wann_core.noise import patterns
 from wann_core.noise.registry import ALL_PATTERNS
 from wann_core.results import table, text
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -81,18 +79,17 @@ def run(args: argparse.Namespace) -> None:
             flags.roots(args),
             source="compare",
             progress=terminal_progress(),
-            warn=lambda line: print(f"note: {line}", file=sys.stderr),
+            warn=note,
         )
     )
     refused = [str(one.refused) for one in outcomes if one.refused is not None]
     for sentence, same in itertools.groupby(sorted(refused)):
-        print(f"note: {len(list(same)):,} runs refused: {sentence}", file=sys.stderr)
+        note(f"{len(list(same)):,} runs refused: {sentence}")
     runs = [one.record for one in outcomes if one.record]
     if not runs:
         raise WannError("no run could be made.")
     if out is not None:
-        content = to_csv(pd.DataFrame(runs)).encode()
-        write_atomically(out, lambda file: file.write(content))
+        write_frame(out, pd.DataFrame(runs))
     made = table.pivots(table.describe(runs).table, "method", "noise", "accuracy")
     print(text.to_text(made, "Accuracy"))
     if out is not None:

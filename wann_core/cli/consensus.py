@@ -9,17 +9,15 @@ import pandas as pd
 
 from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.cli import columns, flags
-from wann_core.cli.audit_sources import database_at
+from wann_core.cli.audit_sources import named_database
 from wann_core.cli.terminal import terminal_progress
-from wann_core.datasets import load
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import read
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.review.annotations import consensus_of, long_table
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv, to_parquet
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -76,21 +74,17 @@ def run(args: argparse.Namespace) -> None:
     }
     for flag, name in files.items():
         if name is not None:
-            _write(tables[flag], Path(name))
+            write_frame(Path(name), tables[flag])
     print(f"{found!r} -> {args.out}".replace("\n", "; "))
 
 
 def _found(args: argparse.Namespace) -> Consensus:
-    if (args.path is None) == (args.dataset is None):
-        raise WannError("name either a PATH or a `dataset`.", "dataset")
-    if args.path is None:
-        return _of_database(load(args.dataset, args.backbone, *flags.roots(args)), args)
-    path = Path(args.path)
-    if (path / "train.npz").is_file():
-        return _of_database(database_at(path, args), args)
-    if not path.is_file():
-        raise WannError(f"`path` must be a table or a database, got {str(path)!r}.", "path")
-    return _of_table(path, args)
+    data = named_database(args)
+    if not isinstance(data, Path):
+        return _of_database(data, args)
+    if not data.is_file():
+        raise WannError(f"`path` must be a table or a database, got {str(data)!r}.", "path")
+    return _of_table(data, args)
 
 
 def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
@@ -119,8 +113,3 @@ def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
 def _of_database(data: Dataset, args: argparse.Namespace) -> Consensus:
     long = None if args.annotations is None else Path(args.annotations)
     return consensus_of(data, long, annotators=args.annotators or (), progress=terminal_progress())
-
-
-def _write(table: pd.DataFrame, out: Path) -> None:
-    content = to_csv(table).encode() if out.suffix.lower() == ".csv" else to_parquet(table)
-    write_atomically(out, lambda file: file.write(content))

@@ -1,10 +1,10 @@
 """Flags that commands share: where data lie, what noise is injected, how rows are scaled."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
+from wann_core.cli.terminal import note
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.methods import reduction
@@ -107,10 +107,7 @@ def fields(args: argparse.Namespace) -> dict[str, Any]:
     """
     pattern = None if args.noise_pattern == "None" else args.noise_pattern
     if pattern is None and 0 < args.noise_ratio <= 1:
-        print(
-            f"note: --noise_ratio {args.noise_ratio:g} does nothing without --noise_pattern.",
-            file=sys.stderr,
-        )
+        note(f"--noise_ratio {args.noise_ratio:g} does nothing without --noise_pattern.")
     if args.transition_matrix and pattern != "matrix":
         raise WannError("`transition_matrix` goes with --noise_pattern matrix only.")
     return {

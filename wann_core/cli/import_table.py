@@ -1,12 +1,11 @@
 """`wann import`: a table of embeddings as a database that every command and page reads."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from wann_core.cli import columns, flags
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.datasets.tables import SPLIT_RULES, merge_look_alikes, read, write_table
 from wann_core.errors import WannError
 
@@ -66,11 +65,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         drop_bad=args.drop_bad,
         image_root=args.image_root,
-        warn=_note,
+        warn=note,
         progress=progress,
     )
     print(f"{path.name} -> {place}; audit it: wann audit {place}")
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)

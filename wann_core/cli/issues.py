@@ -1,19 +1,17 @@
 """`wann issues`: every issue of a folder of images or a database, in one list."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from wann_core.audit.issues.kinds import KINDS
 from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.cli import flags
-from wann_core.cli.audit_sources import audit_data, audit_path
+from wann_core.cli.audit_sources import audit_named, named_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.datasets import database
 from wann_core.errors import WannError
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv, to_parquet
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -49,24 +47,18 @@ def run(args: argparse.Namespace) -> None:
         If a flag or the data cannot serve; nothing has been written then.
     """
     out = flags.check_table_file("out", args.out)
-    if (args.path is None) == (args.dataset is None):
-        raise WannError("name either a PATH or a `dataset`.", "dataset")
-    if args.path is not None and Path(args.path).is_file():
+    path = named_path(args)
+    if path is not None and path.is_file():
         raise WannError(
             "`path` must be a folder of images or a database; `wann import` makes one of a table.",
             "path",
         )
     progress = terminal_progress()
-    if args.path is None:
-        audited = audit_data(args, flags.roots(args), progress)
-    else:
-        audited = audit_path(Path(args.path), args, progress)
+    audited = audit_named(args, progress)
     if audited.data is None or audited.place is None:
         raise WannError("`path` must be a folder of images or a database.", "path")
     skipped = database.manifest(audited.place).get("skipped", [])
     found = list_issues(audited.data, audited.found, skipped=skipped, progress=progress)
-    csv = out.suffix.lower() == ".csv"
-    content = to_csv(found.table).encode() if csv else to_parquet(found.table)
-    write_atomically(out, lambda file: file.write(content))
+    write_frame(out, found.table)
     told = ", ".join(f"{KINDS[k][0].lower()} {n:,}" for k, n in found.counts.items() if n)
     print(f"{told or 'no issue'} -> {out}")

@@ -6,14 +6,13 @@ A classifier that a plug-in registered takes their place by its name.
 import argparse
 import hashlib
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments import records
@@ -86,14 +85,14 @@ def run(args: argparse.Namespace) -> None:
     outputs = _outputs(args, scenario)
     wants_rows = len(outputs) > 1
     roots = flags.roots(args)
-    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], roots), _note)
+    stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], roots), note)
     record = (stored or {}).get(scenario)
     contents = {}
     if record is None:
         report = _answer(args, scenario)
         record = records.report_record(report)
         runs = [(scenario, record)]
-        use_store(lambda kept: kept.add(runs, roots, "knn"), _note)
+        use_store(lambda kept: kept.add(runs, roots, "knn"), note)
         if wants_rows:
             assert isinstance(report.prepared, PreparedData)
             contents["predictions_csv"] = to_csv(records.predictions(report))
@@ -104,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_write_text, contents[name]))
     if record["notes"]:
-        _note(record["notes"])
+        note(record["notes"])
     searched = ""
     if "graph_method" in record:
         graph = (record[name] for name in ("graph_method", "graph_recall", "graph_recall_rows"))
@@ -128,10 +127,6 @@ def _answer(args: argparse.Namespace, scenario: Scenario) -> Report | TrainedRep
     if scenario.method in CLASSIFIERS:
         return run_trained([scenario], flags.roots(args), progress=progress)[0]
     return classify(prepared)
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
 
 
 def run_id(scenario: Scenario) -> str:

@@ -5,14 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from wann_core.cli import flags
-from wann_core.cli.audit_sources import database_at
+from wann_core.cli.audit_sources import named_database
 from wann_core.cli.terminal import terminal_progress
-from wann_core.datasets import load
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
 from wann_core.review.labeling import next_rows, unlabeled_rows
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv, to_parquet
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -47,15 +45,9 @@ def run(args: argparse.Namespace) -> None:
     """
     out = flags.check_table_file("out", args.out)
     check_number("rows", args.rows, 1, whole=True)
-    if (args.path is None) == (args.dataset is None):
-        raise WannError("name either a PATH or a `dataset`.", "dataset")
-    if args.path is None:
-        data = load(args.dataset, args.backbone, *flags.roots(args))
-    elif (Path(args.path) / "train.npz").is_file():
-        data = database_at(Path(args.path), args)
-    else:
+    data = named_database(args)
+    if isinstance(data, Path):
         raise WannError(f"`path` must be a database, got {args.path!r}.", "path")
     found = next_rows(data, args.rows, progress=terminal_progress())
-    content = to_csv(found).encode() if out.suffix.lower() == ".csv" else to_parquet(found)
-    write_atomically(out, lambda file: file.write(content))
+    write_frame(out, found)
     print(f"{len(found):,} of {unlabeled_rows(data):,} rows without a label -> {out}")

@@ -6,7 +6,6 @@ checkpoints and logs at the same paths.
 
 import argparse
 import json
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from wann_core import datasets
 from wann_core.cli import flags
 from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.knn import run_id
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.experiments import records
@@ -92,7 +91,8 @@ def run_train(args: argparse.Namespace) -> None:
     first = scenarios[0]
     source = Source.of(_load(args), first.normalization)
     data = make_data(first.labeling(), source)
-    _note(*data.notes)
+    for text in data.notes:
+        note(text)
     todo = {}
     for scenario in scenarios:
         path, facts = checkpoint_path(args, scenario.method), _facts(scenario, data)
@@ -243,10 +243,10 @@ def _is_trained(path: Path, facts: dict[str, Any]) -> bool:
     try:
         found = Probe.load(path).facts
     except WannError as error:
-        _note(f"{error} It is replaced.")
+        note(f"{error} It is replaced.")
         return False
     if found.get("backbone") != facts["backbone"]:
-        _note(f"the checkpoint of backbone {found.get('backbone')!r} at {path} is replaced.")
+        note(f"the checkpoint of backbone {found.get('backbone')!r} at {path} is replaced.")
     return all(found.get(key) == value for key, value in facts.items())
 
 
@@ -319,11 +319,6 @@ def _log(args: argparse.Namespace, probe: Probe, metrics: Metrics) -> dict[str, 
 def _unconverged(converged: bool | None) -> str:
     """What to add about a probe that ended where it began."""
     return ", NOT CONVERGED: no better than guessing" if converged is False else ""
-
-
-def _note(*texts: str) -> None:
-    for text in texts:
-        print(f"note: {text}", file=sys.stderr)
 
 
 def _write(text: str, file: Any) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -14,7 +13,7 @@ import joblib
 import pandas as pd
 
 from wann_core.cli import flags
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_installed, check_number
 from wann_core.experiments import plan_file
 from wann_core.experiments.scenario import Scenario
@@ -73,7 +72,7 @@ def run(args: argparse.Namespace) -> None:
     parallel = {} if args.cluster else {"backend": args.backend, "n_jobs": args.jobs}
     with _cluster(args.cluster):
         outcomes = list(
-            run_sweep(scenarios, roots, **parallel, progress=terminal_progress(), warn=_note)
+            run_sweep(scenarios, roots, **parallel, progress=terminal_progress(), warn=note)
         )
     _report(outcomes, args.out)
 
@@ -88,11 +87,11 @@ def _planned(args: argparse.Namespace, roots: Roots) -> list[Scenario]:
         raise WannError("linear probes take no reduction: the plan has no other run.")
     missing = plan_file.missing(scenarios, roots)
     for sentence in missing.values():
-        _note(f"left out: {sentence}")
+        note(f"left out: {sentence}")
     scenarios = [s for s in scenarios if (s.dataset, s.backbone) not in missing]
     if not scenarios:
         raise WannError(f"none of the data of {args.plan!r} is here.")
-    stored = use_store(lambda kept: kept.find(scenarios, roots), _note) or {}
+    stored = use_store(lambda kept: kept.find(scenarios, roots), note) or {}
     todo = [scenario for scenario in scenarios if scenario not in stored]
     print(
         f"{len(scenarios):,} runs, {len(stored):,} of them stored; to do: {len(todo):,} runs on "
@@ -142,7 +141,7 @@ def _check(client: Any) -> None:
 def _report(outcomes: Sequence[Outcome], out: str | None) -> None:
     refused = Counter(str(o.refused) for o in outcomes if o.refused is not None)
     for sentence, count in refused.items():
-        _note(f"{count:,} runs refused: {sentence}")
+        note(f"{count:,} runs refused: {sentence}")
     runs = [outcome.record for outcome in outcomes if outcome.record]
     if not runs:
         raise WannError("no run could be made.")
@@ -158,7 +157,3 @@ def _report(outcomes: Sequence[Outcome], out: str | None) -> None:
 
 def _write(content: bytes, file: BinaryIO) -> None:
     file.write(content)
-
-
-def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)

@@ -34,6 +34,11 @@ def terminal_progress() -> Progress | None:
     return Progress() if sys.stderr.isatty() else None
 
 
+def note(text: str) -> None:
+    """Print a line beside the result: on standard error, no control character of a file in it."""
+    print(f"note: {visible(text)}", file=sys.stderr)
+
+
 def duration(seconds: float) -> str:
     """A time in the unit that suits it.
 

@@ -16,8 +16,8 @@ from wann_core.sklearn_compat import validate_data
 from wann_core.typing import Array
 
 
-class _NeighborVote(ClassifierMixin, BaseEstimator):
-    """What the three share: labels, graphs, and the vote of `_voters` under `_weights`."""
+class NeighborVote(ClassifierMixin, BaseEstimator):
+    """What the classifiers share: labels, graphs, and the vote of `_voters` under `_weights`."""
 
     def fit(self, X: npt.ArrayLike, y: npt.ArrayLike, graph: NeighborGraph | None = None) -> Self:
         """Remember the training rows and, for adaptive methods, score their labels.
@@ -75,8 +75,8 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
         WannError
             If the graph does not fit the rows.
         """
-        ids = self._neighbors(X, graph)
-        return np.asarray(self.classes_[vote(ids, self._codes, self._voters(ids), self._weights())])
+        winners = self._winners(*self._neighbors(X, graph))
+        return np.asarray(self.classes_[winners])
 
     def predict_proba(self, X: npt.ArrayLike, graph: NeighborGraph | None = None) -> Array:
         """Share of each class in the votes.
@@ -97,16 +97,17 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
         WannError
             If the graph does not fit the rows.
         """
-        ids = self._neighbors(X, graph)
-        return vote_shares(ids, self._codes, self._voters(ids), self._weights(), len(self.classes_))
+        return self._shares(*self._neighbors(X, graph))
 
-    def _neighbors(self, X: npt.ArrayLike, graph: NeighborGraph | None) -> Array:
+    def _neighbors(self, X: npt.ArrayLike, graph: NeighborGraph | None) -> tuple[Array, Array]:
+        """Ids and distances of each row's nearest training rows, as many as may vote or more."""
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False)
         if graph is None:
-            return nearest(rows, self._X, self._most_voters())[0]
-        ids = graph.test_ids
-        if ids is None or len(ids) != len(rows) or len(graph.train_ids) != len(self._X):
+            return nearest(rows, self._X, self._most_voters())
+        ids, distances = graph.test_ids, graph.test_distances
+        fits = len(graph.train_ids) == len(self._X)
+        if ids is None or distances is None or len(ids) != len(rows) or not fits:
             raise WannError(
                 f"`graph` must be of the {len(self._X)} training rows and these {len(rows)} rows."
             )
@@ -114,7 +115,13 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
             raise WannError(
                 f"`graph` must hold {self._most_voters()} neighbors a row, got {ids.shape[1]}."
             )
-        return ids
+        return ids, distances
+
+    def _winners(self, ids: Array, distances: Array) -> Array:
+        return vote(ids, self._codes, self._voters(ids), self._weights())
+
+    def _shares(self, ids: Array, distances: Array) -> Array:
+        return vote_shares(ids, self._codes, self._voters(ids), self._weights(), len(self.classes_))
 
     @abstractmethod
     def _check_parameters(self) -> None: ...
@@ -125,14 +132,14 @@ class _NeighborVote(ClassifierMixin, BaseEstimator):
     @abstractmethod
     def _most_voters(self) -> int: ...
 
-    @abstractmethod
-    def _voters(self, ids: Array) -> int | Array: ...
+    def _voters(self, ids: Array) -> int | Array:
+        return self._most_voters()
 
     def _weights(self) -> Array | None:
         return None
 
 
-class KNNClassifier(_NeighborVote):
+class KNNClassifier(NeighborVote):
     """Majority vote of the k nearest training rows.
 
     Parameters
@@ -163,11 +170,8 @@ class KNNClassifier(_NeighborVote):
     def _most_voters(self) -> int:
         return min(self.k, len(self._X))
 
-    def _voters(self, ids: Array) -> int:
-        return self._most_voters()
 
-
-class ANNClassifier(_NeighborVote):
+class ANNClassifier(NeighborVote):
     """Majority vote of as many neighbors as explain the nearest training row's label.
 
     Parameters

@@ -1,9 +1,12 @@
 """Tables as files: CSV for people, CSV for programs, Parquet."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from wann_core.storage.files import write_atomically
 
 # Text in which what is missing is NaN; in pandas before 3.0, "str" made 'None' of it.
 TEXT: Any = "str" if pd.__version__ >= "3" else pd.StringDtype("pyarrow_numpy")
@@ -58,6 +61,13 @@ def to_parquet(frame: pd.DataFrame) -> bytes:
     file = io.BytesIO()
     frame.to_parquet(file, index=False)
     return file.getvalue()
+
+
+def write_frame(path: Path, frame: pd.DataFrame) -> None:
+    """Write a frame, whole or not at all: Parquet by that ending, else as `to_csv`."""
+    parquet = path.suffix.lower() == ".parquet"
+    content = to_parquet(frame) if parquet else to_csv(frame).encode()
+    write_atomically(path, lambda file: file.write(content))
 
 
 def unescape_formula(text: str) -> tuple[str, ...]:
