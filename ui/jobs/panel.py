@@ -99,10 +99,13 @@ class Panel(Generic[T]):
         job = registry.start(self.key, self.work, self.about, self.title)
         job.waiting.add(session)
 
-    def answer(self) -> T | None:
-        """What the job has made; None, and what has become of it on the page, until it has."""
+    def answer(self, changed: Callable[[], bool] = lambda: False) -> T | None:
+        """What the job has made; None, and what has become of it on the page, until it has.
+
+        The page runs again when it has, and as soon as `changed()`.
+        """
         job = self.job
-        if job is None or not finished(job, self.name):
+        if job is None or not finished(job, self.name, changed):
             return None
         unasked = st.session_state.get("_begun", {}).get(self.name) == self.key
         refused = isinstance(job.error, WannError)
@@ -190,11 +193,11 @@ def bar(job: jobs.Job, name: str) -> None:
     )
 
 
-def finished(job: jobs.Job, name: str) -> bool:
+def finished(job: jobs.Job, name: str, changed: Callable[[], bool] = lambda: False) -> bool:
     """Whether a job has ended; if not, draw its bar, and run the page again when it has."""
     if _ended_at_once(job):
         return True
-    follow(job, lambda: bar(job, name), every=0.25)
+    follow(job, lambda: bar(job, name), every=0.25, changed=changed)
     return False
 
 

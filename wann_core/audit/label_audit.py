@@ -1,5 +1,6 @@
 """Which labels of a data set look wrong, how sure that is, and how many there are."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ def audit(
     near: float = NEAR,
     groups: Any = None,
     progress: Progress | None = None,
+    preview: Callable[[Audit], object] | None = None,
 ) -> Audit:
     """Judge every given label of a data set by the other rows.
 
@@ -54,6 +56,9 @@ def audit(
         Group of each labeled row of train, val and test, in this order; see `audit_labels`.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
+    preview : callable, optional
+        Called as `preview(found)` before the probe is fitted, with the audit that goes by the
+        neighbors alone, as without `probe`. Not called where no probe is wanted.
 
     Returns
     -------
@@ -87,22 +92,27 @@ def audit(
         codes = group_codes(groups, len(rows))
         folds = deal_by_group(codes, rows.labels)
         graph = graph_without_groups(rows.X, codes, NEIGHBORS, progress, search)
+
+    def evidence(fits: OutOfFold | None) -> Evidence:
+        return Evidence(
+            graph,
+            rows.labels,
+            n_classes,
+            fits,
+            X=rows.X,
+            folds=folds,
+            progress=progress,
+            groups=codes,
+        )
+
+    if probe and preview is not None:
+        preview(judge(rows, evidence(None), DEFAULT_SCORE if score == "probe" else score, near))
     try:
         fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds) if probe else None
     except WannError as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
-    evidence = Evidence(
-        graph,
-        rows.labels,
-        n_classes,
-        fits,
-        X=rows.X,
-        folds=folds,
-        progress=progress,
-        groups=codes,
-    )
-    return judge(rows, evidence, score, near)
+    return judge(rows, evidence(fits), score, near)
 
 
 def judge(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs, dataset, noisy_blobs
@@ -22,6 +23,16 @@ from wann_core.neighbors.graph import NeighborGraph
 @pytest.fixture(scope="module")
 def found() -> Audit:
     return audit(noisy_blobs()[0])
+
+
+def test_a_preview_is_what_the_neighbors_alone_say() -> None:
+    data, previews = noisy_blobs()[0], []
+    whole = audit(data, preview=previews.append)
+    (early,) = previews
+    pd.testing.assert_frame_equal(early.table, audit(data, probe=False).table)
+    assert early.evidence.probe is None and whole.evidence.probe is not None
+    audit(data, probe=False, preview=previews.append)
+    assert len(previews) == 1
 
 
 def test_table_is_complete(found: Audit) -> None:

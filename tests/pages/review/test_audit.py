@@ -1,6 +1,8 @@
 """The Label audit page without a browser: the audit, its settings and links."""
 
 import dataclasses
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.engine.review.test_exports import photos
 from tests.helpers.apps import press, ready
 from tests.helpers.reviewing import (
     PAGE,
@@ -16,8 +19,12 @@ from tests.helpers.reviewing import (
     opened,
     texts,
 )
+from ui.jobs import jobs
+from ui.review.case import audit as review_audit
 from ui.review.case.data import Case
 from wann_core import datasets
+from wann_core.audit import label_audit
+from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.review.ledger import ledger_of
 
 
@@ -36,6 +43,62 @@ def test_flipped_labels_are_found_and_counted() -> None:
     cards = " ".join(block.proto.body for block in app.get("html"))
     assert "Injected errors" in cards and ">359<" in cards
     assert any("Most often: " in box.label for box in app.expander)
+
+
+def small_photos(root: Path) -> dict[str, object]:
+    """Where forty photos lie, as the page's controls have it."""
+    photos(root)
+    return {"databases": str(root / "db"), "dataset": "photos", "backbone": "tiny"}
+
+
+def test_neighbors_rank_until_the_probe_is_fitted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    go_on = threading.Event()
+
+    class Slow(OutOfFold):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            while not go_on.wait(0.02):
+                args[3](0, 1, "fitting the probe")
+            super().__init__(*args, **named)
+
+    monkeypatch.setattr(label_audit, "OutOfFold", Slow)
+    monkeypatch.setattr(review_audit, "_SOON", 0.0)
+    app = opened(**small_photos(tmp_path))
+    next(button for button in app.button if button.label == "Audit").click()
+    app.run()
+    deadline = time.monotonic() + 60
+    while "Ranked by neighbors only" not in texts(app) and time.monotonic() < deadline:
+        app.run()
+    case = app.session_state["_review"].listed_case
+    assert case.provisional and case.found.evidence.probe is None
+    assert "Cancel" in [button.label for button in app.main.button]
+    verdict = case.verdict_on(int(case.order[3]), "keep")
+    case.ledger.record([verdict], who="ann")
+    go_on.set()
+    app = ready(app.run())
+    better = app.session_state["_review"].listed_case
+    assert not better.provisional and better.found.evidence.probe is not None
+    assert list(better.states().places) == [int(case.order[3])]
+    assert "**1** reviewed" in texts(app)
+
+
+def test_a_cancelled_probe_leaves_the_neighbors_ranking(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Cancelled(OutOfFold):
+        def __init__(self, *args: Any, **named: Any) -> None:
+            raise jobs.Cancelled
+
+    monkeypatch.setattr(label_audit, "OutOfFold", Cancelled)
+    app = press(opened(**small_photos(tmp_path)), "Audit")
+    assert "fitting the probe was cancelled" in texts(app)
+    assert app.session_state["_review"].listed_case.provisional
+    monkeypatch.undo()
+    monkeypatch.setenv("WANN_REVIEW_ROOT", str(tmp_path / "reviews"))
+    app = press(app, "Fit the probe")
+    assert "cancelled" not in texts(app)
+    assert not app.session_state["_review"].listed_case.provisional
 
 
 def test_who_has_begun_finds_everything_again() -> None:

@@ -168,3 +168,13 @@ def test_undo_turns_to_the_page_of_its_row(blobs: Case, session: dict[str, Any])
 def test_an_unknown_verdict_kind_is_no_verdict(blobs: Case, session: dict[str, Any]) -> None:
     with pytest.raises(WannError, match="unknown row"):
         deck._verdict(blobs, "keep", {"id": "train--5"})
+
+
+def test_a_card_is_found_on_its_page(blobs: Case, session: dict[str, Any]) -> None:
+    state = review_session.session()
+    state.listed = listed(blobs).positions
+    last = review_cards.identity(blobs, int(state.listed[-1]))
+    for at, event in enumerate(({"kind": "find", "id": last}, {"kind": "find"}), start=1):
+        deck.receive(blobs, {"client": "a", "events": [{**event, "sequence": at}]}, "ann")
+    card_list.turn_to_target()
+    assert state.first == 100 and state.focus_id == last and state.heard == ("a", 2)

@@ -55,6 +55,8 @@ class Deck {
     this.pending = this.pending.filter((event) => event.sequence > acknowledged);
     this.shown = {};
     for (const event of this.pending) this.foresee(event);
+    if (this.replaced(data)) return;
+    const now = this.bettered(data) ? this.data.cards[this.cursor]?.id : null;
     if (!this.data || this.data.page !== data.page) {
       this.cursor = 0;
       this.selected.clear();
@@ -62,11 +64,28 @@ class Deck {
       this.ticked = null; // the card that was ticked last
     }
     this.waiting = this.pending.some((event) => event.kind === "page");
+    const kept = data.cards.findIndex((card) => card.id === now);
+    if (kept >= 0) this.cursor = kept;
     const focus = data.cards.findIndex((card) => card.id === data.focus.id);
     if (focus >= 0 && data.focus.turn !== this.turn) this.cursor = focus;
     this.turn = data.focus.turn;
     this.data = data;
     this.draw();
+  }
+
+  bettered(data) {
+    return this.data?.provisional && !data.provisional && this.data.case === data.case;
+  }
+
+  // A better ranking has taken the list's place: stay on the card, which may lie on another page.
+  replaced(data) {
+    const card = this.data?.cards[this.cursor];
+    if (!this.bettered(data) || !card || this.sought === data.case || this.verdict(card)
+      || data.cards.some(({ id }) => id === card.id)) return false;
+    this.sought = data.case;
+    this.emit({ kind: "find", id: card.id });
+    this.waiting = true;
+    return true;
   }
 
   emit(event) {

@@ -58,6 +58,8 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
         data={
             "list": listing.token,
             "page": listing.page,
+            "case": str(hash(case.key)),
+            "provisional": case.provisional,
             "client": state.heard[0],
             "sequence": state.heard[1],
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
@@ -137,6 +139,8 @@ def _serve(case: Case, event: dict[str, Any], who: str, seen: int | None, blind:
     kind = event.get("kind")
     if kind == "page":
         card_list.turn_page(1 if event.get("by") == 1 else -1)
+    elif kind == "find":
+        _find(case, event)
     elif kind in ("undo", "redo"):
         _step(case, kind, who, blind)
     elif kind == "verdict":
@@ -163,10 +167,26 @@ def _on_all(action: str, judged: int, wanted: int) -> str:
     return f"{action.capitalize()}: {judged:,} rows{rest}. Undo takes all back."
 
 
-def _verdict(case: Case, action: str, item: Any) -> Verdict:
+def _find(case: Case, event: dict[str, Any]) -> None:
+    """Turn to the page of a card, and point the deck to it."""
+    position = _position(case, event)
+    if position is not None:
+        card_list.go_to(position)
+        session().focus(review_cards.identity(case, position))
+
+
+def _position(case: Case, item: Any) -> int | None:
+    """Where the row of a card stands; None for what is no card of ours."""
     try:
         split, _, row = item["id"].partition("-")
-        position = case.position(split, int(row))
+        return case.position(split, int(row))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _verdict(case: Case, action: str, item: Any) -> Verdict:
+    position = _position(case, item)
+    try:
         label = item.get("label") if action == "relabel" else None
         new = None if label is None else case.found.rows.class_names[int(label)]
         note = str(item.get("note") or "")

@@ -2,19 +2,21 @@
 
 import dataclasses
 import getpass
+import time
 from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
 
 from ui.jobs import jobs
-from ui.jobs.panel import Panel
+from ui.jobs.panel import Panel, bar, follow
 from ui.review.case.data import SPLITS, Case
 from ui.shell import access, noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets
 from wann_core.audit.duplicates import NEAR
 from wann_core.audit.label_audit import audit, judge
+from wann_core.audit.result import Audit
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset, database
 from wann_core.errors import WannError
@@ -24,6 +26,13 @@ from wann_core.review.ledger import has_ledger, ledger_of
 from wann_core.storage.memory_cache import SharedCache
 
 _KIND = "audit"
+# Seconds after which the neighbors' ranking is shown while the probe is still being fitted: a list
+# that is replaced at once only confuses.
+_SOON = 1.5
+_RANKED_BY_NEIGHBORS = (
+    "Ranked by neighbors only; the probe is being fitted. You can begin: your verdicts and the "
+    "card you are on stay when the better ranking takes this one's place."
+)
 _PROBE = "Also use logistic regression"
 _NAMES = {
     "combined": "Combined",
@@ -181,7 +190,7 @@ def case(asked: Asked) -> Case:
     panel = _panel(asked)
     if panel.job is None and _begun(asked):
         panel.begin()
-    if panel.job is None or panel.job.state is jobs.State.CANCELLED:
+    if panel.job is None or (panel.job.state is jobs.State.CANCELLED and not panel.job.partial):
         st.info(
             "Every label of train, val and test is judged by the other rows. Then go through the "
             "most doubtful ones, by key or by button, and take your verdicts home as a table or "
@@ -195,10 +204,34 @@ def case(asked: Asked) -> Case:
             on_click=panel.start,
         )
         st.stop()
-    made = panel.answer()
+    made = _provisional(panel) or panel.answer(changed=lambda: _worth_showing(panel))
     if made is None:
         st.stop()
-    return _judged_by(made, asked.score, asked.near)
+    score = DEFAULT_SCORE if made.provisional and asked.score == "probe" else asked.score
+    return _judged_by(made, score, asked.near)
+
+
+def _worth_showing(panel: Panel[Case]) -> bool:
+    """Whether the neighbors' ranking is there, and the probe will not come at any moment."""
+    made = panel.job.partial if panel.job is not None else []
+    return any(time.monotonic() - since > _SOON for since, _ in made)
+
+
+def _provisional(panel: Panel[Case]) -> Case | None:
+    """The ranking by neighbors, with the state of the probe above it; None if it is not wanted."""
+    running, job = panel.busy, panel.job  # in this order: what ends in a moment is waited for
+    if job is None or not job.partial or job.state in (jobs.State.DONE, jobs.State.FAILED):
+        return None
+    made: Case = job.partial[0][1]
+    if running:
+        if not _worth_showing(panel):
+            return None
+        st.info(_RANKED_BY_NEIGHBORS, icon=":material/hourglass_top:")
+        follow(job, lambda: bar(job, panel.name))
+        return made
+    st.info("Ranked by neighbors only: fitting the probe was cancelled.", icon=":material/cancel:")
+    st.button("Fit the probe", icon=":material/troubleshoot:", on_click=panel.start)
+    return made
 
 
 def _begun(asked: Asked) -> bool:
@@ -233,7 +266,6 @@ def _panel(asked: Asked) -> Panel[Case]:
                 "the data, or switch off “Rows of a group do not judge each other”.",
                 "dataset",
             )
-        found = audit(data, probe=asked.probe, groups=groups, progress=job.progress)
         # Unpacking images may take seconds: here, where a bar shows.
         _ = data.images
         truth = None
@@ -242,7 +274,20 @@ def _panel(asked: Asked) -> Panel[Case]:
             truth = np.concatenate([split.true[split.y >= 0] for split in splits])
         place = database.folder(source.roots.databases, source.dataset, source.backbone)
         skipped = tuple(database.manifest(place).get("skipped", ()))
-        return Case(data, found, ledger_of(data), key, truth, skipped=skipped)
+
+        def made(found: Audit, provisional: bool) -> Case:
+            return Case(
+                data, found, ledger_of(data), key, truth, skipped=skipped, provisional=provisional
+            )
+
+        def preview(found: Audit) -> None:
+            job.partial.append((time.monotonic(), made(found, True)))
+
+        found = audit(
+            data, probe=asked.probe, groups=groups, progress=job.progress, preview=preview
+        )
+        job.partial.clear()  # two audits of a large data set are one too many
+        return made(found, False)
 
     return Panel("audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=refuse)
 

@@ -70,6 +70,8 @@ class Case:
         How near the near-duplicates of `found` are, see `near_duplicates`.
     skipped : sequence of mapping
         Images left out while embedding, see `list_issues`.
+    provisional : bool
+        Whether neighbors alone have ranked the rows, while the probe is being fitted.
     """
 
     data: Dataset
@@ -79,6 +81,7 @@ class Case:
     truth: Array | None = None
     near: float = NEAR
     skipped: Sequence[Mapping[str, Any]] = ()
+    provisional: bool = False
 
     def __len__(self) -> int:
         return len(self.found.rows)

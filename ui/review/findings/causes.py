@@ -36,7 +36,8 @@ def show(case: Case, asked: Asked) -> None:
         job.progress(0, 1, "comparing the values of each column")
         return doubt_by_metadata(case.found, columns[wanted])
 
-    panel = Panel("causes", ("causes", case.key), work, f"Columns of {asked.source.dataset}")
+    key = ("causes", case.key, case.judgment)
+    panel = Panel("causes", key, work, f"Columns of {asked.source.dataset}")
     panel.begin()
     found = panel.answer()
     if found is None:
