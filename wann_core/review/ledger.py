@@ -406,11 +406,14 @@ def _stacks(database: sqlite3.Connection, who: str) -> tuple[list[int], list[int
 def _operation(database: sqlite3.Connection, stack: Sequence[int]) -> Operation | None:
     if not stack:
         return None
-    batch, when, rows = database.execute(
+    found = database.execute(
         "SELECT batch, time, (SELECT COUNT(*) FROM verdicts WHERE operation = number) "
         "FROM operations WHERE number = ?",
         (stack[-1],),
     ).fetchone()
+    if found is None:  # a broken tree: listed, and not found by its number
+        raise _damaged(f"operation {stack[-1]} cannot be found")
+    batch, when, rows = found
     if not isinstance(when, str) or not isinstance(batch, str | None):
         raise _damaged(f"operation {stack[-1]} has no time")
     return Operation(stack[-1], rows, batch, when)

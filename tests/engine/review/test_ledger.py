@@ -321,6 +321,22 @@ def damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+def test_rows_out_of_order_on_a_damaged_page_are_told(ledger: Ledger) -> None:
+    for row in range(3):
+        ledger.record([dataclasses.replace(KEEP, row=row)], who="ada")
+    with contextlib.closing(sqlite3.connect(ledger.path)) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        found = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'operations'")
+        (page,) = found.fetchone()
+    content = bytearray(ledger.path.read_bytes())
+    first = (page - 1) * size + 8  # where the page lists its rows, two bytes each
+    content[first : first + 6] = np.frombuffer(content, ">u2", 3, first)[::-1].tobytes()
+    ledger.path.write_bytes(content)
+    with pytest.raises(WannError, match="damaged: operation 1 cannot be found"):
+        ledger.undoable("ada")
+
+
 BROKEN = {
     "text": (lambda path: path.write_text("who, what\n" * 100), "cannot be used: file is not"),
     "foreign": (foreign, "is no ledger of verdicts"),
