@@ -21,6 +21,7 @@ from cleanlab.count import num_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks._results import write_between
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.label_audit import judge
@@ -218,10 +219,7 @@ def main() -> None:
             print(row, json.dumps(results[row]), flush=True)
     print(table(results))
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        text = f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}"
-        args.write.write_text(text)
+        write_between(args.write, MARKS, table(results))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 
+from benchmarks._results import write_between
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -193,9 +194,7 @@ def main() -> None:
         keep("seconds", {"row": args.only[0], **seconds(args.only[0], roots, known)})
     print(tables(results))
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        args.write.write_text(f"{before}{MARKS[0]}\n\n{tables(results)}\n\n{MARKS[1]}{after}")
+        write_between(args.write, MARKS, tables(results))
 
 
 if __name__ == "__main__":

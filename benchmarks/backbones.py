@@ -9,7 +9,6 @@ above, as cross-validation chose on the first 10,000 rows.
 
 import argparse
 import functools
-import json
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from benchmarks._results import keep, kept, write_between
 from benchmarks.audit import HUMAN, last_rows
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -147,20 +147,16 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="measure only the first N rows")
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    text = args.results.read_text() if args.results.exists() else ""
-    results = [json.loads(line) for line in text.splitlines()]
+    results = kept(args.results)
     known = {(found["bb"], found["sp"]) for found in results}
     rows = [(backbone, name) for backbone in BACKBONES for name in LABELS]
+    roots = (args.database_root, args.dataset_root)
     for backbone, name in rows[: args.most]:
         if (backbone, name) not in known:
-            results.append(measure(backbone, name, (args.database_root, args.dataset_root)))
-            with args.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
+            results.append(keep(args.results, measure(backbone, name, roots)))
     print(table(results))
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        args.write.write_text(f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}")
+        write_between(args.write, MARKS, table(results))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs t
 """
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from functools import cached_property
@@ -23,6 +22,7 @@ from cleanlab.rank import get_label_quality_ensemble_scores, get_label_quality_s
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.mixture import GaussianMixture
 
+from benchmarks._results import keep, kept, write_between
 from benchmarks.backbones import BACKBONES, SEED, embedded, labels_of
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.scores import score_labels
@@ -296,20 +296,16 @@ def main() -> None:
     parser.add_argument("--most", type=int, help="measure only the first N rows")
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    text = args.results.read_text() if args.results.exists() else ""
-    results = [json.loads(line) for line in text.splitlines()]
+    results = kept(args.results)
     known = {(found["bb"], found["labels"]) for found in results}
     rows = [(backbone, name) for name in LABELS for backbone in BACKBONES]
+    roots = (args.database_root, args.dataset_root)
     for backbone, name in rows[: args.most]:
         if (backbone, name) not in known:
-            results.append(measure(backbone, name, (args.database_root, args.dataset_root)))
-            with args.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
+            results.append(keep(args.results, measure(backbone, name, roots)))
     print(table(results))
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        args.write.write_text(f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}")
+        write_between(args.write, MARKS, table(results))
 
 
 if __name__ == "__main__":

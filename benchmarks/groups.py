@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks._results import write_between
 from wann_core import datasets
 from wann_core.audit import audit_labels
 
@@ -123,9 +124,7 @@ def main() -> None:
     made = table()
     print(made)
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        args.write.write_text(f"{before}{MARKS[0]}\n\n{made}\n\n{MARKS[1]}{after}")
+        write_between(args.write, MARKS, made)
 
 
 if __name__ == "__main__":

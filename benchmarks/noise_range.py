@@ -11,13 +11,13 @@ these.
 import argparse
 import functools
 import itertools
-import json
 import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks._results import keep, kept
 from benchmarks.audit import mnist
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -157,14 +157,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--most", type=int, help="only the first N cases")
     args = parser.parse_args()
-    text = args.results.read_text() if args.results.exists() else ""
-    results = [json.loads(line) for line in text.splitlines()]
+    results = kept(args.results)
     known = {tuple(found["case"]) for found in results}
+    roots = (args.database_root, args.dataset_root)
     for case in cases()[: args.most]:
         if case not in known:
-            results.append(measure(case, (args.database_root, args.dataset_root)))
-            with args.results.open("a") as file:
-                file.write(json.dumps(results[-1]) + "\n")
+            results.append(keep(args.results, measure(case, roots)))
     print(table(results))
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from benchmarks._results import write_between
 from wann_core.datasets import database
 from wann_core.datasets.dataset import Split
 from wann_core.methods.reduction import normalize
@@ -156,12 +157,7 @@ def report(entries: list[dict[str, Any]], page: Path, plot: Path) -> None:
             f"| {e['rows']:,} | {name} | {e['seconds']:,.1f}{timed} | {ratio} | "
             f"{int(e['recall'] * 1e5) / 1e5:.5f} | {certified} | {e['megabytes']:,.0f} MiB |"
         )
-    text = page.read_text(encoding="utf-8")
-    before, rest = text.split(MARKS[0])
-    table = "\n".join(lines)
-    page.write_text(
-        f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8"
-    )
+    write_between(page, MARKS, "\n".join(lines))
     plot.write_text(drawing(entries), encoding="utf-8")
 
 

@@ -10,7 +10,6 @@ columns alone.
 import argparse
 import functools
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import noise_range
+from benchmarks._results import keep, kept, write_between
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
@@ -131,22 +131,17 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    text = args.results.read_text() if args.results.exists() else ""
-    results = [json.loads(line) for line in text.splitlines()]
+    results = kept(args.results)
     known = {found["k"] for found in results}
     for case in cases():
         if " ".join(map(str, case)) in known:
             continue
         found = measure(case, (args.database_root, args.dataset_root))
         if found is not None:
-            results.append(found)
-            with args.results.open("a") as file:
-                file.write(json.dumps(found) + "\n")
+            results.append(keep(args.results, found))
     print(table(results))
     if args.write:
-        before, rest = args.write.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        args.write.write_text(f"{before}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{after}")
+        write_between(args.write, MARKS, table(results))
 
 
 if __name__ == "__main__":

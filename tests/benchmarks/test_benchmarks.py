@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import listing, main
+from benchmarks._results import keep, kept, write_between
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core.datasets.dataset import Split
@@ -177,6 +178,17 @@ def test_all_are_listed_and_tried(capsys: pytest.CaptureFixture[str]) -> None:
     for name, line in listing().items():
         assert line.endswith(".")
         assert f"{name:12}{line}" in listed
+
+
+def test_results_are_kept_and_written_between_marks(tmp_path: Path) -> None:
+    assert kept(tmp_path / "none.json") == []
+    for number in (1, 2):
+        keep(tmp_path / "some.json", {"n": number})
+    assert kept(tmp_path / "some.json") == [{"n": 1}, {"n": 2}]
+    page = tmp_path / "page.md"
+    page.write_text("ümlaut\n<a>\nold\n<b>\nrest\n", encoding="utf-8")
+    write_between(page, ("<a>", "<b>"), "| new |")
+    assert page.read_text(encoding="utf-8") == "ümlaut\n<a>\n\n| new |\n\n<b>\nrest\n"
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=MARKS.get(name, ())) for name in TOYS])
