@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.roots import ROOT
-from ui.jobs import jobs
+from ui.jobs import compilation, jobs
 from ui.jobs.jobs import Job, Registry, State
 from wann_core import Scenario
 from wann_core.paths import Roots
@@ -193,6 +193,33 @@ def test_status_tells_how_long_a_wait_has_been(monkeypatch: pytest.MonkeyPatch) 
     assert job.status()[1] == "Waiting for another job that prepares the same …, 1 min 15 s so far"
     go_on.set()
     assert job.wait(10)
+
+
+def test_a_wait_for_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch, now = compilation.Watch(), [100.0]
+    monkeypatch.setattr(compilation, "watch", lambda: watch)
+    monkeypatch.setattr(compilation.time, "monotonic", lambda: now[0])
+    job = Job(lambda job: None)
+    assert job.wait(10)
+
+    def after(seconds: float) -> str:
+        now[0] += seconds
+        return job.status()[1]
+
+    watch.on_start(None)
+    assert "ompiling" not in after(0.5)  # too short to speak of
+    watch.on_start(None)  # a kernel that the first one calls
+    assert after(1.0).startswith("Compiling kernels, once on this machine; up to a minute …")
+    watch.on_end(None)
+    watch.on_end(None)
+    assert "Compiling" in after(0.9)  # the next kernel follows
+    watch.on_start(None)
+    watch.on_end(None)
+    assert "Compiling" in after(0.9)
+    assert "ompiling" not in after(1.0)
+    watch.on_end(None)  # of a compilation that began before the watch did
+    watch.on_start(None)
+    assert "Compiling" in after(1.5)
 
 
 def test_a_superseded_wait_for_the_same_cache_entry_ends() -> None:

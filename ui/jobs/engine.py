@@ -50,10 +50,7 @@ def prepared(settings: Settings, scenario: Scenario | None = None) -> PreparedDa
     return made
 
 
-_HINT = (
-    "Neighbors are searched once; later changes of noise, method or k only vote again. The first "
-    "time after installation the program is also compiled, which may take half a minute."
-)
+_HINT = "Neighbors are searched once; later changes of noise, method or k only vote again."
 
 
 def _there(made: PreparedData) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 import streamlit as st
 from streamlit import runtime
 
+from ui.jobs import compilation
 from wann_core.errors import WannError
 
 _KEPT = 32  # finished jobs, so that a reload finds them
@@ -235,8 +236,10 @@ class Job:
         share = done / total if total else 0.0
         if self._stop.is_set():
             return share, "Cancelling …"
-        text = text[:1].upper() + text[1:]
         since, first = self._phase
+        if done <= first and compilation.watch().going_on():
+            text = compilation.TEXT
+        text = text[:1].upper() + text[1:]
         if done <= first:
             waited = f", {duration(self.age)} so far" if self.age >= 2 else ""
             return share, f"{text} …{waited}"
@@ -256,6 +259,7 @@ class Registry:
     """The jobs of this server, by what they compute."""
 
     def __init__(self) -> None:
+        compilation.watch()
         self._jobs: OrderedDict[Hashable, Job] = OrderedDict()
         # Long work that somebody has asked for must not keep pages from opening.
         self._for_pages, self._asked = Slots(_MOST_FOR_PAGES), Slots(_MOST_ASKED)

@@ -195,10 +195,13 @@ def _progress(log: Path) -> tuple[float, float, str]:
     """Epochs done, epochs in all, and what is being done, from what the process wrote last."""
     with log.open("rb") as lines:
         lines.seek(max(log.stat().st_size - 200, 0))
-        epochs = re.findall(rb"^(\d+) (\d+)\r?$", lines.read(), re.MULTILINE)
+        written = lines.read()
+    epochs = re.findall(rb"^(\d+) (\d+)\r?$", written, re.MULTILINE)
     if epochs:
         done, total = epochs[-1]
         return float(done), float(total), "laying out the map"
+    if b"compiling" in written:
+        return 0, 1, "compiling UMAP's kernels, once on this machine; about a minute"
     return 0, 1, "starting UMAP"
 
 

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba.core import event
+from numba.core.dispatcher import Dispatcher
 
 # Of its own: the script must not import the project.
 Array = npt.NDArray[Any]
+_COMPILED_ANYWAY = 4  # kernels, small ones, that nothing keeps
 
 
 def fit(ids: Array, distances: Array, start: Array, seed: int) -> Array:
@@ -96,12 +99,31 @@ def _umap() -> Any:
     with warnings.catch_warnings():
         # It misses TensorFlow, for a variant that is not used here.
         warnings.simplefilter("ignore", ImportWarning)
-        from umap import umap_
+        from umap import layouts, umap_
+    # The slowest kernels to compile are those that umap-learn does not keep for the next process.
+    for kernel in (*vars(umap_).values(), *vars(layouts).values()):
+        if isinstance(kernel, Dispatcher) and not kernel.signatures:
+            kernel.enable_caching()
     return umap_
+
+
+class _Compilations(event.Listener):
+    """Writes a line once more is compiled than at every start."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def on_start(self, event: Any) -> None:
+        self._count += 1
+        if self._count == _COMPILED_ANYWAY + 1:
+            print("compiling", flush=True)
+
+    def on_end(self, event: Any) -> None: ...
 
 
 def main(source: str, target: str) -> None:
     """Lay out the graph in the file `source` and write the positions to `target`."""
+    event.register("numba:compile", _Compilations())  # type: ignore[no-untyped-call]
     with np.load(source, allow_pickle=False) as graph:
         train = fit(graph["ids"], graph["distances"], graph["start"], int(graph["seed"]))
         test = place(train, graph["test_ids"], graph["test_distances"])

@@ -1,5 +1,6 @@
 """The map's positions: UMAP of the graph that is there, made once, placed test rows, cancel."""
 
+import os
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
@@ -195,3 +196,17 @@ def test_progress_is_the_last_epoch_that_was_told(tmp_path: Path) -> None:
     assert map._progress(log) == (0, 1, "starting UMAP")
     log.write_bytes(b"a warning of 3 4 things\n\r\n17 200\n\r\n18 200\n\r\n1")
     assert map._progress(log) == (18, 200, "laying out the map")
+
+
+def test_kernels_are_kept_and_a_first_compilation_is_named(made: Layout, tmp_path: Path) -> None:
+    kept = Path(os.environ["NUMBA_CACHE_DIR"]).rglob("umap_.*.nbi")
+    names = {path.name.split("-")[0] for path in kept}
+    assert {"umap_.smooth_knn_dist", "umap_.compute_membership_strengths"} <= names
+    log = tmp_path / "log"
+    steps = {"": "starting UMAP", "compiling\n": "compiling UMAP's kernels, once on this machine"}
+    steps["\n3 500\n"] = "laying out the map"
+    written = ""
+    for step, text in steps.items():
+        written += step
+        log.write_text(written)
+        assert map._progress(log)[2].startswith(text)
