@@ -24,7 +24,8 @@ curve_place, scores_place = st.columns([3, 2], gap="large")
 if (curve := noise_curve.stored(chosen)) is not None:
     with curve_place:
         noise_curve.show(curve, chosen)
-prepared = engine.prepared(chosen)
+with scores_place if curve is not None else st.container():
+    prepared = engine.prepared(chosen)
 reports = engine.reports(chosen, prepared, chosen.methods)
 chosen.show_realized(prepared)
 

@@ -56,6 +56,7 @@ def show(folders: Folders) -> Embedding | None:
         return None
     found = _known(folders) if source == "known" else _folder(folders, places)
     if found is None:
+        navigation.link_to_example()
         return None
     request = _how(*found, places)
     if request is not None:

@@ -57,6 +57,7 @@ def show_doors() -> None:
             "Bring image folders or embeddings, see which labels are doubtful and why, review "
             "them by key, and export the cleaned data."
         )
+        navigation.link_to_example()
 
 
 def show_scores(reports: Sequence[Report]) -> None:

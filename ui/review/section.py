@@ -10,7 +10,7 @@ from ui.review.case import audit
 from ui.review.case.data import NO_VERDICT, SPLITS, Case
 from ui.review.case.session import session
 from ui.review.findings import progress as review_progress
-from ui.review.findings import summary
+from ui.review.findings import read_by_eye, summary
 from ui.shell import theme
 from wann_core.errors import WannError
 
@@ -31,6 +31,7 @@ def show(case: Case, asked: audit.Asked) -> None:
     deck()
     st.header("The whole data set")
     summary.show(case)
+    read_by_eye.show(case)
 
 
 def _deck(case: Case, asked: audit.Asked) -> None:

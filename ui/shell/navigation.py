@@ -10,6 +10,7 @@ from streamlit.navigation.page import Page as StreamlitPage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ui.shell import access, theme
+from wann_core.datasets.resolve import BUILT_IN
 from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
 
@@ -71,10 +72,15 @@ def link_to_overview(dataset: str, backbone: str) -> None:
     link("overview", "Open in Overview", ":material/dashboard:", **asked)
 
 
-def link_to_audit(dataset: str, backbone: str) -> None:
+def link_to_audit(dataset: str, backbone: str, label: str = "Audit its labels") -> None:
     """A link that opens a data set on the Label audit page."""
     asked = {f"{_OPEN}dataset": dataset, f"{_OPEN}backbone": backbone}
-    link("label_audit", "Audit its labels", ":material/troubleshoot:", **asked)
+    link("label_audit", label, ":material/troubleshoot:", **asked)
+
+
+def link_to_example() -> None:
+    """A link to the audit of the built-in digits, some of whose labels are doubtful."""
+    link_to_audit(*BUILT_IN, "No data at hand? Audit the built-in digits")
 
 
 def opened(key: str, options: Sequence[str]) -> None:
