@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 
 from wann_core.audit.groups import judgeable, mean_by_unit, noise_of_units, units_of
-from wann_core.audit.kernels import edge_shares, edge_votes, near_shares, reliability_without
+from wann_core.audit.kernels import (
+    edge_shares,
+    edge_votes,
+    k_without_each,
+    near_shares,
+    reliability_without,
+)
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
 from wann_core.class_table import ClassTable, Shares, blocks, class_table
@@ -96,20 +102,13 @@ class Evidence:
     @cached_property
     def reliabilities(self) -> Array:
         """η of each neighbor of each row, found without the row itself; shape (n, K), float64."""
-        weights = np.empty(self.ids.shape)
-        labels = self.labels.astype(np.int32)
-        in_slices(
-            reliability_without,
-            len(labels),
-            self.ids,
-            self.graph.train_distances,
-            labels,
-            self.adaptive_k,
-            *self.k_bounds,
-            self.n_classes,
-            weights,
-            rows=512,
-        )
+        ids, k, bounds, n = self.ids, self.adaptive_k, self.k_bounds, len(self.labels)
+        without, changes = np.zeros(ids.shape, np.uint8), np.empty(n, np.bool_)
+        asked = ids, self.labels, k, *bounds, self.n_classes, without, changes
+        in_slices(k_without_each, n, *asked, rows=512)
+        weights = np.empty(ids.shape)
+        rest = ids, self.graph.train_distances, k, *bounds, without, changes, weights
+        in_slices(reliability_without, n, *rest, rows=512)
         return weights
 
     @cached_property

@@ -80,24 +80,67 @@ def k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-unt
 
 
 @numba.njit(nogil=True, cache=True)
+def last_tried(k_min, k_max):  # type: ignore[no-untyped-def]
+    """The largest k that the search for the adaptive k tries; 0 where it tries none."""
+    return k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
+
+
+@numba.njit(nogil=True, cache=True)
+def k_without_each(  # type: ignore[no-untyped-def]
+    start, stop, ids, labels, adaptive_k, k_min, k_max, n_classes, without, changes
+):
+    """Adaptive k without each neighbor that was looked at; 0 where it stays as it is.
+
+    `changes` tells the rows that have others than 0; `without` comes as zeros, whole numbers of
+    one byte.
+    """
+    counts = np.zeros(n_classes, np.int32)
+    last = last_tried(k_min, k_max)
+    for j in range(start, stop):
+        changes[j] = False
+        looked_at = min(adaptive_k[j], last)
+        if looked_at == k_min and _leads_anyway(j, ids, labels, k_min, counts):
+            continue
+        for m in range(looked_at):
+            other = k_without(j, m, ids, labels, k_min, k_max, counts)
+            if other != adaptive_k[j]:
+                without[j, m] = other
+                changes[j] = True
+
+
+@numba.njit(nogil=True, cache=True)
+def _leads_anyway(j, ids, labels, k, counts):  # type: ignore[no-untyped-def]
+    """Whether the label of row j leads its k nearest by more than one neighbor can change."""
+    for m in range(k):
+        counts[labels[ids[j, m]]] += 1
+    own, rival = counts[labels[j]], 0
+    for m in range(k):
+        c = labels[ids[j, m]]
+        if c != labels[j]:
+            rival = max(rival, counts[c])
+    for m in range(k):
+        counts[labels[ids[j, m]]] = 0
+    return own - rival > 2
+
+
+@numba.njit(nogil=True, cache=True)
 def reliability_without(  # type: ignore[no-untyped-def]
-    start, stop, ids, distances, labels, adaptive_k, k_min, k_max, n_classes, weights
+    start, stop, ids, distances, adaptive_k, k_min, k_max, without, changes, weights
 ):
     """Reliability of each neighbor of a row, found without that row as its neighbor."""
-    counts = np.zeros(n_classes, np.int32)
-    # The largest k that is tried; none may be.
-    last = k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
+    last = last_tried(k_min, k_max)
     for i in range(start, stop):
         for m in range(ids.shape[1]):
             j = ids[i, m]
-            # Only a row among the voters that were looked at can change the answer.
-            looked_at = min(adaptive_k[j], last)
-            # Row i is as far from j as j from i: farther than the last voter, it is none.
-            near = looked_at > 0 and distances[i, m] <= distances[j, looked_at - 1] * _NEARLY
-            own = 0 if near else looked_at
-            while own < looked_at and ids[j, own] != i:
-                own += 1
-            if own == looked_at:
-                weights[i, m] = 1.0 / adaptive_k[j]
-            else:
-                weights[i, m] = 1.0 / k_without(j, own, ids, labels, k_min, k_max, counts)
+            k = adaptive_k[j]
+            # Most rows keep their k whatever neighbor is left out; theirs are not fetched.
+            if changes[j]:
+                looked_at = min(adaptive_k[j], last)
+                # Row i is as far from j as j from i: farther than the last voter, it is none.
+                if distances[i, m] <= distances[j, looked_at - 1] * _NEARLY:
+                    for own in range(looked_at):
+                        if ids[j, own] == i:
+                            if without[j, own]:
+                                k = without[j, own]
+                            break
+            weights[i, m] = 1.0 / k

@@ -9,7 +9,7 @@ from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import Judged
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
-from wann_core.methods.voting import adaptive_k, vote_shares
+from wann_core.methods.voting import adaptive_k, winning_share
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.typing import Array
 
@@ -124,5 +124,4 @@ class Report:
         weights = self.prepared.reliability if self.scenario.method == "WANN" else None
         ids = self.prepared.graph.test_ids
         assert ids is not None
-        shares = vote_shares(ids, self.prepared.labels, self.voters, weights)
-        return np.asarray(shares[np.arange(len(shares)), self.predictions])
+        return np.asarray(winning_share(ids, self.prepared.labels, self.voters, weights))

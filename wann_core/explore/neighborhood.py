@@ -8,7 +8,7 @@ import pandas as pd
 from wann_core.errors import WannError, check_choice
 from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
-from wann_core.methods.voting import vote, vote_shares
+from wann_core.methods.voting import support, vote, vote_shares, winning_share
 from wann_core.typing import Array
 
 SPLITS = ("train", "test")
@@ -181,12 +181,11 @@ def candidates(
     if choice == "unreliable":
         voters, weights = _electorate(prepared, ids, "WANN")
         if split == "train":
-            shares = vote_shares(ids, prepared.labels, ids.shape[1])
-            support = shares[np.arange(len(ids)), prepared.labels]
-            order = np.lexsort((support, prepared.reliability))
+            alike = support(ids, prepared.labels, prepared.labels, ids.shape[1])
+            order = np.lexsort((alike, prepared.reliability))
         else:
-            shares = vote_shares(ids, prepared.labels, voters, weights)
-            order = np.argsort(shares.max(axis=1), kind="stable")
+            sure = winning_share(ids, prepared.labels, voters, weights)
+            order = np.argsort(sure, kind="stable")
         return np.asarray(row_ids(prepared, split)[order[:count]])
     if choice == "random":
         pool = np.arange(len(ids))

@@ -5,6 +5,7 @@ import numpy as np
 from wann_core.errors import check_choice
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore.neighborhood import SPLITS, neighbors_of, predictions
+from wann_core.methods.voting import support
 from wann_core.typing import Array
 
 VALUES = ("observed", "true", "flipped", "reliability", "adaptive_k", "agreement")
@@ -60,7 +61,6 @@ def values(prepared: PreparedData, split: str, what: str) -> Array:
         return np.asarray(observed != true)
     ids, _ = neighbors_of(p, split)
     if what == "agreement":
-        near = p.labels[ids[:, : p.k_bounds[1]]]
-        return np.asarray((near == observed[:, None]).mean(axis=1))
+        return np.asarray(support(ids, p.labels, observed, min(p.k_bounds[1], ids.shape[1])))
     k = p.adaptive_k if split == "train" else p.adaptive_k[ids[:, 0]]
     return k if what == "adaptive_k" else 1.0 / k

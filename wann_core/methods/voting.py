@@ -1,12 +1,19 @@
-"""Adaptive k and the kNN / ANN / WANN votes, as compiled kernels on neighbor ids."""
+"""Adaptive k and the kNN / ANN / WANN votes on neighbor ids."""
 
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from wann_core.errors import WannError, check_number
+from wann_core.methods.vote_kernels import (
+    adaptive_k_of_rows,
+    count_votes,
+    sum_shares,
+    supports,
+    weigh_votes,
+    winning_shares,
+)
 from wann_core.parallel import in_slices
 
 IntArray = npt.NDArray[np.integer[Any]]
@@ -105,10 +112,10 @@ def vote(
     k_rows = _check_k(k, ids)
     result = np.empty(len(ids), np.int64)
     if weights is None:
-        in_slices(_vote, len(ids), ids, labels, k_rows, n_classes, result)
+        in_slices(count_votes, len(ids), ids, labels, k_rows, n_classes, result)
     else:
         w = _check_weights(weights, labels)
-        in_slices(_weighted_vote, len(ids), ids, labels, k_rows, w, n_classes, result)
+        in_slices(weigh_votes, len(ids), ids, labels, k_rows, w, n_classes, result)
     return result
 
 
@@ -144,8 +151,42 @@ def vote_shares(
     k_rows = _check_k(k, ids)
     w = np.ones(len(labels)) if weights is None else _check_weights(weights, labels)
     shares = np.zeros((len(ids), columns))
-    in_slices(_shares, len(ids), ids, labels, k_rows, w, shares)
+    in_slices(sum_shares, len(ids), ids, labels, k_rows, w, shares)
     return shares
+
+
+def winning_share(
+    test_ids: IntArray,
+    labels: IntArray,
+    k: int | IntArray,
+    weights: FloatArray | None = None,
+) -> FloatArray:
+    """The largest of each row's `vote_shares`, shape (m,), float64, without a table of them."""
+    ids, labels, n_classes = _check(test_ids, labels)
+    k_rows = _check_k(k, ids)
+    w = np.ones(len(labels)) if weights is None else _check_weights(weights, labels)
+    result = np.empty(len(ids))
+    in_slices(winning_shares, len(ids), ids, labels, k_rows, w, n_classes, result)
+    return result
+
+
+def support(ids: IntArray, labels: IntArray, observed: IntArray, k: int) -> FloatArray:
+    """Share of the k nearest training rows with the row's own label, shape (m,), float64.
+
+    Parameters
+    ----------
+    ids, labels : ndarray
+        As `test_ids` and `labels` of `vote`.
+    observed : ndarray of shape (m,), integer
+        The rows' own labels.
+    k : int
+        1 <= k <= K.
+    """
+    ids, codes, _ = _check(ids, labels)
+    _check_k(k, ids)
+    result = np.empty(len(ids))
+    in_slices(supports, len(ids), ids, codes, np.asarray(observed, np.int64), k, result)
+    return result
 
 
 def _check(ids: IntArray, labels: IntArray) -> tuple[IntArray, IntArray, int]:
@@ -164,8 +205,11 @@ def _check(ids: IntArray, labels: IntArray) -> tuple[IntArray, IntArray, int]:
             f"`labels` must be class ids from 0 to {(1 << 24) - 1}, "
             f"got {labels.min()}..{labels.max()}."
         )
-    codes = np.ascontiguousarray(labels, np.int32)
-    return np.ascontiguousarray(ids, np.int32), codes, int(codes.max()) + 1
+    n_classes = int(labels.max()) + 1
+    # Labels are read at random places: of one byte each, a million lie in a core's own cache.
+    kind: type[np.integer[Any]] = np.uint8 if n_classes <= 256 else np.int32
+    codes: IntArray = np.ascontiguousarray(labels, kind)
+    return np.ascontiguousarray(ids, np.int32), codes, n_classes
 
 
 def _check_k(k: int | IntArray, ids: IntArray) -> IntArray:
@@ -186,69 +230,3 @@ def _check_weights(weights: FloatArray, labels: IntArray) -> FloatArray:
             f"`weights` must be {len(labels)} finite numbers, none below 0, got shape {w.shape}."
         )
     return w
-
-
-@numba.njit(nogil=True, cache=True)
-def adaptive_k_of_rows(start, stop, ids, labels, k_min, k_max, n_classes, result):  # type: ignore[no-untyped-def]
-    """Adaptive k of rows start to stop; labels of further rows may follow those of the rows."""
-    counts = np.zeros(n_classes, np.int32)
-    for i in range(start, stop):
-        # Counts only grow, so the leader (most votes, then lowest id) can be kept up to date
-        # vote by vote instead of searching all classes at every k.
-        leader, most, seen, chosen = -1, 0, 0, k_max
-        for k in range(k_min, k_max, 2):
-            while seen < k:
-                c = labels[ids[i, seen]]
-                counts[c] += 1
-                if counts[c] > most or (counts[c] == most and c < leader):
-                    leader, most = c, counts[c]
-                seen += 1
-            if leader == labels[i]:
-                chosen = k
-                break
-        result[i] = chosen
-        for j in range(seen):
-            counts[labels[ids[i, j]]] = 0
-
-
-@numba.njit(nogil=True, cache=True)
-def _vote(start, stop, ids, labels, k, n_classes, result):  # type: ignore[no-untyped-def]
-    counts = np.zeros(n_classes, np.int32)
-    for i in range(start, stop):
-        leader, most = -1, 0
-        for j in range(k[i]):
-            c = labels[ids[i, j]]
-            counts[c] += 1
-            if counts[c] > most or (counts[c] == most and c < leader):
-                leader, most = c, counts[c]
-        result[i] = leader
-        for j in range(k[i]):
-            counts[labels[ids[i, j]]] = 0
-
-
-@numba.njit(nogil=True, cache=True)
-def _weighted_vote(start, stop, ids, labels, k, weights, n_classes, result):  # type: ignore[no-untyped-def]
-    sums = np.zeros(n_classes)
-    for i in range(start, stop):
-        for j in range(k[i]):
-            sums[labels[ids[i, j]]] += weights[ids[i, j]]
-        leader, most = labels[ids[i, 0]], -1.0
-        for j in range(k[i]):
-            c = labels[ids[i, j]]
-            if sums[c] > most:
-                leader, most = c, sums[c]
-        result[i] = leader
-        for j in range(k[i]):
-            sums[labels[ids[i, j]]] = 0.0
-
-
-@numba.njit(nogil=True, cache=True)
-def _shares(start, stop, ids, labels, k, weights, shares):  # type: ignore[no-untyped-def]
-    for i in range(start, stop):
-        total = 0.0
-        for j in range(k[i]):
-            shares[i, labels[ids[i, j]]] += weights[ids[i, j]]
-            total += weights[ids[i, j]]
-        if total > 0.0:
-            for c in range(shares.shape[1]):
-                shares[i, c] /= total

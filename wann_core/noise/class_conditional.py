@@ -81,9 +81,9 @@ def _flip_reference(labels: Array, T: Array, rng: np.random.RandomState) -> Arra
         for target, count in enumerate(counts):
             # No draw at all where nothing flips: `choice` would advance the generator.
             if target != source and count:
-                chosen = rng.choice(pool, count, replace=False)
-                pool = np.setdiff1d(pool, chosen)
-                noisy[chosen] = target
+                chosen = rng.choice(len(pool), count, replace=False)
+                noisy[pool[chosen]] = target
+                pool = np.delete(pool, chosen)
     return noisy
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.helpers import reference
 from wann_core.errors import WannError
-from wann_core.methods.voting import adaptive_k, vote, vote_shares
+from wann_core.methods.voting import adaptive_k, support, vote, vote_shares, winning_share
 from wann_core.typing import Array
 
 
@@ -66,6 +66,24 @@ def test_shares_equal_a_plain_sum(weighted: bool, data: st.DataObject, extra: in
     assert shares.shape == (len(ballot.ids), n_classes)
     np.testing.assert_allclose(shares, np.reshape(ballot.shares(n_classes), shares.shape))
     assert np.array_equal(vote_shares(*ballot), shares[:, : n_classes - extra])
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@given(data=st.data())
+def test_winning_share_is_the_largest_of_the_shares(weighted: bool, data: st.DataObject) -> None:
+    ballot = data.draw(ballots(weighted))
+    if len(ballot.ids):
+        largest = vote_shares(*ballot).max(axis=1)
+        assert winning_share(*ballot).tolist() == largest.tolist()
+
+
+@pytest.mark.parametrize("n_classes", [3, 300])
+def test_support_is_the_share_of_the_own_label(n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    labels, ids = rng.integers(0, n_classes, 400), rng.integers(0, 400, (50, 9))
+    labels[0] = n_classes - 1
+    expected = (labels[ids[:, :7]] == labels[:50, None]).mean(axis=1)
+    assert support(ids, labels, labels[:50], 7).tolist() == expected.tolist()
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 40), bounds=st.data())

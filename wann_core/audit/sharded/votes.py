@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import numba
 import numpy as np
 
 from wann_core.audit.duplicates import near_pairs, outlier_distance
@@ -17,7 +16,7 @@ from wann_core.audit.evidence import (
     mean_table,
     vote_table,
 )
-from wann_core.audit.kernels import edge_shares, k_without, near_shares
+from wann_core.audit.kernels import edge_shares, k_without_each, near_shares
 from wann_core.audit.shares import AbsorbingCounts, odds, own_share, posterior_of_ranking
 from wann_core.class_table import Shares, class_table
 from wann_core.methods.discriminant import (
@@ -26,7 +25,7 @@ from wann_core.methods.discriminant import (
     discriminant_sums,
 )
 from wann_core.methods.folds import FOLDS
-from wann_core.methods.voting import adaptive_k_of_rows
+from wann_core.methods.vote_kernels import adaptive_k_of_rows
 from wann_core.neighbors.exact import Found
 from wann_core.noise.transition import Transition, surest
 from wann_core.parallel import in_slices
@@ -99,23 +98,11 @@ def reliable(shard: Local, n_classes: int) -> Reliable:
     n = len(shard.ids)
     k = np.empty(n, np.int32)
     in_slices(adaptive_k_of_rows, n, shard.ids, shard.labels, k_min, k_max, n_classes, k)
-    without = np.zeros(shard.ids.shape, np.uint8)
-    rest = shard.ids, shard.labels, k, k_min, k_max, n_classes, without
-    in_slices(_k_without_each, n, *rest, rows=512)
+    without, changes = np.zeros(shard.ids.shape, np.uint8), np.empty(n, np.bool_)
+    rest = shard.ids, shard.labels, k, k_min, k_max, n_classes, without, changes
+    in_slices(k_without_each, n, *rest, rows=512)
     row, rank = np.nonzero(without)
     return Reliable(k, shard.known[shard.ids[row, rank]], shard.known[row], without[row, rank])
-
-
-@numba.njit(nogil=True, cache=True)
-def _k_without_each(start, stop, ids, labels, k, k_min, k_max, n_classes, without):  # type: ignore[no-untyped-def]
-    """Adaptive k without each neighbor that was looked at; 0 where it stays as it is."""
-    counts = np.zeros(n_classes, np.int32)
-    last = k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
-    for j in range(start, stop):
-        for m in range(min(k[j], last)):
-            other = k_without(j, m, ids, labels, k_min, k_max, counts)
-            if other != k[j]:
-                without[j, m] = other
 
 
 def by_owner(found: Reliable, owner: Array, shards: int) -> list[tuple[Array, Array, Array]]:
