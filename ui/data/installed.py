@@ -149,7 +149,7 @@ def _catalog(stored: list[inventory.Stored], folders: Folders) -> None:
         width="stretch",
         height=min(420, 38 + 35 * len(table)),
         column_config={
-            "home": st.column_config.LinkColumn(),
+            "home": st.column_config.LinkColumn(display_text=r"https?://(?:www\.)?([^/]+)"),
             "images": st.column_config.NumberColumn(format="localized"),
         },
     )

@@ -48,9 +48,11 @@ def page(
     runs = _panel(kind, plan, settings, passed_over)
     job = runs.job
     stored = [] if job is not None else _stored(plan, settings)
-    left, right = st.columns([1, 4] if job is None else [0.01, 5], vertical_alignment="center")
-    right.caption(plan.in_words())
-    if job is None:
+    if job is not None:
+        st.caption(plan.in_words())
+    else:
+        left, right = st.columns([1, 4], vertical_alignment="center")
+        right.caption(plan.in_words())
         rest = len(plan.scenarios()) - len(stored)
         if rest:
             label = f"Run remaining {rest}" if stored else "Run"

@@ -110,6 +110,7 @@ def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.
             "line": {"width": 3 if symbol.endswith("open") else 0, "color": theme.color(method)},
         },
         "unselected": {"marker": {"opacity": 1}},
+        "cliponaxis": False,  # whole in the outermost cell, too
         "hoverinfo": "skip",
     }
 

@@ -371,16 +371,17 @@ def tell(planned: Planned) -> None:
             "or a reduction needs its own.",
         ),
     ]
-    columns = st.columns([3, 3, 3, 3, 5])
-    for place, (name, number, words) in zip(columns, cards, strict=False):
-        place.metric(name, f"{number:,}", help=words)
+    row = st.container(horizontal=True, gap="large")
+    for name, number, words in cards:
+        row.metric(name, f"{number:,}", help=words, width="content")
     seconds = planned.seconds
     # An estimate is not worth two digits.
     about = "under 10 s" if seconds < 10 else jobs.duration(float(f"{seconds:.1g}"))
-    columns[4].metric(
+    row.metric(
         "Time, about",
         about if planned.todo else "–",
         help="Rough: it tells minutes from hours on this machine, when it has nothing else to do.",
+        width="content",
     )
 
 

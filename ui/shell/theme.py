@@ -77,7 +77,19 @@ _CSS = """
 /* A name of hundreds of letters is broken, wherever it stands. */
 [data-testid="stMarkdownContainer"], .wann-card, .wann-thumb { overflow-wrap: anywhere; }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
-@media (max-width: 640px) { .block-container { padding-inline: 1rem; } }
+/* No choice is cut off: what does not fit in a line goes on in the next. */
+[data-testid="stButtonGroup"] > [role="radiogroup"],
+[data-testid="stButtonGroup"] > div { flex-wrap: wrap !important; overflow-x: visible !important; }
+@media (max-width: 640px) {
+  .block-container { padding-inline: 1rem; }
+  /* Cells are narrower than the numbers in them; a tap shows the number. */
+  [data-testid="stPlotlyChart"]:has(.heatmaplayer .hm) .scatterlayer .textpoint { display: none; }
+}
+@media (prefers-reduced-motion: reduce) {
+  *, *::before, *::after { animation-duration: 0.01ms !important;
+    animation-iteration-count: 1 !important; transition-duration: 0.01ms !important;
+    scroll-behavior: auto !important; }
+}
 @media (max-width: 1150px) {
   [class*="st-key-stacking"] [data-testid="stColumn"] { min-width: 100%; }
 }

@@ -201,7 +201,7 @@ def _progress(log: Path) -> tuple[float, float, str]:
         done, total = epochs[-1]
         return float(done), float(total), "laying out the map"
     if b"compiling" in written:
-        return 0, 1, "compiling UMAP's kernels, once on this machine; about a minute"
+        return 0, 1, "compiling UMAP's kernels, once on this machine; a minute or so"
     return 0, 1, "starting UMAP"
 
 
