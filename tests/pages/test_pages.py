@@ -2,6 +2,7 @@
 
 import io
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import HeadingBase
 
 from tests.engine.experiments.test_leave_one_out import write
 from tests.helpers.apps import plain, press
@@ -29,9 +31,14 @@ def opened(page: Path, **state: object) -> AppTest:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_opens(page: Path) -> None:
-    app = opened(page)
+    app = ready(opened(page))
     assert not app.exception
     assert app.title
+    levels = [int(part.tag[1]) for part in app.main if isinstance(part, HeadingBase)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(low <= high + 1 for high, low in pairwise(levels))
+    names = [button.proto.label for button in app.get("download_button")]
+    assert len(names) == len(set(names))
 
 
 def ready(app: AppTest) -> AppTest:

@@ -34,7 +34,7 @@ _RANKED_BY_NEIGHBORS = (
     "card you are on stay when the better ranking takes this one's place."
 )
 _PROBE = "Also use logistic regression"
-_NAMES = {
+SCORE_NAMES = {
     "combined": "Combined",
     "neighbors": "Neighbors",
     "probe": "Probe",
@@ -104,7 +104,7 @@ def sidebar() -> Asked:
             key="score",
             index=list(SCORES).index(DEFAULT_SCORE),
             options=[name for name in SCORES if probe or name != "probe"],
-            format_func=_NAMES.__getitem__,
+            format_func=SCORE_NAMES.__getitem__,
             help="What ranks the labels. Combined, of probe and neighbors, found most wrong "
             "labels on all but one of the data sets it was measured on.",
         )

@@ -9,7 +9,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.case.audit import Asked
+from ui.review.case.audit import SCORE_NAMES, Asked
 from ui.review.case.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
@@ -137,7 +137,9 @@ def _show(case: Case, found: KnownFlips) -> None:
 
 
 def _name(score: str) -> str:
-    return {"combined": "the combined score", "probe": "the probe"}.get(score, f"“{score}”")
+    return {"combined": "the combined score", "probe": "the probe"}.get(
+        score, f"“{SCORE_NAMES[score]}”"
+    )
 
 
 def _line(score: str) -> dict[str, Any]:
@@ -145,7 +147,7 @@ def _line(score: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
-        "name": score,
+        "name": SCORE_NAMES[score],
         "line": {"color": color, "dash": dash, "width": 2.5},
     }
 
@@ -157,8 +159,8 @@ def _curves(curve: pd.DataFrame) -> charts.Figure:
             "x": (100 * rows["recall"]).to_list(),
             "y": (100 * rows["precision"]).to_list(),
             "customdata": rows[["n"]].to_numpy(),
-            "hovertemplate": f"{score}, first %{{customdata[0]:,}} rows: precision %{{y:.1f}} %, "
-            "recall %{x:.1f} %<extra></extra>",
+            "hovertemplate": SCORE_NAMES[str(score)] + ", first %{customdata[0]:,} rows: precision "
+            "%{y:.1f} %, recall %{x:.1f} %<extra></extra>",
         }
         for score, rows in curve.groupby("score", sort=False)
     ]
@@ -176,7 +178,8 @@ def _expected(case: Case, expected: pd.DataFrame) -> charts.Figure:
             **_line(str(score)),
             "x": rows["n"].to_list(),
             "y": rows["errors"].to_list(),
-            "hovertemplate": f"{score}: %{{y:,.0f}} wrong among the first %{{x:,}}<extra></extra>",
+            "hovertemplate": SCORE_NAMES[str(score)] + ": %{y:,.0f} wrong among the first %{x:,}"
+            "<extra></extra>",
         }
         for score, rows in shown.groupby("score", sort=False)
     ]
