@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from ui.jobs import runs
-from ui.measure import comparison
+from ui.measure import comparison, recommendation
 from ui.shell import header, settings
 
 header.show(
@@ -17,6 +17,7 @@ chosen = settings.sidebar()
 plan = comparison.controls(chosen)
 if plan is None:
     st.stop()
+recommendation.show(chosen)
 
 runs.page(
     "compare",

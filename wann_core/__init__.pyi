@@ -7,6 +7,7 @@ from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.next_labels import next_to_label
+from wann_core.audit.recommendation import Recommendation, recommend
 from wann_core.audit.result import Audit
 from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
 from wann_core.datasets.dataset import Dataset, Split
@@ -65,6 +66,7 @@ __all__ = [
     "NoisyLabels",
     "PreparedData",
     "ProbeSettings",
+    "Recommendation",
     "Report",
     "ReviewedNoise",
     "Roots",
@@ -100,6 +102,7 @@ __all__ = [
     "noise_after_review",
     "predict",
     "prepare",
+    "recommend",
     "register_loss",
     "register_method",
     "register_noise",

@@ -247,3 +247,17 @@ def test_an_uploaded_matrix_goes_into_the_link_or_is_kept_and_dropped(
     state[_MATRIX_FILE] = None  # taken away
     _take_matrix()
     assert "_matrix_refused" not in state
+
+
+def test_compare_recommends_without_clean_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.measure.recommendation.ROWS", 150)
+    app = opened(PAGE["compare"])
+    button = next(one for one in app.button if one.label == "Recommend a method")
+    button.click().run()
+    for _ in range(120):
+        if "Recommend a method" not in [one.label for one in app.button]:
+            break
+        time.sleep(0.5)
+        app.run()
+    told = [one.value for one in app.info if "we would choose" in one.value]
+    assert len(told) == 1 and "150 rows that it was not fitted to" in told[0]

@@ -14,7 +14,7 @@ from wann_core.neighbors.graph import NeighborGraph
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
-_BELIEFS = (0.0, 0.5, 1.0)
+BELIEFS = (0.0, 0.5, 1.0)
 _K_MIN = 11
 
 
@@ -77,7 +77,7 @@ class BelievedNeighborsClassifier(NeighborVote):
         self.right_ = _right(evidence)
         if self.belief == "auto":
             self.agreement_ = vote_agreement(evidence)
-            self.belief_ = max(_BELIEFS, key=lambda b: self.agreement_[f"belief {b:g}"])
+            self.belief_ = max(BELIEFS, key=lambda b: self.agreement_[f"belief {b:g}"])
 
     def _most_voters(self) -> int:
         return min(NEIGHBORS, len(self._X) - 1)
@@ -87,8 +87,8 @@ class BelievedNeighborsClassifier(NeighborVote):
 
     def _shares(self, ids: Array, distances: Array) -> Array:
         ids, distances = ids[:, :NEIGHBORS], distances[:, :NEIGHBORS]
-        weights = _near(distances) * self.right_[ids] ** self.belief_
-        return _vote_shares(ids, self._codes, weights, len(self.classes_))
+        weights = distance_weights(distances) * self.right_[ids] ** self.belief_
+        return vote_shares_by(ids, self._codes, weights, len(self.classes_))
 
 
 def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
@@ -110,7 +110,7 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
         worth something.
     """
     ids, labels, C = evidence.ids, evidence.labels, evidence.n_classes
-    near = _near(evidence.graph.train_distances[:, :NEIGHBORS])
+    near = distance_weights(evidence.graph.train_distances[:, :NEIGHBORS])
     right, most = _right(evidence), ids.shape[1]
     k = adaptive_k(ids, labels, min(_K_MIN, most), most)
     answers = {
@@ -118,8 +118,8 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
         f"kNN-{NEIGHBORS}": vote(ids, labels, most),
         "WANN": vote(ids, labels, k[ids[:, 0]], weights=1.0 / k),
     }
-    for belief in _BELIEFS:
-        shares = _vote_shares(ids, labels, near * right[ids] ** belief, C)
+    for belief in BELIEFS:
+        shares = vote_shares_by(ids, labels, near * right[ids] ** belief, C)
         answers[f"belief {belief:g}"] = shares.argmax(axis=1)
     rows = np.arange(len(labels))
     found = {name: float(evidence.posterior[rows, a].mean()) for name, a in answers.items()}
@@ -132,13 +132,14 @@ def _right(evidence: Evidence) -> Array:
     return np.asarray(own, np.float64)
 
 
-def _near(distances: Array) -> Array:
+def distance_weights(distances: Array) -> Array:
     """Weights that fall with the distance, in units of the middle voter's."""
     middle = distances[:, (distances.shape[1] - 1) // 2, None].astype(np.float64)
     return np.exp(-((distances / np.maximum(middle, 1e-12)) ** 2))
 
 
-def _vote_shares(ids: Array, labels: Array, weights: Array, n_classes: int) -> Array:
+def vote_shares_by(ids: Array, labels: Array, weights: Array, n_classes: int) -> Array:
+    """Share of each class, shape (m, C), in votes that are weighted by edge, shape (m, K)."""
     shares = np.zeros((len(ids), n_classes))
     in_slices(edge_shares, len(ids), ids, labels, weights, shares)
     return shares

@@ -31,6 +31,7 @@ _COMMANDS = (
     ("predict", "predict", "label unlabeled rows or images"),
     ("probe-test", "probe", "test a linear probe"),
     ("probe-train", "probe", "train linear probes under robust losses"),
+    ("recommend", "recommend", "choose method, bounds of k and reduction without clean labels"),
     ("relabel", "relabel", "make a new version of a data set from another table of labels"),
     ("review-export", "review_export", "write the labels after review for other programs"),
     ("review-import", "review_import", "take over verdicts that were given in other programs"),

@@ -1,0 +1,92 @@
+"""`wann recommend`: which method, bounds of k and reduction to take, without clean labels."""
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+from wann_core.audit.candidates import Candidate
+from wann_core.audit.recommendation import FEWEST_ROWS, ROWS, recommend
+from wann_core.audit.scores import DEFAULT_SCORE
+from wann_core.cli import columns, flags
+from wann_core.cli.audit_sources import audit_named
+from wann_core.cli.terminal import terminal_progress
+from wann_core.errors import check_number
+from wann_core.neighbors.plan import SEARCHES
+from wann_core.storage.tables import write_frame
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "recommend",
+        help="choose method, bounds of k and reduction, without clean labels",
+        description="Audit the labels, let every method answer rows that it was not fitted to, "
+        "and rank the methods by how right the audit expects their answers to be. PATH is what "
+        "wann audit takes.",
+        epilog="examples: wann recommend vectors.parquet --label breed; wann recommend --dataset "
+        "digits --backbone pixels --json",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("path", nargs="?", metavar="PATH", help="a folder or a table; or name a --dataset")
+    add("--dataset", help="'digits' (with --backbone pixels) or a database's name")
+    flags.add_roots(add)
+    flags.add_backbone(add)
+    add("--no_probe", action="store_true", help="without logistic regression: faster, less sure")
+    add("--search", choices=SEARCHES, default="auto", help="of the audit's neighbors")
+    add("--rows", type=int, default=ROWS, help="rows that are drawn at most")
+    add("--top", type=int, default=5, metavar="N", help="print the N best methods")
+    add("--out", metavar="FILE", help="all methods as a table, .csv or .parquet")
+    add("--json", action="store_true", help="print one line of JSON instead of sentences")
+    named = columns.add_columns(parser)
+    named("--group", metavar="COLUMN", help="rows of one group do not judge each other")
+    flags.add_merge_alike(named)
+    parser.set_defaults(run=run, score=DEFAULT_SCORE)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the choice and its reason.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve; nothing has been written then.
+    """
+    out = None if args.out is None else flags.check_table_file("out", args.out)
+    check_number("top", args.top, 1, whole=True)
+    check_number("rows", args.rows, FEWEST_ROWS, whole=True)
+    progress = terminal_progress()
+    found = recommend(audit_named(args, progress).found.evidence, rows=args.rows, progress=progress)
+    if out is not None:
+        write_frame(out, found.table)
+    if args.json:
+        facts = {
+            "best": dataclasses.asdict(found.best),
+            "text": found.text,
+            "expected_accuracy": float(found.table["expected_accuracy"].iloc[0]),
+            "ties": [str(one) for one in found.ties],
+            "trust": found.trust,
+            "answered": found.answered,
+            "out": args.out,
+        }
+        print(json.dumps(facts))
+        return
+    print(found.text)
+    print(f"as a command: {_command(found.best)}")
+    wanted = ["name", "expected_accuracy", "behind", "half_width"]
+    for name, expected, behind, half in found.table[wanted].head(args.top).to_numpy().tolist():
+        print(f"{100 * expected:6.2f} %  {name}  (behind by {100 * behind:.2f} ± {100 * half:.2f})")
+
+
+def _command(best: Candidate) -> str:
+    """What runs it on an embedding database."""
+    if best.method == "logreg":
+        return "wann compare --methods logreg"
+    if best.method == "believed-kNN":
+        reduced = "" if best.reduction is None else f" on rows after {best.reduction}"
+        return f"none; in Python wann_core.BelievedNeighborsClassifier({best.belief:g}){reduced}"
+    flag = f"--k {best.k}" if best.method == "kNN" else f"--kmin {best.k_min} --kmax {best.k_max}"
+    reduced = "" if best.reduction is None else f" --dimensionality_reduction {best.reduction}"
+    return f"wann knn --method {best.method} {flag}{reduced}"
