@@ -91,6 +91,12 @@ def memory(pid: int, name: str = "VmRSS") -> float:
     raise RuntimeError("the server has ended")
 
 
+def processor(pid: int) -> float:
+    """Seconds of the processor that a process has taken: other programs do not change them."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def opened(browser: Browser, address: str, name: str, dataset: str) -> tuple[Page, float]:
     """A page of a new session that shows its numbers, and the seconds that took."""
     page = browser.new_context(viewport={"width": 1440, "height": 1200}).new_page()
@@ -130,18 +136,24 @@ def browser_part(root: Path, folder: Path, dataset: str, pages: list[str], moves
     with process(folder, root) as (address, server), sync_playwright() as playwright:
         browser = launch(playwright)
         for name in pages:
+            ticks = [processor(server.pid)]
             first, cold = opened(browser, address, name, dataset)
             first.context.close()
             before = memory(server.pid)
+            ticks.append(processor(server.pid))
             page, warm = opened(browser, address, name, dataset)
             each = memory(server.pid) - before
+            ticks.append(processor(server.pid))
             if name != "label_audit":
                 print(line(f"slider to picture, {name}", moved(page, moves)))
+                spent = (processor(server.pid) - ticks[-1]) / moves
+                print(f"{'of these, the server’s processor':42}{1000 * spent:7.0f} ms mean")
             page.context.close()
             held, most = memory(server.pid), memory(server.pid, "VmHWM")
             print(
-                f"{name}: first {cold:.1f} s, again {warm:.2f} s; {held:,.0f} MiB, {most:,.0f} at "
-                f"most, {each:,.0f} more for a session",
+                f"{name}: first {cold:.1f} s (processor {ticks[1] - ticks[0]:.1f}), again "
+                f"{warm:.2f} s ({ticks[2] - ticks[1]:.1f}); {held:,.0f} MiB, {most:,.0f} at most, "
+                f"{each:,.0f} more for a session",
                 flush=True,
             )
         browser.close()

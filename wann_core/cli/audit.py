@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         "--search",
         choices=SEARCHES,
         default="auto",
-        help="fastest search of enough measured recall, or exact",
+        help="fastest search of enough measured recall, or exact (flat; torch on a GPU)",
     )
     add(
         "--review_root",

@@ -66,7 +66,7 @@ def add_parser(commands: Any) -> None:
         "--search",
         choices=SEARCHES,
         default="auto",
-        help="fastest search of enough measured recall, or exact",
+        help="fastest search of enough measured recall, or exact (flat; torch on a GPU)",
     )
     ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
     ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")

@@ -57,9 +57,9 @@ class Scenario:
         Neighbors of kNN.
     k_min, k_max : int
         Bounds of the adaptive k. With few rows they and k are cut to what there is.
-    search : {'auto', 'flat'}
-        How neighbors are searched: as fast as measured recall allows, or exactly; see
-        `NeighborGraph.build`.
+    search : {'auto', 'flat', 'torch'}
+        How neighbors are searched: as fast as measured recall allows, exactly, or exactly by
+        torch; see `NeighborGraph.build`.
     probe : ProbeSettings
         How a linear probe is trained.
 

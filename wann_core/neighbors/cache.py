@@ -49,7 +49,9 @@ def neighbor_graph(
     if not is_kept(len(X_train), 0 if X_test is None else len(X_test), X_train.shape[1]):
         return build()
     arrays = (X_train,) if X_test is None else (X_train, X_test)
-    digest = digest_of(f"{_GRAPH_VERSION} {k} {search}", *arrays)
+    # Both exact searches find the same.
+    kind = "flat" if search == "torch" else search
+    digest = digest_of(f"{_GRAPH_VERSION} {k} {kind}", *arrays)
     path = cache_folder() / "graphs" / f"{digest}.npz"
     shape = (len(X_train), None if X_test is None else len(X_test), k)
     read = partial(_read, shape=shape)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from wann_core.neighbors import codes, scan
 from wann_core.neighbors.ranking import EPSILON, SPARE, Candidates, rank_slice
+from wann_core.neighbors.torch_scan import QUERIES, TorchScan
 from wann_core.parallel import blas, in_blocks
 from wann_core.typing import Array
 
@@ -38,9 +39,13 @@ class Flat:
     ----------
     train : ndarray of shape (n, d)
         Finite numbers; float32 in C order is kept as it is, without a copy.
+    by_torch : bool
+        Whether torch finds the candidates, on a GPU where there is one. They are ranked here all
+        the same, so that the answers are equal bit for bit, but where more rows lie at one distance
+        than are looked at.
     """
 
-    def __init__(self, train: Array) -> None:
+    def __init__(self, train: Array, by_torch: bool = False) -> None:
         self.train = floats(train)
         self.mean = self.train.mean(axis=0, dtype=np.float64)
         sample = self.train[:: max(1, len(train) // 1000)].astype(np.float64)
@@ -50,6 +55,7 @@ class Flat:
         self.offset = self.mean if far else None
         self.searched = self.searchable(self.train)
         self.half = scan.half_norms(self.searched)
+        self.elsewhere = TorchScan(self.searched) if by_torch else None
         self._codes: tuple[int, _Coded | None] | None = None
 
     def searchable(self, rows: Array) -> Array:
@@ -127,7 +133,13 @@ class Flat:
         """Rows as bytes, where that is cheaper; they serve later searches for no more neighbors."""
         n, d = self.train.shape
         cost = float(len(queries)) * n * d
-        if not scan.BYTES or n < _CODED_ROWS or d > codes.WIDEST or cost < _CODED_COST:
+        if (
+            self.elsewhere is not None
+            or not scan.BYTES
+            or n < _CODED_ROWS
+            or d > codes.WIDEST
+            or cost < _CODED_COST
+        ):
             return None
         if self._codes is not None and k <= self._codes[0]:
             return self._codes[1]
@@ -197,12 +209,16 @@ class _Search:
                 batch: Array, own: Array, wanted: int = wanted, sampled: bool = sampled
             ) -> Candidates:
                 searched = flat.searchable(batch)
-                found = scan.scan(searched, flat.searched, flat.half, wanted, sampled)
+                if flat.elsewhere is not None:
+                    found = flat.elsewhere.scan(searched, wanted)
+                else:
+                    found = scan.scan(searched, flat.searched, flat.half, wanted, sampled)
                 norms = np.einsum("ij,ij->i", searched, searched, dtype=np.float64)
                 return Candidates(*found, norms, np.zeros(len(batch)), (d + 8) * EPSILON)
 
             rows = np.flatnonzero(~self.complete)
-            size = int(np.clip(_CANDIDATES_AT_ONCE // wanted, 1, scan.QUERIES))
+            most = scan.QUERIES if flat.elsewhere is None else QUERIES
+            size = int(np.clip(_CANDIDATES_AT_ONCE // wanted, 1, most))
             self._block_by_block(rows, candidates, size, last)
             spare *= 8
 

@@ -12,7 +12,7 @@ from wann_core.neighbors.ranking import SPARE
 from wann_core.neighbors.two_stage import TINY, Rotation, TwoStage, narrow
 from wann_core.typing import Array
 
-SEARCHES = ("auto", "flat")
+SEARCHES = ("auto", "flat", "torch")
 
 # Below this a flat search takes a few seconds.
 _ROWS = 10_000

@@ -8,8 +8,9 @@ import time
 import numpy as np
 import pytest
 
-from wann_core.neighbors import codes, exact, scan
+from wann_core.neighbors import codes, exact, scan, torch_scan
 from wann_core.neighbors.exact import Flat
+from wann_core.neighbors.graph import NeighborGraph
 from wann_core.parallel import in_blocks
 from wann_core.typing import Array
 
@@ -163,6 +164,7 @@ CHECK = """
 import numpy as np
 from wann_core.neighbors import scan
 from wann_core.neighbors.exact import Flat
+from wann_core.neighbors.graph import NeighborGraph
 rows = np.random.RandomState(0).randn(900, 37).astype(np.float32)
 ids, _ = Flat(rows).search(rows, 7, np.arange(900))
 print(scan.WIDTH, scan.BYTES, ids.sum(), ids[:5].tolist())
@@ -217,3 +219,25 @@ def test_an_error_in_a_block_comes_out() -> None:
 
     with pytest.raises(ValueError, match=r"^0$"):
         in_blocks(work, 10, 1, lambda _: None)
+
+
+@pytest.mark.parametrize("name", ["plane", "isotropic", "float64", "float16"])
+def test_torch_finds_the_same_bits(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch_scan, "_ROWS", 1000)  # several parts
+    rows = DATA[name]
+    own = np.arange(700)
+    flat, other = Flat(rows), Flat(rows, by_torch=True)
+    for asked in ((rows[:700], K, own), (rows[:300] * 1.01, K)):
+        for mine, its in zip(flat.search(*asked), other.search(*asked), strict=True):
+            assert mine.tobytes() == its.tobytes()
+
+
+def test_torch_fetches_more_where_its_first_candidates_prove_nothing() -> None:
+    # Three hundred rows within rounding of each other, far from the middle of all.
+    rows = np.random.RandomState(5).randn(900, 8).astype(np.float32)
+    rows[:300] = 50 + rows[:300] * 1e-5
+    graphs = [NeighborGraph.build(rows, k=5, search=name) for name in ("flat", "torch")]
+    for field in ("train_ids", "train_distances"):
+        mine, its = (getattr(graph, field) for graph in graphs)
+        assert mine.tobytes() == its.tobytes()
+    assert (graphs[1].method, graphs[1].recall) == ("flat", 1.0)
