@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.roots import ROOT
-from ui.explore import map_charts, map_colors, map_hover, map_view
+from ui.explore import map_charts, map_colors, map_hover, map_jobs, map_view
 from ui.explore.map_selection import Selection
 from ui.explore.map_view import Points
 from ui.shell import theme
@@ -385,3 +385,16 @@ def test_table_of_the_points(prepared: PreparedData) -> None:
     assert table.groupby("split").size().to_dict() == {"train": 1200, "test": 597}
     assert table["flipped"].sum() == 480
     assert isinstance(table, pd.DataFrame)
+
+
+def test_umap_of_many_rows_waits_to_be_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WANN_CACHE", str(tmp_path))  # no layout of an earlier test
+    monkeypatch.setattr(map_jobs, "_UNASKED", 100)
+    monkeypatch.setattr(layout, "fitted_layout", lambda graph, start, _: Layout(start, start))
+    page = opened(layout="umap")
+    assert any("PCA is shown, as UMAP of" in caption.value for caption in page.caption)
+    ask = next(button for button in page.button if button.label == "Fit UMAP")
+    ready(ask.click().run())
+    assert not [button for button in page.button if button.label == "Fit UMAP"]

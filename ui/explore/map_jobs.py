@@ -9,6 +9,9 @@ from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
 
+# Up to so many rows UMAP begins unasked.
+_UNASKED = 200_000
+
 
 def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
     """The layout asked for, or PCA as long as there is no other; and which of them it is.
@@ -43,6 +46,13 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
         ),
         retry=False,
     )
+    if fitting.job is None and _too_costly_unasked(prepared):
+        st.caption(
+            f"PCA is shown, as UMAP of {len(prepared.labels):,} rows takes long. It is made once "
+            "for all labels and methods."
+        )
+        st.button("Fit UMAP", icon=":material/scatter_plot:", on_click=fitting.start)
+        return "pca", start
     fitting.begin()
     made = fitting.answer()
     if made is not None:
@@ -50,3 +60,7 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
     if fitting.busy:
         st.caption("PCA is shown while UMAP is made. It is made once for all labels and methods.")
     return "pca", start
+
+
+def _too_costly_unasked(prepared: PreparedData) -> bool:
+    return len(prepared.labels) > _UNASKED and not layout.is_kept(prepared.graph)
