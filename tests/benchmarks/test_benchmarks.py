@@ -152,6 +152,11 @@ TOYS = {
         "{cifar} none --results {results} --most 1 --rows 300 --first 0",
         {"votes.LABELS": ("sym 0.3",)},
     ),
+    "recommend": Toy(
+        "no choice: WANN 11 to 51",
+        "{cifar} none --results {results}",
+        {"recommend.FIRST": 0, "recommend.CONDITIONS": (("tiny-darknet", "sym 0.3"),)},
+    ),
     "verdicts": Toy(
         "random rows", "none none --most 1", {"noise_range.PARTS": (), "verdicts.DESIGNS": DESIGNS}
     ),
