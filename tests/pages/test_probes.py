@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,13 +20,14 @@ from ui.jobs import jobs
 from ui.jobs.plan import Plan
 from ui.measure import probes
 from ui.measure.probe_results import Outcome, _epochs, _text
+from ui.shell import theme
 from wann_core import Scenario
 from wann_core.datasets import Split, database
 from wann_core.experiments import grid
 from wann_core.experiments.sweep import run_sweep
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.fits import Epoch
-from wann_core.methods.registry import LOGISTIC
+from wann_core.methods.registry import LOGISTIC, TRAINED
 from wann_core.paths import Roots
 
 PAGE = ROOT / "pages" / "probes.py"
@@ -259,3 +261,10 @@ def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyP
     app.session_state["methods"] = ["kNN-11", "WANN"]
     app = press(ready(app.run()), "Run")
     assert any("No two runs" in caption.value for caption in app.caption)
+
+
+def test_losses_differ_by_more_than_their_color() -> None:
+    looks = [(theme.color(name), theme.symbol(name), theme.dash(name)) for name in TRAINED]
+    assert len(set(looks)) == len(looks)
+    for one, next_one in pairwise(looks):
+        assert one[1] != next_one[1] and one[2] != next_one[2]

@@ -19,7 +19,8 @@ _STYLES = {
 }
 _OTHER = ("#7A7F87", "x", "dashdot")
 # The trained methods in their own order: nine colors of a contrast of 3 on either background, each
-# met again under another mark and dash.
+# met again under another mark and dash. Neighbors in that order differ in these as well, for those
+# who do not see their colors apart.
 _TRAINED_COLORS = (
     "#7468D6",
     "#3A8FB0",
@@ -167,7 +168,7 @@ def _style(method: str) -> tuple[str, str, str]:
     if method not in TRAINED:
         return _STYLES.get(method, _OTHER)
     turn, place = divmod(color_slot(method), len(_TRAINED_COLORS))
-    return _TRAINED_COLORS[place], *_TRAINED_MARKS[turn % len(_TRAINED_MARKS)]
+    return _TRAINED_COLORS[place], *_TRAINED_MARKS[(place + turn) % len(_TRAINED_MARKS)]
 
 
 def color(method: str) -> str:
