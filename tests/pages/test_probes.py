@@ -268,3 +268,5 @@ def test_losses_differ_by_more_than_their_color() -> None:
     assert len(set(looks)) == len(looks)
     for one, next_one in pairwise(looks):
         assert one[1] != next_one[1] and one[2] != next_one[2]
+    # Greens and browns of the losses that the page shows at first.
+    assert len({theme.dash(name) for name in ("gce", "anl_ce", "elr")}) == 3

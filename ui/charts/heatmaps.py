@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from ui.charts.charts import Figure, Trace, framed
 from ui.shell import theme
-from wann_core.experiments.prepared import PreparedData
 
 _LEAST_NAMED = 10  # percent from which a cell has its number: each costs the browser time
 _MOST_GAPS = 30  # classes up to which a gap between the cells leaves enough of them
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
-def transitions(prepared: PreparedData) -> Figure:
-    """Heatmap of the realized transition matrix."""
-    names, shares = list(prepared.dataset.class_names), 100 * prepared.transition_matrix
+def transitions(
+    names: Sequence[str], matrix: npt.NDArray[Any], least: float = _LEAST_NAMED
+) -> Figure:
+    """Heatmap of a transition matrix, shares from `least` percent on written out."""
+    shares = 100 * matrix
     return heatmap(
         names,
         names,
@@ -28,7 +29,7 @@ def transitions(prepared: PreparedData) -> Figure:
         hover="true %{y} → given %{x}: %{z:.2f} %",
         unit="%",
         span=(0, 100),
-        text=np.where(shares >= _LEAST_NAMED, np.char.mod("%.0f", shares), ""),
+        text=np.where(shares >= least, np.char.mod("%.0f", shares), ""),
     )
 
 

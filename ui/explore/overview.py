@@ -108,7 +108,7 @@ def show_transitions(prepared: PreparedData) -> None:
     """Draw which class was labeled as which."""
     st.header("Where labels went")
     charts.show(
-        heatmaps.transitions(prepared),
+        heatmaps.transitions(prepared.dataset.class_names, prepared.transition_matrix),
         "Row: the true class. Column: the label given to it, in percent of the row; shares from "
         "10 on are written out. A clean data set has 100 on the diagonal.",
         "transitions",

@@ -168,7 +168,7 @@ def _style(method: str) -> tuple[str, str, str]:
     if method not in TRAINED:
         return _STYLES.get(method, _OTHER)
     turn, place = divmod(color_slot(method), len(_TRAINED_COLORS))
-    return _TRAINED_COLORS[place], *_TRAINED_MARKS[(place + turn) % len(_TRAINED_MARKS)]
+    return _TRAINED_COLORS[place], *_TRAINED_MARKS[(place + 3 * turn) % len(_TRAINED_MARKS)]
 
 
 def color(method: str) -> str:

@@ -108,20 +108,9 @@ def _list(case: Case, pairs: pd.DataFrame) -> None:
 
 
 def _transitions(case: Case) -> None:
-    names = list(case.found.rows.class_names)
-    shares = 100 * case.found.noise.transition_matrix
+    matrix = case.found.noise.transition_matrix
     charts.show(
-        heatmaps.heatmap(
-            names,
-            names,
-            shares,
-            "given label",
-            "true class",
-            hover="true %{y} → given %{x}: %{z:.2f} %",
-            unit="%",
-            span=(0, 100),
-            text=np.where(shares >= 1, np.char.mod("%.0f", shares), ""),
-        ),
+        heatmaps.transitions(case.found.rows.class_names, matrix, least=1),
         "Row: the true class. Column: the label given to it, in percent of the row, as "
         "estimated for all rows without knowing the truth; shares from 1 on are written out.",
         "estimated-transitions",
