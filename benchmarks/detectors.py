@@ -2,7 +2,8 @@
 
 Run `python -m benchmarks.detectors DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures
 the rows that the file does not hold yet, and add `--write docs/audit.md` to put the table between
-that page's marks. It takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`.
+that page's marks. It takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`,
+under the two backbones there, or others by `--backbones NAME …`: whatever `wann embed` has made.
 
 Every method is built as its paper says on frozen features: what they train is a linear probe on
 z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs the images.
@@ -10,7 +11,7 @@ z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs t
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -251,11 +252,11 @@ def f1(listed: np.ndarray, wrong: np.ndarray) -> float:
     return float(2 * (listed & wrong).sum() / max(listed.sum() + wrong.sum(), 1))
 
 
-def table(results: list[dict[str, Any]]) -> str:
+def table(results: list[dict[str, Any]], backbones: Sequence[str] = BACKBONES) -> str:
     """Markdown: AP, AUROC and F1 of each row of labels; the best of a group is bold."""
     labels = [name for name in LABELS if any(found["labels"] == name for found in results)]
     lines = []
-    for backbone in BACKBONES:
+    for backbone in backbones:
         rows = [found for found in results if found["bb"] == backbone]
         if not rows:
             continue
@@ -294,18 +295,19 @@ def main() -> None:
     parser.add_argument("dataset_root")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--most", type=int, help="measure only the first N rows")
+    parser.add_argument("--backbones", nargs="+", default=BACKBONES, metavar="NAME")
     parser.add_argument("--write", type=Path)
     args = parser.parse_args()
     results = kept(args.results)
     known = {(found["bb"], found["labels"]) for found in results}
-    rows = [(backbone, name) for name in LABELS for backbone in BACKBONES]
+    rows = [(backbone, name) for name in LABELS for backbone in args.backbones]
     roots = (args.database_root, args.dataset_root)
     for backbone, name in rows[: args.most]:
         if (backbone, name) not in known:
             results.append(keep(args.results, measure(backbone, name, roots)))
-    print(table(results))
+    print(table(results, args.backbones))
     if args.write:
-        write_between(args.write, MARKS, table(results))
+        write_between(args.write, MARKS, table(results, args.backbones))
 
 
 if __name__ == "__main__":

@@ -179,6 +179,8 @@ def main() -> None:
     for source, name in CONDITIONS[: args.most]:
         if (source, name) not in known:
             results.append(keep(args.results, measure(source, name, roots)))
+    order = {condition: place for place, condition in enumerate(CONDITIONS)}
+    results.sort(key=lambda found: order[found["source"], found["labels"]])
     print(table(results))
     if args.write:
         write_between(args.write, MARKS, table(results))

@@ -87,7 +87,7 @@ TOYS = {
     "curve": Toy("4 runs in", "", CLUSTERS | {"curve.RATIOS": [0.2], "curve.SEEDS": range(1)}),
     "detectors": Toy(
         "relation graph",
-        "{cifar} none --results {results} --most 1",
+        "{cifar} none --results {results} --backbones tiny-darknet",
         {"detectors.LABELS": ("sym 0.2",), "detectors.EPOCHS": 6},
     ),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
