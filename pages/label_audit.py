@@ -4,6 +4,7 @@ import streamlit as st
 
 from ui.review import section
 from ui.review.case import audit
+from ui.review.case.asked import sidebar
 from ui.review.export import imports, outcome
 from ui.review.findings import causes, issues
 from ui.review.findings import trust as review_trust
@@ -27,7 +28,7 @@ header.show(
     "See which labels look wrong and why, judge them by key, and export the result.",
     "audit",
 )
-asked = audit.sidebar()
+asked = sidebar()
 case = imports.reranked(audit.case(asked))
 if st.query_params.get("part") in _MOVED:
     st.query_params["part"] = _PARTS["export"][0]

@@ -6,7 +6,7 @@ from ui.pictures import thumbnails
 from ui.review.cards import card as review_cards
 from ui.review.cards import deck as review_deck
 from ui.review.cards import filters
-from ui.review.case import audit
+from ui.review.case.asked import Asked
 from ui.review.case.data import NO_VERDICT, SPLITS, Case
 from ui.review.case.session import session
 from ui.review.findings import progress as review_progress
@@ -15,7 +15,7 @@ from ui.shell import theme
 from wann_core.errors import WannError
 
 
-def show(case: Case, asked: audit.Asked) -> None:
+def show(case: Case, asked: Asked) -> None:
     """Draw progress, filters and the deck, and below it the estimate for the whole data set.
 
     A verdict redraws progress and deck only.
@@ -34,7 +34,7 @@ def show(case: Case, asked: audit.Asked) -> None:
     read_by_eye.show(case)
 
 
-def _deck(case: Case, asked: audit.Asked) -> None:
+def _deck(case: Case, asked: Asked) -> None:
     row = st.container(horizontal=True, vertical_alignment="center")
     progress = row.container()
     with row.popover("Filter and sort", icon=":material/filter_alt:"):

@@ -8,7 +8,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.case.audit import Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import NO_VERDICT, Case
 from ui.shell import theme
 from wann_core.review.before_after import WARNING, before_after

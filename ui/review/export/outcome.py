@@ -6,7 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from ui.jobs import jobs, panel
-from ui.review.case.audit import Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import NO_VERDICT, Case, States
 from ui.review.export import cleaned_images, gain, imports
 from ui.shell import navigation, theme

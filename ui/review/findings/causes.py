@@ -9,7 +9,7 @@ from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.review.cards import column_filter, filters
-from ui.review.case.audit import Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.audit.metadata import OTHERS, doubt_by_metadata

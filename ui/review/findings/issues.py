@@ -8,7 +8,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.review.cards import card_list, filters
 from ui.review.case import issue_list
-from ui.review.case.audit import Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import NO_VERDICT, SPLITS, Case
 from ui.review.case.session import session
 from ui.shell import theme

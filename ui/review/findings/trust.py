@@ -9,7 +9,7 @@ import streamlit as st
 from ui.charts import charts
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.case.audit import SCORE_NAMES, Asked
+from ui.review.case.asked import SCORE_NAMES, Asked
 from ui.review.case.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked

@@ -8,7 +8,7 @@ import streamlit as st
 from ui.charts import charts, heatmaps
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
-from ui.review.case.audit import Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import Case
 from ui.review.people import next_labels, reviewers
 from ui.shell import theme, uploads
