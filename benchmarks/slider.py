@@ -38,7 +38,7 @@ SIGNS = {
 }
 # Nobody knows which of these labels are true: noise has to be asked for.
 ASKED = "added_noise=Symmetric&ratio=0.2&layout=pca", "probe=false"
-PATIENCE = 3_600_000  # milliseconds
+PATIENCE = 600_000  # milliseconds
 _WATCH = """() => {
   const app = document.querySelector("[data-testid='stApp']");
   const seen = window.wannSeen = {began: performance.now(), last: performance.now(), ran: false};
@@ -102,7 +102,8 @@ def opened(browser: Browser, address: str, name: str, dataset: str) -> tuple[Pag
     page = browser.new_context(viewport={"width": 1440, "height": 1200}).new_page()
     page.set_default_timeout(PATIENCE)
     started = time.perf_counter()
-    page.goto(f"{address}/{name}?dataset={dataset}&{ASKED[name == 'label_audit']}")
+    place = "" if name == "overview" else name
+    page.goto(f"{address}/{place}?dataset={dataset}&{ASKED[name == 'label_audit']}")
     if name == "label_audit":
         audit = page.get_by_test_id("stMain").get_by_role("button", name="Audit", exact=True)
         page.locator(SIGNS[name]).or_(audit).first.wait_for()
