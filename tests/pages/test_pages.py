@@ -261,3 +261,17 @@ def test_compare_recommends_without_clean_labels(monkeypatch: pytest.MonkeyPatch
         app.run()
     told = [one.value for one in app.info if "we would choose" in one.value]
     assert len(told) == 1 and "150 rows that it was not fitted to" in told[0]
+
+
+def test_compare_says_why_it_cannot_recommend_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.measure.recommendation.ROWS", 15)
+    app = opened(PAGE["compare"], ratio=0.25)
+    next(one for one in app.button if one.label == "Recommend a method").click().run()
+    for _ in range(120):
+        if app.error:
+            break
+        time.sleep(0.5)
+        app.run()
+    assert "at least 20 rows" in app.error[0].value
+    labels = [one.label for one in app.button]
+    assert {"Recommend a method", "Run"} <= set(labels) and "Start again" not in labels

@@ -1,4 +1,4 @@
-"""The chosen cell of a heatmap: it lives in the URL, and a click or two select boxes set it."""
+"""The chosen cell of a heatmap: a click sets it, or two select boxes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Axis:
     Attributes
     ----------
     key : str
-        Query parameter of the choice.
+        Of the select box, and its query parameter where it is one of the page's.
     label : str
     values : sequence
         What is chosen, in the order of the heatmap.

@@ -11,27 +11,34 @@ from ui.shell import theme
 from ui.shell.settings import Settings
 from wann_core.audit.arrays import audit_labels
 from wann_core.audit.recommendation import ROWS, Recommendation, recommend
-from wann_core.experiments.run import prepare
+from wann_core.experiments.preparation import Preparation
 
 
 def show(settings: Settings) -> None:
     """Draw the button, or the choice with its reason."""
-    scenario = dataclasses.replace(settings.scenario, reduction=None, reduction_size=None)
+    plain = dataclasses.replace(settings.scenario, reduction=None, reduction_size=None)
+    labeling = plain.labeling()  # what the answer depends on: no method, no k
 
     def work(job: jobs.Job) -> Recommendation:
         job.progress(0, 1, "reading the data set")
-        made = prepare(scenario, settings.roots, progress=job.progress)
-        drawn = np.sort(np.random.RandomState(0).permutation(len(made.labels))[:ROWS])
-        X, given = made.X_train[drawn], made.labels[drawn]
-        found = audit_labels(X, given, progress=job.progress)
+        made = Preparation.of(plain, settings.roots, job.progress)
+        X, given, rows = made.drawn(labeling)
+        drawn = np.sort(np.random.RandomState(0).permutation(len(given))[:ROWS])
+        groups = made.data.group  # of train first, all of whose rows are labeled
+        found = audit_labels(
+            X[drawn],
+            given[drawn],
+            groups=None if groups is None else groups[rows[drawn]],
+            progress=job.progress,
+        )
         return recommend(found.evidence, progress=job.progress)
 
     panel = Panel(
         "recommend",
-        ("recommend", settings.fingerprint, scenario.with_method("WANN")),
+        ("recommend", settings.fingerprint, labeling),
         work,
         "Recommending a method",
-        refuse=settings.refuse,
+        again="",
     )
     panel.offer(
         "Recommend a method",

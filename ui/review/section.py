@@ -4,8 +4,8 @@ import streamlit as st
 
 from ui.pictures import thumbnails
 from ui.review.cards import card as review_cards
+from ui.review.cards import card_list, filters
 from ui.review.cards import deck as review_deck
-from ui.review.cards import filters
 from ui.review.case.asked import Asked
 from ui.review.case.data import NO_VERDICT, SPLITS, Case
 from ui.review.case.session import session
@@ -50,7 +50,7 @@ def _deck(case: Case, asked: Asked) -> None:
     if note := state.pop_note():
         st.toast(theme.plain(note))
     if len(listing.positions):
-        blind = st.session_state.get("review_show") == "second"
+        blind = st.session_state.get(card_list.SHOW) == "second"
         if blind:
             st.info(
                 "A blind second look: others have judged these rows, and you do not see how. Their "

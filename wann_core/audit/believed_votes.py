@@ -19,7 +19,7 @@ _K_MIN = 11
 
 
 class BelievedNeighborsClassifier(NeighborVote):
-    """Vote of the 51 nearest rows, nearer ones and believed labels weighing more.
+    """Vote of the 51 nearest rows (all but one of fewer), near and believed ones weighing more.
 
     A vote weighs exp(-d² / m²), d being its distance and m that of the middle voter, times the
     probability that its given label is right (by an audit of the training rows without a probe) to

@@ -22,6 +22,7 @@ from wann_core.audit.kernels import (
 from wann_core.audit.shares import absorbed, ranking_posterior
 from wann_core.audit.trust import Clusters, Trust, agreement, clusters, trust_of
 from wann_core.class_table import ClassTable, Shares, blocks, class_table
+from wann_core.errors import WannError
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
@@ -149,8 +150,22 @@ class Evidence:
 
     @cached_property
     def judgeable(self) -> Array:
-        """Whether another row, or group, has the same label and can speak for it; (n,), bool."""
-        return judgeable(self.labels, self.groups, self.n_classes)
+        """Whether another row, or group, has the same label and can speak for it; (n,), bool.
+
+        Raises
+        ------
+        WannError
+            If that is so of none.
+        """
+        found = judgeable(self.labels, self.groups, self.n_classes)
+        if not found.any():
+            kind, field = ("row", "") if self.groups is None else ("group", "groups")
+            raise WannError(
+                f"no label can be judged: every class is found in one {kind} only, and no other "
+                f"{kind} can speak for it.",
+                field,
+            )
+        return found
 
     @cached_property
     def discriminant_shares(self) -> Shares | None:

@@ -70,7 +70,7 @@ def graph_without_groups(
         Group of each row.
     k : int
     progress : callable, optional
-    search : {'auto', 'flat'}
+    search : {'auto', 'flat', 'torch'}
         See `NeighborGraph.build`.
 
     Returns

@@ -47,7 +47,7 @@ def audit(
     probe : bool
         Whether logistic regression, fitted out of fold, may speak too. It takes longer and finds
         more. Folds are drawn by the order of the rows; all else does not depend on it.
-    search : {'auto', 'flat'}
+    search : {'auto', 'flat', 'torch'}
         See `NeighborGraph.build`.
     near : float
         Rows nearer than this share of the usual distance are near-duplicates, see

@@ -11,6 +11,7 @@ from wann_core.audit.evidence import Evidence
 from wann_core.audit.groups import deal_by_group
 from wann_core.audit.shares import own_share, ranking_posterior
 from wann_core.audit.trust import Trust
+from wann_core.class_table import Shares
 from wann_core.errors import WannError, check_number
 from wann_core.methods.folds import FOLDS, deal_folds
 from wann_core.progress import Progress
@@ -75,14 +76,15 @@ class Recommendation:
             )
         ties, others = self.ties, len(self.candidates) - 1
         sure = (
-            f"{len(ties)} of the {others} others cannot be told from it, first {ties[0]}."
+            f"{len(ties)} of the {others} others cannot be told from it, the nearest being "
+            f"{ties[0]}."
             if ties
             else f"None of the {others} others is within chance of it."
         )
         if self.trust != "sound":
             sure += (
-                f" The audit itself is {self.trust} on these embeddings: take it for a guess until "
-                "some labels were checked."
+                f" The audit itself is {self.trust} on these embeddings: treat this as a guess "
+                "until some labels have been checked."
             )
         return f"{sentence}. {sure}"
 
@@ -95,7 +97,8 @@ def recommend(
     A fifth of the rows at a time is answered by every candidate, fitted to the other rows and
     their given labels: the reduction too, as one that has seen a row's label flatters it. What
     counts is the audit's posterior of each answer, by the neighbors and the discriminant, and by
-    the probe where the audit has one: its mean is the accuracy that the audit expects.
+    the probe where the audit has one: its mean is the accuracy that the audit expects. What votes
+    with belief believe of the labels is what the audit of all rows says, the answered ones too.
 
     Parameters
     ----------
@@ -148,19 +151,14 @@ def recommend(
         folds = deal_by_group(evidence.groups[drawn], labels, seed)
     tables = _posteriors(evidence)
     believed = own_share(tables[0], evidence.labels)
-    answered: list[Array] = []
+    asked = _asked(folds)
     values: dict[Candidate, list[Array]] = {}
-    for fold in range(FOLDS):
-        if sum(map(len, answered)) >= _ANSWERED:
-            break
+    for number, fold in enumerate(asked):
         test, train = drawn[folds == fold], drawn[folds != fold]
-        if not len(test):
-            continue
-        answered.append(test)
 
-        def tell(share: float, fold: int = fold) -> None:
+        def tell(share: float, before: int = number) -> None:
             if progress is not None:
-                progress(fold + share, FOLDS, "answers of every method")
+                progress(before + share, len(asked), "answers of every method")
 
         X, given = evidence.X, evidence.labels[train]
         found_votes = candidate_answers(
@@ -170,20 +168,29 @@ def recommend(
             right = np.mean([own_share(table[test], votes) for table in tables], axis=0)
             values.setdefault(candidate, []).append(right)
     # What one fold could not have, a reduction of a class too few, none is judged by.
-    whole = {c: np.concatenate(v) for c, v in values.items() if len(v) == len(answered)}
+    whole = {c: np.concatenate(v) for c, v in values.items() if len(v) == len(asked)}
+    if progress is not None:
+        progress(1, 1, "answers of every method")
     table, order = _table(whole)
-    rows_answered = sum(map(len, answered))
-    fitted = len(drawn) - len(answered[0])
-    return Recommendation(order, table, rows_answered, fitted, evidence.trust)
+    answered = int(np.isin(folds, asked).sum())
+    fitted = len(drawn) - int((folds == asked[0]).sum())
+    return Recommendation(order, table, answered, fitted, evidence.trust)
 
 
-def _posteriors(evidence: Evidence) -> list[Array]:
+def _asked(folds: Array) -> list[int]:
+    """The folds that are answered: no more than it takes to answer `_ANSWERED` rows."""
+    sizes = np.bincount(folds, minlength=FOLDS)
+    before = np.cumsum(sizes) - sizes
+    return [fold for fold in range(FOLDS) if sizes[fold] and before[fold] < _ANSWERED]
+
+
+def _posteriors(evidence: Evidence) -> list[Shares]:
     """Probability of each true class by neighbors and discriminant, and by the probe."""
     if evidence.probe is None:
-        return [np.asarray(evidence.posterior)]
+        return [evidence.posterior]
     alone = dataclasses.replace(evidence, probe=None, folds=evidence.probe.folds)
     by_probe = ranking_posterior(evidence.probe_shares, evidence.labels)
-    return [np.asarray(alone.posterior), np.asarray(by_probe)]
+    return [alone.posterior, by_probe]
 
 
 def _by_probe(evidence: Evidence, test: Array) -> list[tuple[Candidate, Array]]:

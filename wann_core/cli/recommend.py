@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import shlex
 from typing import Any
 
 from wann_core.audit.candidates import Candidate
@@ -74,19 +75,26 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(facts))
         return
     print(found.text)
-    print(f"as a command: {_command(found.best)}")
+    print(how(found.best, args))
     wanted = ["name", "expected_accuracy", "behind", "half_width"]
     for name, expected, behind, half in found.table[wanted].head(args.top).to_numpy().tolist():
         print(f"{100 * expected:6.2f} %  {name}  (behind by {100 * behind:.2f} ± {100 * half:.2f})")
 
 
-def _command(best: Candidate) -> str:
-    """What runs it on an embedding database."""
-    if best.method == "logreg":
-        return "wann compare --methods logreg"
+def how(best: Candidate, args: argparse.Namespace) -> str:
+    """What runs it: a command for a database, Python for what has none."""
     if best.method == "believed-kNN":
-        reduced = "" if best.reduction is None else f" on rows after {best.reduction}"
-        return f"none; in Python wann_core.BelievedNeighborsClassifier({best.belief:g}){reduced}"
+        reduced = "" if best.reduction is None else f", on {best.reduction}-reduced rows"
+        return f"in Python: wann_core.BelievedNeighborsClassifier({best.belief:g}){reduced}"
+    if best.method == "logreg":
+        return "in Python: sklearn.linear_model.LogisticRegression on the same embeddings"
     flag = f"--k {best.k}" if best.method == "kNN" else f"--kmin {best.k_min} --kmax {best.k_max}"
     reduced = "" if best.reduction is None else f" --dimensionality_reduction {best.reduction}"
-    return f"wann knn --method {best.method} {flag}{reduced}"
+    # A table becomes a database by wann import, a folder by wann embed.
+    source = "--dataset NAME --backbone NAME"
+    if args.dataset is not None:
+        source = f"--dataset {shlex.quote(args.dataset)} --backbone {shlex.quote(args.backbone)}"
+    return (
+        f"to label new rows by it: wann predict {source} --method {best.method} {flag}{reduced} "
+        "--input FILE --out labels.csv"
+    )

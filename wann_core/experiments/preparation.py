@@ -102,6 +102,11 @@ class Preparation:
         build = partial(self._build_labeled, labeling)
         return self._labeled.get((self._key(labeling), self.graph_k), build, self.progress)
 
+    def drawn(self, labeling: Scenario) -> tuple[Array, Array, Array]:
+        """Return rows, labels and row numbers of a `Scenario.labeling`, and search no neighbors."""
+        base = self._geometry(labeling.geometry())
+        return base.X_train, self._labels(labeling, base)[0].labels, base.rows
+
     def project(self, labeling: Scenario, X: Array) -> Array:
         """Normalize and reduce new rows as the training rows of a `Scenario.labeling` were."""
         base = self._geometry(dataclasses.replace(labeling, reduction=None).geometry())

@@ -181,9 +181,16 @@ def support(ids: IntArray, labels: IntArray, observed: IntArray, k: int) -> Floa
         The rows' own labels.
     k : int
         1 <= k <= K.
+
+    Raises
+    ------
+    WannError
+        If an argument is out of range or shapes do not fit together.
     """
     ids, codes, _ = _check(ids, labels)
     _check_k(k, ids)
+    if np.shape(observed) != (len(ids),):
+        raise WannError(f"`observed` must have a label per row ({len(ids)}).", "observed")
     result = np.empty(len(ids))
     in_slices(supports, len(ids), ids, codes, np.asarray(observed, np.int64), k, result)
     return result

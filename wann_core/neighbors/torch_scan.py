@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.errors import check_installed
+from wann_core.errors import WannError, check_installed
 from wann_core.typing import Array
 
 # Queries and rows of one product: its scores take half a gigabyte of the device.
 QUERIES, _ROWS = 2048, 1 << 16
+# While one batch is multiplied, other threads rank the candidates of those before. One lock for
+# all, as the precision of products is set for the whole process.
+_multiplying = threading.Lock()
 
 
 class TorchScan:
@@ -27,7 +30,7 @@ class TorchScan:
     Raises
     ------
     WannError
-        If torch is not installed.
+        If torch is not installed, or the rows do not fit into the GPU's memory.
     """
 
     def __init__(self, rows: Array, device: str | None = None) -> None:
@@ -37,10 +40,9 @@ class TorchScan:
             device = "cuda" if self.torch.cuda.is_available() else "cpu"
         self.device = device
         norms = np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
-        self.rows = self._there(rows)
-        self.half = self._there((norms / 2).astype(np.float32))
-        # While one batch is multiplied, other threads rank the candidates of those before.
-        self._lock = threading.Lock()
+        with _memory_told(self.torch):
+            self.rows = self._there(rows)
+            self.half = self._there((norms / 2).astype(np.float32))
 
     def scan(self, queries: Array, wanted: int) -> tuple[Array, Array, Array]:
         """The `wanted` rows nearest to each query by float32 products, as `scan.scan`.
@@ -48,7 +50,12 @@ class TorchScan:
         Scores are made and looked through for part of the rows at a time, and never all held.
         """
         torch, n = self.torch, len(self.rows)
-        with self._lock, torch.inference_mode(), _in_full_precision(torch):
+        with (
+            _multiplying,
+            _memory_told(torch),
+            torch.inference_mode(),
+            _in_full_precision(torch),
+        ):
             asked = self._there(queries)
             best = self.half.new_empty((len(queries), 0))
             ids = torch.empty((len(queries), 0), dtype=torch.int64, device=self.device)
@@ -72,6 +79,19 @@ class TorchScan:
         if self.device.startswith("cuda"):
             here = here.pin_memory()
         return here.to(self.device, non_blocking=True)
+
+
+@contextlib.contextmanager
+def _memory_told(torch: Any) -> Iterator[None]:
+    """Say in a sentence that the GPU's memory is too small."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        raise WannError(
+            "the GPU's memory is too small for a search of these rows; `search` 'flat' runs on the "
+            "processor.",
+            "search",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -222,6 +222,14 @@ def test_groups_of_a_data_set_are_those_of_its_arrays() -> None:
         audit(data, groups=groups[:5])
 
 
+@pytest.mark.parametrize(("groups", "kind"), [(True, "group"), (False, "row")])
+def test_labels_that_none_can_judge_are_refused(groups: bool, kind: str) -> None:
+    X = np.random.RandomState(0).randn(40, 4)
+    y = np.arange(40) // 20 if groups else np.arange(40)
+    with pytest.raises(WannError, match=f"every class is found in one {kind} only"):
+        audit_labels(X, y, groups=y if groups else None, probe=False)
+
+
 def test_missing_groups_are_groups_of_their_own() -> None:
     assert group_codes(pd.Series(["a", None, "a", None]), 4).tolist() == [0, 1, 0, 2]
 

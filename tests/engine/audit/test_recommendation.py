@@ -62,7 +62,7 @@ def test_the_table_ranks_and_the_sentence_says_how_sure(chosen: Recommendation) 
     assert f"choose {chosen.best}, because" in chosen.text
     assert f"{len(near)} of the {len(table) - 1} others" in chosen.text
     assert f"than {USUAL}." in chosen.text
-    assert ("take it for a guess" in chosen.text) == (chosen.trust != "sound")
+    assert ("treat this as a guess" in chosen.text) == (chosen.trust != "sound")
 
 
 def test_with_a_probe_logistic_regression_is_a_candidate(chosen: Recommendation) -> None:
@@ -97,3 +97,13 @@ def test_what_cannot_be_had_is_refused(found: Audit) -> None:
     without = audit_labels(None, [0, 1] * 15, pred_probs=np.full((30, 2), 0.5))
     with pytest.raises(WannError, match="`embeddings`"):
         recommend(without.evidence)
+
+
+def test_progress_ends_with_the_folds_that_are_answered(
+    found: Audit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wann_core.audit.recommendation._ANSWERED", 150)
+    shares: list[float] = []
+    made = recommend(found.evidence, progress=lambda done, total, _: shares.append(done / total))
+    assert made.answered == 240  # two folds of five
+    assert shares == sorted(shares) and shares[0] < 0.25 and shares[-1] == 1

@@ -1,6 +1,8 @@
 """`wann recommend`: sentence, table and JSON, and what is refused."""
 
+import argparse
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,8 @@ import pytest
 
 from tests.conftest import CommandResult
 from tests.helpers.blobs import blobs
+from wann_core.audit.candidates import Candidate
+from wann_core.cli.recommend import how
 
 Command = Callable[..., CommandResult]
 
@@ -31,13 +35,41 @@ def test_a_table_is_judged_and_every_method_written(
     assert ran.status == 0, ran.err
     lines = ran.out.splitlines()
     assert lines[0].startswith("Without clean labels we would choose ")
-    assert lines[1].startswith("as a command: ") and len(lines) == 4
+    assert len(lines) == 4
     written = pd.read_csv(out)
     assert written["name"][0] in lines[0] and written["name"][1] in lines[3]
     asked = command("recommend", table, "--no_probe", "--json")
     facts = json.loads(asked.out)
     assert facts["text"] == lines[0] and facts["best"]["method"] == written["method"][0]
     assert facts["answered"] == 80
+
+
+def test_what_it_prints_labels_new_rows(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digits = ("--dataset", "digits", "--backbone", "pixels", "--no_probe", "--rows", "300")
+    said = command("recommend", *digits).out.splitlines()[1]
+    assert said.startswith("to label new rows by it: wann predict --dataset digits ")
+    new = pd.DataFrame(np.random.RandomState(0).rand(5, 64), columns=[f"x{i}" for i in range(64)])
+    new.to_csv(tmp_path / "FILE", index=False)
+    monkeypatch.chdir(tmp_path)
+    ran = command(*shlex.split(said.split("wann ", 1)[1]))
+    assert ran.status == 0, ran.err
+    assert len(pd.read_csv("labels.csv")) == 5
+
+
+@pytest.mark.parametrize(
+    ("best", "says"),
+    [
+        (Candidate("kNN", k=5, reduction="LDA"), "--method kNN --k 5 --dimensionality_reduction"),
+        (Candidate("WANN", k_min=5, k_max=25), "--method WANN --kmin 5 --kmax 25 --input"),
+        (Candidate("believed-kNN", belief=0.5), "BelievedNeighborsClassifier(0.5)"),
+        (Candidate("logreg"), "sklearn.linear_model.LogisticRegression"),
+    ],
+)
+def test_each_method_is_said_how_to_run(best: Candidate, says: str) -> None:
+    args = argparse.Namespace(dataset=None, backbone="resnet50")
+    assert says in how(best, args)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,11 @@ def test_what_does_not_fit_is_refused(function: Any, change: dict[str, Any], sen
         function(*asked.values())
 
 
+def test_support_refuses_fewer_own_labels_than_rows() -> None:
+    with pytest.raises(WannError, match=r"`observed` must have a label per row \(3\)"):
+        support(np.zeros((3, 1), np.int64), np.array([0, 1]), np.array([0]), 1)
+
+
 def test_shares_refuse_fewer_columns_than_classes() -> None:
     with pytest.raises(WannError, match="`n_classes` must be a whole number of at least 2, got 1"):
         vote_shares(IDS, LABELS, 1, n_classes=1)

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from wann_core.errors import WannError
 from wann_core.neighbors import codes, exact, scan, torch_scan
 from wann_core.neighbors.exact import Flat
 from wann_core.neighbors.graph import NeighborGraph
@@ -164,7 +165,6 @@ CHECK = """
 import numpy as np
 from wann_core.neighbors import scan
 from wann_core.neighbors.exact import Flat
-from wann_core.neighbors.graph import NeighborGraph
 rows = np.random.RandomState(0).randn(900, 37).astype(np.float32)
 ids, _ = Flat(rows).search(rows, 7, np.arange(900))
 print(scan.WIDTH, scan.BYTES, ids.sum(), ids[:5].tolist())
@@ -241,3 +241,13 @@ def test_torch_fetches_more_where_its_first_candidates_prove_nothing() -> None:
         mine, its = (getattr(graph, field) for graph in graphs)
         assert mine.tobytes() == its.tobytes()
     assert (graphs[1].method, graphs[1].recall) == ("flat", 1.0)
+
+
+def test_torch_says_when_the_memory_of_a_gpu_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(scan: torch_scan.TorchScan, rows: Array) -> None:
+        raise scan.torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch_scan.TorchScan, "_there", full)
+    with pytest.raises(WannError, match="the GPU's memory is too small") as error:
+        NeighborGraph.build(np.random.RandomState(0).randn(60, 4), k=3, search="torch")
+    assert error.value.field == "search"

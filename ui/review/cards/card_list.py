@@ -98,8 +98,8 @@ def listing(case: Case, wanted: Wanted, who: str) -> Listing:
         state.listed_token = f"{state.turn} {hash(key)}"
     turn_to_target()
     token = state.listed_token
-    opinions_ = opinions(case) if wanted.show == "settle" else {}
-    return Listing(token, f"{token} {state.first}", state.listed, state.first, opinions_)
+    found = opinions(case) if wanted.show == "settle" else {}
+    return Listing(token, f"{token} {state.first}", state.listed, state.first, found)
 
 
 def find(case: Case, wanted: Wanted, who: str = "") -> Array:

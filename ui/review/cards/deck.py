@@ -71,7 +71,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
             "first": listing.first + 1,
             "more": last < total,
             # Judged again one by one: these lists are for a look at each card.
-            "total": 0 if st.session_state.get("review_show") in card_list.PEOPLE else total,
+            "total": 0 if st.session_state.get(card_list.SHOW) in card_list.PEOPLE else total,
             "where": f"{listing.first + 1:,}–{last:,} of {total:,}",
         },
     )
@@ -92,7 +92,7 @@ def _readable(value: Any) -> Any:
 
 def _prepare_once(case: Case, positions: Array) -> None:
     known = session().prepared
-    page = (case.key, positions.tobytes())
+    page = (case.key, case.provisional, positions.tobytes())
     if page not in known:
         known[page] = None
         while len(known) > _PREPARED:

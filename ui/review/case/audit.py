@@ -59,16 +59,17 @@ def case(asked: Asked) -> Case:
 
 def _worth_showing(panel: Panel[Case]) -> bool:
     """Whether the neighbors' ranking is there, and the probe will not come at any moment."""
-    made = panel.job.partial if panel.job is not None else []
+    made = list(panel.job.partial) if panel.job is not None else []
     return any(time.monotonic() - since > _SOON for since, _ in made)
 
 
 def _provisional(panel: Panel[Case]) -> Case | None:
     """The ranking by neighbors, with the state of the probe above it; None if it is not wanted."""
     running, job = panel.busy, panel.job  # in this order: what ends in a moment is waited for
-    if job is None or not job.partial or job.state in (jobs.State.DONE, jobs.State.FAILED):
+    partial = [] if job is None else list(job.partial)  # the job's thread may clear it meanwhile
+    if job is None or not partial or job.state in (jobs.State.DONE, jobs.State.FAILED):
         return None
-    made: Case = job.partial[0][1]
+    made: Case = partial[0][1]
     if running:
         if not _worth_showing(panel):
             return None

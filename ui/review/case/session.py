@@ -55,7 +55,7 @@ class ReviewSession:
     heard: tuple[str, int] = ("", 0)
     focus_id: str = ""
     focus_turn: int = 0
-    prepared: dict[tuple[Hashable, bytes], None] = field(default_factory=dict)
+    prepared: dict[tuple[Hashable, bool, bytes], None] = field(default_factory=dict)
     turn: int = 0
     listed_key: tuple[Any, ...] = ()
     listed: Array = field(default_factory=lambda: np.empty(0, np.int64))

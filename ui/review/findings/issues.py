@@ -46,7 +46,7 @@ def _counts(found: IssueList) -> None:
     def pick() -> None:
         rows: Any = st.session_state[_TABLE]["selection"]["rows"]
         if rows:
-            filters.open_with({issue_list.KEY: kinds[rows[0]], "review_show": "all"})
+            filters.open_with({issue_list.KEY: kinds[rows[0]], card_list.SHOW: "all"})
 
     st.dataframe(
         pd.DataFrame(

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.review.cards import filters
+from ui.review.cards import card_list, filters
 from ui.review.case.data import Case
 from ui.shell import theme
 from wann_core.review.reviewers import to_look_at_again, to_settle
@@ -56,7 +56,7 @@ def _second_look(case: Case, who: str) -> None:
         "Blind second look",
         icon=":material/visibility_off:",
         on_click=filters.open_with,
-        args=({"review_show": "second"},),
+        args=({card_list.SHOW: "second"},),
         disabled=not rows,
         help="Judge a random share of the rows that one other person has judged, without seeing "
         "how. It changes no label.",
@@ -65,7 +65,7 @@ def _second_look(case: Case, who: str) -> None:
         "Settle disagreements",
         icon=":material/gavel:",
         on_click=filters.open_with,
-        args=({"review_show": "settle"},),
+        args=({card_list.SHOW: "settle"},),
         disabled=not open_rows,
         help="Judge the rows on which two others disagree; your verdict is in force.",
     )

@@ -20,7 +20,6 @@ from wann_core.errors import WannError, check_choice
 from wann_core.neighbors.cluster import require_dask, shard_graphs
 from wann_core.neighbors.cluster_cells import grouped_graph
 from wann_core.neighbors.graph import describe
-from wann_core.neighbors.plan import SEARCHES
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -79,7 +78,7 @@ def audit_partitions(
         If Dask is not installed, a partition cannot be read, or there are too few rows or classes.
     """
     require_dask()
-    check_choice("search", search, SEARCHES)
+    check_choice("search", search, ("auto", "flat"))
     sources = parts.partitions(pattern)
     folder = output.prepared(out)
     run = _Run(client, progress)
