@@ -8,7 +8,6 @@ posterior that judges them were chosen on rows 0 to 6,000 of CIFAR-10.
 """
 
 import argparse
-import dataclasses
 import functools
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from wann_core import datasets
 from wann_core.audit.candidates import USUAL, Candidate, candidate_answers
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.recommendation import Recommendation, recommend
-from wann_core.audit.shares import own_share
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
@@ -91,10 +89,9 @@ def measure(source: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
     fits = OutOfFold(X, given, 10, C=C)
     evidence = Evidence(NeighborGraph.build(X, k=NEIGHBORS), given, 10, fits, X=X)
     found = recommend(evidence)
-    believed = own_share(dataclasses.replace(evidence, probe=None).posterior, given)
     accuracy = {
         str(candidate): float((votes == answers).mean())
-        for candidate, votes in candidate_answers(X, given, T, believed, 10)
+        for candidate, votes in candidate_answers(X, given, T, 10)
     }
     whole = LogisticRegression(C=C, tol=1e-3, max_iter=1000).fit(X, given)
     accuracy[str(Candidate("logreg"))] = float((whole.predict(T) == answers).mean())

@@ -74,7 +74,7 @@ class BelievedNeighborsClassifier(NeighborVote):
         if graph is None:
             graph = NeighborGraph.build(X, k=min(NEIGHBORS, len(X) - 1))
         evidence = Evidence(graph, self._codes, len(self.classes_), X=X)
-        self.right_ = _right(evidence)
+        self.right_ = right_labels(evidence)
         if self.belief == "auto":
             self.agreement_ = vote_agreement(evidence)
             self.belief_ = max(BELIEFS, key=lambda b: self.agreement_[f"belief {b:g}"])
@@ -111,7 +111,7 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
     """
     ids, labels, C = evidence.ids, evidence.labels, evidence.n_classes
     near = distance_weights(evidence.graph.train_distances[:, :NEIGHBORS])
-    right, most = _right(evidence), ids.shape[1]
+    right, most = right_labels(evidence), ids.shape[1]
     k = adaptive_k(ids, labels, min(_K_MIN, most), most)
     answers = {
         f"kNN-{_K_MIN}": vote(ids, labels, min(_K_MIN, most)),
@@ -126,7 +126,7 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
     return pd.Series(found).sort_values(ascending=False, kind="stable")
 
 
-def _right(evidence: Evidence) -> Array:
+def right_labels(evidence: Evidence) -> Array:
     """Probability that each given label is right."""
     own = evidence.posterior[np.arange(len(evidence.labels)), evidence.labels]
     return np.asarray(own, np.float64)

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from wann_core.audit.believed_votes import BELIEFS, distance_weights, vote_shares_by
-from wann_core.audit.evidence import NEIGHBORS
+from wann_core.audit.believed_votes import BELIEFS, distance_weights, right_labels, vote_shares_by
+from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.errors import WannError
 from wann_core.methods.reduction import FLDA_K, PCA_SIZE, REDUCTIONS, fit_lda, fit_pca
 from wann_core.methods.voting import adaptive_k, vote
@@ -57,7 +57,6 @@ def candidate_answers(
     X: Array,
     given: Array,
     new: Array,
-    believed: Array,
     n_classes: int,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Iterator[tuple[Candidate, Array]]:
@@ -69,8 +68,6 @@ def candidate_answers(
         Normalized embeddings.
     given : ndarray of shape (n,), integer
     new : ndarray of shape (m, d), float32
-    believed : ndarray of shape (n,), float64
-        Probability that each given label is right.
     n_classes : int
     tell : callable
         Called with the share of the work that is done.
@@ -80,6 +77,9 @@ def candidate_answers(
     Candidate, ndarray of shape (m,)
     """
     plain = NeighborGraph.build(X, new, k=max(KS))
+    nearest = NeighborGraph(plain.train_ids[:, :NEIGHBORS], plain.train_distances[:, :NEIGHBORS])
+    # By the audit of these rows alone: one that has seen the new ones too would flatter belief.
+    believed = right_labels(Evidence(nearest, given, n_classes, X=X))
     yield from _votes(plain, given, believed, n_classes, None)
     k_max = min(FLDA_K[1], len(X) - 1)
     k = adaptive_k(plain.train_ids, given, min(FLDA_K[0], k_max), k_max)

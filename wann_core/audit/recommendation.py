@@ -97,8 +97,7 @@ def recommend(
     A fifth of the rows at a time is answered by every candidate, fitted to the other rows and
     their given labels: the reduction too, as one that has seen a row's label flatters it. What
     counts is the audit's posterior of each answer, by the neighbors and the discriminant, and by
-    the probe where the audit has one: its mean is the accuracy that the audit expects. What votes
-    with belief believe of the labels is what the audit of all rows says, the answered ones too.
+    the probe where the audit has one: its mean is the accuracy that the audit expects.
 
     Parameters
     ----------
@@ -150,7 +149,6 @@ def recommend(
     else:
         folds = deal_by_group(evidence.groups[drawn], labels, seed)
     tables = _posteriors(evidence)
-    believed = own_share(tables[0], evidence.labels)
     asked = _asked(folds)
     values: dict[Candidate, list[Array]] = {}
     for number, fold in enumerate(asked):
@@ -161,9 +159,7 @@ def recommend(
                 progress(before + share, len(asked), "answers of every method")
 
         X, given = evidence.X, evidence.labels[train]
-        found_votes = candidate_answers(
-            X[train], given, X[test], believed[train], evidence.n_classes, tell
-        )
+        found_votes = candidate_answers(X[train], given, X[test], evidence.n_classes, tell)
         for candidate, votes in (*_by_probe(evidence, test), *found_votes):
             right = np.mean([own_share(table[test], votes) for table in tables], axis=0)
             values.setdefault(candidate, []).append(right)

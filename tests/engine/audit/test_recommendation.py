@@ -44,8 +44,7 @@ def test_what_it_chooses_is_near_the_best_in_hindsight(
     assert X is not None and chosen.best.reduction in ("LDA", "fLDA")
     new = normalize(rows_beside_noise()[0], new, "zscore")[1]
     accuracy = {
-        one: float((answers == true).mean())
-        for one, answers in candidate_answers(X, given, new, np.ones(ROWS), 4)
+        one: float((answers == true).mean()) for one, answers in candidate_answers(X, given, new, 4)
     }
     assert max(accuracy.values()) - accuracy[chosen.best] < 0.03
     assert accuracy[chosen.best] > accuracy[USUAL] + 0.03
