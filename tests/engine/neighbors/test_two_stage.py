@@ -288,7 +288,7 @@ def test_some_leading_dimensions_are_tried_whatever_the_columns(clustered: bool)
 
 
 def test_unknown_search_is_refused() -> None:
-    with pytest.raises(WannError, match="`search` must be one of auto, flat; got 'fast'"):
+    with pytest.raises(WannError, match="`search` must be one of auto, flat, torch; got 'fast'"):
         NeighborGraph.build(np.zeros((3, 2)), search="fast")
 
 
@@ -333,7 +333,7 @@ def test_page_says_how_neighbors_were_searched(many: list[object]) -> None:
 
 def test_scenario_refuses_an_unknown_search() -> None:
     with pytest.raises(
-        WannError, match="`search` must be one of auto, flat; got 'fast'"
+        WannError, match="`search` must be one of auto, flat, torch; got 'fast'"
     ) as refused:
         Scenario(search="fast")
     assert refused.value.field == "search"
