@@ -21,7 +21,7 @@ from cleanlab.count import num_label_issues
 from cleanlab.rank import get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks._results import write_between
+from benchmarks._results import show
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.audit.label_audit import judge
@@ -217,9 +217,7 @@ def main() -> None:
             results[row] = measure(row, (args.database_root, args.dataset_root))
             args.results.write_text(json.dumps(results, indent=1))
             print(row, json.dumps(results[row]), flush=True)
-    print(table(results))
-    if args.write:
-        write_between(args.write, MARKS, table(results))
+    show(table(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 
-from benchmarks._results import write_between
+from benchmarks._results import show
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -192,9 +192,7 @@ def main() -> None:
     if args.datalab:
         known = results.get("seconds", {})
         keep("seconds", {"row": args.only[0], **seconds(args.only[0], roots, known)})
-    print(tables(results))
-    if args.write:
-        write_between(args.write, MARKS, tables(results))
+    show(tables(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

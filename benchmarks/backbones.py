@@ -7,16 +7,14 @@ each logistic regression take a minute. C of the regression is 0.01 below 19 % n
 above, as cross-validation chose on the first 10,000 rows.
 """
 
-import argparse
 import functools
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from benchmarks._results import keep, kept, write_between
+from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import HUMAN, last_rows
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -140,23 +138,15 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is lacking, print the table, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="measure only the first N rows")
-    parser.add_argument("--write", type=Path)
-    args = parser.parse_args()
-    results = kept(args.results)
-    known = {(found["bb"], found["sp"]) for found in results}
-    rows = [(backbone, name) for backbone in BACKBONES for name in LABELS]
+    args = arguments(__doc__).parse_args()
     roots = (args.database_root, args.dataset_root)
-    for backbone, name in rows[: args.most]:
-        if (backbone, name) not in known:
-            results.append(keep(args.results, measure(backbone, name, roots)))
-    print(table(results))
-    if args.write:
-        write_between(args.write, MARKS, table(results))
+    results = measure_missing(
+        args.results,
+        [(backbone, name) for backbone in BACKBONES for name in LABELS][: args.most],
+        lambda found: (found["bb"], found["sp"]),
+        lambda case: measure(*case, roots),
+    )
+    show(table(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,9 @@ Every method is built as its paper says on frozen features: what they train is a
 z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs the images.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,7 @@ from cleanlab.rank import get_label_quality_ensemble_scores, get_label_quality_s
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.mixture import GaussianMixture
 
-from benchmarks._results import keep, kept, write_between
+from benchmarks._results import arguments, measure_missing, show
 from benchmarks.backbones import BACKBONES, SEED, embedded, labels_of
 from wann_core.audit.evidence import Evidence
 from wann_core.audit.scores import score_labels
@@ -290,24 +288,17 @@ def table(results: list[dict[str, Any]], backbones: Sequence[str] = BACKBONES) -
 
 def main() -> None:
     """Measure what is lacking, print the table, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="measure only the first N rows")
+    parser = arguments(__doc__)
     parser.add_argument("--backbones", nargs="+", default=BACKBONES, metavar="NAME")
-    parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    results = kept(args.results)
-    known = {(found["bb"], found["labels"]) for found in results}
-    rows = [(backbone, name) for name in LABELS for backbone in args.backbones]
     roots = (args.database_root, args.dataset_root)
-    for backbone, name in rows[: args.most]:
-        if (backbone, name) not in known:
-            results.append(keep(args.results, measure(backbone, name, roots)))
-    print(table(results, args.backbones))
-    if args.write:
-        write_between(args.write, MARKS, table(results, args.backbones))
+    results = measure_missing(
+        args.results,
+        [(backbone, name) for name in LABELS for backbone in args.backbones][: args.most],
+        lambda found: (found["bb"], found["labels"]),
+        lambda case: measure(*case, roots),
+    )
+    show(table(results, args.backbones), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks._results import write_between
+from benchmarks._results import show
 from wann_core import datasets
 from wann_core.audit import audit_labels
 
@@ -121,10 +121,7 @@ def main() -> None:
     if args.seconds:
         print(seconds(args.seconds, args.database_root))
         return
-    made = table()
-    print(made)
-    if args.write:
-        write_between(args.write, MARKS, made)
+    show(table(), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -8,16 +8,14 @@ The labels of CIFAR-10N named aggre, random1 and worse are not among them: nothi
 these.
 """
 
-import argparse
 import functools
 import itertools
 import random
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks._results import keep, kept
+from benchmarks._results import arguments, measure_missing
 from benchmarks.audit import mnist
 from wann_core import datasets
 from wann_core.audit.evidence import NEIGHBORS, Evidence
@@ -151,18 +149,14 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is lacking and print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="only the first N cases")
-    args = parser.parse_args()
-    results = kept(args.results)
-    known = {tuple(found["case"]) for found in results}
+    args = arguments(__doc__, page=False).parse_args()
     roots = (args.database_root, args.dataset_root)
-    for case in cases()[: args.most]:
-        if case not in known:
-            results.append(keep(args.results, measure(case, roots)))
+    results = measure_missing(
+        args.results,
+        cases()[: args.most],
+        lambda found: tuple(found["case"]),
+        lambda case: measure(case, roots),
+    )
     print(table(results))
 
 

@@ -7,15 +7,13 @@ backbones, 2,500 of MNIST as pixels from 30,000 on, and the built-in digits. Met
 posterior that judges them were chosen on rows 0 to 6,000 of CIFAR-10.
 """
 
-import argparse
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks._results import keep, kept, write_between
+from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import HUMAN, mnist
 from benchmarks.backbones import BACKBONES
 from benchmarks.votes import LABELS
@@ -163,24 +161,16 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is lacking, print the tables, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--most", type=int, help="measure only the first N conditions")
-    parser.add_argument("--write", type=Path)
-    args = parser.parse_args()
-    results = kept(args.results)
-    known = {(found["source"], found["labels"]) for found in results}
+    args = arguments(__doc__).parse_args()
     roots = (args.database_root, args.dataset_root)
-    for source, name in CONDITIONS[: args.most]:
-        if (source, name) not in known:
-            results.append(keep(args.results, measure(source, name, roots)))
-    order = {condition: place for place, condition in enumerate(CONDITIONS)}
-    results.sort(key=lambda found: order[found["source"], found["labels"]])
-    print(table(results))
-    if args.write:
-        write_between(args.write, MARKS, table(results))
+    results = measure_missing(
+        args.results,
+        CONDITIONS[: args.most],
+        lambda found: (found["source"], found["labels"]),
+        lambda case: measure(*case, roots),
+    )
+    results.sort(key=lambda found: CONDITIONS.index((found["source"], found["labels"])))
+    show(table(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

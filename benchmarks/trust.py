@@ -7,7 +7,6 @@ two backbones, MNIST and 2,000 photos as pixels, digits) there are weak ones, of
 columns alone.
 """
 
-import argparse
 import functools
 import itertools
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import noise_range
-from benchmarks._results import keep, kept, write_between
+from benchmarks._results import arguments, measure_missing, show
 from wann_core.audit.evidence import NEIGHBORS, Evidence
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
@@ -125,23 +124,13 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is lacking, print the table, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--write", type=Path)
-    args = parser.parse_args()
-    results = kept(args.results)
-    known = {found["k"] for found in results}
-    for case in cases():
-        if " ".join(map(str, case)) in known:
-            continue
-        found = measure(case, (args.database_root, args.dataset_root))
-        if found is not None:
-            results.append(keep(args.results, found))
-    print(table(results))
-    if args.write:
-        write_between(args.write, MARKS, table(results))
+    args = arguments(__doc__).parse_args()
+    roots = (args.database_root, args.dataset_root)
+    by_name = {" ".join(map(str, case)): case for case in cases()[: args.most]}
+    results = measure_missing(
+        args.results, by_name, lambda found: found["k"], lambda name: measure(by_name[name], roots)
+    )
+    show(table(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

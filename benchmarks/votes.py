@@ -5,14 +5,12 @@ docs/neighbor_votes.md` to put the table between that page's marks. Votes were c
 10,000 of CIFAR-10; by default it takes 20,000 rows from 30,000 on, under other draws.
 """
 
-import argparse
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks._results import keep, kept, write_between
+from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import HUMAN
 from benchmarks.backbones import BACKBONES
 from wann_core import datasets
@@ -151,27 +149,18 @@ def table(results: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Measure what is lacking, print the table, write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--results", type=Path, required=True)
+    parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--first", type=int, default=30_000)
-    parser.add_argument("--most", type=int, help="measure only the first N rows of the table")
-    parser.add_argument("--write", type=Path)
     args = parser.parse_args()
-    results = kept(args.results)
-    known = {(found["bb"], found["labels"]) for found in results}
-    rows = [(backbone, name) for backbone in BACKBONES for name in LABELS]
     roots = (args.database_root, args.dataset_root)
-    for backbone, name in rows[: args.most]:
-        if (backbone, name) not in known:
-            results.append(
-                keep(args.results, measure(backbone, name, args.rows, args.first, roots))
-            )
-    print(table(results))
-    if args.write:
-        write_between(args.write, MARKS, table(results))
+    results = measure_missing(
+        args.results,
+        [(backbone, name) for backbone in BACKBONES for name in LABELS][: args.most],
+        lambda found: (found["bb"], found["labels"]),
+        lambda case: measure(*case, args.rows, args.first, roots),
+    )
+    show(table(results), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from wann_core.cli import audit_cluster, columns, flags
 from wann_core.cli.audit_sources import Audited, audit_named, named_path
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
-from wann_core.neighbors.plan import SEARCHES
 from wann_core.paths import REVIEW_ROOT
 from wann_core.review.exports.report import row_pictures
 from wann_core.review.ledger import has_ledger, ledger_of
@@ -38,19 +37,14 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", nargs="?", metavar="PATH", help="a folder or a table; or name a --dataset")
-    add("--dataset", help="'digits' (with --backbone pixels) or a database's name")
-    flags.add_roots(add)
+    flags.add_source(
+        add, "a folder or a table", "'digits' (with --backbone pixels) or a database's name"
+    )
     flags.add_backbone(add)
     add("--out", metavar="FILE", help="where the result goes, .csv, .parquet or .html")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")
-    add(
-        "--search",
-        choices=SEARCHES,
-        default="auto",
-        help="fastest search of enough measured recall, or exact (flat; torch on a GPU)",
-    )
+    flags.add_search(add)
     add(
         "--review_root",
         help="where verdicts lie that sharpen the number of wrong labels; else "

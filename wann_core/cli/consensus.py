@@ -37,9 +37,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", nargs="?", metavar="PATH", help="a table or a database; or name a --dataset")
-    add("--dataset", help="name of a database")
-    flags.add_roots(add)
+    flags.add_source(add, "a table or a database")
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--annotators", nargs="+", metavar="COLUMN", help="columns of PATH, one an annotator")
     add("--annotations", metavar="FILE", help="CSV or Parquet: row, annotator, label")

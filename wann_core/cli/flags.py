@@ -8,6 +8,7 @@ from wann_core.cli.terminal import note
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.methods import reduction
+from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, LOG_ROOT, Roots
 
@@ -43,6 +44,23 @@ def add_roots(add: Any) -> None:
     """The flags of where data lie."""
     add("--dataset_root", default=DATASET_ROOT, help="where raw data and human labels lie")
     add("--database_root", default=DATABASE_ROOT, help="where embedding databases lie")
+
+
+def add_source(add: Any, path: str) -> None:
+    """Add PATH or --dataset, one of which names the data, and the roots."""
+    add("path", nargs="?", metavar="PATH", help=f"{path}; or name a --dataset")
+    add("--dataset", help="a database's name, or 'digits' with --backbone pixels")
+    add_roots(add)
+
+
+def add_search(add: Any) -> None:
+    """Add how neighbors are searched."""
+    add(
+        "--search",
+        choices=SEARCHES,
+        default=SEARCHES[0],
+        help="fastest search of enough measured recall, or exact (flat; torch on a GPU)",
+    )
 
 
 def add_backbone(add: Any) -> None:

@@ -29,9 +29,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", nargs="?", metavar="PATH", help="a folder or a database; or name a --dataset")
-    add("--dataset", help="name of a database")
-    flags.add_roots(add)
+    flags.add_source(add, "a folder or a database")
     flags.add_backbone(add)
     add("--out", required=True, metavar="FILE", help="the list, .csv or .parquet")
     add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")

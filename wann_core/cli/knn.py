@@ -24,7 +24,6 @@ from wann_core.experiments.store import use_store
 from wann_core.methods import reduction
 from wann_core.methods.registry import CLASSIFIERS, METHODS, by_adaptive_k
 from wann_core.neighbors.graph import describe
-from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.files import write_atomically
 from wann_core.storage.tables import to_csv
 from wann_core.version import __version__
@@ -62,12 +61,7 @@ def add_parser(commands: Any) -> None:
         help="reduction before the search",
     )
     ours = add_ours(parser)
-    ours(
-        "--search",
-        choices=SEARCHES,
-        default="auto",
-        help="fastest search of enough measured recall, or exact (flat; torch on a GPU)",
-    )
+    flags.add_search(ours)
     ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
     ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
     parser.set_defaults(run=run)

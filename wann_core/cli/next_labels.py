@@ -26,9 +26,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", nargs="?", metavar="PATH", help="a database; or name a --dataset")
-    add("--dataset", help="name of a database")
-    flags.add_roots(add)
+    flags.add_source(add, "a database")
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--rows", type=int, default=100, help="how many to choose")
     add("--out", required=True, metavar="FILE", help="the rows, .csv or .parquet")

@@ -13,7 +13,6 @@ from wann_core.cli import columns, flags
 from wann_core.cli.audit_sources import audit_named
 from wann_core.cli.terminal import terminal_progress
 from wann_core.errors import check_number
-from wann_core.neighbors.plan import SEARCHES
 from wann_core.storage.tables import write_frame
 
 
@@ -31,12 +30,12 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("path", nargs="?", metavar="PATH", help="a folder or a table; or name a --dataset")
-    add("--dataset", help="'digits' (with --backbone pixels) or a database's name")
-    flags.add_roots(add)
+    flags.add_source(
+        add, "a folder or a table", "'digits' (with --backbone pixels) or a database's name"
+    )
     flags.add_backbone(add)
     add("--no_probe", action="store_true", help="without logistic regression: faster, less sure")
-    add("--search", choices=SEARCHES, default="auto", help="of the audit's neighbors")
+    flags.add_search(add)
     add("--rows", type=int, default=ROWS, help="rows that are drawn at most")
     add("--top", type=int, default=5, metavar="N", help="print the N best methods")
     add("--out", metavar="FILE", help="all methods as a table, .csv or .parquet")
