@@ -37,9 +37,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    flags.add_source(
-        add, "a folder or a table", "'digits' (with --backbone pixels) or a database's name"
-    )
+    flags.add_source(add, "a folder or a table")
     flags.add_backbone(add)
     add("--out", metavar="FILE", help="where the result goes, .csv, .parquet or .html")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")

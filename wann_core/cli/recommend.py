@@ -30,9 +30,7 @@ def add_parser(commands: Any) -> None:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    flags.add_source(
-        add, "a folder or a table", "'digits' (with --backbone pixels) or a database's name"
-    )
+    flags.add_source(add, "a folder or a table")
     flags.add_backbone(add)
     add("--no_probe", action="store_true", help="without logistic regression: faster, less sure")
     flags.add_search(add)
