@@ -391,7 +391,7 @@ def test_umap_of_many_rows_waits_to_be_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WANN_CACHE", str(tmp_path))  # no layout of an earlier test
-    monkeypatch.setattr(map_jobs, "_UNASKED", 100)
+    monkeypatch.setattr(map_jobs, "_MOST_BY_ITSELF", 100)
     monkeypatch.setattr(layout, "fitted_layout", lambda graph, start, _: Layout(start, start))
     page = opened(layout="umap")
     assert any("PCA is shown, as UMAP of" in caption.value for caption in page.caption)

@@ -1,7 +1,6 @@
 """Every page opens on its own, and errors stand beside the control that caused them."""
 
 import io
-import time
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import HeadingBase
 
 from tests.engine.experiments.test_leave_one_out import write
-from tests.helpers.apps import plain, press
+from tests.helpers.apps import labels, opened, plain, press
 from tests.helpers.roots import ROOT
 from ui.shell.noise import _MATRIX_FILE, _take_matrix
 
@@ -22,33 +21,15 @@ PAGES = sorted(ROOT.glob("pages/*.py"))
 PAGE = {page.stem: page for page in PAGES}
 
 
-def opened(page: Path, **state: object) -> AppTest:
-    app = AppTest.from_file(page, default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    return app.run()
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_opens(page: Path) -> None:
-    app = ready(opened(page))
-    assert not app.exception
+    app = opened(page, layout="pca")  # UMAP takes half a minute
     assert app.title
     levels = [int(part.tag[1]) for part in app.main if isinstance(part, HeadingBase)]
     assert levels[0] == 1 and levels.count(1) == 1
     assert all(low <= high + 1 for high, low in pairwise(levels))
     names = [button.proto.label for button in app.get("download_button")]
     assert len(names) == len(set(names))
-
-
-def ready(app: AppTest) -> AppTest:
-    """Run again until a background search has ended."""
-    for _ in range(60):
-        if not any("searched once" in caption.value for caption in app.caption):
-            break
-        time.sleep(0.5)
-        app.run()
-    return app
 
 
 @pytest.mark.parametrize(
@@ -67,13 +48,13 @@ def ready(app: AppTest) -> AppTest:
 def test_error_stands_beside_its_control(
     page: str, state: dict[str, object], sentence: str
 ) -> None:
-    app = ready(opened(PAGE[page], **state))
+    app = opened(PAGE[page], **state)
     assert not app.exception
     assert any(sentence in plain(error.value) for error in app.sidebar.error)
 
 
 def test_overview_says_what_the_numbers_show() -> None:
-    app = ready(opened(PAGE["overview"], ratio=0.7))
+    app = opened(PAGE["overview"], ratio=0.7)
     text = " ".join(line.value for line in app.markdown)
     assert "1,200 training and 597 test rows of 10 classes" in text
     assert "**70.0 %** of the training labels are wrong" in text
@@ -84,7 +65,7 @@ def test_overview_says_what_the_numbers_show() -> None:
 def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
     write_one_class(tmp_path)
     state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
-    overview = ready(opened(PAGE["overview"], noise="none", **state))
+    overview = opened(PAGE["overview"], noise="none", **state)
     text = " ".join(line.value for line in overview.markdown)
     assert "every method gives it to every row" in text and "distinguished" not in text
     audit = press(opened(PAGE["label_audit"], probe=False, **state), "Audit")
@@ -114,14 +95,14 @@ def errors(app: AppTest) -> str:
 
 
 def test_clean_labels_have_an_empty_state() -> None:
-    overview = ready(opened(PAGE["overview"], noise="none"))
+    overview = opened(PAGE["overview"], noise="none")
     assert any("No label is wrong" in info.value for info in overview.info)
-    neighborhoods = ready(opened(PAGE["neighborhoods"], noise="none"))
+    neighborhoods = opened(PAGE["neighborhoods"], noise="none")
     assert any("finds none" in info.value for info in neighborhoods.info)
 
 
 def test_row_that_is_not_there_is_refused() -> None:
-    app = ready(opened(PAGE["neighborhoods"], row=999_999))
+    app = opened(PAGE["neighborhoods"], row=999_999)
     assert any("not among the 1,200 training rows" in error.value for error in app.error)
 
 
@@ -141,7 +122,7 @@ def test_every_pattern_and_reduction_opens() -> None:
         {"bounds": (5, 21)},
         {"ratio": 1.0},
     ):
-        app = ready(opened(PAGE["overview"], **state))
+        app = opened(PAGE["overview"], **state)
         assert not app.exception, state
         assert not app.error, state
 
@@ -251,27 +232,15 @@ def test_an_uploaded_matrix_goes_into_the_link_or_is_kept_and_dropped(
 
 def test_compare_recommends_without_clean_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.measure.recommendation.ROWS", 150)
-    app = opened(PAGE["compare"])
-    button = next(one for one in app.button if one.label == "Recommend a method")
-    button.click().run()
-    for _ in range(120):
-        if "Recommend a method" not in [one.label for one in app.button]:
-            break
-        time.sleep(0.5)
-        app.run()
+    app = press(opened(PAGE["compare"]), "Recommend a method")
+    assert "Recommend a method" not in labels(app)
     told = [one.value for one in app.info if "we would choose" in one.value]
     assert len(told) == 1 and "150 rows that it was not fitted to" in told[0]
 
 
 def test_compare_says_why_it_cannot_recommend_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ui.measure.recommendation.ROWS", 15)
-    app = opened(PAGE["compare"], ratio=0.25)
-    next(one for one in app.button if one.label == "Recommend a method").click().run()
-    for _ in range(120):
-        if app.error:
-            break
-        time.sleep(0.5)
-        app.run()
+    app = press(opened(PAGE["compare"], ratio=0.25), "Recommend a method")
     assert "at least 20 rows" in app.error[0].value
-    labels = [one.label for one in app.button]
-    assert {"Recommend a method", "Run"} <= set(labels) and "Start again" not in labels
+    assert {"Recommend a method", "Run"} <= set(labels(app))
+    assert "Start again" not in labels(app)

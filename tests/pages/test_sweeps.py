@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import time
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers.apps import plain
+from tests.helpers import apps
+from tests.helpers.apps import plain, press
 from tests.helpers.roots import ROOT
 from ui.measure import sweeps
 from ui.results import along
@@ -44,12 +44,7 @@ def _measured() -> None:
 
 
 def opened(page: str, **state: object) -> AppTest:
-    app = AppTest.from_file(PAGES / f"{page}.py", default_timeout=120)
-    for key, value in state.items():
-        app.session_state[key] = value
-    app.run()
-    assert not app.exception
-    return app
+    return apps.opened(PAGES / f"{page}.py", **state)
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -60,12 +55,7 @@ def test_a_sweep_runs_and_is_stored() -> None:
     app = opened("sweeps", patterns=["none", "sym"], noise_ratios=[0.4], seed_count=2)
     assert metrics(app)["Runs"] == str(4 + 2 * 4)
     assert metrics(app)["Stored"] == "0"
-    next(button for button in app.button if button.label == "Run").click().run()
-    for _ in range(100):
-        if app.success:
-            break
-        time.sleep(0.2)
-        app.run()
+    press(app, "Run")
     assert "All runs have ended" in app.success[0].value
     assert metrics(app)["To do"] == "0"
     assert len(ResultsStore().records()) == 12
@@ -152,12 +142,7 @@ def test_a_plan_file_says_what_is_missing_and_what_is_refused(tmp_path: Path) ->
     path.write_text('[[grid]]\ndataset = ["digits", "mnist"]\nnum_subsamples = [100, 5000]')
     app = opened("sweeps", plan="file", plan_file_path=str(path))
     assert any("mnist / pixels is not embedded here" in plain(w.value) for w in app.warning)
-    next(button for button in app.button if button.label == "Run").click().run()
-    for _ in range(100):
-        if app.success:
-            break
-        time.sleep(0.2)
-        app.run()
+    press(app, "Run")
     assert any("1 runs refused: `num_subsamples` = 5000" in plain(w.value) for w in app.warning)
 
 

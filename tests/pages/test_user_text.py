@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from tests.helpers.apps import opened
 from tests.helpers.apps import plain as read
 from tests.helpers.nasty import NASTY, write_database
 from ui.shell import theme
@@ -98,18 +98,9 @@ def nasty_database(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["overview", "neighborhoods", "reliability", "label_audit"])
 def test_pages_show_such_names(nasty_database: Path, name: str) -> None:
-    app = AppTest.from_file(ROOT / f"pages/{name}.py", default_timeout=120)
-    for key, value in {
-        "databases": str(nasty_database),
-        "dataset": "nasty",
-        "backbone": "b",
-    }.items():
-        app.session_state[key] = value
-    for _ in range(60):
-        app.run()
-        assert not app.exception, app.exception[0].message
-        if not any(button.label == "Cancel" for button in app.button):
-            break
+    app = opened(
+        ROOT / f"pages/{name}.py", databases=str(nasty_database), dataset="nasty", backbone="b"
+    )
     assert not [e.value for e in app.error if "inside the program" in e.value]
     shown = [e.value for place in (app.markdown, app.caption, app.info) for e in place]
     for text in shown:

@@ -9,8 +9,8 @@ from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
 
-# Up to so many rows UMAP begins unasked.
-_UNASKED = 200_000
+# With more rows, UMAP starts only when its button is pressed.
+_MOST_BY_ITSELF = 200_000
 
 
 def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
@@ -46,7 +46,7 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
         ),
         retry=False,
     )
-    if fitting.job is None and _too_costly_unasked(prepared):
+    if fitting.job is None and _waits_for_button(prepared):
         st.caption(
             f"PCA is shown, as UMAP of {len(prepared.labels):,} rows takes long. It is made once "
             "for all labels and methods."
@@ -62,5 +62,5 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
     return "pca", start
 
 
-def _too_costly_unasked(prepared: PreparedData) -> bool:
-    return len(prepared.labels) > _UNASKED and not layout.is_kept(prepared.graph)
+def _waits_for_button(prepared: PreparedData) -> bool:
+    return len(prepared.labels) > _MOST_BY_ITSELF and not layout.is_kept(prepared.graph)

@@ -45,13 +45,13 @@ def score_reading(prepared: PreparedData) -> str:
 def show_doors() -> None:
     """Draw the two ways into the app."""
     explore, check = st.columns(2, gap="medium")
-    with explore.container(border=True):
+    with explore.container(border=True, height="stretch"):
         navigation.link("neighborhoods", "**Explore label noise**", ":material/workspaces:")
         st.caption(
             "Move the noise ratio in the settings and see how four classifiers hold up. Then step "
             "into the neighborhood of a single label and see who votes for what."
         )
-    with check.container(border=True):
+    with check.container(border=True, height="stretch"):
         navigation.link("data", "**Check my labels**", ":material/troubleshoot:", task="embed")
         st.caption(
             "Bring image folders or embeddings, see which labels are doubtful and why, review "

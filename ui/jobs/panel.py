@@ -46,7 +46,7 @@ class Panel(Generic[T]):
     refuse : callable
         Shows a `WannError` beside the control at fault.
     retry : bool
-        Whether what was begun unasked and failed begins again at the next run of the page: what was
+        Whether what the page began by itself and failed begins again at its next run: what was
         at fault may have been mended meanwhile.
     """
 
@@ -85,7 +85,7 @@ class Panel(Generic[T]):
         jobs.registry().restart(self.key, self.work, self.about, self.title)
 
     def begin(self) -> None:
-        """Start it unasked, because the page cannot do without.
+        """Start it without a click, because the page needs it.
 
         What this panel was waiting for before, under other settings, is cancelled if no other tab
         waits for it.
@@ -107,9 +107,9 @@ class Panel(Generic[T]):
         job = self.job
         if job is None or not finished(job, self.name, changed):
             return None
-        unasked = st.session_state.get("_begun", {}).get(self.name) == self.key
+        by_page = st.session_state.get("_begun", {}).get(self.name) == self.key
         refused = isinstance(job.error, WannError)
-        if job.error is not None and unasked and self.retry:
+        if job.error is not None and by_page and self.retry:
             self.forget()
         again = self.start if self.again and not (refused and self.retry) else None
         if not outcome(job, self.name, self.cancelled, self.refuse, self.again, again):

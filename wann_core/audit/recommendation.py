@@ -18,7 +18,7 @@ from wann_core.progress import Progress
 from wann_core.typing import Array
 
 ROWS = 12_000
-# Folds are answered until so many rows are: more of them chose no better where it was measured.
+# Folds are answered until this many rows are; answering more did not improve the choice.
 _ANSWERED = 1_500
 FEWEST_ROWS = 20
 _Z_95 = 1.959963984540054
@@ -105,7 +105,7 @@ def recommend(
         Of an audit of embeddings, `found.evidence`. With a probe logistic regression is a
         candidate, and the choice is better.
     rows : int
-        At most so many are drawn, as the order of methods hardly depends on more.
+        Most rows that are drawn. More rows hardly change the order of the methods.
     seed : int
         Of the draw and the folds.
     progress : callable, optional

@@ -32,7 +32,7 @@ class Candidates(NamedTuple):
     norms : ndarray of shape (m,), float64
         Squared norms of the queries where these distances were computed.
     slack : ndarray of shape (m,), float64
-        A true distance is less by so much at most, but for rounding.
+        Largest amount by which a true distance may be smaller, but for rounding.
     rounding : float
         Of squared distances, as a share of the squared norms of query and row.
     """

@@ -18,8 +18,8 @@ from wann_core.typing import Array
 _SHARPNESS = np.geomspace(0.1, 8, 16)
 _RATES = np.concatenate([[0.0], np.geomspace(1e-3, 0.9, 60)])
 _LEAST_SHARE = 1e-4
-# Beyond the mixture's own uncertainty the range allows for so much of the rate, as the mixture is
-# a simplification. Chosen on made-up groups, see docs/audit.md.
+# The range allows for this share of the rate beyond the mixture's own uncertainty, as the mixture
+# is a simplification. Chosen on made-up groups, see docs/audit.md.
 _BY_RATE = 0.2
 _PLACES = 2001
 

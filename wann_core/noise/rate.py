@@ -40,8 +40,8 @@ _FLOOR, _FLOOR_OF_ALL = 1e-3, 1e-2
 # random2 and random3, docs/protocol.md.
 HARDER, HARDER_BY_PROBE = 1.65, 1.9
 _Z_95 = 1.959963984540054
-# The range reaches so much of the ambiguity of the rows, and of the rate, above the rate, and so
-# many times that below, as errors are mostly upward. Chosen on measured cases, docs/audit.md.
+# The range extends above the rate by these shares of the rows' ambiguity and of the rate, and below
+# by that times _BELOW, as errors are mostly upward. Chosen on measured cases, docs/audit.md.
 _BY_AMBIGUITY = 0.15
 _BY_RATE = 0.15
 _BELOW = 1.7

@@ -39,8 +39,8 @@ def case(asked: Asked) -> Case:
     if panel.job is None or (panel.job.state is jobs.State.CANCELLED and not panel.job.partial):
         st.info(
             "Every label of train, val and test is judged by the other rows. Then go through the "
-            "most doubtful ones, by key or by button, and take your verdicts home as a table or "
-            "as a clean data set.",
+            "most doubtful ones, by key or by button, and export your verdicts as a table or a "
+            "cleaned data set.",
             icon=":material/troubleshoot:",
         )
         st.button(
