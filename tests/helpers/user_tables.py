@@ -13,6 +13,7 @@ from pyarrow import feather
 from wann_core.typing import Array
 
 FORMATS = ("npz", "parquet", "csv", "feather", "jsonl")
+LABELS = ["cat", "dog", "cat", "bird", "dog", "cat", "dog", "bird", "cat", "dog", "cat", "bird"]
 
 
 def embeddings(n: int = 12, d: int = 3, seed: int = 0) -> Array:
