@@ -27,6 +27,9 @@ class CommandResult(NamedTuple):
     err: str
 
 
+Command = Callable[..., CommandResult]
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """At least three processes: many tests wait, for a browser or a process that they kill."""
     return max(3, os.cpu_count() or 1)
@@ -71,7 +74,7 @@ def shared() -> Path:
 @pytest.fixture
 def command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Callable[..., CommandResult]:
+) -> Command:
     """Run the command line in this process: status, standard output, standard error.
 
     Each test has a cache folder of its own, so that no stored run answers for another test.

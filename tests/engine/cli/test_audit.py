@@ -1,15 +1,12 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from wann_core import datasets
 from wann_core.audit.label_audit import audit
-
-Command = Callable[..., CommandResult]
 
 
 @pytest.fixture

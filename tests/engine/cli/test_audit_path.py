@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core import datasets
 from wann_core.__main__ import main
 from wann_core.cli.app import app_file
 
-Command = Callable[..., CommandResult]
 _DIGITS = ("--dataset", "digits", "--backbone", "pixels")
 
 

@@ -1,18 +1,16 @@
 """`wann consensus`: from a table, from a database, and what is refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers.blobs import blobs
 from wann_core.datasets import database
 from wann_core.datasets.dataset import Split
 
-Command = Callable[..., CommandResult]
 NAMES = np.array(["ant", "bee", "cat", "dog"])
 
 

@@ -3,20 +3,18 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core.cli import embed as embed_command
 from wann_core.cli.terminal import Progress
 from wann_core.datasets import database
 
-Command = Callable[..., CommandResult]
 PROJECT = ROOT
 
 

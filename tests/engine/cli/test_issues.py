@@ -1,16 +1,13 @@
 """`wann issues`: a folder of images to a list, and what is refused."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers.pictures import write_photos
-
-Command = Callable[..., CommandResult]
 
 
 def test_a_folder_of_photos_and_its_database(

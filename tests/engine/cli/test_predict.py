@@ -1,12 +1,12 @@
 """`python -m wann_core predict`, run in this process."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import Command
 from tests.helpers.pictures import write_photos
 from tests.helpers.user_tables import write
 from wann_core.datasets import load, tables
@@ -14,8 +14,6 @@ from wann_core.embedding.backbones import Pixels
 from wann_core.embedding.embed import embed
 from wann_core.experiments.run import run
 from wann_core.experiments.scenario import Scenario
-
-Command = Callable[..., object]
 
 
 def test_table_of_rows(command: Command, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, load_file, save_file
 
-from tests.conftest import CommandResult
+from tests.conftest import Command, CommandResult
 from tests.helpers.reference import small_database, write_small_database
 from tests.helpers.roots import ROOT
 from wann_core import Scenario
@@ -20,8 +19,6 @@ from wann_core.experiments.probe_runs import run_trained
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.probe import Probe
 from wann_core.paths import DEFAULT_ROOTS
-
-Command = Callable[..., CommandResult]
 
 FAST = ("--learning_rate", "0.01", "--num_epochs", "20")
 NOISY = ("--noise_pattern", "sym", "--noise_ratio", "0.3")

@@ -3,19 +3,16 @@
 import argparse
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers.blobs import blobs
 from wann_core.audit.candidates import Candidate
 from wann_core.cli.recommend import how
-
-Command = Callable[..., CommandResult]
 
 
 @pytest.fixture(scope="module")

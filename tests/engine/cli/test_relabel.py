@@ -1,15 +1,12 @@
 """Other labels by the command line."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.engine.review.test_exports import photos
 from wann_core import datasets
-
-Command = Callable[..., CommandResult]
 
 
 def test_a_version_and_a_report_are_written(command: Command, tmp_path: Path) -> None:

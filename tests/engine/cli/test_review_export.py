@@ -2,17 +2,14 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.engine.review.test_exports import photos, review
 from wann_core import datasets
-
-Command = Callable[..., CommandResult]
 
 
 @pytest.fixture

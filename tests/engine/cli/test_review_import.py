@@ -1,17 +1,14 @@
 """Verdicts of other programs by the command line, and what went out comes back."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.engine.review.test_exports import photos, review
 from wann_core.datasets.dataset import Dataset
 from wann_core.review.ledger import Verdict, ledger_of
-
-Command = Callable[..., CommandResult]
 
 
 @pytest.fixture

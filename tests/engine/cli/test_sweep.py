@@ -1,15 +1,13 @@
 """`python -m wann_core sweep`: what it says, runs, writes and refuses."""
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 
-Command = Callable[..., CommandResult]
 PLAN = """
 seed = [1, 2]
 method = ["kNN-11", "WANN", "ce"]

@@ -1,7 +1,6 @@
 """The command line against the published system's numbers, and against tests/reference.py."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.conftest import CommandResult
+from tests.conftest import Command
 from tests.helpers import reference
 
 METHODS = reference.METHODS
@@ -24,7 +23,6 @@ FLAGS = (
     "k",
     "dimensionality_reduction",
 )
-Command = Callable[..., CommandResult]
 
 
 def run_case(
