@@ -1,9 +1,17 @@
-"""Weights in a file of safetensors, and a cache of the hub that holds none."""
+"""A folder of photos, weights in a file of safetensors, and a cache of the hub without any."""
 
 import importlib
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.pictures import write_photos
+from wann_core.datasets.images import ImageDataset
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> ImageDataset:
+    return write_photos(tmp_path / "photos")
 
 
 @pytest.fixture
