@@ -1,146 +1,27 @@
+"""Probes train together as modules of torch do alone, and stop when they should."""
+
 import dataclasses
 import math
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import train_test_split
 from torch import nn
 
-from tests.helpers.reference import small_database
-from wann_core import Scenario, WannError, add_noise, run_all
-from wann_core.datasets import Dataset, Split, load
-from wann_core.experiments.probe_data import ProbeData, Source, make_data
-from wann_core.experiments.probe_runs import batches, fitted_last, run_trained
-from wann_core.experiments.records import report_record, scenario_record
-from wann_core.experiments.store import ResultsStore
+from tests.helpers.probing import FAST, NOISY, RECIPES, fit, small, tasks_of
+from wann_core import WannError
+from wann_core.datasets import load
+from wann_core.experiments.probe_data import ProbeData
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.adam import AdamState
 from wann_core.methods.probes.fits import Epoch, Fit, Head
-from wann_core.methods.probes.registry import loss_parameters, recipe
+from wann_core.methods.probes.registry import loss_parameters
 from wann_core.methods.probes.trainer import Trainer
 from wann_core.methods.probes.training import train
-from wann_core.methods.registry import TRAINED
-from wann_core.paths import DEFAULT_ROOTS
-
-RECIPES = {name: recipe(name, loss_parameters(name, "cifar10").values) for name in LOSSES}
-NOISY = Scenario(noise_pattern="sym", noise_ratio=0.3, draw="exact")
-# Faster than the published rate, so that so few rows are learned within a few epochs.
-FAST = ProbeSettings(learning_rate=0.01, num_epochs=30)
-
-
-def small(val: bool = False) -> Dataset:
-    """The small database, with its test rows as a validation split too if asked."""
-    (X, y), (X_test, y_test) = small_database().values()
-    splits = [
-        Split(x.astype(np.float32), labels.ravel().astype(np.int64), np.arange(len(x)))
-        for x, labels in ((X, y), (X_test, y_test))
-    ]
-    return Dataset("small", "tiny", tuple("abcd"), splits[0], splits[1], splits[1] if val else None)
-
-
-def tasks_of(scenarios: Sequence[Scenario], data: Dataset) -> list[ProbeData]:
-    source = Source.of(data, scenarios[0].normalization)
-    return [make_data(scenario, source) for scenario in scenarios]
-
-
-def fit(tasks: list[ProbeData], losses: Sequence[str], **options: Any) -> list[Fit]:
-    settings = options.pop("settings", FAST)
-    return train(tasks, {name: RECIPES[name] for name in losses}, settings, device="cpu", **options)
-
-
-# Rows, noise, validation split
-
-
-def test_validation_rows_are_drawn_after_the_noise_by_noisy_labels() -> None:
-    data, scenario = small(), dataclasses.replace(NOISY, seed=5, draw="reference")
-    (made,) = tasks_of([scenario], data)
-    rng = np.random.RandomState(5)
-    noisy = add_noise(data.train.y, "sym", 0.3, rng=rng, n_classes=4).labels
-    train_rows, val_rows = train_test_split(
-        np.arange(400), test_size=0.15, stratify=noisy, random_state=rng
-    )
-    np.testing.assert_array_equal(made.train, train_rows)
-    np.testing.assert_array_equal(made.val, val_rows)
-    np.testing.assert_array_equal(made.y_train, noisy[train_rows])
-    np.testing.assert_array_equal(made.y_val, noisy[val_rows])
-    assert made.noise_ratio == (noisy != data.train.y).mean()
-    np.testing.assert_array_equal(
-        made.clean_labels, data.train.y[np.concatenate([train_rows, val_rows])]
-    )
-
-
-def test_statistics_are_those_of_the_training_rows_alone() -> None:
-    (made,) = tasks_of([NOISY], small())
-    X = made.X[made.train].astype(np.float64)
-    np.testing.assert_allclose(made.mean, X.mean(axis=0))
-    np.testing.assert_allclose(made.scale[:-1], 1 / X[:, :-1].std(axis=0))
-    assert made.scale[-1] == 0  # the constant feature
-
-
-@pytest.mark.parametrize("how", ["l2", "none"])
-def test_other_normalizations_have_no_statistics(how: str) -> None:
-    (made,) = tasks_of([dataclasses.replace(NOISY, normalization=how)], small())
-    assert not made.mean.any()
-    assert (made.scale == 1).all()
-    if how == "l2":
-        np.testing.assert_allclose(np.linalg.norm(made.X, axis=1), 1, rtol=1e-5)
-
-
-def test_subsample_gets_25_validation_rows_a_class_on_top() -> None:
-    scenario = Scenario(seed=3, num_subsamples=120)
-    (made,) = tasks_of([scenario], small())
-    drawn, _ = train_test_split(
-        np.arange(400), train_size=220, stratify=small().train.y, random_state=3
-    )
-    assert (len(made.train), len(made.val)) == (120, 100)
-    assert set(drawn) == {*made.train, *made.val}
-
-
-def test_own_validation_split_gets_its_noise_after_the_training_rows() -> None:
-    data = small(val=True)
-    (made,) = tasks_of([dataclasses.replace(NOISY, seed=2, draw="reference")], data)
-    rng = np.random.RandomState(2)
-    for given, clean in ((made.y_train, data.train.y), (made.y_val, data.test.y)):  # type: ignore[union-attr]
-        expected = add_noise(clean, "sym", 0.3, rng=rng, n_classes=4).labels
-        np.testing.assert_array_equal(given, expected)
-    np.testing.assert_array_equal(made.X[made.val], data.val.X)  # type: ignore[union-attr]
-    (few,) = tasks_of([Scenario(num_subsamples=120)], data)
-    assert (len(few.train), len(few.val)) == (120, 100)
-
-
-@pytest.mark.parametrize(
-    ("changes", "says"),
-    [
-        ({"reduction": "PCA"}, "linear probes take embeddings without reduction, got 'PCA'"),
-        ({"num_subsamples": 301}, "`num_subsamples` of a linear probe must leave 100 of 400 rows"),
-    ],
-)
-def test_refused_scenarios(changes: dict[str, Any], says: str) -> None:
-    with pytest.raises(WannError, match=says):
-        tasks_of([dataclasses.replace(NOISY, **changes)], small())
-
-
-def test_refused_without_test_rows() -> None:
-    with pytest.raises(WannError, match="need test rows, which data set 'small' does not have"):
-        Source.of(dataclasses.replace(small(), test=None), "zscore")
-
-
-def test_refused_where_a_class_cannot_be_split() -> None:
-    data = small()
-    y = np.zeros(400, np.int64)
-    y[0] = 1
-    data = dataclasses.replace(data, train=Split(data.train.X, y, data.train.ids))
-    with pytest.raises(WannError, match=r"class 1 has 1\)"):
-        tasks_of([Scenario()], data)
-
-
-# Training
 
 
 def plain(task: ProbeData, loss: str, settings: ProbeSettings) -> tuple[list[float], nn.Linear]:
@@ -377,119 +258,3 @@ def test_refused_settings(name: str, value: Any) -> None:
     with pytest.raises(WannError, match=f"^`{name}` must be") as caught:
         ProbeSettings(**{name: value})
     assert caught.value.field == name
-
-
-# Scenarios, sweeps, records
-
-
-def test_scenarios_name_trained_methods() -> None:
-    for name in TRAINED:
-        assert Scenario().with_method(name).method_name == name
-    probe = dataclasses.replace(NOISY, method="ce", probe=FAST, seed=9)
-    votes = dataclasses.replace(NOISY, probe=FAST, seed=9)
-    assert scenario_record(probe)["learning_rate"] == 0.01
-    assert "learning_rate" not in scenario_record(votes)
-    assert votes.canonical() == dataclasses.replace(NOISY, seed=9).canonical()
-    clean = Scenario(seed=9, method="gce", k_min=5, k_max=7).canonical()
-    assert (clean.seed, clean.k_min, clean.k_max) == (9, 11, 51)
-    assert Scenario(seed=9, method="logreg").canonical().seed == 42
-    assert Scenario(method="logreg_clean", k_min=5).canonical().k_min == 5
-
-
-def test_keys_of_voting_methods_are_as_before() -> None:
-    assert list(scenario_record(Scenario())) == [
-        "dataset",
-        "backbone",
-        "seed",
-        "imbalance_ratio",
-        "num_subsamples",
-        "noise_pattern",
-        "noise_ratio",
-        "draw",
-        "transition_matrix",
-        "normalization",
-        "reduction",
-        "reduction_size",
-        "method",
-        "k",
-        "k_min",
-        "k_max",
-        "search",
-    ]
-
-
-def test_probes_of_one_source_train_in_batches() -> None:
-    cases = [
-        dataclasses.replace(NOISY, seed=seed, method=method, probe=probe)
-        for seed in range(5)
-        for method in ("ce", "logreg", "gce")
-        for probe in (FAST,)
-    ]
-    slow = dataclasses.replace(NOISY, method="ce")
-    made = batches([*cases, slow])
-    assert sorted(i for batch in made for i in batch) == list(range(16))
-    assert [len(batch) for batch in made if len(batch) > 1] == [8, 2]
-    assert [15] in made
-
-
-def test_a_sweep_mixes_votes_and_trained_methods() -> None:
-    base = dataclasses.replace(NOISY, probe=FAST)
-    methods = ("WANN", "ce", "logreg", "gce", "kNN-11")
-    cases = [
-        dataclasses.replace(base, seed=seed).with_method(m) for seed in (1, 2) for m in methods
-    ]
-    places = list[float]()
-    reports = list(run_all(cases, progress=lambda done, total, text: places.append(done / total)))
-    records = [report_record(report) for report in reports]
-    assert [report.scenario for report in reports] == cases
-    assert [record["method_name"] for record in records] == [*methods] * 2
-    assert all(record["accuracy"] > 0.85 for record in records)
-    assert places == sorted(places)
-    assert places[-1] == 1
-    ce = records[1]
-    assert (ce["train_rows"], ce["test_rows"]) == (1200, 597)
-    assert ce["realised_noise"] == pytest.approx(0.3, abs=1e-3)
-    assert (ce["used_parameters"], ce["parameter_family"]) == ("{}", "cifar10")
-    assert len(ce["recall"].split(",")) == 10
-    (alone,) = run_trained(cases[1:2])
-    np.testing.assert_array_equal(alone.predictions, reports[1].predictions)
-    assert alone.right.mean() == pytest.approx(ce["accuracy"])
-
-
-def test_results_store_tells_probe_settings_apart(tmp_path: Path) -> None:
-    store = ResultsStore(tmp_path / "results.sqlite")
-    first = dataclasses.replace(NOISY, method="ce", probe=FAST)
-    second = dataclasses.replace(first, probe=dataclasses.replace(FAST, patience=4))
-    (report,) = run_trained([first])
-    store.add([(first, report_record(report))], DEFAULT_ROOTS, "probes")
-    assert set(store.find([first, second], DEFAULT_ROOTS)) == {first}
-    assert store.find([first], DEFAULT_ROOTS)[first]["curve"] == report.details["curve"]
-
-
-def test_results_store_answers_every_seed_that_is_the_same_run(tmp_path: Path) -> None:
-    store = ResultsStore(tmp_path / "results.sqlite")
-    cases = [Scenario(seed=seed) for seed in (1, 2, 3)]
-    scores = {"accuracy": 0.5, "balanced_accuracy": 0.5, "macro_f1": 0.5}
-    store.add([(cases[0], scores)], DEFAULT_ROOTS, "compare")
-    assert {
-        case.seed: found["seed"] for case, found in store.find(cases, DEFAULT_ROOTS).items()
-    } == {
-        1: 1,
-        2: 2,
-        3: 3,
-    }
-
-
-def test_rows_that_a_loss_fits_last() -> None:
-    (report,) = run_trained([dataclasses.replace(NOISY, method="ce", probe=FAST)], margins=True)
-    table = fitted_last(report)
-    assert list(table.columns) == ["row", "label", "clean_label", "margin", "held_out"]
-    assert len(table) == 1200
-    assert set(table["row"]) == set(load("digits", "pixels").train.ids)
-    assert (table["label"] != table["clean_label"]).head(200).mean() > 0.8
-    assert table["held_out"].sum() == 180
-
-
-def test_voting_methods_are_not_trained() -> None:
-    with pytest.raises(WannError, match="`method` must be one of ce, fl"):
-        run_trained([Scenario()])
