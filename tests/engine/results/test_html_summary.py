@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pandas as pd
 
-from tests.engine.results.test_table import grid
+from tests.helpers.result_records import grid
 from wann_core.results.html_summary import Curves, comparison_html, pivots_html
 from wann_core.results.table import describe, pivots
 

@@ -1,0 +1,88 @@
+"""Tables of results as LaTeX, Markdown and text for a paper."""
+
+import io
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+
+from tests.helpers.result_records import grid, record
+from wann_core import Scenario
+from wann_core.results.table import describe, pivots
+from wann_core.results.text import (
+    latex_document,
+    latex_escape,
+    long,
+    markdown_escape,
+    to_latex,
+    to_markdown,
+    to_text,
+)
+
+
+def test_runs_that_did_not_converge_are_marked_in_every_text() -> None:
+    rows = [
+        {**record(Scenario(method="ce", seed=1), 0.1), "converged": False},
+        {**record(Scenario(method="gce", seed=1), 0.9), "converged": True},
+        record(Scenario(), 0.94),
+    ]
+    made = pivots(describe(rows).table, "method", "noise", "accuracy")
+    assert dict(made[0].cells.set_index("method")["unconverged"]) == {"ce": 1, "gce": 0, "WANN": 0}
+    assert r"$10.00$ {\scriptsize ($n=1$)}$^\dagger$" in to_latex(made, "A")
+    assert to_latex(made, "A").count(r"^\dagger") == 1
+    assert "10.00 (n=1) †" in to_markdown(made, "A")
+    assert "10.00 (n=1) †" in to_text(made, "A")
+    assert "†: has runs that did not converge" in to_text(made, "A")
+    assert list(long(made)["unconverged"]) == [1, 0, 0]
+
+
+NASTY = r"a_b & 50% $x$ {#} ~^\ <é> \input{/etc/passwd}"
+
+
+def test_latex_has_the_structure_of_booktabs_and_prints_any_name(tmp_path: Path) -> None:
+    records = [*grid(), *grid(dataset=NASTY)]
+    made = pivots(describe(records).table, "method", "noise", "accuracy")
+    text = to_latex(made, "Accuracy")
+    for begin, end in ((r"\begin{table}", r"\end{table}"), (r"\toprule", r"\bottomrule")):
+        assert text.count(begin) == text.count(end) == 2
+    assert text.count(r"\begin{tabular}{lccc}") == 2
+    lines = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len(lines) == 2 * (1 + 3)
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 3 for line in lines)
+    assert text.count("{") == text.count("}")
+    assert r"\input" not in text
+    assert len(re.findall(r"\\mathbf\{[\d.]+( \\pm [\d.]+)?\}", text)) == 2 * 3
+    assert re.search(r"\$\d\d\.\d\d \\pm \d+\.\d\d\$", text)
+    if shutil.which("pdflatex"):
+        page = latex_document(made, "Accuracy, π 中")
+        assert text.split("caption")[0] in page  # the very tables, with letters that fonts lack
+        (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+        subprocess.run(["pdflatex", "-halt-on-error", "page"], cwd=tmp_path, check=True)
+
+
+def test_escapes() -> None:
+    assert latex_escape("a_b\n%c") == r"a\_b \%c"
+    assert latex_escape("\\") == r"\textbackslash{}"
+    # After a row's end, a bracket or star would be an option of that.
+    assert latex_escape("[2pt]*|") == r"{[}2pt]{*}\textbar{}"
+    assert markdown_escape("A&lt;B") == r"A\&lt;B"
+
+
+def test_markdown_csv_and_text_hold_the_same_numbers() -> None:
+    made = pivots(describe(grid()).table, "method", "noise", "accuracy")
+    cells = long(made)
+    markdown, text = to_markdown(made, "Accuracy"), to_text(made, "Accuracy")
+    head, rule, *lines = markdown.split("\n\n")[1].splitlines()
+    assert head == "| Method | none | sym 0.2 | sym 0.4 |"
+    assert rule.count("---") == 4
+    assert len(lines) == 3
+    assert all(re.sub(r"\\.", "", line).count("|") == 5 for line in lines)
+    for cell in cells.to_dict("records"):
+        assert f"{100 * cell['mean']:.2f}" in markdown
+        assert f"{100 * cell['mean']:.2f}" in text
+    assert markdown.count("**") == 2 * 3
+    assert len(pd.read_csv(io.StringIO(cells.to_csv(index=False)))) == 9
+    nasty = pivots(describe(grid(dataset="a|b")).table, "dataset", "noise", "accuracy")
+    assert r"a\|b" in to_markdown([one for one in nasty if one.part["method"] == "WANN"], "A")
