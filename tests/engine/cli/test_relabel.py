@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from tests.conftest import Command
-from tests.engine.review.test_exports import photos
+from tests.helpers.reviewed_photos import photos
 from wann_core import datasets
 
 

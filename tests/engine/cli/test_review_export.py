@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import Command
-from tests.engine.review.test_exports import photos, review
+from tests.helpers.reviewed_photos import photos, review
 from wann_core import datasets
 
 

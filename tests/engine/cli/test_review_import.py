@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Command
-from tests.engine.review.test_exports import photos, review
+from tests.helpers.reviewed_photos import photos, review
 from wann_core.datasets.dataset import Dataset
 from wann_core.review.ledger import Verdict, ledger_of
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.engine.review.test_exports import ODD, photos, review, split_photos, unjudged
+from tests.helpers.reviewed_photos import ODD, photos, review, split_photos, unjudged
 from wann_core import WannError, datasets
 from wann_core.datasets import database
 from wann_core.datasets.dataset import Dataset, Split

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.engine.review.test_exports import photos
+from tests.helpers.reviewed_photos import photos
 from wann_core import WannError, datasets
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.engine.review.test_exports import photos, review
+from tests.helpers.reviewed_photos import photos, review
 from wann_core import WannError
 from wann_core.audit.label_audit import audit
 from wann_core.datasets.dataset import Dataset

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.engine.review.test_exports import photos
 from tests.helpers.apps import press, ready
+from tests.helpers.reviewed_photos import photos
 from tests.helpers.reviewing import (
     PAGE,
     audited,

@@ -12,8 +12,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.engine.review.test_exports import photos, review
 from tests.helpers.apps import press, ready
+from tests.helpers.reviewed_photos import photos, review
 from tests.helpers.reviewing import audited, digits_verdicts, judge, opened, texts
 from ui.review.cards import card as review_cards
 from ui.review.case.data import Case
