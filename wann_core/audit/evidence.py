@@ -4,6 +4,7 @@ No row's own label ever speaks for itself: not as a neighbor, not through the re
 neighbors, and not in the fit of the probe that judges it.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,6 +43,18 @@ _PROBE_PART = 0.75
 _PROBE_PARTS = 0.4, 0.4, 0.2
 DISCRIMINANT_PART = 0.7
 COUNTING_PART = 0.5
+# What no probe has part in, but for the discriminant, whose folds may be the probe's.
+_WITHOUT_PROBE = (
+    "adaptive_k",
+    "reliabilities",
+    "wann_shares",
+    "wann_votes",
+    "near_shares",
+    "judgeable",
+    "units",
+    "agreement",
+    "clusters",
+)
 # Tables of all rows and more classes than these have single precision.
 _DOUBLE_CLASSES = 100
 
@@ -83,6 +96,23 @@ class Evidence:
     folds: Array | None = None
     progress: Progress | None = None
     groups: Array | None = None
+
+    def with_probe(self, probe: Witness | None) -> "Evidence":
+        """Return the same evidence with another probe, or none; nothing else is made again."""
+        made = dataclasses.replace(
+            self, probe=probe, folds=self._dealt if probe is None else self.folds
+        )
+        same = np.array_equal(self._dealt, made._dealt)
+        kept = (*_WITHOUT_PROBE, *(("discriminant_shares",) if same else ()))
+        made.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        return made
+
+    @property
+    def _dealt(self) -> Array:
+        """Fold of each row in the discriminant's fits."""
+        if self.folds is not None:
+            return self.folds
+        return deal_folds(self.labels) if self.probe is None else self.probe.folds
 
     @property
     def ids(self) -> Array:
@@ -297,11 +327,13 @@ class Evidence:
     def _discriminant(self, weights: Array | None) -> Shares | None:
         if self.X is None or not serves(self.X):
             return None
-        folds = self.folds
-        if folds is None:
-            folds = deal_folds(self.labels) if self.probe is None else self.probe.folds
         return discriminant_probabilities(
-            self.X, self.labels, self.n_classes, folds, weights=weights, progress=self.progress
+            self.X,
+            self.labels,
+            self.n_classes,
+            self._dealt,
+            weights=weights,
+            progress=self.progress,
         )
 
     def _belief(self, shares: Shares) -> Array:

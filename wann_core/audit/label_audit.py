@@ -92,27 +92,19 @@ def audit(
         codes = group_codes(groups, len(rows))
         folds = deal_by_group(codes, rows.labels)
         graph = graph_without_groups(rows.X, codes, NEIGHBORS, progress, search)
-
-    def evidence(fits: OutOfFold | None) -> Evidence:
-        return Evidence(
-            graph,
-            rows.labels,
-            n_classes,
-            fits,
-            X=rows.X,
-            folds=folds,
-            progress=progress,
-            groups=codes,
-        )
-
-    if probe and preview is not None:
-        preview(judge(rows, evidence(None), DEFAULT_SCORE if score == "probe" else score, near))
+    evidence = Evidence(
+        graph, rows.labels, n_classes, X=rows.X, folds=folds, progress=progress, groups=codes
+    )
+    if not probe:
+        return judge(rows, evidence, score, near)
+    if preview is not None:
+        preview(judge(rows, evidence, DEFAULT_SCORE if score == "probe" else score, near))
     try:
-        fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds) if probe else None
+        fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds)
     except WannError as error:
         reason = str(error).rstrip(".")
         raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
-    return judge(rows, evidence(fits), score, near)
+    return judge(rows, evidence.with_probe(fits), score, near)
 
 
 def judge(

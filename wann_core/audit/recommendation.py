@@ -184,7 +184,7 @@ def _posteriors(evidence: Evidence) -> list[Shares]:
     """Probability of each true class by neighbors and discriminant, and by the probe."""
     if evidence.probe is None:
         return [evidence.posterior]
-    alone = dataclasses.replace(evidence, probe=None, folds=evidence.probe.folds)
+    alone = evidence.with_probe(None)
     by_probe = ranking_posterior(evidence.probe_shares, evidence.labels)
     return [alone.posterior, by_probe]
 

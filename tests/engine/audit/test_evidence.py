@@ -1,5 +1,7 @@
 """What each score says, and that no label speaks for itself."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -186,3 +188,27 @@ def test_probe_of_few_wide_rows_is_that_of_all_columns(monkeypatch: pytest.Monke
     monkeypatch.setattr("wann_core.methods.probes.out_of_fold.in_their_span", lambda X: X)
     whole = OutOfFold(X, labels, 3, C=1e-3)
     np.testing.assert_allclose(short.probabilities(), whole.probabilities(), atol=0.01)
+
+
+def test_another_probe_makes_nothing_again_that_it_has_no_part_in(found: Audit) -> None:
+    known = found.evidence
+    assert known.probe is not None
+    table = known.shares
+    alone = known.with_probe(None)
+    assert alone.discriminant_shares is known.discriminant_shares
+    assert alone.wann_shares is known.wann_shares
+    again = alone.with_probe(known.probe)
+    np.testing.assert_array_equal(again.shares, table)
+    fresh = dataclasses.replace(known, probe=None)
+    np.testing.assert_array_equal(alone.shares, fresh.shares)
+
+
+def test_a_probe_of_other_folds_brings_its_own_discriminant() -> None:
+    X, y = blobs(200)
+    alone = dataclasses.replace(evidence(X, y), X=X.astype(np.float32))
+    folds = np.arange(len(y)) % 5
+    probe = OutOfFold(X.astype(np.float32), y, N_CLASSES, folds=folds)
+    made = alone.with_probe(probe)
+    expected = dataclasses.replace(alone, folds=folds).discriminant_shares
+    assert alone.discriminant_shares is not None
+    np.testing.assert_array_equal(made.discriminant_shares, expected)
