@@ -48,20 +48,19 @@ def page(
     runs = _panel(kind, plan, settings, passed_over)
     job = runs.job
     stored = [] if job is not None else _stored(plan, settings)
-    if job is not None:
-        st.caption(plan.in_words())
-    else:
-        left, right = st.columns([1, 4], vertical_alignment="center")
-        right.caption(plan.in_words())
+    if job is None:
         rest = len(plan.scenarios()) - len(stored)
+        row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
         if rest:
             label = f"Run remaining {rest}" if stored else "Run"
-            left.button(label, type="primary", width="stretch", on_click=runs.start)
+            row.button(label, type="primary", width=220, on_click=runs.start)
+        row.caption(plan.in_words())
         if not stored:
             st.info(hint, icon=":material/play_arrow:")
             st.stop()
         show(stored)
         return
+    st.caption(plan.in_words())
 
     def results() -> None:
         if job.state is jobs.State.RUNNING:

@@ -20,6 +20,7 @@ from wann_core.results.paired_tests import LEAST_SEEDS
 from wann_core.results.table import FIELDS, Pivot
 
 _MOST_STRETCHED, _CELL_WIDTH = 5, 165  # pixels, of "92.29 ± 1.10 (n=10) ≈" in bold
+_NAME_WIDTH, _MOST_WIDTH = 7.5, 480  # pixels of a letter, and of a whole row name
 _MOST_TABLES = 20
 _SEEDS = {"common": "Common seeds", "all": "All seeds of each cell"}
 _MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
@@ -89,6 +90,9 @@ def table(chosen: Chosen) -> None:
         config = {
             name: st.column_config.Column(width=_CELL_WIDTH if wide else None) for name in names
         }
+        longest = max(map(len, one.row_names))
+        width = int(min(24 + _NAME_WIDTH * longest, _MOST_WIDTH))
+        config["_index"] = st.column_config.Column(width=width)
         st.dataframe(_styled(one), width="stretch", column_config=config)
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")

@@ -92,10 +92,10 @@ class BelievedNeighborsClassifier(NeighborVote):
 
 
 def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
-    """How right each kind of vote is likely to be, without clean labels.
+    """How far the audit agrees with each kind of vote, without clean labels.
 
     Every training row is answered by the others. What counts is the audit's posterior of the
-    answer, which knows the given label too: its mean is the accuracy that the audit expects.
+    answer, which knows the given label too: the higher its mean, the better the vote.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
     Returns
     -------
     Series
-        Expected accuracy, 0 to 1, best first, by kind of vote: 'kNN-11', 'kNN-51', 'WANN' and
-        'belief 0', 'belief 0.5', 'belief 1' of `BelievedNeighborsClassifier`. Only their order is
-        worth something.
+        Mean probability that the audit gives the answers, 0 to 1, best first, by kind of vote:
+        'kNN-11', 'kNN-51', 'WANN' and 'belief 0', 'belief 0.5', 'belief 1' of
+        `BelievedNeighborsClassifier`. It ranks them, and is not their accuracy.
     """
     ids, labels, C = evidence.ids, evidence.labels, evidence.n_classes
     near = distance_weights(evidence.graph.train_distances[:, :NEIGHBORS])

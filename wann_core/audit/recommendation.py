@@ -26,7 +26,7 @@ _Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """Methods in the order in which the audit expects them to be right on new rows.
+    """Methods in the order in which the audit agrees with their answers on held-out rows.
 
     Attributes
     ----------
@@ -34,7 +34,8 @@ class Recommendation:
         Best first.
     table : DataFrame
         A row a candidate, in the same order: name, method, k, k_min, k_max, belief, reduction,
-        expected_accuracy (0 to 1; too high or too low for all alike where the audit is), behind
+        agreement (mean probability that the audit gives the answers, 0 to 1: it ranks methods and
+        is not their accuracy, below which it lies by far under heavy noise), behind
         (what the best has more) and half_width of its 95 % interval, paired over the rows.
     answered, fitted : int
         Rows that were answered, and rows that each answer came from.
@@ -62,17 +63,16 @@ class Recommendation:
     @property
     def text(self) -> str:
         """The choice, its reason, and how sure it is, in sentences."""
-        first = self.table.iloc[0]
         sentence = (
-            f"Without clean labels we would choose {self.best}, because the audit expects it to be "
-            f"right on {100 * first['expected_accuracy']:.1f} % of {self.answered:,} rows that it "
-            "was not fitted to"
+            f"Without clean labels we would choose {self.best}: of {len(self.candidates)} methods "
+            f"its answers agree most with the audit, on {self.answered:,} rows that it was not "
+            "fitted to"
         )
         if USUAL in self.candidates and self.best != USUAL:
             usual = self.table.iloc[self.candidates.index(USUAL)]
             sentence += (
                 f", {100 * usual['behind']:.1f} points (± {100 * usual['half_width']:.1f}) more "
-                f"than {USUAL}"
+                f"than those of {USUAL}"
             )
         ties, others = self.ties, len(self.candidates) - 1
         sure = (
@@ -97,7 +97,7 @@ def recommend(
     A fifth of the rows at a time is answered by every candidate, fitted to the other rows and
     their given labels: the reduction too, as one that has seen a row's label flatters it. What
     counts is the audit's posterior of each answer, by the neighbors and the discriminant, and by
-    the probe where the audit has one: its mean is the accuracy that the audit expects.
+    the probe where the audit has one: the higher its mean, the better the method.
 
     Parameters
     ----------
@@ -205,7 +205,7 @@ def _table(values: dict[Candidate, Array]) -> tuple[pd.DataFrame, tuple[Candidat
         {
             "name": str(one),
             **dataclasses.asdict(one),
-            "expected_accuracy": float(values[one].mean()),
+            "agreement": float(values[one].mean()),
             "behind": float(gap.mean()),
             "half_width": _Z_95 * float(gap.std()) / np.sqrt(len(gap)),
         }

@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
         "recommend",
         help="choose method, bounds of k and reduction, without clean labels",
         description="Audit the labels, let every method answer rows that it was not fitted to, "
-        "and rank the methods by how right the audit expects their answers to be. PATH is what "
+        "and rank the methods by how far the audit agrees with their answers. PATH is what "
         "wann audit takes.",
         epilog="examples: wann recommend vectors.parquet --label breed; wann recommend --dataset "
         "digits --backbone pixels --json",
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> None:
         facts = {
             "best": dataclasses.asdict(found.best),
             "text": found.text,
-            "expected_accuracy": float(found.table["expected_accuracy"].iloc[0]),
+            "agreement": float(found.table["agreement"].iloc[0]),
             "ties": [str(one) for one in found.ties],
             "trust": found.trust,
             "answered": found.answered,
@@ -73,9 +73,12 @@ def run(args: argparse.Namespace) -> None:
         return
     print(found.text)
     print(how(found.best, args))
-    wanted = ["name", "expected_accuracy", "behind", "half_width"]
-    for name, expected, behind, half in found.table[wanted].head(args.top).to_numpy().tolist():
-        print(f"{100 * expected:6.2f} %  {name}  (behind by {100 * behind:.2f} ± {100 * half:.2f})")
+    print("agreement with the audit (it ranks methods and is not their accuracy):")
+    wanted = ["name", "agreement", "behind", "half_width"]
+    for name, agreement, behind, half in found.table[wanted].head(args.top).to_numpy().tolist():
+        print(
+            f"{100 * agreement:6.2f} %  {name}  (behind by {100 * behind:.2f} ± {100 * half:.2f})"
+        )
 
 
 def how(best: Candidate, args: argparse.Namespace) -> str:

@@ -52,15 +52,15 @@ def test_what_it_chooses_is_near_the_best_in_hindsight(
 
 def test_the_table_ranks_and_the_sentence_says_how_sure(chosen: Recommendation) -> None:
     table = chosen.table
-    assert table["expected_accuracy"].is_monotonic_decreasing
+    assert table["agreement"].is_monotonic_decreasing
     assert table["behind"].iloc[0] == table["half_width"].iloc[0] == 0
     assert [str(one) for one in chosen.candidates] == table["name"].tolist()
     assert chosen.answered == ROWS  # fewer than 1,500: every fold
     near = table.iloc[1:].query("behind <= half_width")["name"]
     assert [str(one) for one in chosen.ties] == near.tolist()
-    assert f"choose {chosen.best}, because" in chosen.text
+    assert f"choose {chosen.best}: of {len(table)} methods" in chosen.text
     assert f"{len(near)} of the {len(table) - 1} others" in chosen.text
-    assert f"than {USUAL}." in chosen.text
+    assert f"than those of {USUAL}." in chosen.text
     assert ("treat this as a guess" in chosen.text) == (chosen.trust != "sound")
 
 
@@ -81,9 +81,7 @@ def test_rows_of_a_group_stay_together() -> None:
     alone = recommend(audit_labels(X, np.repeat(y, 5), probe=False).evidence)
     apart = recommend(audit_labels(X, np.repeat(y, 5), probe=False, groups=groups).evidence)
     five = str(Candidate("kNN", k=5))
-    copied, honest = (
-        one.table.set_index("name").loc[five, "expected_accuracy"] for one in (alone, apart)
-    )
+    copied, honest = (one.table.set_index("name").loc[five, "agreement"] for one in (alone, apart))
     assert copied > honest + 0.1
 
 

@@ -32,9 +32,9 @@ def test_a_table_is_judged_and_every_method_written(
     assert ran.status == 0, ran.err
     lines = ran.out.splitlines()
     assert lines[0].startswith("Without clean labels we would choose ")
-    assert len(lines) == 4
+    assert len(lines) == 5
     written = pd.read_csv(out)
-    assert written["name"][0] in lines[0] and written["name"][1] in lines[3]
+    assert written["name"][0] in lines[0] and written["name"][1] in lines[4]
     asked = command("recommend", table, "--no_probe", "--json")
     facts = json.loads(asked.out)
     assert facts["text"] == lines[0] and facts["best"]["method"] == written["method"][0]
