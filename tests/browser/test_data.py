@@ -106,7 +106,7 @@ def test_photos_to_neighborhoods_with_thumbnails(
     expect(page.locator(".wann-thumb img")).to_have_count(12)
     take_backbone(page, "resnet10t")
     page.get_by_text("More: weights").click()
-    fill(page, "Weights file", "/tmp/no-such/file.pth")
+    fill(page, "Weights file", str(folder / "none.pth"))
     page.get_by_role("spinbutton", name="Image size").fill("32")
     press(page, "Embed", page.get_by_text("must be an existing file"))
     fill(page, "Weights file", str(small_weights))

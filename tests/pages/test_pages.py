@@ -39,8 +39,8 @@ def test_page_opens(page: Path) -> None:
         ({"rows": 5000}, "“Training rows” = 5000 of 1200 rows"),
         ({"noise": "matrix"}, "“Transition matrix” is needed"),
         (
-            {"databases": "/tmp/no-such-folder"},
-            "The database folder '/tmp/no-such-folder' does not exist",
+            {"databases": "nowhere/databases"},
+            "The database folder 'nowhere/databases' does not exist",
         ),
     ],
 )
