@@ -77,8 +77,9 @@ class Panel(Generic[T]):
 
     def offer(self, label: str, **how: Any) -> None:
         """Draw the button that starts it, until its answer is there."""
+        busy = self.busy  # first: it waits for what ends at once
         if not self.done:
-            st.button(label, on_click=self.start, disabled=self.busy, **how)
+            st.button(label, on_click=self.start, disabled=busy, **how)
 
     def start(self) -> None:
         """Start it, at the press of a button; one that runs already goes on."""
