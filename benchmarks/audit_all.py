@@ -24,9 +24,9 @@ from scipy.sparse import csr_array, csr_matrix
 from benchmarks._results import show
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets
-from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.rows import LabeledRows, labeled_rows
 from wann_core.audit.label_audit import judge
-from wann_core.audit.rows import LabeledRows, labeled_rows
 from wann_core.audit.scores import score_labels
 from wann_core.methods.voting import vote_shares
 from wann_core.neighbors.cache import neighbor_graph

@@ -17,7 +17,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import HUMAN, last_rows
 from wann_core import datasets
-from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
 from wann_core.audit.scores import score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.reduction import normalize

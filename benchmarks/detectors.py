@@ -23,7 +23,7 @@ from sklearn.mixture import GaussianMixture
 
 from benchmarks._results import arguments, measure_missing, show
 from benchmarks.backbones import BACKBONES, SEED, embedded, labels_of
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.scores import score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
 

@@ -24,7 +24,7 @@ from wann_core.datasets import load
 from wann_core.experiments.probe_data import ProbeData, Source, make_data
 from wann_core.methods.probes import LOSSES, ProbeSettings, family_of, loss_parameters
 from wann_core.methods.probes.fits import Epoch
-from wann_core.methods.probes.registry import recipe
+from wann_core.methods.probes.losses.registry import recipe
 from wann_core.methods.probes.training import train
 
 EPOCHS = 3

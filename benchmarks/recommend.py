@@ -18,9 +18,9 @@ from benchmarks.audit import HUMAN, mnist
 from benchmarks.backbones import BACKBONES
 from benchmarks.votes import LABELS
 from wann_core import datasets
-from wann_core.audit.candidates import USUAL, Candidate, candidate_answers
-from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.recommendation import Recommendation, recommend
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.recommending.candidates import USUAL, Candidate, candidate_answers
+from wann_core.audit.recommending.recommendation import Recommendation, recommend
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.audit_all import ROWS, load
-from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.known_flips import known_flips
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
 from wann_core.audit.label_audit import judge
-from wann_core.audit.stopping import error_rates, outlook
+from wann_core.audit.reviewing.known_flips import known_flips
+from wann_core.audit.reviewing.stopping import error_rates, outlook
 from wann_core.neighbors.cache import neighbor_graph
 
 DEPTHS = (0, 50, 200, 500, 1000, 2000, 3000, 5000, 8000, 12_000, 20_000)

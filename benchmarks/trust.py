@@ -17,7 +17,7 @@ from PIL import Image
 
 from benchmarks import noise_range
 from benchmarks._results import arguments, measure_missing, show
-from wann_core.audit.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.patterns import add_noise

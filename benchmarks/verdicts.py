@@ -11,8 +11,8 @@ import numpy as np
 from benchmarks import noise_range
 from wann_core.audit.arrays import audit_labels
 from wann_core.audit.result import Audit
-from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
-from wann_core.audit.stopping import error_rates
+from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
+from wann_core.audit.reviewing.stopping import error_rates
 
 # Rows of the head of the list that are judged, and of a random sample of which kind.
 DESIGNS = (

@@ -1,15 +1,15 @@
 from wann_core import audit, datasets
 from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.audit.arrays import audit_labels, find_outliers
-from wann_core.audit.believed_votes import BelievedNeighborsClassifier, vote_agreement
 from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.issues.listing import list_issues
-from wann_core.audit.known_flips import KnownFlips, known_flips
 from wann_core.audit.metadata import doubt_by_metadata
-from wann_core.audit.next_labels import next_to_label
-from wann_core.audit.recommendation import Recommendation, recommend
+from wann_core.audit.recommending.believed_votes import BelievedNeighborsClassifier, vote_agreement
+from wann_core.audit.recommending.recommendation import Recommendation, recommend
 from wann_core.audit.result import Audit
-from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
+from wann_core.audit.reviewing.known_flips import KnownFlips, known_flips
+from wann_core.audit.reviewing.next_labels import next_to_label
+from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise, noise_after_review, sample_order
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.embedding.backbones import load_backbone
 from wann_core.embedding.embed import embed
@@ -24,8 +24,8 @@ from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.sweep import run_sweep
 from wann_core.methods.classifiers import ANNClassifier, KNNClassifier, WANNClassifier
 from wann_core.methods.metrics import Metrics, wilson_interval
-from wann_core.methods.probes.evaluate import evaluate_loss
-from wann_core.methods.probes.registry import LOSSES, loss_parameters, register_loss
+from wann_core.methods.probes.losses.evaluate import evaluate_loss
+from wann_core.methods.probes.losses.registry import LOSSES, loss_parameters, register_loss
 from wann_core.methods.probes.settings import ProbeSettings
 from wann_core.methods.registry import METHODS, TRAINED, register_method
 from wann_core.methods.voting import adaptive_k, vote, vote_shares

@@ -16,7 +16,7 @@ import numpy as np
 from tests.fuzz.form import Format, saved
 from ui.pictures import thumbnails
 from wann_core import run
-from wann_core.cli import flags
+from wann_core.cli.shared import flags
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.images import ImageSplit
 from wann_core.datasets.sources import vision

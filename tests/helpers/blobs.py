@@ -3,7 +3,7 @@
 import numpy as np
 
 from wann_core import add_noise
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.neighbors.graph import NeighborGraph

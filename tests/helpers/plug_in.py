@@ -5,7 +5,7 @@ import runpy
 from collections.abc import Iterator
 
 from tests.helpers.roots import ROOT
-from wann_core.methods.probes.registry import ALL_LOSSES
+from wann_core.methods.probes.losses.registry import ALL_LOSSES
 from wann_core.methods.registry import ALL_METHODS
 from wann_core.noise.registry import ALL_PATTERNS
 

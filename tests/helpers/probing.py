@@ -11,7 +11,7 @@ from wann_core.datasets import Dataset, Split
 from wann_core.experiments.probe_data import ProbeData, Source, make_data
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.fits import Fit
-from wann_core.methods.probes.registry import loss_parameters, recipe
+from wann_core.methods.probes.losses.registry import loss_parameters, recipe
 from wann_core.methods.probes.training import train
 
 RECIPES = {name: recipe(name, loss_parameters(name, "cifar10").values) for name in LOSSES}

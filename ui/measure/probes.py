@@ -19,7 +19,7 @@ from wann_core.experiments.prepared import PreparedData
 from wann_core.experiments.scenario import Scenario
 from wann_core.experiments.store import ResultsStore, use_store
 from wann_core.methods.probes import LOSSES, ProbeSettings, family_of, loss_parameters
-from wann_core.methods.probes.registry import ALL_LOSSES
+from wann_core.methods.probes.losses.registry import ALL_LOSSES
 from wann_core.methods.registry import ALL_METHODS, CLASSIFIERS, LOGISTIC, TRAINED
 
 _LOG = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from ui.jobs.panel import Panel
 from ui.shell import theme
 from ui.shell.settings import Settings
 from wann_core.audit.arrays import audit_labels
-from wann_core.audit.recommendation import ROWS, Recommendation, recommend
+from wann_core.audit.recommending.recommendation import ROWS, Recommendation, recommend
 from wann_core.experiments.preparation import Preparation
 
 

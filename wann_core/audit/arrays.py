@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.probabilities import GivenProbabilities, probabilities_of
+from wann_core.audit.judging.rows import AllRows, LabeledRows
 from wann_core.audit.label_audit import judge
-from wann_core.audit.probabilities import GivenProbabilities, probabilities_of
 from wann_core.audit.result import Audit
-from wann_core.audit.rows import AllRows, LabeledRows
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_choice, check_number

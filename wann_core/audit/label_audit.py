@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates, outlier_score
-from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.duplicates import NEAR, mixed_groups, near_duplicates, outlier_score
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.rows import AllRows, LabeledRows, labeled_rows
 from wann_core.audit.result import Audit, doubt_order
-from wann_core.audit.rows import AllRows, LabeledRows, labeled_rows
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels
 from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED

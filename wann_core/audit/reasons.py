@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.result import Audit
 from wann_core.class_table import blocks
 from wann_core.typing import Array

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wann_core.audit.evidence import Evidence
 from wann_core.audit.html_report import audit_html, first_rows_html
 from wann_core.audit.issues.row_kinds import row_kinds
-from wann_core.audit.rows import AllRows, LabeledRows
-from wann_core.audit.trust import warnings
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.rows import AllRows, LabeledRows
+from wann_core.audit.judging.trust import warnings
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import nearest
 from wann_core.noise.rate import NoiseEstimate

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wann_core.audit.evidence import NEIGHBORS, Evidence
-from wann_core.audit.shares import best_other, odds, own_share, ranking_posterior
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.shares import best_other, odds, own_share, ranking_posterior
 from wann_core.class_table import Shares, blocks
 from wann_core.errors import WannError
 from wann_core.typing import Array

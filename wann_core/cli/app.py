@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wann_core.cli.flags import HelpFormatter
+from wann_core.cli.shared.flags import HelpFormatter
 from wann_core.errors import WannError, check_installed, check_number
 
 _PACKAGE = "wann_explorer"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from wann_core.cli import flags
-from wann_core.cli.terminal import note, terminal_progress
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments.grid import grid

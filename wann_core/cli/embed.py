@@ -4,8 +4,8 @@ import argparse
 import sys
 from typing import Any
 
-from wann_core.cli.flags import HelpFormatter, add_merge_alike
-from wann_core.cli.terminal import duration, terminal_progress
+from wann_core.cli.shared.flags import HelpFormatter, add_merge_alike
+from wann_core.cli.shared.terminal import duration, terminal_progress
 from wann_core.datasets.catalog import MEDMNIST_SIZES
 from wann_core.datasets.image_sources import open_images
 from wann_core.embedding import backbones

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wann_core.cli import columns, flags
-from wann_core.cli.terminal import note, terminal_progress
+from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.datasets.tables import SPLIT_RULES, merge_look_alikes, read, write_table
 from wann_core.errors import WannError
 

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from wann_core.cli import flags
-from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
-from wann_core.cli.terminal import note, terminal_progress
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.flags import HelpFormatter, add_ours, add_published, fields
+from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
 from wann_core.experiments import records

@@ -16,25 +16,29 @@ _ABOUT = (
     "WANN Explorer: classify and audit data with noisy labels by weighted adaptive nearest "
     "neighbors."
 )
-# Name, file, line of the overview. A command's file is imported when it is asked for: some of them
-# need seconds for that.
+# Name, module, line of the overview. A module is imported when its command is asked for: some need
+# seconds for that.
 _COMMANDS = (
     ("app", "app", "open the dashboard in a browser"),
-    ("audit", "audit", "rank labels by how wrong they look: a folder, a table, a data set"),
+    ("audit", "labels.audit", "rank labels by how wrong they look: a folder, a table, a data set"),
     ("compare", "compare", "accuracy of several methods over noise ratios and seeds"),
-    ("consensus", "consensus", "find one label of several annotators' labels"),
+    ("consensus", "labels.consensus", "find one label of several annotators' labels"),
     ("embed", "embed", "embed images by a timm model, or as bare pixels"),
     ("import", "import_table", "make a database of a table of embeddings"),
-    ("issues", "issues", "list every issue: labels, duplicates, outliers, faulty images"),
+    ("issues", "labels.issues", "list every issue: labels, duplicates, outliers, faulty images"),
     ("knn", "knn", "classify test rows by kNN, ANN or WANN"),
-    ("next", "next_labels", "choose the rows that are most worth labeling"),
+    ("next", "labels.next_labels", "choose the rows that are most worth labeling"),
     ("predict", "predict", "label unlabeled rows or images"),
     ("probe-test", "probe", "test a linear probe"),
     ("probe-train", "probe", "train linear probes under robust losses"),
     ("recommend", "recommend", "choose method, bounds of k and reduction without clean labels"),
-    ("relabel", "relabel", "make a new version of a data set from another table of labels"),
-    ("review-export", "review_export", "write the labels after review for other programs"),
-    ("review-import", "review_import", "take over verdicts that were given in other programs"),
+    ("relabel", "labels.relabel", "make a new version of a data set from another table of labels"),
+    ("review-export", "labels.review_export", "write the labels after review for other programs"),
+    (
+        "review-import",
+        "labels.review_import",
+        "take over verdicts that were given in other programs",
+    ),
     ("sweep", "sweep", "run all scenarios of a plan and print their table"),
 )
 _EPILOG = "examples: wann app; wann audit photos/ --backbone pixels --out issues.csv"

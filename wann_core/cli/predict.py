@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.cli import flags
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import load, tables
 from wann_core.datasets.images import UNLABELED, ImageSplit
 from wann_core.datasets.sources import image_folder

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from wann_core import datasets
-from wann_core.cli import flags
-from wann_core.cli.flags import HelpFormatter, add_ours, add_published, fields
 from wann_core.cli.knn import run_id
-from wann_core.cli.terminal import note, terminal_progress
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.flags import HelpFormatter, add_ours, add_published, fields
+from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.experiments import records
@@ -25,8 +25,8 @@ from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Fit
+from wann_core.methods.probes.losses.registry import recipe
 from wann_core.methods.probes.probe import Probe, digest_of
-from wann_core.methods.probes.registry import recipe
 from wann_core.paths import CHECKPOINT_ROOT
 from wann_core.storage.files import write_atomically
 from wann_core.version import __version__

@@ -6,12 +6,12 @@ import json
 import shlex
 from typing import Any
 
-from wann_core.audit.candidates import Candidate
-from wann_core.audit.recommendation import FEWEST_ROWS, ROWS, recommend
+from wann_core.audit.recommending.candidates import Candidate
+from wann_core.audit.recommending.recommendation import FEWEST_ROWS, ROWS, recommend
 from wann_core.audit.scores import DEFAULT_SCORE
-from wann_core.cli import columns, flags
-from wann_core.cli.audit_sources import audit_named
-from wann_core.cli.terminal import terminal_progress
+from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared.audit_sources import audit_named
+from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.errors import check_number
 from wann_core.storage.tables import write_frame
 

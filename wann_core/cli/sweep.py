@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import joblib
 import pandas as pd
 
-from wann_core.cli import flags
-from wann_core.cli.terminal import note, terminal_progress
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_installed, check_number
 from wann_core.experiments import plan_file
 from wann_core.experiments.scenario import Scenario

@@ -25,14 +25,14 @@ from wann_core.methods.metrics import Metrics
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit
 from wann_core.methods.probes.logistic import LogisticFit, fit_logistic
-from wann_core.methods.probes.probe import Probe
-from wann_core.methods.probes.registry import (
+from wann_core.methods.probes.losses.registry import (
     LOSSES,
     LossParameters,
     family_of,
     loss_parameters,
     recipe,
 )
+from wann_core.methods.probes.probe import Probe
 from wann_core.methods.registry import LOGISTIC, TRAINED
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress

@@ -13,7 +13,7 @@ from wann_core import datasets
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.methods import reduction, sampling
 from wann_core.methods.probes import LOSSES, ProbeSettings
-from wann_core.methods.probes.registry import ALL_LOSSES
+from wann_core.methods.probes.losses.registry import ALL_LOSSES
 from wann_core.methods.registry import ALL_METHODS, CLASSIFIERS, by_adaptive_k, method_entry
 from wann_core.neighbors.plan import SEARCHES
 from wann_core.noise import patterns

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.scores import score_labels
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from wann_core.methods.probes.registry import ALL_LOSSES, LOSSES, refuse_vote_name
+from wann_core.methods.probes.losses.registry import ALL_LOSSES, LOSSES, refuse_vote_name
 from wann_core.registry import Entry, Names, Registry
 
 Kind = Literal["vote", "regression", "classifier"]

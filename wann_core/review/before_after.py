@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.evidence import Evidence
-from wann_core.audit.rows import LabeledRows, labeled_rows
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.rows import LabeledRows, labeled_rows
 from wann_core.datasets.dataset import LABELED, Dataset
 from wann_core.errors import WannError
 from wann_core.methods.folds import FOLDS

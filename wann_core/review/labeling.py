@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.next_labels import next_to_label
+from wann_core.audit.reviewing.next_labels import next_to_label
 from wann_core.datasets.dataset import Dataset
 from wann_core.errors import WannError
 from wann_core.progress import Progress

@@ -13,10 +13,15 @@ from tests.helpers.blobs import blobs
 from wann_core import datasets
 from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.estimator import LabelAuditor
-from wann_core.audit.groups import deal_by_group, graph_without_groups, group_codes, units_of
-from wann_core.audit.known_flips import known_flips
+from wann_core.audit.judging.groups import (
+    deal_by_group,
+    graph_without_groups,
+    group_codes,
+    units_of,
+)
 from wann_core.audit.label_audit import audit
 from wann_core.audit.result import Audit
+from wann_core.audit.reviewing.known_flips import known_flips
 from wann_core.audit.user_labels import class_ids
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.errors import WannError

@@ -9,11 +9,11 @@ import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs, dataset, noisy_blobs
 from wann_core import WannError, add_noise, datasets
-from wann_core.audit.duplicates import mixed_groups, near_duplicates, outlier_score
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.duplicates import mixed_groups, near_duplicates, outlier_score
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.rows import labeled_rows
 from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.result import Audit
-from wann_core.audit.rows import labeled_rows
 from wann_core.audit.scores import score_labels
 from wann_core.class_table import ClassTable
 from wann_core.datasets.dataset import Dataset, Split

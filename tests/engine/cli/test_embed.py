@@ -12,7 +12,7 @@ from tests.conftest import Command
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core.cli import embed as embed_command
-from wann_core.cli.terminal import Progress
+from wann_core.cli.shared.terminal import Progress
 from wann_core.datasets import database
 
 PROJECT = ROOT

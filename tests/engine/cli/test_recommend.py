@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Command
 from tests.helpers.blobs import blobs
-from wann_core.audit.candidates import Candidate
+from wann_core.audit.recommending.candidates import Candidate
 from wann_core.cli.recommend import how
 
 

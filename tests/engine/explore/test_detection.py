@@ -16,7 +16,7 @@ from sklearn.metrics import (
 
 from tests.engine.experiments.test_leave_one_out import write
 from wann_core import Scenario, prepare
-from wann_core.audit.evidence import Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.explore.detection import SCORES, beliefs, curve, detection
 from wann_core.neighbors.graph import NeighborGraph
 

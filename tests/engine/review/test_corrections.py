@@ -8,11 +8,11 @@ import pytest
 
 from tests.helpers.blobs import blobs, dataset, noisy_blobs
 from wann_core import WannError, datasets
-from wann_core.audit.evidence import Evidence
-from wann_core.audit.known_flips import known_flips
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.rows import labeled_rows
 from wann_core.audit.label_audit import audit
-from wann_core.audit.rows import labeled_rows
-from wann_core.audit.stopping import error_rates, outlook, running_precision
+from wann_core.audit.reviewing.known_flips import known_flips
+from wann_core.audit.reviewing.stopping import error_rates, outlook, running_precision
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.methods.metrics import wilson_interval
 from wann_core.methods.probes.out_of_fold import OutOfFold

@@ -10,7 +10,7 @@ import streamlit as st
 from ui.review.cards import column_filter
 from ui.review.case.data import NO_VERDICT, SPLITS, Case
 from ui.review.case.session import session
-from wann_core.audit.reviewed_noise import sample_order
+from wann_core.audit.reviewing.reviewed_noise import sample_order
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.reviewers import to_look_at_again, to_settle

@@ -8,7 +8,7 @@ import streamlit as st
 from ui.shell import access, noise, settings
 from ui.shell.controls import linked
 from wann_core import datasets
-from wann_core.audit.duplicates import NEAR
+from wann_core.audit.judging.duplicates import NEAR
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.datasets import Dataset
 from wann_core.noise.known_errors import flip_for_practice

@@ -10,7 +10,7 @@ from ui.jobs import jobs
 from ui.jobs.panel import Panel, bar, follow
 from ui.review.case.asked import PROBE, Asked
 from ui.review.case.data import SPLITS, Case
-from wann_core.audit.duplicates import NEAR
+from wann_core.audit.judging.duplicates import NEAR
 from wann_core.audit.label_audit import audit, judge
 from wann_core.audit.result import Audit
 from wann_core.audit.scores import DEFAULT_SCORE

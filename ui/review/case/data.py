@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ui.pictures import thumbnails
-from wann_core.audit.duplicates import NEAR
+from wann_core.audit.judging.duplicates import NEAR
 from wann_core.audit.reasons import best_others
 from wann_core.audit.result import Audit, doubt_order
-from wann_core.audit.reviewed_noise import ReviewedNoise, noise_after_review
-from wann_core.audit.stopping import error_rates
+from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise, noise_after_review
+from wann_core.audit.reviewing.stopping import error_rates
 from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED
 from wann_core.review.ledger import ACTIONS, Ledger

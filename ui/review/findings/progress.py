@@ -8,7 +8,7 @@ from ui.charts import charts
 from ui.jobs.jobs import duration
 from ui.review.case.data import NO_VERDICT, Case, States
 from ui.shell import theme
-from wann_core.audit.stopping import Outlook, outlook, running_precision
+from wann_core.audit.reviewing.stopping import Outlook, outlook, running_precision
 from wann_core.methods.metrics import wilson_interval
 from wann_core.review.ledger import ACTIONS
 

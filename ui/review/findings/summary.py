@@ -5,7 +5,7 @@ import streamlit as st
 from ui.review.case.data import Case
 from ui.review.findings import pairs
 from ui.shell import theme
-from wann_core.audit.reviewed_noise import ReviewedNoise
+from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise
 from wann_core.noise.rate import NoiseEstimate
 
 

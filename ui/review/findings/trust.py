@@ -14,7 +14,7 @@ from ui.review.case.data import Case
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.noise import pattern_titles
-from wann_core.audit.known_flips import KnownFlips, known_flips
+from wann_core.audit.reviewing.known_flips import KnownFlips, known_flips
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 
 _LINES = {

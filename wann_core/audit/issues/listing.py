@@ -8,11 +8,11 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from wann_core.audit.duplicates import NEAR, mixed_groups, near_duplicates
 from wann_core.audit.issues.image_faults import THRESHOLDS as IMAGE_THRESHOLDS
 from wann_core.audit.issues.image_faults import image_faults
 from wann_core.audit.issues.kinds import IssueList
 from wann_core.audit.issues.measure import Measurements, Rows, measure
+from wann_core.audit.judging.duplicates import NEAR, mixed_groups, near_duplicates
 from wann_core.audit.result import Audit
 from wann_core.datasets.class_names import merged
 from wann_core.datasets.dataset import LABELED, Dataset

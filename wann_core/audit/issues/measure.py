@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.duplicates import near_duplicates
 from wann_core.audit.issues.image_faults import image_properties, robust_deviations
+from wann_core.audit.judging.duplicates import near_duplicates
 from wann_core.datasets.dataset import Dataset
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.audit.duplicates import (
+from wann_core.audit.judging.duplicates import (
     group_pairs,
     mixed_groups,
     near_limit,
     outlier_score_of,
 )
+from wann_core.audit.judging.trust import Clusters, Trust, agreement_of, clusters, trust_of
 from wann_core.audit.result import doubt_order
-from wann_core.audit.trust import Clusters, Trust, agreement_of, clusters, trust_of
 from wann_core.class_table import ClassTable, Shares, joined
 from wann_core.methods.folds import deal_folds
 from wann_core.noise.even import MOST_CLASSES

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wann_core.audit.duplicates import NEAR
-from wann_core.audit.evidence import NEIGHBORS
+from wann_core.audit.judging.duplicates import NEAR
+from wann_core.audit.judging.evidence import NEIGHBORS
+from wann_core.audit.judging.shares import ABSORBING_ROUNDS, first_absorbing
+from wann_core.audit.judging.trust import warnings
 from wann_core.audit.sharded import columns, output, parts, votes
 from wann_core.audit.sharded.output import PartitionedAudit
-from wann_core.audit.shares import ABSORBING_ROUNDS, first_absorbing
-from wann_core.audit.trust import warnings
 from wann_core.datasets.tables import Columns
 from wann_core.datasets.tables.values import class_of
 from wann_core.errors import WannError, check_choice

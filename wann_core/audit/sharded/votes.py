@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.audit.duplicates import near_pairs, outlier_distance
-from wann_core.audit.evidence import (
+from wann_core.audit.judging.duplicates import near_pairs, outlier_distance
+from wann_core.audit.judging.evidence import (
     COUNTING_PART,
     DISCRIMINANT_PART,
     K_MIN,
@@ -16,8 +16,8 @@ from wann_core.audit.evidence import (
     mean_table,
     vote_table,
 )
-from wann_core.audit.kernels import edge_shares, k_without_each, near_shares
-from wann_core.audit.shares import AbsorbingCounts, odds, own_share, posterior_of_ranking
+from wann_core.audit.judging.kernels import edge_shares, k_without_each, near_shares
+from wann_core.audit.judging.shares import AbsorbingCounts, odds, own_share, posterior_of_ranking
 from wann_core.class_table import Shares, class_table
 from wann_core.methods.discriminant import (
     DiscriminantSums,

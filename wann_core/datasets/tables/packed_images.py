@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from PIL import Image, UnidentifiedImageError
 
 from wann_core.datasets.images import FORMATS
-from wann_core.datasets.tables import arrow_files, parquet
+from wann_core.datasets.tables.formats import arrow_files, parquet
 from wann_core.datasets.tables.source import LIMITS, Limits
 from wann_core.progress import Progress
 

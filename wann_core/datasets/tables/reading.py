@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from wann_core.datasets import row_columns
-from wann_core.datasets.tables import arrow_files, foreign, npz, parquet, text
 from wann_core.datasets.tables.columns import (
     SPLIT_WORDS,
     Columns,
@@ -25,6 +24,7 @@ from wann_core.datasets.tables.columns import (
     kept_columns,
     why_no_label,
 )
+from wann_core.datasets.tables.formats import arrow_files, foreign, npz, parquet, text
 from wann_core.datasets.tables.source import (
     IMAGE,
     LIMITS,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from wann_core.datasets.tables import arrow_files, parquet, text
+from wann_core.datasets.tables.formats import arrow_files, parquet, text
 from wann_core.datasets.tables.reading import format_of, readable
 from wann_core.datasets.tables.source import LIMITS, SCALARS, Coded, Column, Limits
 from wann_core.errors import WannError

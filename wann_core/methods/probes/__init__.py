@@ -3,8 +3,13 @@
 torch is imported by the functions that need it, not by this package.
 """
 
-from wann_core.methods.probes.evaluate import evaluate_loss
-from wann_core.methods.probes.registry import LOSSES, LossParameters, family_of, loss_parameters
+from wann_core.methods.probes.losses.evaluate import evaluate_loss
+from wann_core.methods.probes.losses.registry import (
+    LOSSES,
+    LossParameters,
+    family_of,
+    loss_parameters,
+)
 from wann_core.methods.probes.settings import ProbeSettings
 
 __all__ = [

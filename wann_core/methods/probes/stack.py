@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from wann_core.methods.probes.adam import AdamState
-from wann_core.methods.probes.autograd import add_custom
-from wann_core.methods.probes.recipes import Recipe
-from wann_core.methods.probes.terms import BatchedLoss
+from wann_core.methods.probes.losses.autograd import add_custom
+from wann_core.methods.probes.losses.recipes import Recipe
+from wann_core.methods.probes.losses.terms import BatchedLoss
 
 # In matrix products of a multiple of this many columns, each column has the same bits however many
 # others stand beside it (seen with MKL), so that a head trains alike alone and in company.

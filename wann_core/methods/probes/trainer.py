@@ -10,7 +10,7 @@ from torch import Tensor
 
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit, Head
-from wann_core.methods.probes.recipes import Recipe
+from wann_core.methods.probes.losses.recipes import Recipe
 from wann_core.methods.probes.settings import ProbeSettings
 from wann_core.methods.probes.stack import HeadStack
 from wann_core.methods.probes.threads import Pace

@@ -7,7 +7,7 @@ import torch
 from wann_core.errors import WannError
 from wann_core.methods.probes.data import ProbeData
 from wann_core.methods.probes.fits import Epoch, Fit
-from wann_core.methods.probes.recipes import Recipe
+from wann_core.methods.probes.losses.recipes import Recipe
 from wann_core.methods.probes.settings import ProbeSettings
 from wann_core.methods.probes.threads import Pace
 from wann_core.methods.probes.trainer import Inputs, Trainer

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.result import Audit
-from wann_core.audit.stopping import error_rates
+from wann_core.audit.reviewing.stopping import error_rates
 from wann_core.review.exports.content import Exported, Review
 from wann_core.review.verdict import ACTIONS
 from wann_core.storage.tables import to_plain_csv

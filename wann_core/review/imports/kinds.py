@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from wann_core.datasets.tables import Limits, foreign
+from wann_core.datasets.tables import Limits
+from wann_core.datasets.tables.formats import foreign
 from wann_core.datasets.tables.records import column_names
 from wann_core.errors import WannError
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.helpers.user_tables import FORMATS, embeddings, wide, write
 from wann_core.datasets import database, tables
 from wann_core.datasets.dataset import Split
-from wann_core.datasets.tables import parquet, parquet_probe
 from wann_core.datasets.tables.columns import guess, natural
+from wann_core.datasets.tables.formats import parquet, parquet_probe
 
 SHAPES = [(form, shape) for form in FORMATS[:3] for shape in ("list", "wide")]
 SHAPES.remove(("npz", "wide"))  # an .npz has its embeddings in one array

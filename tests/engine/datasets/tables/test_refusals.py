@@ -15,7 +15,8 @@ from pyarrow import feather
 
 from tests.helpers.user_tables import FORMATS, LABELS, embeddings, wide, write
 from wann_core.datasets import tables
-from wann_core.datasets.tables import Limits, parquet_probe
+from wann_core.datasets.tables import Limits
+from wann_core.datasets.tables.formats import parquet_probe
 from wann_core.errors import WannError
 from wann_core.typing import Array
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.helpers.user_tables import FORMATS, embeddings, healthy, wide, write
 from wann_core.datasets import tables
-from wann_core.datasets.tables import parquet_probe
+from wann_core.datasets.tables.formats import parquet_probe
 from wann_core.errors import WannError
 
 

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from tests.helpers.roots import ROOT
 from wann_core import WannError
 from wann_core.methods.probes import LOSSES, evaluate_loss, family_of, loss_parameters
-from wann_core.methods.probes.registry import recipe
-from wann_core.methods.probes.terms import BatchedLoss
+from wann_core.methods.probes.losses.registry import recipe
+from wann_core.methods.probes.losses.terms import BatchedLoss
 
 DATA = ROOT / "tests" / "data"
 EXPECTED: dict[str, float] = json.loads((DATA / "losses.json").read_text())

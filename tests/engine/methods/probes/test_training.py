@@ -19,7 +19,7 @@ from wann_core.experiments.probe_data import ProbeData
 from wann_core.methods.probes import LOSSES, ProbeSettings
 from wann_core.methods.probes.adam import AdamState
 from wann_core.methods.probes.fits import Epoch, Fit, Head
-from wann_core.methods.probes.registry import loss_parameters
+from wann_core.methods.probes.losses.registry import loss_parameters
 from wann_core.methods.probes.trainer import Trainer
 from wann_core.methods.probes.training import train
 

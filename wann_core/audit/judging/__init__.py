@@ -1,0 +1,1 @@
+"""The evidence on each label, groups and near-duplicates in it, and how far it can be trusted."""

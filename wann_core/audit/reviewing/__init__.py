@@ -1,0 +1,1 @@
+"""Known flips, when a review may stop, what verdicts teach, and what to label next."""

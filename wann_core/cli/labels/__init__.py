@@ -1,0 +1,1 @@
+"""Commands that judge, review and export labels, a file each."""

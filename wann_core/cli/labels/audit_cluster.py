@@ -1,0 +1,102 @@
+"""`wann audit … --cluster`: the audit of partitions on the workers of a Dask cluster."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from wann_core.audit.scores import DEFAULT_SCORE
+from wann_core.audit.sharded import parts
+from wann_core.audit.sharded.run import audit_partitions
+from wann_core.cli.shared import columns
+from wann_core.cli.shared.terminal import note, terminal_progress
+from wann_core.errors import WannError, check_number
+from wann_core.neighbors.cluster import require_dask
+
+# Flags that have no meaning for partitions, by what they must be.
+_UNSERVED = {
+    "dataset": None,
+    "group": None,
+    "top": None,
+    "merge_alike": False,
+    "review_root": None,
+    "score": DEFAULT_SCORE,
+}
+_SECONDS = 10
+
+
+def run(args: argparse.Namespace) -> int:
+    """Audit, write the folder of the result and print one line.
+
+    Returns
+    -------
+    int
+        1 if more labels look wrong than `--fail_above` allows, else 0.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve, or no cluster answers.
+    """
+    _check(args)
+    sources = parts.partitions(args.path)
+    with parts.local_copy(sources[0]) as first:
+        chosen = columns.chosen(first, args)
+    if not args.no_probe:
+        note("on a cluster neighbors and a discriminant judge, no probe")
+    with _connected(args.cluster) as client:
+        found = audit_partitions(
+            client, args.path, chosen, args.out, search=args.search, progress=terminal_progress()
+        )
+    summary = found.summary
+    low = summary["wrong_low"] / summary["labels"]
+    failed = args.fail_above is not None and low > args.fail_above
+    _print(found.summary, args, failed)
+    return int(failed)
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name, needed in _UNSERVED.items():
+        if getattr(args, name) != needed:
+            raise WannError(f"`{name}` cannot be had with --cluster; leave it out.", name)
+    if args.path is None:
+        raise WannError("with --cluster name the partitions by a PATH, as 'folder/*.parquet'.")
+    if args.out is None:
+        raise WannError("`out` names the folder of the result.", "out")
+    if args.fail_above is not None:
+        check_number("fail_above", args.fail_above, 0, 1)
+
+
+def _print(summary: Mapping[str, Any], args: argparse.Namespace, failed: bool) -> None:
+    low = summary["wrong_low"] / summary["labels"]
+    if args.json:
+        left = {"class_names", "rates_of_classes", "partitions", "format"}
+        facts = {name: value for name, value in summary.items() if name not in left}
+        print(json.dumps({**facts, "rate_low": low, "failed": failed, "out": args.out}))
+    else:
+        print(
+            f"[{args.score}] about {summary['wrong']:,} of {summary['labels']:,} labels look wrong "
+            f"({summary['wrong_low']:,} to {summary['wrong_high']:,}; noise rate "
+            f"{100 * summary['rate']:.1f} %; {summary['search']}), "
+            f"{len(summary['partitions']):,} partitions -> {Path(args.out)}"
+        )
+    for text in summary["warnings"]:
+        print(f"warning: {text}", file=sys.stderr if args.json else sys.stdout)
+    for text in () if args.json else summary["notes"]:
+        print(f"note: {text}")
+    if failed and not args.json:
+        print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
+
+
+def _connected(address: str) -> Any:
+    distributed = require_dask()
+    try:
+        return distributed.Client(address, timeout=_SECONDS)
+    except (OSError, ValueError) as error:
+        raise WannError(
+            f"no Dask scheduler answers at {address!r}; `dask scheduler` starts one and prints its "
+            "address.",
+            "cluster",
+        ) from error

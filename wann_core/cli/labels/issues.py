@@ -1,0 +1,62 @@
+"""`wann issues`: every issue of a folder of images or a database, in one list."""
+
+import argparse
+from typing import Any
+
+from wann_core.audit.issues.kinds import KINDS
+from wann_core.audit.issues.listing import list_issues
+from wann_core.audit.scores import DEFAULT_SCORE
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.audit_sources import audit_named, named_path
+from wann_core.cli.shared.terminal import terminal_progress
+from wann_core.datasets import database
+from wann_core.errors import WannError
+from wann_core.storage.tables import write_frame
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "issues",
+        help="list every issue: labels, duplicates, leaks, outliers, faulty images, odd classes",
+        description="List every issue of a folder of class folders (its images are embedded first) "
+        "or of an embedding database: wrong labels, near-duplicates, leaks between splits, "
+        "outliers, unreadable, blank, tiny, dark, bright and blurred images, classes that are too "
+        "small or called alike.",
+        epilog="examples: wann issues photos/ --backbone pixels --out issues.csv; "
+        "wann issues --dataset photos --backbone resnet50 --out issues.parquet",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    flags.add_source(add, "a folder or a database")
+    flags.add_backbone(add)
+    add("--out", required=True, metavar="FILE", help="the list, .csv or .parquet")
+    add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")
+    parser.set_defaults(run=run, score=DEFAULT_SCORE, search="auto", group=None, merge_alike=False)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the list and print how many there are of each kind.
+
+    Raises
+    ------
+    WannError
+        If a flag or the data cannot serve; nothing has been written then.
+    """
+    out = flags.check_table_file("out", args.out)
+    path = named_path(args)
+    if path is not None and path.is_file():
+        raise WannError(
+            "`path` must be a folder of images or a database; `wann import` makes one of a table.",
+            "path",
+        )
+    progress = terminal_progress()
+    audited = audit_named(args, progress)
+    if audited.data is None or audited.place is None:
+        raise WannError("`path` must be a folder of images or a database.", "path")
+    skipped = database.manifest(audited.place).get("skipped", [])
+    found = list_issues(audited.data, audited.found, skipped=skipped, progress=progress)
+    write_frame(out, found.table)
+    told = ", ".join(f"{KINDS[k][0].lower()} {n:,}" for k, n in found.counts.items() if n)
+    print(f"{told or 'no issue'} -> {out}")

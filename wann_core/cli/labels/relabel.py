@@ -1,0 +1,59 @@
+"""`python -m wann_core relabel`: other labels for embeddings that are there."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from wann_core.cli.shared import flags
+from wann_core.cli.shared.terminal import terminal_progress
+from wann_core.datasets import load
+from wann_core.embedding import backbones
+from wann_core.errors import WannError
+from wann_core.review.exports.content import Exported
+from wann_core.review.relabeling import relabel
+from wann_core.storage.tables import to_csv
+
+
+def add_parser(commands: Any) -> None:
+    """Add the command and its flags."""
+    parser = commands.add_parser(
+        "relabel",
+        help="make a new version of a data set from another table of labels",
+        description="Put the labels of a CSV or Parquet table (id or file, and label) on the rows "
+        "of an embedding database and write it under a new name, without embedding again.",
+        epilog="examples: relabel labels.csv --dataset photos --out photos-v2; "
+        "relabel labels.parquet --dataset photos --dry_run --report changes.csv",
+        formatter_class=flags.HelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("file", help="the table: a label, and id, file, or split and row")
+    flags.add_data(add)
+    add("--backbone", default=backbones.DEFAULT, help="whose embeddings are written")
+    add("--out", metavar="NAME", help="name of the new data set in --database_root")
+    add("--report", metavar="FILE", help="where every change goes, as CSV")
+    add("--dry_run", "--dry-run", action="store_true", help="only say what would change")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write the new version and print what changed.
+
+    Raises
+    ------
+    WannError
+        If a flag, the table or the data cannot serve; no database has been written then.
+    """
+    if not args.dry_run and not args.out:
+        raise WannError("`out`, the name of the new data set, is needed without --dry_run.", "out")
+    data = load(args.dataset, args.backbone, *flags.roots(args))
+    made = relabel(args.file, data)
+    print(made.text)
+    if args.report:
+        Exported(to_csv(made.changes).encode(), len(made.changes)).write(Path(args.report))
+        print(f"{len(made.changes):,} changes -> {args.report}")
+    if args.dry_run:
+        print("dry run: no database is written.")
+    else:
+        place = made.write(args.database_root, args.out, progress=terminal_progress())
+        print(f"{args.out} -> {place}")

@@ -1,0 +1,1 @@
+"""What commands share: flags, columns of tables, what PATH names, the terminal."""

@@ -1,0 +1,210 @@
+"""What `wann audit PATH` is pointed at: told by its content, and audited."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wann_core.audit import Audit, audit, audit_labels
+from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared.embedded_folder import embedded
+from wann_core.cli.shared.terminal import note
+from wann_core.datasets import BUILT_IN, Dataset, database, load
+from wann_core.datasets.class_names import look_alike
+from wann_core.datasets.tables import merge_look_alikes, read
+from wann_core.datasets.tables.formats.saved_to_disk import as_parquet, is_saved_to_disk
+from wann_core.datasets.tables.records import read_columns
+from wann_core.errors import WannError
+from wann_core.progress import Progress
+from wann_core.typing import Array
+
+_DATABASE = "train.npz"
+
+
+@dataclass(frozen=True, eq=False)
+class Audited:
+    """An audit, and what it was made of.
+
+    Attributes
+    ----------
+    found : Audit
+    backbone : str
+        What made the embeddings, as far as that is known.
+    data : Dataset or None
+        None where a table was audited.
+    place : Path or None
+        The database's folder, or where it would lie.
+    """
+
+    found: Audit
+    backbone: str
+    data: Dataset | None = None
+    place: Path | None = None
+
+
+def named_path(args: argparse.Namespace) -> Path | None:
+    """PATH of the command line, None where it names a data set.
+
+    Raises
+    ------
+    WannError
+        If it names both or neither.
+    """
+    if (args.path is None) == (args.dataset is None):
+        raise WannError("name either a PATH or a `dataset`.", "dataset")
+    return None if args.path is None else Path(args.path)
+
+
+def named_database(args: argparse.Namespace) -> Dataset | Path:
+    """Load the database that PATH or --dataset names.
+
+    Returns
+    -------
+    Dataset or Path
+        The path where it is no database.
+
+    Raises
+    ------
+    WannError
+        If both or neither are named, or the database cannot be read.
+    """
+    path = named_path(args)
+    if path is None:
+        return load(args.dataset, args.backbone, *flags.roots(args))
+    return database_at(path, args) if _is_database(path) else path
+
+
+def audit_named(args: argparse.Namespace, progress: Progress | None) -> Audited:
+    """Audit what PATH or --dataset names.
+
+    Raises
+    ------
+    WannError
+        If both or neither are named, or it cannot be audited.
+    """
+    path = named_path(args)
+    if path is not None:
+        return audit_path(path, args, progress)
+    if args.weights is not None:
+        raise WannError("`weights` embed a folder of images; `dataset` names none.", "weights")
+    data = load(args.dataset, args.backbone, *flags.roots(args))
+    place = database.folder(args.database_root, data.name, data.backbone)
+    return _data(data, place, args, progress)
+
+
+def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    """Audit a table, an embedding database, a data set of Hugging Face, or a folder of images.
+
+    Raises
+    ------
+    WannError
+        If it is none of these, or cannot be audited.
+    """
+    if not path.exists():
+        raise WannError(f"`path` {str(path)!r} does not exist.", "path")
+    if args.weights is not None and not _of_images(path):
+        raise WannError(f"`weights` embed a folder of images; {str(path)!r} is none.", "weights")
+    if path.is_file():
+        return _table(path, args, progress)
+    if _is_database(path):
+        return _data(database_at(path, args), path.resolve(), args, progress)
+    if is_saved_to_disk(path):
+        with as_parquet(path) as table:
+            return _table(table, args, progress)
+    if args.group is not None:
+        raise WannError("`group` names a column; a folder of images has none.", "group")
+    place, data = embedded(path, args, progress)
+    return _data(data, place, args, progress)
+
+
+def _is_database(path: Path) -> bool:
+    return (path / _DATABASE).is_file()
+
+
+def _of_images(path: Path) -> bool:
+    return path.is_dir() and not _is_database(path) and not is_saved_to_disk(path)
+
+
+def database_at(path: Path, args: argparse.Namespace) -> Dataset:
+    """Load the embedding database that a folder is, its images included.
+
+    Raises
+    ------
+    WannError
+        If its files are unusable, or its folders are not called as data sets and backbones are.
+    """
+    place = path.resolve()
+    root, dataset, backbone = place.parent.parent, place.parent.name, place.name
+    if (dataset, backbone) == BUILT_IN:
+        # By these names `load` has the digits of scikit-learn, whatever the folder holds.
+        return database.load(root, dataset, backbone)
+    return load(dataset, backbone, root, args.dataset_root)
+
+
+def _data(
+    data: Dataset, place: Path, args: argparse.Namespace, progress: Progress | None
+) -> Audited:
+    if args.merge_alike and look_alike(data.class_names):
+        raise WannError(
+            "`merge_alike` is for tables and folders of images: the classes of a database are "
+            "merged where it is written, by wann import or wann embed.",
+            "merge_alike",
+        )
+    found = audit(
+        data,
+        score=args.score,
+        probe=not args.no_probe,
+        search=args.search,
+        groups=None if args.group is None else _column(data, args.group),
+        progress=progress,
+    )
+    return Audited(found, data.backbone, data, place)
+
+
+def _column(data: Dataset, name: str) -> Array:
+    """The values of a column that the database keeps."""
+    if data.columns is None or name not in data.columns:
+        kept = [] if data.columns is None else [str(column) for column in data.columns]
+        raise WannError(
+            f"`group` must be a column of the data set: {', '.join(kept) or 'it has none'}; got "
+            f"{name!r}.",
+            "group",
+        )
+    return np.asarray(data.columns[name].astype(object))
+
+
+def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    chosen = columns.chosen(path, args)
+    table = read(path, chosen, progress=progress)
+    if args.merge_alike:
+        table = merge_look_alikes(table)
+    for remark in table.remarks:
+        note(remark)
+    finite = np.isfinite(table.X).all(axis=1)
+    if not finite.all():
+        left = np.flatnonzero(~finite)
+        rows = ", ".join(str(row) for row in table.rows[left[:5]])
+        more = ", …" if len(left) > 5 else ""
+        note(f"{len(left):,} rows hold NaN or infinity and are left out: {rows}{more}")
+    kept = np.flatnonzero(finite)
+    names = table.ids or table.images or [str(row) for row in table.rows]
+    groups = None
+    if args.group is not None:
+        read_groups = read_columns(path, [args.group])
+        if args.group not in read_groups:
+            raise WannError(f"`group` {args.group!r} is not a column of {path.name!r}.", "group")
+        values = np.asarray(read_groups[args.group], object)[table.rows][kept]
+        groups = [value or None for value in values]
+    y = table.y[kept]
+    found = audit_labels(
+        table.X[kept],
+        [None if label < 0 else table.class_names[label] for label in y.tolist()],
+        class_names=table.class_names,
+        ids=[names[row] for row in kept.tolist()],
+        groups=groups,
+        score=args.score,
+        probe=not args.no_probe,
+        progress=progress,
+    )
+    return Audited(found, "these embeddings")
