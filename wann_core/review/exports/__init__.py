@@ -86,8 +86,8 @@ FORMATS: dict[str, Format] = {
     "html": Format(
         "Report as HTML",
         "review.html",
-        "One page for people: the estimate, and of the first 200 rows picture, labels, verdict and "
-        "note.",
+        "One page to read: the estimate, and picture, labels, verdict and note of the first 200 "
+        "rows.",
         review_html,
         ranked=True,
     ),
