@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.io
 import streamlit as st
 
-from ui.charts import figure_files
+from ui.charts import figure_files, short_names
 from ui.shell import theme as look
 from wann_core.experiments.records import scenario_record, with_scenario
 from wann_core.experiments.scenario import Scenario
@@ -290,9 +290,16 @@ def framed(
     yaxis: dict[str, Any] | None = None,
     **layout: Any,
 ) -> Figure:
-    """A figure with the frame that all share: titles, margins, legend above."""
+    """A figure with the frame that all share: titles, margins, legend above.
+
+    Long names are shortened at the ticks and in the legend.
+    """
+    traces = [
+        {**trace, "name": short_names.in_legend(trace["name"])} if "name" in trace else trace
+        for trace in traces
+    ]
     return {
-        "data": list(traces),
+        "data": traces,
         "layout": {
             "height": height,
             "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
@@ -305,8 +312,8 @@ def framed(
                 "traceorder": "normal",
             },
             "bargap": 0.25,
-            "xaxis": {"title": {"text": x}, "automargin": True, **(xaxis or {})},
-            "yaxis": {"title": {"text": y}, "automargin": True, **(yaxis or {})},
+            "xaxis": {**short_names.axis(x, "x", traces), **(xaxis or {})},
+            "yaxis": {**short_names.axis(y, "y", traces), **(yaxis or {})},
             **layout,
         },
     }

@@ -30,6 +30,7 @@ def transitions(
         unit="%",
         span=(0, 100),
         text=np.where(shares >= least, np.char.mod("%.0f", shares), ""),
+        height=380 if len(names) <= _MOST_NAMED else 560,
     )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ui.charts import short_names
 from ui.charts.charts import Figure, Trace
 from ui.explore import map_colors
 from ui.explore.map_colors import Kinds, Scale
@@ -173,7 +174,7 @@ def _legend(kinds: Kinds, values: Array) -> list[Trace]:
             "mode": "markers",
             "x": [None],
             "y": [None],
-            "name": theme.charted(name),
+            "name": short_names.in_legend(theme.charted(name)),
             "marker": {"size": 10, "color": color},
             "hoverinfo": "skip",
         }

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ui.charts.short_names import shorten
 from ui.explore.map_review import DOUBTFUL, VERDICT
 from ui.explore.map_view import BY_CLASS, color_name, judges_truth
 from ui.shell import theme
@@ -16,6 +17,7 @@ from wann_core.typing import Array
 
 # Little to much; both ends and the middle reach a contrast of 3 on light and on dark.
 _SCALE = [[0, "#D55E00"], [0.5, "#8A8F98"], [1, "#0072B2"]]
+_BESIDE = 24  # letters of a class beside "and 8 more"
 _APART = "#B08A3C"  # rows that are none of the kinds
 _LOGARITHMIC = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000]
 
@@ -134,6 +136,11 @@ def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str]]:
     for code in present:
         groups.setdefault(kinds.colors[code], []).append(kinds.names[code])
     return [
-        (f"{members[0]} and {len(members) - 1} more" if len(members) > 1 else members[0], color)
+        (
+            f"{shorten(members[0], _BESIDE)} and {len(members) - 1} more"
+            if len(members) > 1
+            else members[0],
+            color,
+        )
         for color, members in groups.items()
     ]

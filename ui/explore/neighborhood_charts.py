@@ -8,6 +8,7 @@ from ui.charts.charts import Figure, framed
 from ui.shell import theme
 
 _MOST_CURVES = 5
+_MOST_VOTED = 9  # classes with a color of their own in the bars of votes
 
 
 def by_share(data: pd.DataFrame) -> list[int]:
@@ -23,7 +24,7 @@ def by_share(data: pd.DataFrame) -> list[int]:
 
 
 def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
-    """Stacked bars: the votes of each method by class.
+    """Stacked bars: the votes of each method by class, those with the fewest votes together.
 
     Parameters
     ----------
@@ -35,9 +36,18 @@ def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
     methods = list(dict.fromkeys(data["method_name"]))
     traces = []
     voted = data[data["share"] > 0]
-    for class_id in sorted(voted["class_id"].unique().tolist()):
-        rows = voted[voted["class_id"] == class_id]
-        name, fill = theme.charted(rows["class_name"].iloc[0]), colors[class_id]
+    largest = voted.groupby("class_id")["share"].max().sort_values(ascending=False, kind="stable")
+    own = sorted(largest.index[: _MOST_VOTED if len(largest) > _MOST_VOTED + 1 else None].tolist())
+    bars = [
+        (theme.charted(rows["class_name"].iloc[0]), colors[class_id], rows)
+        for class_id in own
+        for rows in [voted[voted["class_id"] == class_id]]
+    ]
+    rest = voted[~voted["class_id"].isin(own)]
+    if len(rest):
+        summed = rest.groupby("method_name", sort=False, as_index=False)["share"].sum()
+        bars.append((f"{rest['class_id'].nunique()} other classes", theme.OTHERS, summed))
+    for name, fill, rows in bars:
         label = f"class {name}:" if name.isdigit() else f"{name}:"
         traces.append(
             {
@@ -59,7 +69,7 @@ def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
         traces,
         "share of the votes, %",
         "",
-        height=90 + 44 * len(methods),
+        height=90 + 44 * len(methods) + 10 * len(traces),  # the legend grows with its entries
         barmode="stack",
         xaxis={"range": [0, 100]},
         # Text that does not fit is left out: the tooltip has it.
@@ -112,12 +122,11 @@ def share_curves(data: pd.DataFrame, adaptive_k: int, colors: Mapping[int, str])
     }
     label = {
         "x": adaptive_k,
-        "y": 1,
+        "y": 0.5,
         "yref": "paper",
         "text": f"k = {adaptive_k}",
         "showarrow": False,
         "xanchor": "left",
-        "yanchor": "bottom",
     }
     return framed(
         traces,

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ui.charts.short_names import shorten
 from ui.pictures import picture_grid, thumbnails
 from ui.pictures.row_values import value_text
 from ui.shell import navigation, theme
@@ -107,14 +108,14 @@ def facts(sample: Neighborhood, methods: tuple[str, ...]) -> None:
     answers = [
         {
             "method": method,
-            "answer": names[predicted := sample.answer(method)],
+            "answer": theme.plain(names[predicted := sample.answer(method)]),
             "right" if sample.truth_known else "as given": "✓"
             if predicted == sample.true_label
             else "✗",
         }
         for method in methods
     ]
-    st.dataframe(pd.DataFrame(answers), hide_index=True, width="stretch")
+    st.table(pd.DataFrame(answers).set_index("method"))  # long names go on in the next line
     found = "find the true class" if sample.truth_known else "agree with the given label"
     if sample.split == "train":
         st.caption(
@@ -168,8 +169,7 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
         true = names[row["clean_label"]] if p.truth_known else given
         flipped = given != true
         lines = [
-            given,
-            *([f"true: {true}"] if flipped else []),
+            *_labels(given, true),
             f"d {row['distance']:.3g}",
             f"η 1/{row['adaptive_k']}",
             f"vote {100 * row['vote_weight']:.1f} %",
@@ -179,7 +179,7 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
                 "id": _identity("train", row["row"]),
                 "picture": thumbnails.of_sample(p.dataset, "train", int(p.rows[sample.ids[i]])),
                 "lines": lines,
-                "title": f"Go to training row {row['row']}",
+                "title": f"Go to training row {row['row']}: {given}",
                 "mark": theme.FLIPPED if flipped else theme.CLEAN,
             }
         )
@@ -234,10 +234,16 @@ def _item(sample: Neighborhood) -> picture_grid.Item:
     return {
         "id": _identity(sample.split, sample.row_id),
         "picture": _picture(sample),
-        "lines": [given, *([f"true: {true}"] if flipped else []), f"row {sample.row_id}"],
-        "title": f"Choose row {sample.row_id}",
+        "lines": [*_labels(given, true), f"row {sample.row_id}"],
+        "title": f"Choose row {sample.row_id}: {given}",
         "mark": theme.FLIPPED if flipped else theme.CLEAN,
     }
+
+
+def _labels(given: str, true: str) -> list[str]:
+    """Given label, and the true class where that is another, as far as there is room."""
+    lines = [given] if given == true else [given, f"true: {true}"]
+    return [shorten(line) for line in lines]
 
 
 def _picture(sample: Neighborhood) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts, heatmaps
+from ui.charts.short_names import shorten
 from ui.pictures import thumbnails
 from ui.shell import navigation, sentences, theme
 from wann_core.experiments import records
@@ -135,8 +136,8 @@ def show_wrong_labels(prepared: PreparedData) -> None:
         table = pd.DataFrame(
             {
                 "row": prepared.row_ids[some],
-                "true class": [theme.plain(names[c]) for c in prepared.clean_labels[some]],
-                "given label": [theme.plain(names[c]) for c in prepared.labels[some]],
+                "true class": [theme.plain(shorten(names[c])) for c in prepared.clean_labels[some]],
+                "given label": [theme.plain(shorten(names[c])) for c in prepared.labels[some]],
                 "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
             }
         )

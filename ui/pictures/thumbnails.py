@@ -13,6 +13,7 @@ import numpy.typing as npt
 import streamlit as st
 from PIL import Image
 
+from ui.charts.short_names import shorten
 from ui.pictures.row_values import text_of
 from ui.shell import theme
 from wann_core.datasets import Dataset
@@ -23,6 +24,7 @@ from wann_core.errors import WannError
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
 _LETTERS = 200
+_CAPTION = 88  # letters
 _SIDE, _LOSSLESS = 160, 64  # pixels
 
 
@@ -106,7 +108,7 @@ def grid(pictures: Sequence[str], captions: Sequence[str]) -> None:
     """A grid of pictures (data URIs), each with a line below it."""
     cells = "".join(
         f'<div class="wann-thumb"><img src="{picture}" alt="{theme.html(caption)}">'
-        f"<div>{theme.html(caption)}</div></div>"
+        f'<div title="{theme.html(caption)}">{theme.html(shorten(caption, _CAPTION))}</div></div>'
         for picture, caption in zip(pictures, captions, strict=True)
     )
     st.html(f'<div class="wann-thumbs">{cells}</div>')

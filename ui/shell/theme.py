@@ -76,7 +76,8 @@ _CSS = """
 .wann-term { text-decoration: underline dotted; text-underline-offset: 0.2em; cursor: help; }
 .wann-term:focus::after { content: " (" attr(title) ")"; }
 /* A name of hundreds of letters is broken, wherever it stands. */
-[data-testid="stMarkdownContainer"], .wann-card, .wann-thumb { overflow-wrap: anywhere; }
+[data-testid="stMarkdownContainer"], [data-testid="stTable"] td *, .wann-card, .wann-thumb {
+  overflow-wrap: anywhere; }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
 /* No choice is cut off: what does not fit in a line goes on in the next. */
 [data-testid="stButtonGroup"] > [role="radiogroup"],
@@ -217,6 +218,11 @@ def charted(name: str) -> str:
     """A name without what Plotly would read as markup or as a template."""
     name = visible(name).replace("&", "&amp;").replace("<", "&lt;")
     return name.replace("%{", "% {")
+
+
+def uncharted(name: str) -> str:
+    """A name as it was before `charted` escaped it."""
+    return name.replace("% {", "%{").replace("&lt;", "<").replace("&amp;", "&")
 
 
 def html(text: str) -> str:

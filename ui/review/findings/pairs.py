@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts, heatmap_cell, heatmaps
+from ui.charts.short_names import shorten
 from ui.review.cards import filters
 from ui.review.cards.card_list import refresh
 from ui.review.case.data import Case
@@ -36,7 +37,8 @@ def _headline(pairs: pd.DataFrame) -> str:
     if not len(pairs):
         return "Given label → suggested label: no label looks wrong"
     listed = ", ".join(
-        f"{theme.plain(pair['given_label'])} → {theme.plain(pair['suggested_label'])} "
+        f"{theme.plain(shorten(pair['given_label']))} → "
+        f"{theme.plain(shorten(pair['suggested_label']))} "
         f"({pair['rows']:,})"
         for pair in pairs.head(_NAMED).to_dict("records")
     )

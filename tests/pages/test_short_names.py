@@ -1,0 +1,73 @@
+"""Long names of classes: short where there is little room, whole where there is enough."""
+
+import numpy as np
+import pandas as pd
+
+from ui.charts import charts, heatmaps, short_names
+from ui.explore import map_colors, neighborhood_charts
+from ui.shell import theme
+
+LONG = [f"Staffordshire bull terrier <adult> & others, outdoors {i}" for i in range(100)]
+
+
+def test_the_middle_of_a_long_name_is_left_out() -> None:
+    assert short_names.shorten("cat", 8) == "cat"
+    assert short_names.shorten("Staffordshire bull terrier (adult, outdoors)", 22) == (
+        "Staffordshire…tdoors)"
+    )
+    assert all(len(short_names.shorten("x" * n, 22)) <= 22 for n in range(60))
+
+
+def test_no_two_names_look_alike_at_the_ticks() -> None:
+    alike = [f"{'a' * 20}{i:03}{'b' * 20}" for i in range(100)]
+    found = short_names.aliases([*alike, "cat"])
+    assert set(found) == set(alike)
+    assert len(set(found.values())) == 100
+    assert max(map(len, found.values())) <= 24
+
+
+def test_axes_and_legends_have_short_names_and_data_whole_ones() -> None:
+    counts = pd.DataFrame({"class_name": LONG, "rows_given": np.arange(100)})
+    figure = charts.class_counts(counts)
+    assert figure["data"][0]["x"] == [theme.charted(name) for name in LONG]
+    alias = figure["layout"]["xaxis"]["labelalias"]
+    assert set(alias) == set(figure["data"][0]["x"])
+    assert max(len(theme.uncharted(short)) for short in alias.values()) <= 22
+    picture = heatmaps.transitions(LONG, np.eye(100))
+    for axis in ("xaxis", "yaxis"):
+        assert len(picture["layout"][axis]["labelalias"]) == 100
+    line = charts.framed(
+        [{"type": "scatter", "x": [1], "y": [1], "name": theme.charted(LONG[0])}], "", ""
+    )
+    assert len(theme.uncharted(line["data"][0]["name"])) <= 36
+    assert "labelalias" not in line["layout"]["xaxis"]
+
+
+def test_a_name_is_escaped_after_it_was_shortened() -> None:
+    name = "<" * 60
+    assert (
+        short_names.in_legend(theme.charted(name)).replace("&lt;", "<") == "<" * 27 + "…" + "<" * 8
+    )
+
+
+def test_votes_of_many_classes_share_one_bar() -> None:
+    shares = np.linspace(2, 0.1, 40)
+    votes = pd.DataFrame(
+        {
+            "method_name": "kNN-51",
+            "class_id": range(40),
+            "class_name": LONG[:40],
+            "share": shares / shares.sum(),
+        }
+    )
+    bars = neighborhood_charts.votes(votes, theme.class_colors(range(40)))["data"]
+    assert [bar["name"] for bar in bars][-1] == "31 other classes"
+    assert len(bars) == 10
+    assert np.isclose(sum(bar["x"][0] for bar in bars), 100)
+
+
+def test_a_shared_color_names_one_class_and_how_many_more() -> None:
+    kinds = map_colors.Kinds(LONG, [theme.class_color(c) for c in range(100)])
+    names = [name for name, _ in map_colors.legend(kinds, range(100))]
+    assert len(names) == theme.CLASS_COLORS
+    assert all("…" in name and " more" in name and len(name) <= 36 for name in names)
