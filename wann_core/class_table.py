@@ -110,6 +110,13 @@ def class_table(labels: Array, n_classes: int, dtype: npt.DTypeLike = np.float32
     return np.empty((len(labels), n_classes), dtype)
 
 
+def small_ids(labels: Array, n_classes: int) -> Array:
+    """Class ids in one byte each where that is enough, else in four."""
+    # They are read at random places: of one byte each, a million lie in a core's own cache.
+    kind: type[np.integer[Any]] = np.uint8 if n_classes <= 256 else np.int32
+    return np.ascontiguousarray(labels, kind)
+
+
 def joined(tables: Sequence[Any]) -> Any:
     """One table of the rows of several, one after the other."""
     if not isinstance(tables[0], ClassTable):

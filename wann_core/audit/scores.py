@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
-from wann_core.audit.judging.shares import best_other, odds, own_share, ranking_posterior
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_scores import near_vote_odds, own_vote_share
+from wann_core.audit.judging.shares import best_other, odds, own_share
 from wann_core.class_table import Shares, blocks
 from wann_core.errors import WannError
 from wann_core.typing import Array
@@ -75,17 +76,13 @@ def _confident(evidence: Evidence) -> Array:
     return scaled
 
 
-def _neighbors(evidence: Evidence) -> Array:
-    return odds(ranking_posterior(evidence.near_shares, evidence.labels), evidence.labels)
-
-
 # 'combined' is the default: of probe and neighbors, or the same as 'neighbors' without a probe.
 SCORES: dict[str, Callable[[Evidence], Array]] = {
     "combined": lambda e: odds(e.posterior, e.labels),
-    "neighbors": _neighbors,
+    "neighbors": near_vote_odds,
     "probe": lambda e: own_share(e.probe_shares, e.labels),
-    "wann_share": lambda e: own_share(e.wann_shares, e.labels),
-    "knn_share": lambda e: own_share(_knn(e, NEIGHBORS), e.labels),
+    "wann_share": lambda e: own_vote_share(e, e.neighbor_k),
+    "knn_share": lambda e: own_vote_share(e, np.ones(e.ids.shape, np.uint8)),
     "confident": _confident,
     "simifeat_v": _simifeat_v,
     "simifeat_r": _simifeat_r,

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.scores import score_labels
 from wann_core.experiments.prepared import PreparedData
+from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
 SCORES = ("eta", "vote_share", "eta_share", "neighbors")
@@ -58,6 +58,8 @@ def beliefs(prepared: PreparedData) -> dict[str, Array]:
     evidence = Evidence(
         prepared.graph, prepared.labels, prepared.dataset.n_classes, bounds=prepared.k_bounds
     )
+    if evidence.k_bounds == prepared.k_bounds:  # of the same rows: found once
+        vars(evidence)["adaptive_k"] = prepared.adaptive_k
     eta, share = prepared.reliability, score_labels(evidence, "wann_share")
     return {
         "eta": eta,
@@ -76,22 +78,23 @@ def detection(prepared: PreparedData) -> Detection | None:
     flips = int(flipped.sum())
     if flips in (0, len(flipped)):
         return None
-    areas, curves = [], []
-    for name, belief in beliefs(prepared).items():
-        areas.append(
-            {
-                "score": name,
-                "auroc": roc_auc_score(flipped, -belief),
-                "average_precision": average_precision_score(flipped, -belief),
-            }
-        )
-        curves.append(curve(name, belief, flipped))
+    scored = list(beliefs(prepared).items())
+    found: list[tuple[dict[str, object], pd.DataFrame]] = [({}, pd.DataFrame())] * len(scored)
+
+    def measure(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            found[i] = areas_and_curve(*scored[i], flipped)
+
+    in_slices(measure, len(scored), rows=1)
+    areas, curves = zip(*found, strict=True)
     table = pd.concat(curves, ignore_index=True)
     return Detection(len(flipped), flips, pd.DataFrame(areas), table)
 
 
-def curve(name: str, belief: Array, flipped: Array) -> pd.DataFrame:
-    """One score's part of `Detection.curves`.
+def areas_and_curve(
+    name: str, belief: Array, flipped: Array
+) -> tuple[dict[str, object], pd.DataFrame]:
+    """One score's parts of `Detection.areas` and `Detection.curves`, after one sort of the rows.
 
     Parameters
     ----------
@@ -101,26 +104,33 @@ def curve(name: str, belief: Array, flipped: Array) -> pd.DataFrame:
     flipped : ndarray of shape (n,), bool
         Some, not all.
     """
-    # The first point, where nothing is listed, is added below.
-    false_rate, recall, thresholds = (
-        points[1:] for points in roc_curve(flipped, -belief, drop_intermediate=False)
-    )
-    finds = np.rint(recall * flipped.sum())
-    listed = finds + np.rint(false_rate * (~flipped).sum())
+    order = np.argsort(belief)
+    ranked = belief[order]
+    # Labels scored alike are listed together: up to the last of each value.
+    ends = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))
+    listed = ends + 1
+    finds = np.cumsum(flipped[order])[ends]
+    right = listed - finds
+    recall, false_rate, precision = finds / finds[-1], right / right[-1], finds / listed
+    found, passed = np.diff(finds, prepend=0), np.diff(right, prepend=0)
+    areas: dict[str, object] = {
+        "score": name,
+        # Whole numbers: twice the flipped that come before each right label, ties counting half.
+        "auroc": float((passed * (2 * finds - found)).sum() / (2 * finds[-1] * right[-1])),
+        "average_precision": float((found * precision).sum() / finds[-1]),
+    }
     kept = _thinned(recall, false_rate)
-    table = pd.DataFrame(
-        {
-            "score": name,
-            "belief": -thresholds[kept],
-            "listed": listed[kept].astype(np.int64),
-            "recall": recall[kept],
-            "precision": finds[kept] / listed[kept],
-            "false_positive_rate": false_rate[kept],
-        }
-    )
-    nothing = {"score": name, "belief": np.nan, "listed": 0, "recall": 0.0, "precision": np.nan}
-    start = pd.DataFrame([{**nothing, "false_positive_rate": 0.0}])
-    return pd.concat([start, table], ignore_index=True)
+    points = {
+        "belief": ranked[ends],
+        "listed": listed,
+        "recall": recall,
+        "precision": precision,
+        "false_positive_rate": false_rate,
+    }
+    nothing = {"belief": np.nan, "listed": 0, "recall": 0.0, "precision": np.nan}
+    start = {"score": name, **nothing, "false_positive_rate": 0.0}
+    table = pd.DataFrame({"score": name} | {key: of[kept] for key, of in points.items()})
+    return areas, pd.concat([pd.DataFrame([start]), table], ignore_index=True)
 
 
 def _thinned(recall: Array, false_rate: Array) -> Array:

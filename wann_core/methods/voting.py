@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from wann_core.class_table import small_ids
 from wann_core.errors import WannError, check_number
 from wann_core.methods.vote_kernels import (
     adaptive_k_of_rows,
@@ -213,10 +214,7 @@ def _check(ids: IntArray, labels: IntArray) -> tuple[IntArray, IntArray, int]:
             f"got {labels.min()}..{labels.max()}."
         )
     n_classes = int(labels.max()) + 1
-    # Labels are read at random places: of one byte each, a million lie in a core's own cache.
-    kind: type[np.integer[Any]] = np.uint8 if n_classes <= 256 else np.int32
-    codes: IntArray = np.ascontiguousarray(labels, kind)
-    return np.ascontiguousarray(ids, np.int32), codes, n_classes
+    return np.ascontiguousarray(ids, np.int32), small_ids(labels, n_classes), n_classes
 
 
 def _check_k(k: int | IntArray, ids: IntArray) -> IntArray:

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from wann_core.class_table import MOST_DENSE, Shares, blocks, class_table
+from wann_core.class_table import MOST_DENSE, Shares, blocks, class_table, small_ids
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
@@ -126,12 +126,11 @@ def anchors(
     T = np.eye(n_classes) if n_classes <= MOST_PAIRS else None
     if n_classes < 2:
         return Transition(rates, T)
-    # Rows by class, surest first.
-    order = np.lexsort((-sure, winner))
+    order = np.argsort(small_ids(winner, n_classes), kind="stable")
     ends = np.cumsum(np.bincount(winner, minlength=n_classes))
     for c in range(n_classes):
         won = order[(ends[c - 1] if c else 0) : ends[c]]
-        rows = won[: max(int(part * len(won)), min(len(won), fewest))]
+        rows = _largest(sure, won, max(int(part * len(won)), min(len(won), fewest)))
         right = float((labels[rows] == c).sum())
         n = max(float(len(rows)), 1.0)
         rates[c] = rate = (n - right + _PRIOR) / (n + 2 * _PRIOR) if len(rows) else _PRIOR
@@ -148,3 +147,13 @@ def anchors(
         T[c, others] = wrong * (rate / wrong.sum())
         T[c, c] = 1 - rate
     return Transition(rates, T)
+
+
+def _largest(values: Array, rows: Array, count: int) -> Array:
+    """As many of the rows, those with the largest values; of equal ones the first."""
+    if count >= len(rows):
+        return rows
+    here = values[rows]
+    least = np.partition(here, len(here) - count)[len(here) - count]
+    above = rows[here > least]
+    return np.concatenate([above, rows[here == least][: count - len(above)]])

@@ -17,7 +17,7 @@ from sklearn.metrics import (
 from tests.engine.experiments.test_leave_one_out import write
 from wann_core import Scenario, prepare
 from wann_core.audit.judging.evidence import Evidence
-from wann_core.explore.detection import SCORES, beliefs, curve, detection
+from wann_core.explore.detection import SCORES, areas_and_curve, beliefs, detection
 from wann_core.neighbors.graph import NeighborGraph
 
 NOISY = Scenario(noise_pattern="asym", noise_ratio=0.4, draw="exact")
@@ -32,7 +32,11 @@ def test_few_values_tie_as_in_scikit_learn(n: int, values: int, seed: int) -> No
     rng = np.random.RandomState(seed)
     belief = 1.0 / rng.choice([11, 13, 17, 31, 51][:values], n)
     flipped = rng.permutation(np.arange(n) < rng.randint(1, n))
-    table = curve("eta", belief, flipped)
+    areas, table = areas_and_curve("eta", belief, flipped)
+    assert areas["auroc"] == pytest.approx(roc_auc_score(flipped, -belief), abs=1e-12)
+    assert areas["average_precision"] == pytest.approx(
+        average_precision_score(flipped, -belief), abs=1e-12
+    )
     false_rate, recall, _ = roc_curve(flipped, -belief, drop_intermediate=False)
     np.testing.assert_allclose(table["false_positive_rate"], false_rate)
     np.testing.assert_allclose(table["recall"], recall)
@@ -54,8 +58,10 @@ def test_areas_are_those_of_all_rows_and_of_the_curves() -> None:
     assert tuple(found.areas["score"]) == SCORES
     for name, belief in beliefs(prepared).items():
         row = found.areas.set_index("score").loc[name]
-        assert row["auroc"] == roc_auc_score(flipped, -belief)
-        assert row["average_precision"] == average_precision_score(flipped, -belief)
+        assert row["auroc"] == pytest.approx(roc_auc_score(flipped, -belief), abs=1e-12)
+        assert row["average_precision"] == pytest.approx(
+            average_precision_score(flipped, -belief), abs=1e-12
+        )
         drawn = found.curves[found.curves["score"] == name]
         # Straight lines for one, steps as high as their ends for the other.
         assert auc(drawn["false_positive_rate"], drawn["recall"]) == pytest.approx(
@@ -70,7 +76,7 @@ def test_long_curves_are_thinned_but_keep_their_ends() -> None:
     rng = np.random.RandomState(0)
     flipped = rng.rand(50_000) < 0.2
     belief = rng.randn(50_000) - 1.5 * flipped
-    table = curve("x", belief, flipped)
+    _, table = areas_and_curve("x", belief, flipped)
     assert len(table) < 1_000
     assert table["recall"].iloc[-1] == table["false_positive_rate"].iloc[-1] == 1
     assert table["listed"].iloc[[0, 1, -1]].tolist() == [0, 1, 50_000]

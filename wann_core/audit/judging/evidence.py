@@ -18,11 +18,11 @@ from wann_core.audit.judging.kernels import (
     edge_votes,
     k_without_each,
     near_shares,
-    reliability_without,
+    neighbor_k,
 )
 from wann_core.audit.judging.shares import absorbed, ranking_posterior
 from wann_core.audit.judging.trust import Clusters, Trust, agreement, clusters, trust_of
-from wann_core.class_table import ClassTable, Shares, blocks, class_table
+from wann_core.class_table import ClassTable, Shares, blocks, class_table, small_ids
 from wann_core.errors import WannError
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
@@ -45,8 +45,9 @@ DISCRIMINANT_PART = 0.7
 COUNTING_PART = 0.5
 # What no probe has part in, but for the discriminant, whose folds may be the probe's.
 _WITHOUT_PROBE = (
+    "codes",
     "adaptive_k",
-    "reliabilities",
+    "neighbor_k",
     "wann_shares",
     "wann_votes",
     "near_shares",
@@ -126,21 +127,31 @@ class Evidence:
         return min(self.bounds[0], k_max), k_max
 
     @cached_property
+    def codes(self) -> Array:
+        """The labels in few bytes, as the votes read them at random places; shape (n,)."""
+        return small_ids(self.labels, self.n_classes)
+
+    @cached_property
     def adaptive_k(self) -> Array:
         """Smallest neighborhood that explains each label, shape (n,), int32."""
         return adaptive_k(self.ids, self.labels, *self.k_bounds)
 
     @cached_property
-    def reliabilities(self) -> Array:
-        """η of each neighbor of each row, found without the row itself; shape (n, K), float64."""
+    def neighbor_k(self) -> Array:
+        """Adaptive k of each neighbor of each row, found without the row; shape (n, K), uint8."""
         ids, k, bounds, n = self.ids, self.adaptive_k, self.k_bounds, len(self.labels)
         without, changes = np.zeros(ids.shape, np.uint8), np.empty(n, np.bool_)
-        asked = ids, self.labels, k, *bounds, self.n_classes, without, changes
+        asked = ids, self.codes, k, *bounds, self.n_classes, without, changes
         in_slices(k_without_each, n, *asked, rows=512)
-        weights = np.empty(ids.shape)
-        rest = ids, self.graph.train_distances, k, *bounds, without, changes, weights
-        in_slices(reliability_without, n, *rest, rows=512)
-        return weights
+        result = np.empty(ids.shape, np.uint8)
+        rest = ids, self.graph.train_distances, k, *bounds, without, changes, result
+        in_slices(neighbor_k, n, *rest, rows=512)
+        return result
+
+    @property
+    def reliabilities(self) -> Array:
+        """η of each neighbor of each row, found without the row itself; shape (n, K), float64."""
+        return np.asarray(1.0 / self.neighbor_k)
 
     @cached_property
     def wann_shares(self) -> Shares:
@@ -159,7 +170,7 @@ class Evidence:
             edge_votes,
             len(votes),
             self.ids,
-            self.labels,
+            self.codes,
             self.reliabilities,
             self.n_classes,
             votes,
@@ -347,7 +358,7 @@ class Evidence:
 
     def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
         """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
-        return vote_table(kernel, self.ids, self.labels, of_edges, self.labels, self.n_classes)
+        return vote_table(kernel, self.ids, self.codes, of_edges, self.labels, self.n_classes)
 
 
 def vote_table(
@@ -369,11 +380,11 @@ def vote_table(
     C : int
         Classes.
     """
-    precision = _precision(C)
-    table: Shares = class_table(given, C, precision)
+    dtype = precision(C)
+    table: Shares = class_table(given, C, dtype)
     for rows in blocks(*table.shape):
         near, edges = ids[rows], of_edges[rows]
-        block = np.zeros((len(near), C), precision)
+        block = np.zeros((len(near), C), dtype)
         in_slices(kernel, len(block), near, voters, edges, block)
         table[rows] = block
     return table
@@ -381,10 +392,10 @@ def vote_table(
 
 def mean_table(given: Array, n_classes: int, *parts: tuple[float, Shares | None]) -> Shares:
     """Weighted sum of tables."""
-    precision = _precision(n_classes)
-    total: Shares = class_table(given, n_classes, precision)
+    dtype = precision(n_classes)
+    total: Shares = class_table(given, n_classes, dtype)
     for rows in blocks(*total.shape):
-        block = np.zeros((len(given[rows]), n_classes), precision)
+        block = np.zeros((len(given[rows]), n_classes), dtype)
         for weight, part in parts:
             assert part is not None
             block += weight * part[rows]
@@ -392,5 +403,6 @@ def mean_table(given: Array, n_classes: int, *parts: tuple[float, Shares | None]
     return total
 
 
-def _precision(n_classes: int) -> type[np.floating[Any]]:
+def precision(n_classes: int) -> type[np.floating[Any]]:
+    """Dtype of tables of all rows and classes."""
     return np.float64 if n_classes <= _DOUBLE_CLASSES else np.float32

@@ -1,5 +1,7 @@
 """Compiled loops of the audit's scores, over the neighbors of rows start to stop."""
 
+import math
+
 import numba
 import numpy as np
 
@@ -7,6 +9,10 @@ import numpy as np
 _STEEP = 2.0
 # Distances from either side may differ in their last digit.
 _NEARLY = 1.00001
+_INVERSE = tuple(1 / math.factorial(n) for n in range(12))
+# Whose neighbors may be left out for the given label to lead: all, all but its own, those of none;
+# else those of one class, by its id.
+_NONE, _OWN, _OTHERS = -1, -2, -3
 
 
 @numba.njit(nogil=True, cache=True)
@@ -23,20 +29,100 @@ def edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-u
 
 
 @numba.njit(nogil=True, cache=True)
-def near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
-    """The same with weights that fall with the distance, in units of the farthest."""
-    last = ids.shape[1] - 1
+def own_shares(start, stop, ids, labels, k, shares):  # type: ignore[no-untyped-def]
+    """What `edge_shares` finds for the label of each row by weights 1 / k, without its table."""
+    own = np.zeros(1, shares.dtype)
     for i in range(start, stop):
-        farthest = np.float64(distances[i, last])
-        steep = -_STEEP / (farthest * farthest) if farthest > 0.0 else 0.0
-        total = 0.0
-        for j in range(last + 1):
-            d = np.float64(distances[i, j])
-            weight = np.exp(steep * d * d)
-            shares[i, labels[ids[i, j]]] += weight
+        own[0], total = 0.0, 0.0
+        for j in range(ids.shape[1]):
+            weight = 1.0 / k[i, j]
+            if labels[ids[i, j]] == labels[i]:
+                own[0] += weight
             total += weight
-        for c in range(shares.shape[1]):
-            shares[i, c] /= total
+        shares[i] = own[0] / total if total > 0.0 else own[0]
+
+
+@numba.njit(nogil=True, cache=True)
+def near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
+    """The same as `edge_shares` with weights that fall with the distance, see `_near`."""
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    for i in range(start, stop):
+        _near(i, ids, labels, distances, weights, shares[i], classes)
+
+
+@numba.njit(nogil=True, cache=True)
+def near_surest(start, stop, ids, labels, distances, shares, winner, sure):  # type: ignore[no-untyped-def]
+    """Class with the largest of the `near_shares` of each row, and that share; ties: lowest id.
+
+    `shares`, of shape (C,), says the precision.
+    """
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    shares = np.zeros_like(shares)
+    for i in range(start, stop):
+        found = _near(i, ids, labels, distances, weights, shares, classes)
+        leader = classes[0]
+        for c in classes[1:found]:
+            if shares[c] > shares[leader] or (shares[c] == shares[leader] and c < leader):
+                leader = c
+        winner[i], sure[i] = leader, shares[leader]
+        for c in classes[:found]:
+            shares[c] = 0.0
+
+
+@numba.njit(nogil=True, cache=True)
+def near_odds(  # type: ignore[no-untyped-def]
+    start, stop, ids, labels, distances, shares, floor, given, strongest, result
+):
+    """Odds of the given label against its strongest rival, by `near_shares` and a transition.
+
+    A class is as likely as (share + floor) · given[label, class] + 1e-7. `strongest` has the
+    largest of this that another class reaches without any vote. `shares` as in `near_surest`.
+    """
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    shares = np.zeros_like(shares)
+    for i in range(start, stop):
+        found = _near(i, ids, labels, distances, weights, shares, classes)
+        label, rival = labels[i], strongest[labels[i]]
+        own = (shares[label] + floor) * given[label, label] + 1e-7
+        for c in classes[:found]:
+            if c != label:
+                rival = max(rival, (shares[c] + floor) * given[label, c] + 1e-7)
+            shares[c] = 0.0
+        result[i] = own / (own + rival)
+
+
+@numba.njit(nogil=True, cache=True)
+def _near(i, ids, labels, distances, weights, shares, classes):  # type: ignore[no-untyped-def]
+    """Shares of the classes of row i; weights fall with the distance, in units of the farthest.
+
+    `weights` and `classes` have a place for each neighbor, `shares` comes as zeros; returns how
+    many of the `classes` have a share.
+    """
+    last, found = ids.shape[1] - 1, 0
+    farthest = np.float64(distances[i, last])
+    eighth = -_STEEP / 8 / (farthest * farthest) if farthest > 0.0 else 0.0
+    # As one of an eighth to the eighth power, an exponential is twelve terms in double precision:
+    # without a call of a function several are computed at once.
+    for j in range(last + 1):
+        d = np.float64(distances[i, j])
+        x = eighth * d * d
+        term = x * (x * (x * (x * _INVERSE[11] + _INVERSE[10]) + _INVERSE[9]) + _INVERSE[8])
+        term = x * (x * (x * (x * (term + _INVERSE[7]) + _INVERSE[6]) + _INVERSE[5]) + _INVERSE[4])
+        term = x * (x * (x * (term + _INVERSE[3]) + 0.5) + 1.0) + 1.0
+        term *= term
+        term *= term
+        weights[j] = term * term
+    total = 0.0
+    for j in range(last + 1):
+        c = labels[ids[i, j]]
+        if shares[c] == 0.0:
+            classes[found] = c
+            found += 1
+        shares[c] += weights[j]
+        total += weights[j]
+    for c in classes[:found]:
+        shares[c] /= total
+    return found
 
 
 @numba.njit(nogil=True, cache=True)
@@ -58,28 +144,6 @@ def edge_votes(start, stop, ids, labels, weights, n_classes, votes):  # type: ig
 
 
 @numba.njit(nogil=True, cache=True)
-def k_without(j, own, ids, labels, k_min, k_max, counts):  # type: ignore[no-untyped-def]
-    """Adaptive k of row j without its neighbor at `own`; `counts` comes and goes as zeros."""
-    leader, most, at, seen, chosen = -1, 0, 0, 0, k_max
-    for k in range(k_min, k_max, 2):
-        while seen < k and at < ids.shape[1]:
-            # The row in question is skipped, so that the next neighbor takes its vote.
-            if at != own:
-                c = labels[ids[j, at]]
-                counts[c] += 1
-                if counts[c] > most or (counts[c] == most and c < leader):
-                    leader, most = c, counts[c]
-                seen += 1
-            at += 1
-        if leader == labels[j]:
-            chosen = k
-            break
-    for b in range(at):
-        counts[labels[ids[j, b]]] = 0
-    return chosen
-
-
-@numba.njit(nogil=True, cache=True)
 def last_tried(k_min, k_max):  # type: ignore[no-untyped-def]
     """The largest k that the search for the adaptive k tries; 0 where it tries none."""
     return k_max - 1 - (k_max - 1 - k_min) % 2 if k_max > k_min else 0
@@ -94,40 +158,105 @@ def k_without_each(  # type: ignore[no-untyped-def]
     `changes` tells the rows that have others than 0; `without` comes as zeros, whole numbers of
     one byte.
     """
-    counts = np.zeros(n_classes, np.int32)
+    # Without a neighbor of class c among them, the first k of the others are the first k + 1 of all
+    # with a vote of c less: so it depends on its class, and one pass over the neighbors answers for
+    # all of them. Classes are ranked by their votes, ties by the lower id, in one number.
+    rank = np.arange(n_classes, 0, -1)
+    from_k = np.full(n_classes, k_max, np.int32)
+    rivals = np.empty(len(range(k_min, k_max, 2)), np.int32)
+    near = np.empty(ids.shape[1], np.int32)
     last = last_tried(k_min, k_max)
     for j in range(start, stop):
-        changes[j] = False
         looked_at = min(adaptive_k[j], last)
-        if looked_at == k_min and _leads_anyway(j, ids, labels, k_min, counts):
-            continue
-        for m in range(looked_at):
-            other = k_without(j, m, ids, labels, k_min, k_max, counts)
-            if other != adaptive_k[j]:
-                without[j, m] = other
-                changes[j] = True
+        tried = _find_rivals(j, ids, labels, k_min, looked_at, rank, near, rivals)
+        changes[j] = tried > 0 and _k_by_class(
+            labels[j],
+            adaptive_k[j],
+            k_min,
+            k_max,
+            near[:looked_at],
+            rivals[:tried],
+            from_k,
+            without[j],
+        )
 
 
 @numba.njit(nogil=True, cache=True)
-def _leads_anyway(j, ids, labels, k, counts):  # type: ignore[no-untyped-def]
-    """Whether the label of row j leads its k nearest by more than one neighbor can change."""
-    for m in range(k):
-        counts[labels[ids[j, m]]] += 1
-    own, rival = counts[labels[j]], 0
-    for m in range(k):
-        c = labels[ids[j, m]]
-        if c != labels[j]:
-            rival = max(rival, counts[c])
-    for m in range(k):
-        counts[labels[ids[j, m]]] = 0
-    return own - rival > 2
+def _find_rivals(j, ids, labels, k_min, looked_at, rank, near, rivals):  # type: ignore[no-untyped-def]
+    """Whom the label of row j needs to be left out to lead, at each k that is tried.
+
+    Returns how many were tried; 0 where no row but keeps its k, whoever is left out: that is so of
+    most. `rank` comes and goes as the ranks of classes without votes.
+    """
+    own, vote, tried, seen, moved = labels[j], len(rank) + 1, 0, 0, False
+    first, second = -1, -1
+    while tried < len(rivals):
+        k = k_min + 2 * tried
+        while seen <= k and seen < ids.shape[1]:
+            c = near[seen] = labels[ids[j, seen]]
+            rank[c] += vote
+            if c != own:
+                first, second = _two_best(c, first, second, rank)
+            seen += 1
+        tried += 1
+        if first < 0 or rank[own] - vote > rank[first]:
+            rivals[tried - 1] = _NONE
+            if k >= looked_at:
+                moved = tried > 1
+                break
+        elif rank[own] > rank[first]:
+            rivals[tried - 1] = _OWN
+        elif rank[own] > rank[first] - vote and (second < 0 or rank[own] > rank[second]):
+            rivals[tried - 1] = first
+        else:
+            rivals[tried - 1] = _OTHERS
+        moved |= rivals[tried - 1] != _OTHERS
+    for at in range(seen):
+        rank[near[at]] = len(rank) - near[at]
+    return tried if moved else 0
 
 
 @numba.njit(nogil=True, cache=True)
-def reliability_without(  # type: ignore[no-untyped-def]
-    start, stop, ids, distances, adaptive_k, k_min, k_max, without, changes, weights
+def _two_best(c, first, second, rank):  # type: ignore[no-untyped-def]
+    """The two classes with the highest ranks, after that of c has grown."""
+    if c == first or first < 0 or rank[c] > rank[first]:
+        return c, (second if c == first else first)
+    if second < 0 or rank[c] > rank[second]:
+        return first, c
+    return first, second
+
+
+@numba.njit(nogil=True, cache=True)
+def _k_by_class(own, k, k_min, k_max, near, rivals, from_k, without):  # type: ignore[no-untyped-def]
+    """Adaptive k of a row without each of its neighbors, where it differs; whether any does.
+
+    `from_k` comes and goes with `k_max` for each class.
+    """
+    changes, step, own_k, other_k = False, len(rivals) - 1, k_max, k_max
+    for m in range(len(near) - 1, -1, -1):
+        # With the neighbor at m itself left out, only what is tried beyond it can have changed.
+        while step >= 0 and k_min + 2 * step > m:
+            if rivals[step] == _NONE:
+                own_k = other_k = k_min + 2 * step
+            elif rivals[step] == _OWN:
+                other_k = k_min + 2 * step
+            elif rivals[step] != _OTHERS:
+                from_k[rivals[step]] = k_min + 2 * step
+            step -= 1
+        chosen = own_k if near[m] == own else min(from_k[near[m]], other_k)
+        if chosen != k:
+            without[m], changes = chosen, True
+    for c in rivals:
+        if c >= 0:
+            from_k[c] = k_max
+    return changes
+
+
+@numba.njit(nogil=True, cache=True)
+def neighbor_k(  # type: ignore[no-untyped-def]
+    start, stop, ids, distances, adaptive_k, k_min, k_max, without, changes, result
 ):
-    """Reliability of each neighbor of a row, found without that row as its neighbor."""
+    """Adaptive k of each neighbor of a row, found without that row as its neighbor."""
     last = last_tried(k_min, k_max)
     for i in range(start, stop):
         for m in range(ids.shape[1]):
@@ -143,4 +272,4 @@ def reliability_without(  # type: ignore[no-untyped-def]
                             if without[j, own]:
                                 k = without[j, own]
                             break
-            weights[i, m] = 1.0 / k
+            result[i, m] = k

@@ -15,8 +15,8 @@ from wann_core.noise.transition import (
 )
 from wann_core.typing import Array
 
-_FLOOR = 0.01
-_TRUST = 0.5
+FLOOR = 0.01
+TRUST = 0.5
 ABSORBING_ROUNDS = 3
 
 
@@ -51,7 +51,7 @@ def ranking_posterior(shares: Shares, labels: Array) -> Shares:
 def posterior_of_ranking(shares: Shares, labels: Array, T: Transition) -> Shares:
     """The same by the matrix that the anchors of all rows show."""
     # The matrix is an estimate: its square root trusts it half, on the scale of log-odds.
-    return posterior_table(shares, labels, T, _FLOOR, _TRUST)
+    return posterior_table(shares, labels, T, FLOOR, TRUST)
 
 
 def absorbed(shares: Shares, labels: Array) -> Array:
@@ -100,7 +100,7 @@ class AbsorbingCounts:
         n_classes, own = shares.shape[1], np.empty(len(labels))
         for rows in blocks(*shares.shape):
             given = labels[rows]
-            true = posterior(shares[rows], given, T, _FLOOR)
+            true = posterior(shares[rows], given, T, FLOOR)
             own[rows] = own_share(true, given)
             self.total += true.sum(axis=0)
             self.right += np.bincount(given, weights=own[rows], minlength=n_classes)
