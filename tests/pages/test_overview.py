@@ -58,6 +58,35 @@ def test_settings_go_back_to_their_defaults() -> None:
     assert button.disabled
 
 
+def test_settings_go_back_one_change_at_a_time() -> None:
+    def undo() -> Any:
+        return next(b for b in app.button if b.label == "Undo")
+
+    def settings() -> tuple[Any, ...]:
+        return tuple(app.session_state[key] for key in ("ratio", "bounds", "seed"))
+
+    app = opened(PAGE)
+    assert undo().disabled
+    seen = [settings()]
+    for change in ({"ratio": 0.7}, {"ratio": 0.8}, {"bounds": (5, 21), "seed": 7}):
+        for key, value in change.items():
+            app.session_state[key] = value
+        app.run()
+        seen.append(settings())
+    assert undo().help.endswith("Bounds of the adaptive k, Seed.")
+    next(b for b in app.button if b.label == "Reset settings").click()
+    app.run()
+    assert settings() == seen[0]
+    for earlier in reversed(seen):
+        undo().click()
+        app.run()
+        assert settings() == earlier
+    assert undo().disabled
+    app.session_state["ratio"] = 0.1
+    app.run()
+    assert undo().help == "Takes back the last change: Noise ratio."
+
+
 def test_why_all_methods_fall_is_said_where_it_is_so() -> None:
     def said(**state: object) -> bool:
         return any("wrong majority" in info.value for info in opened(PAGE, **state).info)

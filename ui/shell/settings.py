@@ -183,7 +183,7 @@ def sidebar() -> Settings:
             st.session_state[_UNFOLDED] = unfolded
             with st.expander("More settings", expanded=unfolded):
                 more = _more(form)
-            form.reset_button([key for key in form.defaults if key not in known])
+            form.ways_back([key for key in form.defaults if key not in known])
     if unusable is not None:
         _refuse(unusable, form.places)
     try:
