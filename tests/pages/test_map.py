@@ -15,7 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.roots import ROOT
-from ui.explore import map_charts, map_colors, map_hover, map_jobs, map_view
+from ui.explore import map_charts, map_colors, map_hover, map_jobs, map_labels, map_view
 from ui.explore.map_selection import Selection
 from ui.explore.map_view import Points
 from ui.shell import theme
@@ -344,9 +344,56 @@ def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> No
 def test_legend_of_many_classes_is_bounded() -> None:
     kinds = map_colors.Kinds([f"c{i}" for i in range(100)], [f"#{i % 12:06x}" for i in range(100)])
     entries = map_colors.legend(kinds, range(100))
-    assert entries[0] == ("c0 and 8 more", "#000000")
+    assert entries[0] == ("c0 and 8 more", "#000000", "circle")
     assert len(entries) == 12
-    assert map_colors.legend(kinds, [3, 15]) == [("c3", "#000003"), ("c15", "#000003")]
+    assert map_colors.legend(kinds, [3, 15]) == [
+        ("c3", "#000003", "cross"),
+        ("c15", "#000003", "square"),
+    ]
+
+
+def test_marks_tell_classes_apart_whose_colors_do_not(prepared: PreparedData) -> None:
+    points = many(1000, prepared, "observed")
+    marks = {}
+    for trace in map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"]:
+        if "customdata" in trace:
+            label = points.observed[trace["customdata"][0, 0]]
+            hollow = trace["customdata"][0, 0] >= points.n_train
+            assert trace["marker"]["symbol"] == theme.class_symbol(label) + "-open" * bool(hollow)
+            marks[label] = trace["marker"]["symbol"]
+    assert len(marks) == 10
+    # Under another coloring each mark of a trace has the shape of its own value.
+    flipped = map_charts.figure(
+        many(1000, prepared, "flipped"), "flipped", prepared, np.empty(0), 0
+    )["data"]
+    seen = {
+        (int(shape) % 100, float(tint))
+        for trace in flipped
+        if not isinstance(trace.get("marker", {}).get("symbol", ""), str)
+        for shape, tint in zip(trace["marker"]["symbol"], trace["marker"]["color"], strict=True)
+    }
+    assert seen <= {(0, 0.0), (1, 1.0)}
+    assert len({(theme.class_color(c), theme.class_symbol(c)) for c in range(84)}) == 84
+
+
+def test_names_stand_where_their_classes_lie(prepared: PreparedData) -> None:
+    points = many(3000, prepared, "observed")
+    centers = np.stack([np.arange(10) % 4, np.arange(10) // 4], axis=1).astype(np.float32)
+    xy = centers[points.observed] + 0.01 * points.xy
+    points = dataclasses.replace(points, xy=xy, window=(-0.5, 3.5, -0.5, 2.5))
+    palette = map_colors.of("observed", prepared)
+    assert isinstance(palette, map_colors.Kinds)
+    found = map_labels.annotations(points, palette)
+    places = {note["text"]: (note["x"], note["y"]) for note in found}
+    names = prepared.dataset.class_names
+    for label, center in enumerate(centers):
+        assert np.allclose(places[names[label]], center, atol=0.05)
+    together = dataclasses.replace(points, xy=np.ones_like(points.xy))
+    heights = {note["y"] for note in map_labels.annotations(together, palette)}
+    assert len(heights) == 7
+    hundred = map_colors.Kinds([f"c{i}" for i in range(100)], ["#000000"] * 100)
+    crowd = dataclasses.replace(points, values=np.arange(3000) % 100)
+    assert map_labels.annotations(crowd, hundred) == []
 
 
 def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:

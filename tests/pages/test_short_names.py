@@ -68,6 +68,6 @@ def test_votes_of_many_classes_share_one_bar() -> None:
 
 def test_a_shared_color_names_one_class_and_how_many_more() -> None:
     kinds = map_colors.Kinds(LONG, [theme.class_color(c) for c in range(100)])
-    names = [name for name, _ in map_colors.legend(kinds, range(100))]
+    names = [name for name, *_ in map_colors.legend(kinds, range(100))]
     assert len(names) == theme.CLASS_COLORS
     assert all("…" in name and " more" in name and len(name) <= 36 for name in names)

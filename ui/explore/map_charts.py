@@ -6,9 +6,9 @@ import numpy as np
 
 from ui.charts import short_names
 from ui.charts.charts import Figure, Trace
-from ui.explore import map_colors
+from ui.explore import map_colors, map_labels
 from ui.explore.map_colors import Kinds, Scale
-from ui.explore.map_view import Points
+from ui.explore.map_view import BY_CLASS, Points
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
@@ -20,6 +20,20 @@ _CELLS = 128  # along each side, of what is pointed at or selected in it
 _MOST_TRACES = 100  # classes up to which each has a trace, whose name the tooltip shows
 _HEIGHT = 630
 _UNSEEN = "rgba(0, 0, 0, 0)"
+# Plotly's numbers of symbols, which take less room than names; an open one has 100 more.
+_NUMBERS = {
+    f"{name}{'-open' * opened}": number + 100 * opened
+    for name, number in {
+        "circle": 0,
+        "square": 1,
+        "cross": 3,
+        "triangle-up": 5,
+        "triangle-down": 6,
+        "hexagon": 14,
+        "star": 17,
+    }.items()
+    for opened in (False, True)
+}
 _SIZES = ((10_000, 4), (2_000, 6))  # points from which a mark has this size
 
 
@@ -68,11 +82,18 @@ def figure(
                 "itemclick": False,
                 "itemdoubleclick": False,
             },
+            "annotations": _names(points, color, prepared),
             "xaxis": {**bare, "range": [x0, x1]},
             "yaxis": {**bare, "range": [y0, y1]},
             **({} if axis is None else {"coloraxis": axis}),
         },
     }
+
+
+def _names(points: Points, color: str, prepared: PreparedData) -> list[dict[str, Any]]:
+    """Names of classes on the map, where these have the colors."""
+    palette = map_colors.of(color, prepared, points.focus) if color in BY_CLASS else None
+    return map_labels.annotations(points, palette) if isinstance(palette, Kinds) else []
 
 
 def is_image(points: Points) -> bool:
@@ -128,8 +149,8 @@ def _marks(
                 "customdata": custom[part],
                 "marker": {
                     "size": size + 2 * of_test,
-                    "symbol": "diamond" if of_test else "circle",
-                    "opacity": 0.8,
+                    "symbol": _symbols(palette, points.values, part, of_test),
+                    "opacity": 0.85,
                     "color": tint[part],
                     "coloraxis": "coloraxis",
                 },
@@ -142,6 +163,18 @@ def _marks(
             }
         )
     return [*traces, *entries], axis
+
+
+def _symbols(palette: Kinds | Scale | None, values: Array, part: Array, of_test: bool) -> Any:
+    """Plotly's symbol of all marks, or the number of each mark's; those of test rows are open."""
+    opened = "-open" if of_test else ""
+    if not isinstance(palette, Kinds):
+        return f"circle{opened}"
+    codes, which = np.unique(values[part].astype(np.int64), return_inverse=True)
+    names = [f"{palette.symbol(int(code))}{opened}" for code in codes]
+    if len(set(names)) == 1:
+        return names[0]
+    return np.array([_NUMBERS[name] for name in names], np.uint8)[which]
 
 
 def _tint(
@@ -158,14 +191,18 @@ def _tint(
         values = map_colors.numbers(color, points.values)
         return values.astype(np.float32), palette.axis(), []
     steps, step = palette.scale()
-    return step[points.values.astype(np.int64)], _stepped(steps), _legend(palette, points.values)
+    return (
+        step[points.values.astype(np.int64)],
+        _stepped(steps),
+        _legend(palette, points.values, shapes=True),
+    )
 
 
 def _stepped(steps: list[list[Any]]) -> dict[str, Any]:
     return {"cmin": -0.5, "cmax": len(steps) / 2 - 0.5, "colorscale": steps, "showscale": False}
 
 
-def _legend(kinds: Kinds, values: Array) -> list[Trace]:
+def _legend(kinds: Kinds, values: Array, *, shapes: bool) -> list[Trace]:
     """Traces without points: the marks of the points have the colors of a scale."""
     present = [int(code) for code in np.unique(values)]
     return [
@@ -175,10 +212,10 @@ def _legend(kinds: Kinds, values: Array) -> list[Trace]:
             "x": [None],
             "y": [None],
             "name": short_names.in_legend(theme.charted(name)),
-            "marker": {"size": 10, "color": color},
+            "marker": {"size": 10, "color": color, "symbol": symbol if shapes else "circle"},
             "hoverinfo": "skip",
         }
-        for name, color in map_colors.legend(kinds, present)
+        for name, color, symbol in map_colors.legend(kinds, present)
     ]
 
 
@@ -193,7 +230,7 @@ def _image(
         steps, step = palette.scale()
         # Of one byte: the first step is an empty cell's.
         z = np.zeros(_PIXELS**2, np.uint8)
-        z[filled], entries = 1 + step[found], _legend(palette, points.values)
+        z[filled], entries = 1 + step[found], _legend(palette, points.values, shapes=False)
         n = len(steps) // 2
         shifted = [[(1 + n * end) / (n + 1), tint] for end, tint in steps]
         axis = _stepped([[0, _UNSEEN], [1 / (n + 1), _UNSEEN], *shifted])

@@ -38,6 +38,11 @@ class Kinds:
     colors: Sequence[str]
     on_top: tuple[int, ...] = ()
 
+    def symbol(self, code: int) -> str:
+        """Plotly marker symbol of a code; classes without a color of their own share one."""
+        faded = bool(self.on_top) and self.colors[code] == theme.OTHERS
+        return theme.class_symbol(0 if faded else code)
+
     def scale(self) -> tuple[list[list[Any]], Array]:
         """Plotly's color scale in steps of equal width, and the step of each code."""
         distinct = list(dict.fromkeys(self.colors))
@@ -123,15 +128,14 @@ def numbers(color: str, values: Array) -> Array:
     return 100 * values if color == "agreement" else values
 
 
-def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str]]:
-    """Name and color of each legend entry; one a color where classes share them."""
+def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str, str]]:
+    """Name, color and symbol of each legend entry; one a color where classes share them."""
     if kinds.on_top and theme.OTHERS in kinds.colors:  # of classes, those in focus
-        named = [
-            (kinds.names[code], kinds.colors[code]) for code in kinds.on_top if code in present
-        ]
-        return [*named, *([("other classes", theme.OTHERS)] if len(named) < len(present) else [])]
+        named = [_entry(kinds, code) for code in kinds.on_top if code in present]
+        rest = [("other classes", theme.OTHERS, theme.class_symbol(0))]
+        return [*named, *(rest if len(named) < len(present) else [])]
     if len(present) <= 2 * theme.CLASS_COLORS:
-        return [(kinds.names[code], kinds.colors[code]) for code in present]
+        return [_entry(kinds, code) for code in present]
     groups: dict[str, list[str]] = {}
     for code in present:
         groups.setdefault(kinds.colors[code], []).append(kinds.names[code])
@@ -141,6 +145,11 @@ def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str]]:
             if len(members) > 1
             else members[0],
             color,
+            theme.class_symbol(0),
         )
         for color, members in groups.items()
     ]
+
+
+def _entry(kinds: Kinds, code: int) -> tuple[str, str, str]:
+    return kinds.names[code], kinds.colors[code], kinds.symbol(code)

@@ -360,7 +360,7 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
         else "PCA shows the two directions of the largest spread; rows that lie together here may "
         "be far apart in the others."
     )
-    tests = " (test rows: diamonds)" if (points.places >= points.n_train).any() else ""
+    tests = " (test rows: hollow)" if (points.places >= points.n_train).any() else ""
     what = f"{len(points.places):,} rows, each a point{tests}."
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
@@ -368,6 +368,8 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
             f"{len(points.places):,} rows, drawn as an image: each cell shows {kind}. Zoom in for "
             "points."
         )
+    if color in BY_CLASS and not image:
+        what += " Color and shape of a mark stand for its class."
     if color in BY_CLASS and not points.focus:
         shown = len(np.unique(points.values))
         if shown > theme.CLASS_COLORS:

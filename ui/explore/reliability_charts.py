@@ -16,12 +16,11 @@ NAMES = {
     "eta_share": "η × vote share",
     "neighbors": "audit's neighbors",
 }
-# Apart from the colors of the methods, and of a contrast of 3 on either background.
 _LINES = {
-    "eta": ("#7468D6", "solid"),
-    "vote_share": ("#2B9484", "dash"),
-    "eta_share": ("#B07F28", "dot"),
-    "neighbors": ("#CC5F72", "dashdot"),
+    "eta": ("#1870F8", "solid"),
+    "vote_share": ("#F06068", "dash"),
+    "eta_share": ("#287058", "dot"),
+    "neighbors": ("#B048D0", "dashdot"),
 }
 _FEW = 60  # thresholds up to which each has its mark
 _GROUPS = 3  # of adaptive k strictly between its bounds

@@ -9,28 +9,29 @@ import streamlit as st
 from wann_core.methods.registry import TRAINED, color_slot
 from wann_core.text import visible
 
-# Okabe and Ito's colors, distinct under the common color blindnesses; each reaches a contrast of
-# 3 on the light and on the dark background. Mark and dash tell the methods apart without color.
+# Each color here reaches a contrast of 3 on the light and on the dark background. Those of a group
+# stay apart where red and green cannot be told apart; a test simulates that. They were searched for
+# numerically around a first choice, Okabe and Ito's for the methods. Marks and dashes tell methods
+# apart without color.
 _STYLES = {
     "kNN-11": ("#0072B2", "circle", "solid"),
-    "kNN-51": ("#C0679A", "square", "dash"),
+    "kNN-51": ("#D078A8", "square", "dash"),
     "ANN": ("#009E73", "diamond", "dot"),
     "WANN": ("#D55E00", "star", "solid"),
 }
 _OTHER = ("#7A7F87", "x", "dashdot")
-# The trained methods in their own order: nine colors of a contrast of 3 on either background, each
-# met again under another mark and dash. Neighbors in that order differ in these as well, for those
-# who do not see their colors apart.
+# The trained methods in their own order: nine colors, each met again under another mark and dash.
+# Neighbors in that order differ in these as well.
 _TRAINED_COLORS = (
-    "#7468D6",
-    "#3A8FB0",
-    "#2B9484",
-    "#4C9141",
-    "#87872A",
-    "#B07F28",
-    "#CC5F72",
-    "#BE4F86",
-    "#A45CC0",
+    "#1870F8",
+    "#F06068",
+    "#287058",
+    "#B048D0",
+    "#786020",
+    "#2898F8",
+    "#D81040",
+    "#686088",
+    "#9880D0",
 )
 _TRAINED_MARKS = (
     ("triangle-up", "dash"),
@@ -39,8 +40,7 @@ _TRAINED_MARKS = (
     ("pentagon", "longdashdot"),
 )
 
-# Open marks, for methods have filled ones; of a contrast of 3 on either background, and further
-# apart from one another than from the methods under each of the color blindnesses.
+# Open marks, for methods have filled ones.
 _REDUCTIONS = {
     "none": ("#7D8794", "circle", "solid"),
     "PCA": ("#9B7B3B", "circle-open", "dash"),
@@ -51,7 +51,7 @@ _REDUCTIONS = {
 # Apart from the colors of the methods.
 FLIPPED = "#9A4FB5"
 CLEAN = "#7D8794"
-VERDICTS = {"keep": "#2B9484", "relabel": FLIPPED, "remove": "#C2483A", "unsure": "#87872A"}
+VERDICTS = {"keep": "#287860", "relabel": FLIPPED, "remove": "#D00818", "unsure": "#B09000"}
 # From the page's own background to a blue on which dark and light text both can be read; steeper
 # at first, so that a few percent can be seen beside a large diagonal.
 SHARES = [
@@ -119,20 +119,24 @@ def apply() -> None:
     st.html(_CSS)
 
 
+# The first ten are those that are least alike.
 _CLASS_COLORS = (
-    "#4477AA",
-    "#EE6677",
-    "#228833",
-    "#CCBB44",
-    "#66CCEE",
-    "#AA3377",
-    "#BB7744",
-    "#7F6BC4",
-    "#44AA99",
-    "#D98BC0",
+    "#5848E8",
+    "#38A850",
+    "#F86000",
+    "#B080D8",
+    "#007078",
+    "#D80030",
+    "#6078B0",
+    "#606818",
+    "#C81880",
+    "#6878F8",
+    "#8840B8",
     "#8C8C8C",
-    "#6E8B3D",
 )
+# Of marks: their number and that of the colors have no common factor, so that classes of one color
+# have different marks.
+_CLASS_SYMBOLS = ("circle", "square", "triangle-up", "cross", "star", "triangle-down", "hexagon")
 CLASS_COLORS = len(_CLASS_COLORS)  # after which they repeat
 OTHERS = "#8C8C8C"  # classes without a color of their own
 
@@ -140,6 +144,11 @@ OTHERS = "#8C8C8C"  # classes without a color of their own
 def class_color(class_id: int) -> str:
     """Color of a class on every page; they repeat after twelve."""
     return _CLASS_COLORS[class_id % CLASS_COLORS]
+
+
+def class_symbol(class_id: int) -> str:
+    """Plotly marker symbol of a class, or of any other code; they repeat after seven."""
+    return _CLASS_SYMBOLS[class_id % len(_CLASS_SYMBOLS)]
 
 
 def class_colors(class_ids: Sequence[int], besides: Sequence[str] = ()) -> dict[int, str]:

@@ -19,9 +19,9 @@ from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 
 _LINES = {
     "combined": ("#D55E00", "solid"),
-    "probe": ("#7468D6", "dashdot"),
-    "neighbors": ("#0072B2", "dash"),
-    "knn_share": ("#C0679A", "dot"),
+    "probe": ("#287058", "dashdot"),
+    "neighbors": ("#1870F8", "dash"),
+    "knn_share": ("#B048D0", "dot"),
 }
 
 
