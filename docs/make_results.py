@@ -1,166 +1,185 @@
-"""Writes docs/results.md: every method on one data set under clean, injected and human label noise.
+"""Measure every method under two backbones and on MNIST, and write the tables of docs/results.md.
 
-Run `python -m docs.make_results DATABASE_ROOT DATASET_ROOT [--dataset cifar10] [--backbone NAME]`.
-Runs are kept in the results store, so that a script that was stopped goes on where it was.
+Run `python -m docs.make_results DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`. The file keeps,
+for each run, which test rows were right: a script that was stopped goes on where it was, and
+differences are paired. `--write` puts the tables between the page's marks; `--most N` stops after
+N conditions.
+
+Rows and draws are those of the seeds in `SEEDS`. Everything that is fitted is measured on 5,000
+training rows, the votes of neighbors also on all of them.
 """
 
 import argparse
+import base64
 import dataclasses
+import itertools
+import runpy
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import pandas as pd
+import numpy as np
 
-from wann_core import Scenario, run_all
-from wann_core.experiments.records import report_record
-from wann_core.experiments.store import ResultsStore
-from wann_core.methods.metrics import wilson_interval
+from benchmarks._results import arguments, keep, kept, write_between
+from docs.results_tables import TABLES
+from wann_core import ProbeSettings, Scenario, run_all
+from wann_core.methods.registry import BASELINES
 from wann_core.paths import Roots
+from wann_core.typing import Array
 
-OUTPUT = Path(__file__).with_name("results.md")
+PAGE = Path(__file__).with_name("results.md")
+NEIGHBOR_METHODS = Path(__file__).parents[1] / "examples" / "neighbor_methods.py"
 SEEDS = (0, 1, 2)
+SOURCES = (
+    ("cifar10", "tiny-darknet"),
+    ("cifar10", "efficientnet-lite0-blocks"),
+    ("mnist", "pixels"),
+)
+SOME_ROWS = 5000
 METHODS = (
-    "kNN-11",
-    "kNN-51",
-    "ANN",
-    "WANN",
+    *BASELINES,
+    "distance-kNN",
+    "believed-kNN",
     "ce",
     "gce",
-    "elr",
-    "anl_ce",
+    "co_teaching",
     "logreg",
     "logreg_reliability",
-    "logreg_clean",
+    "logreg_posterior",
 )
-INJECTED = (
-    ("clean", None, 0.0),
-    ("sym 0.2", "sym", 0.2),
-    ("sym 0.4", "sym", 0.4),
-    ("sym 0.6", "sym", 0.6),
-    ("asym 0.2", "asym", 0.2),
-    ("asym 0.4", "asym", 0.4),
-    ("instance 0.4", "instance", 0.4),
-)
-HUMAN = (("aggre", "aggre_label"), ("random1", "random_label1"), ("worse", "worse_label"))
-
-TEXT = """# Results
-
-Accuracy on the {test_rows:,} test rows in percent, mean ± standard deviation over {seeds} seeds;
-data set {dataset}, backbone {backbone}, {train_rows:,} training rows. **Bold**: the best mean of a
-line, and what a test set of this size cannot tell from it (within the lower half of its 95 %
-interval).
-
-{table}
-
-{wins}
-
-Seconds a run on {cores} cores ({machine}), the neighbor graph not counted; probes of a condition
-train together, and each counts its share:
-
-{seconds}
-
-- kNN, ANN, WANN: z-scored embeddings, adaptive k within 11..51. Noise draws as published.
-- ce, gce, elr, anl_ce: linear probes as published (Adam 1e-4, batch 128, at most 100 epochs,
-  patience 5 on noisy validation labels, 15 % of the rows held out for them).
-- logreg: multinomial logistic regression on all rows, C by cross-validation on noisy labels;
-  logreg_reliability weights rows by 1 / adaptive k, logreg_clean drops rows with adaptive k = 51.
-- Lines named 10N are human labels (CIFAR-10N). Where nothing is drawn, votes and logistic
-  regression do not vary.
-- One small backbone; with another the order may differ.
-
-Written by `python -m docs.make_results`.
-"""
-
-
-def conditions(dataset: str, backbone: str) -> dict[str, Scenario]:
-    """Scenarios by the name of their line."""
-    made = {
-        name: Scenario(dataset, backbone, noise_pattern=pattern, noise_ratio=ratio)
-        for name, pattern, ratio in INJECTED
-    }
-    human = {f"10N {name}": Scenario(f"{dataset}-n/{column}", backbone) for name, column in HUMAN}
-    return {**made, **human}
-
-
-def measure(base: Scenario, roots: Roots) -> pd.DataFrame:
-    """Records of every method and seed, from the results store as far as they are there."""
-    store = ResultsStore()
-    cases = [
-        dataclasses.replace(base, seed=seed).with_method(method)
-        for method in METHODS
-        for seed in SEEDS
-    ]
-    # Seeds that change nothing are one run.
-    todo = [c for c in dict.fromkeys(c.canonical() for c in cases) if not store.find([c], roots)]
-    started = time.monotonic()
-    for scenario, report in zip(todo, run_all(todo, roots), strict=True):
-        store.add([(scenario, report_record(report))], source="results", roots=roots)
-        print(
-            f"{base.dataset} {base.noise_pattern} {base.noise_ratio} {scenario.method_name} "
-            f"seed {scenario.seed}: {100 * report.metrics.accuracy:.2f} "
-            f"({time.monotonic() - started:.0f} s)",
-            file=sys.stderr,
-            flush=True,
+NOISE: dict[str, dict[str, Any]] = {
+    "clean": {},
+    **{
+        f"{pattern} {ratio}": {"noise_pattern": pattern, "noise_ratio": ratio}
+        for pattern, ratio in (
+            ("sym", 0.2),
+            ("sym", 0.4),
+            ("sym", 0.6),
+            ("asym", 0.2),
+            ("asym", 0.4),
+            ("instance", 0.2),
+            ("instance", 0.4),
         )
-    found = store.find(cases, roots)
-    return pd.DataFrame([found[case] for case in cases])
+    },
+}
+HUMAN = {"aggre": "aggre_label", "random1": "random_label1", "worse": "worse_label"}
+# The last class has a hundredth of the first one's rows.
+TAIL = {f"tail, {name}": {"imbalance_ratio": 0.01, **NOISE[name]} for name in ("clean", "sym 0.4")}
+# Which labels at which number of training rows; `None` is all rows.
+SIZES = {
+    "5,000": (SOME_ROWS, (*NOISE, *HUMAN, *TAIL), METHODS),
+    "500": (500, ("clean", "sym 0.4", "asym 0.4", "worse"), METHODS),
+    "all": (None, (*NOISE, *HUMAN, *TAIL), BASELINES),
+}
+# MNIST stands for an easy data set.
+OF_MNIST = ("clean", "sym 0.4", "asym 0.4", "instance 0.4")
 
 
-def write(records: pd.DataFrame, dataset: str, backbone: str, machine: str, cores: int) -> str:
-    """The page's text."""
-    grouped = records.groupby(["condition", "method_name"], sort=False)["accuracy"]
-    means, spreads = 100 * grouped.mean(), 100 * grouped.std()
-    lines = ["| labels | wrong | " + " | ".join(METHODS) + " |", "|---" * (len(METHODS) + 2) + "|"]
-    wins: dict[str, int] = dict.fromkeys(METHODS, 0)
-    test_rows = int(records["test_rows"].iloc[0])
-    for condition, rows in records.groupby("condition", sort=False):
-        best = means[condition].max()
-        low, _ = wilson_interval(best / 100 * test_rows, test_rows)
-        cells = [str(condition), f"{100 * rows['realised_noise'].mean():.1f} %"]
-        for method in METHODS:
-            mean, spread = means[condition, method], spreads[condition, method]
-            text = f"{mean:.1f} ± {spread:.1f}" if spread > 0 else f"{mean:.1f}"
-            cells.append(f"**{text}**" if mean >= 100 * low else text)
-            wins[method] += mean >= 100 * low
-        lines.append("| " + " | ".join(cells) + " |")
-    winners = sorted((m for m in METHODS if wins[m]), key=lambda m: -wins[m])
-    said = ", ".join(f"{m} {wins[m]}" for m in winners)
-    seconds = records.groupby("method_name", sort=False)["vote_seconds"].median()
-    times = ["| " + " | ".join(METHODS) + " |", "|---" * len(METHODS) + "|"]
-    times.append("| " + " | ".join(f"{seconds[m]:.2g}" for m in METHODS) + " |")
-    return TEXT.format(
-        test_rows=test_rows,
-        train_rows=int(records.loc[records["method_name"] == "WANN", "train_rows"].iloc[0]),
-        seeds=len(SEEDS),
-        dataset=dataset,
-        backbone=backbone,
-        table="\n".join(lines),
-        wins=f"Bold in how many of the {records['condition'].nunique()} lines: {said}.",
-        seconds="\n".join(times),
-        machine=machine,
-        cores=cores,
-    )
+class Condition(NamedTuple):
+    """What is measured: where, on how many rows, under which labels."""
+
+    source: tuple[str, str]
+    rows: str
+    labels: str
+    scenario: Scenario
+    methods: tuple[str, ...]
+
+
+def conditions() -> Iterator[Condition]:
+    """All conditions, the backbones side by side."""
+    for rows, (count, names, methods) in SIZES.items():
+        for name, source in itertools.product(names, SOURCES):
+            if source[0] != "mnist" or (rows == "5,000" and name in OF_MNIST):
+                yield Condition(source, rows, name, scenario_of(source, count, name), methods)
+
+
+def scenario_of(source: tuple[str, str], rows: int | None, labels: str) -> Scenario:
+    """The scenario of a condition, its method left open."""
+    dataset, backbone = source
+    if labels in HUMAN:
+        dataset = f"{dataset}-n/{HUMAN[labels]}"
+    changes = {**NOISE, **TAIL}.get(labels, {})
+    # The published settings hardly move a probe of few rows.
+    probe = ProbeSettings() if rows is None else ProbeSettings.suited_to(rows)
+    return Scenario(dataset, backbone, num_subsamples=rows, probe=probe, **changes)
+
+
+def measure(condition: Condition, results: list[dict[str, Any]], path: Path, roots: Roots) -> None:
+    """Run what is lacking of a condition, and keep it."""
+    place = {
+        "data": condition.source[0],
+        "backbone": condition.source[1],
+        "rows": condition.rows,
+        "labels": condition.labels,
+    }
+    known = {
+        (found["seed"], found["method"])
+        for found in results
+        if all(found[key] == value for key, value in place.items())
+    }
+    for seed in SEEDS:
+        base = dataclasses.replace(condition.scenario, seed=seed)
+        # Seeds that change nothing are one run.
+        todo = [
+            scenario
+            for method in condition.methods
+            if (seed, method) not in known
+            and ((scenario := base.with_method(method)).is_drawn or seed == SEEDS[0])
+        ]
+        started = time.monotonic()
+        for scenario, report in zip(todo, run_all(todo, roots), strict=True):
+            right = report.predictions == report.prepared.y_test
+            found = {
+                **place,
+                "seed": seed,
+                "method": scenario.method_name,
+                "wrong": float(report.prepared.noise_ratio),
+                "train_rows": len(report.prepared.labels),
+                "test_rows": len(right),
+                "right": base64.b85encode(np.packbits(right).tobytes()).decode(),
+                "seconds": float(report.seconds),
+            }
+            results.append(keep(path, found))
+            print(
+                f"{' '.join(place.values())} seed {seed} {scenario.method_name}: "
+                f"{100 * right.mean():.2f} ({time.monotonic() - started:.0f} s)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def rights(found: dict[str, Any]) -> Array:
+    """Which test rows a kept run got right, shape (m,), bool."""
+    bits = np.frombuffer(base64.b85decode(found["right"]), np.uint8)
+    return np.unpackbits(bits)[: found["test_rows"]].astype(bool)
+
+
+def parsed() -> argparse.Namespace:
+    """The command's arguments."""
+    parser = arguments(__doc__, page=False)
+    parser.add_argument("--write", action="store_true", help="write the tables into the page")
+    parser.add_argument("--sizes", nargs="+", default=["5,000", "500", "all"], metavar="ROWS")
+    return parser.parse_args()
 
 
 def main() -> None:
-    """Measure what is missing and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("database_root")
-    parser.add_argument("dataset_root")
-    parser.add_argument("--dataset", default="cifar10")
-    parser.add_argument("--backbone", default="tiny-darknet")
-    parser.add_argument("--machine", default="median, other work beside it", help="a remark")
-    parser.add_argument("--cores", type=int, default=2)
-    args = parser.parse_args()
+    """Measure what is lacking, and print or write the tables."""
+    args = parsed()
+    runpy.run_path(str(NEIGHBOR_METHODS))
+    results = kept(args.results)
     roots = Roots(Path(args.database_root), Path(args.dataset_root))
-    tables = [
-        measure(base, roots).assign(condition=name)
-        for name, base in conditions(args.dataset, args.backbone).items()
-    ]
-    OUTPUT.write_text(
-        write(pd.concat(tables), args.dataset, args.backbone, args.machine, args.cores)
-    )
+    for condition in itertools.islice(
+        (one for one in conditions() if one.rows in args.sizes), args.most
+    ):
+        measure(condition, results, args.results, roots)
+    runs = [{**found, "right": rights(found)} for found in results]
+    for name, make in TABLES.items():
+        text = make(runs)
+        print(f"{name}\n\n{text}\n")
+        if args.write:
+            write_between(PAGE, (f"<!-- {name} -->", f"<!-- end of {name} -->"), text)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@ from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.estimator import LabelAuditor
 from wann_core.audit.issues.listing import list_issues
+from wann_core.audit.learning.co_teaching import CoTeachingClassifier
+from wann_core.audit.learning.posterior_logistic import PosteriorLogisticRegression
 from wann_core.audit.metadata import doubt_by_metadata
 from wann_core.audit.recommending.believed_votes import BelievedNeighborsClassifier, vote_agreement
 from wann_core.audit.recommending.recommendation import Recommendation, recommend
@@ -53,6 +55,7 @@ __all__ = [
     "ANNClassifier",
     "Audit",
     "BelievedNeighborsClassifier",
+    "CoTeachingClassifier",
     "Consensus",
     "Corrected",
     "Dataset",
@@ -64,6 +67,7 @@ __all__ = [
     "NeighborGraph",
     "NoiseEstimate",
     "NoisyLabels",
+    "PosteriorLogisticRegression",
     "PreparedData",
     "ProbeSettings",
     "Recommendation",

@@ -1,11 +1,13 @@
 """Loading of plug-ins: files and entry points whose code registers methods, noise and losses.
 
-A plug-in is a Python file named by `WANN_PLUGINS`, or an entry point of the group `wann.plugins`.
+A plug-in is a Python file named by `WANN_PLUGINS`, an entry point of the group `wann.plugins`, or
+the package's own `wann_core.own_methods`.
 All are loaded once in a process, when a registry is first asked for a name that is not built in.
 """
 
 import contextlib
 import hashlib
+import importlib
 import importlib.metadata
 import importlib.util
 import logging
@@ -24,6 +26,8 @@ from wann_core.errors import WannError
 _LOG = logging.getLogger(__name__)
 _VARIABLE, _GROUP = "WANN_PLUGINS", "wann.plugins"
 SESSION = "this session"
+# What the package itself registers. It lies above the registries, so it is named, not imported.
+_OWN = "wann_core.own_methods"
 
 
 class Table(Protocol):
@@ -130,7 +134,8 @@ def _load() -> list[str]:
             return []  # by another thread, or a plug-in asks while it is being loaded
         _state["begun"] = True
         paths = os.environ.get(_VARIABLE, "").split(os.pathsep)
-        loads: list[Callable[[], None]] = [partial(_load_file, path) for path in paths if path]
+        loads: list[Callable[[], None]] = [_load_own]
+        loads += [partial(_load_file, path) for path in paths if path]
         loads += [partial(_load_point, p) for p in importlib.metadata.entry_points(group=_GROUP)]
         for load in loads:
             try:
@@ -139,6 +144,12 @@ def _load() -> list[str]:
                 _failures.append(str(error))
         _state["loaded"] = True
         return list(_failures)
+
+
+def _load_own() -> None:
+    """Register the package's own entries, which are built in: they have no digest."""
+    with _registering(Source("", "")):
+        importlib.import_module(_OWN)
 
 
 def _load_file(path: str) -> None:

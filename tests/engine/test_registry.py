@@ -48,8 +48,15 @@ def test_built_in_names_stay_as_published() -> None:
     assert METHODS == ("WANN", "ANN", "kNN")
     assert LOGISTIC == ("logreg", "logreg_reliability", "logreg_clean")
     assert PATTERNS == ("sym", "asym", "instance", "similar", "matrix")
-    assert len(wann.LOSSES) == 15 and (*wann.LOSSES, *LOGISTIC) == TRAINED
-    assert CLASSIFIERS == ()
+    assert CLASSIFIERS == ("logreg_posterior", "co_teaching")
+    assert len(wann.LOSSES) == 15 and (*wann.LOSSES, *LOGISTIC, *CLASSIFIERS) == TRAINED
+
+
+def test_own_plug_ins_count_as_built_in() -> None:
+    scenario = wann.Scenario(method="co_teaching")
+    assert scenario.plugins == {} and "co_teaching" in wann.TRAINED
+    with pytest.raises(wann.WannError, match="'co_teaching' is a method already, built in"):
+        wann.register_method("co_teaching", lambda seed: DummyClassifier())
 
 
 def test_what_is_registered_runs(example: None) -> None:
@@ -261,6 +268,6 @@ def test_colors_of_built_in_methods_stay(example: None) -> None:
     assert [color_slot(name) for name in ("ce", "logreg", "brier", "extra-trees")] == [
         0,
         15,
-        18,
-        19,
+        20,
+        21,
     ]

@@ -65,7 +65,11 @@ def test_compare_runs_and_results_list_what_is_registered(
 def test_probes_offer_what_is_registered(example: None) -> None:
     app = opened(ROOT / "pages" / "probes.py", rows=200)
     assert "brier" in choices(app, "Linear probes, by loss")
-    assert choices(app, "Registered classifiers") == ["extremely randomized trees"]
+    assert choices(app, "Other classifiers") == [
+        "logistic regression on the audit's posterior",
+        "co-teaching of two linear probes",
+        "extremely randomized trees",
+    ]
 
 
 def fresh_server(plugins: Path) -> list[str]:

@@ -73,7 +73,7 @@ def controls(settings: Settings) -> Plan | None:
         default=list(settings.methods),
         selection_mode="multi",
         help="Votes of neighbors; then linear probes by their loss, logistic regression and "
-        "classifiers of plug-ins: these take longer.",
+        "other classifiers: these take longer.",
     )
     if any(name in LOSSES for name in methods):
         base = dataclasses.replace(base, probe=probes.training(settings))

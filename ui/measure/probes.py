@@ -52,17 +52,16 @@ def controls(settings: Settings) -> Plan | None:
         help="To convergence, C by cross-validation on the noisy labels; with rows weighted by "
         "their reliability; or only on rows that a neighborhood explains.",
     )
-    classifiers: list[str] = []
-    if CLASSIFIERS:
-        classifiers = linked(
-            st.pills,
-            "Registered classifiers",
-            key="classifiers",
-            options=list(CLASSIFIERS),
-            format_func=lambda name: ALL_METHODS[name].title,
-            selection_mode="multi",
-            help="Of plug-ins; each is fitted to the same embeddings and noisy labels.",
-        )
+    classifiers = linked(
+        st.pills,
+        "Other classifiers",
+        key="classifiers",
+        options=list(CLASSIFIERS),
+        format_func=lambda name: ALL_METHODS[name].title,
+        selection_mode="multi",
+        help="Two that learn from an audit of the training rows, and those of plug-ins; each is "
+        "fitted to the same embeddings and noisy labels.",
+    )
     with st.expander("Training and losses"):
         probe = training(settings, disabled=not losses)
         _parameters(settings.scenario.dataset, [name for name in LOSSES if name in losses])

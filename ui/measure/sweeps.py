@@ -127,7 +127,7 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
         default=list(BASELINES),
         selection_mode="multi",
         help="Votes of neighbors; then linear probes by their loss, logistic regression, and "
-        "registered classifiers:\n"
+        "other classifiers:\n"
         + "".join(
             f"\n- {theme.plain(name)}: {theme.plain(entry.title)}"
             for name in TRAINED

@@ -1,6 +1,6 @@
 """`python -m wann_core knn`: one run of kNN, ANN or WANN, as the published `run_knn.py` does it.
 
-A classifier that a plug-in registered takes their place by its name.
+Another classifier, such as one that a plug-in registered, takes their place by its name.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def add_parser(commands: Any) -> None:
         "--method",
         choices=(*METHODS, *CLASSIFIERS),
         default="WANN",
-        help="how the neighbors vote, or a plug-in's classifier",
+        help="how the neighbors vote, or another classifier",
     )
     add("--k", type=int, default=11, help="neighbors of kNN")
     add("--kmin", type=int, default=11, help="smallest adaptive k of ANN and WANN")

@@ -51,7 +51,8 @@ def fit_softmax(
     Parameters
     ----------
     X : ndarray of shape (n, d), float32
-    labels : ndarray of shape (n,), integer
+    labels : ndarray of shape (n,), integer, or of shape (n, n_classes), floating
+        Class ids; or soft labels, the probability of each class, by which its log-loss counts.
     rows : ndarray of shape (m,), integer
         Positions of the rows to fit to.
     n_classes : int
@@ -73,7 +74,7 @@ def fit_softmax(
     w = np.ones(len(X), np.float32) if weights is None else weights.astype(np.float32)
     total = float(w[rows].sum(dtype=np.float64))
     penalty = 1 / (C * total)
-    counts = np.bincount(labels[rows], weights=w[rows], minlength=n_classes)
+    counts = _counts(labels[rows], w[rows], n_classes)
     absent = counts == 0
     steps = 0
 
@@ -179,6 +180,13 @@ def choose_softmax_C(
     return scores
 
 
+def _counts(labels: Array, weights: Array, n_classes: int) -> Array:
+    """Weight of each class, shape (C,), float64."""
+    if labels.ndim == 1:
+        return np.bincount(labels, weights=weights, minlength=n_classes)
+    return np.asarray(weights @ labels, np.float64)
+
+
 def _scatter(X: Array, rows: Array, w: Array, report: Callable[[], None]) -> Array:
     """Weighted sum of the products of columns, (d, d)."""
     total = np.zeros((X.shape[1], X.shape[1]))
@@ -216,12 +224,18 @@ def _loss(
         odds = block @ coefficients[:d]
         odds += coefficients[d]
         odds -= odds.max(axis=1, keepdims=True)
-        own = odds[each, given].astype(np.float64)
+        if given.ndim == 1:
+            own = odds[each, given].astype(np.float64)
+        else:
+            own = (odds * given).sum(axis=1, dtype=np.float64)
         np.exp(odds, out=odds)
         sums = odds.sum(axis=1)
         lost = float(((np.log(sums) - own) * weight).sum())
         odds *= (weight / sums)[:, None]
-        odds[each, given] -= weight
+        if given.ndim == 1:
+            odds[each, given] -= weight
+        else:
+            odds -= given * weight[:, None]
         parts[part.stop] = lost, block.T @ odds, odds.sum(axis=0, dtype=np.float64)
 
     # In the order of the rows, so that a sum is the same in each run.

@@ -1,0 +1,1 @@
+"""Classifiers that learn from what an audit of their training rows has found."""
