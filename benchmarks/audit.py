@@ -59,9 +59,9 @@ def mnist(dataset_root: str, rows: int | None = MNIST_ROWS) -> Dataset:
     return Dataset("mnist", "pixels", names, Split(X, y, np.arange(len(y))), None)
 
 
-def last_rows(data: Dataset) -> Dataset:
+def last_rows(data: Dataset, count: int = CIFAR_ROWS) -> Dataset:
     """The last training rows of CIFAR-10, none of which was there when scores were chosen."""
-    rows, split = slice(-CIFAR_ROWS, None), data.train
+    rows, split = slice(-count, None), data.train
     clean = None if split.clean is None else split.clean[rows]
     train = Split(split.X[rows], split.y[rows], split.ids[rows], clean)
     return dataclasses.replace(data, train=train, test=None)

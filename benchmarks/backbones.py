@@ -15,7 +15,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks._results import arguments, measure_missing, show
-from benchmarks.audit import HUMAN, last_rows
+from benchmarks.audit import CIFAR_ROWS, HUMAN, last_rows
 from wann_core import datasets
 from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
 from wann_core.audit.scores import score_labels
@@ -44,21 +44,29 @@ MARKS = "<!-- backbones -->", "<!-- end of backbones -->"
 
 
 @functools.lru_cache(maxsize=1)
-def embedded(backbone: str, roots: tuple[str, str]) -> tuple[np.ndarray, np.ndarray, NeighborGraph]:
+def embedded(
+    backbone: str, roots: tuple[str, str], rows: int = CIFAR_ROWS
+) -> tuple[np.ndarray, np.ndarray, NeighborGraph]:
     """Z-scored rows, true labels and graph."""
-    split = last_rows(datasets.load("cifar10", backbone, *roots)).train
+    split = last_rows(datasets.load("cifar10", backbone, *roots), rows).train
     X = normalize(split.X, split.X[:1], "zscore")[0]
     return X, split.y, neighbor_graph(X, None, NEIGHBORS)
 
 
 def labels_of(
-    backbone: str, name: str, X: np.ndarray, true: np.ndarray, roots: tuple[str, str]
+    backbone: str,
+    name: str,
+    X: np.ndarray,
+    true: np.ndarray,
+    roots: tuple[str, str],
+    rows: int = CIFAR_ROWS,
 ) -> np.ndarray:
     """Given labels of a row of the table."""
     if name == "clean":
         return true
     if name in COLUMNS:
-        return last_rows(datasets.load(f"cifar10-n/{COLUMNS[name]}", backbone, *roots)).train.y
+        human = datasets.load(f"cifar10-n/{COLUMNS[name]}", backbone, *roots)
+        return last_rows(human, rows).train.y
     pattern, ratio = name.split()
     return add_noise(
         true,

@@ -1,241 +1,101 @@
 """Published detectors of wrong labels beside ours, on the same features.
 
-Run `python -m benchmarks.detectors DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures
-the rows that the file does not hold yet, and add `--write docs/audit.md` to put the table between
-that page's marks. It takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`,
-under the two backbones there, or others by `--backbones NAME …`: whatever `wann embed` has made.
+Run `python -m benchmarks.detectors examples/detectors.toml`: that file names backbones, labels,
+folders and where results are kept. Or give the folders yourself: `python -m benchmarks.detectors
+DATABASE_ROOT DATASET_ROOT --results FILE.jsonl [--backbones NAME …]`. What the results hold is not
+measured again, detector by detector; a backbone that is not embedded yet is left out, with the
+command that embeds it. `--write docs/audit.md` puts the table between that page's marks.
 
-Every method is built as its paper says on frozen features: what they train is a linear probe on
-z-scored rows. Left out: the Global-Local mixture of FMLNL, and whatever needs the images.
+By default it takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`. Left out
+is whatever needs the images.
 """
 
+import argparse
+import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import cached_property
-from typing import Any
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_ensemble_scores, get_label_quality_scores
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.mixture import GaussianMixture
 
-from benchmarks._results import arguments, measure_missing, show
-from benchmarks.backbones import BACKBONES, SEED, embedded, labels_of
+from benchmarks._detectors import WITH, WITHOUT, Case
+from benchmarks._results import Result, keep, kept, show
+from benchmarks.audit import CIFAR_ROWS
+from benchmarks.backbones import BACKBONES, COLUMNS, embedded, labels_of
 from wann_core.audit.judging.evidence import Evidence
-from wann_core.audit.scores import score_labels
+from wann_core.errors import WannError
 from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.noise.registry import PATTERNS
 
 LABELS = ("aggre", "random1", "worse", "random3", "sym 0.2", "asym 0.3", "instance 0.3")
-EPOCHS, WARM_UP, RATE, BATCH = 20, 5, 1e-3, 256
 MARKS = "<!-- detectors -->", "<!-- end of detectors -->"
+DETECTORS = {**WITHOUT, **WITH}
 
 
-class Case:
-    """Rows under noisy labels, and what several detectors share."""
+class Conditions(NamedTuple):
+    """What is measured; a TOML file names these, and nothing else."""
 
-    def __init__(self, X: np.ndarray, labels: np.ndarray, evidence: Evidence) -> None:
-        self.X, self.labels, self.evidence = X, labels, evidence
-        self.rows, self.n_classes = np.arange(len(X)), evidence.n_classes
-
-    @cached_property
-    def probabilities(self) -> np.ndarray:
-        """Out-of-fold probabilities of logistic regression."""
-        return np.asarray(self.evidence.probe_shares, np.float64)
-
-    @cached_property
-    def cosines(self) -> tuple[np.ndarray, np.ndarray]:
-        """Neighbors of each row, and their cosines to it."""
-        X = self.X / np.linalg.norm(self.X, axis=1, keepdims=True)
-        ids = self.evidence.ids
-        return ids, np.stack([(X * X[ids[:, j]]).sum(axis=1) for j in range(ids.shape[1])], axis=1)
-
-    def train(self, labels: np.ndarray, n_classes: int, beta: float = 0.0) -> list[np.ndarray]:
-        """Log-probabilities of a linear probe after each epoch; with CORES²'s regularizer if asked.
-
-        The regularizer, minus `beta` times the mean cross-entropy under the labels' distribution,
-        is there after the warm-up.
-        """
-        torch.manual_seed(SEED)
-        X, y = torch.from_numpy(self.X), torch.from_numpy(labels)
-        prior = torch.bincount(y, minlength=n_classes) / len(y)
-        model = torch.nn.Linear(X.shape[1], n_classes)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
-        kept, found = torch.ones(len(y), dtype=torch.bool), []
-        for epoch in range(EPOCHS):
-            order = torch.randperm(len(y))
-            order = order[kept[order]]
-            for part in order.split(BATCH):
-                logs = torch.log_softmax(model(X[part]), 1)
-                loss = -logs[torch.arange(len(part)), y[part]].mean()
-                if epoch >= WARM_UP:
-                    loss = loss + beta * (logs * prior).sum(1).mean()
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            with torch.no_grad():
-                logs = torch.log_softmax(model(X), 1)
-            if beta and epoch >= WARM_UP:
-                # The sieve: rows whose loss exceeds the mean loss of all labels.
-                kept = logs[torch.arange(len(y)), y] >= logs.mean(1)
-            found.append(logs.numpy())
-        return found
+    database_root: str
+    dataset_root: str
+    results: str
+    backbones: Sequence[str] = BACKBONES
+    labels: Sequence[str] = ()
+    rows: int = CIFAR_ROWS
 
 
-def aum(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Area under the margin, cut at the 99th percentile of rows given to a class that is none."""
-    n, fake = len(case.labels), case.n_classes
-    parts = np.array_split(np.random.RandomState(SEED).permutation(n), fake + 1)[:2]
-    score, listed = np.empty(n), np.empty(n, bool)
-    # Two probes, so that each row is scored by one that had its own label.
-    for part, scored in zip(parts, (np.setdiff1d(case.rows, parts[0]), parts[0]), strict=True):
-        labels = case.labels.copy()
-        labels[part] = fake
-        margins = np.zeros(n)
-        for logs in case.train(labels, fake + 1):
-            own = logs[case.rows, labels]
-            others = logs.copy()
-            others[case.rows, labels] = -np.inf
-            margins += (own - others.max(axis=1)) / EPOCHS
-        score[scored] = margins[scored]
-        listed[scored] = margins[scored] <= np.percentile(margins[part], 99)
-    return score, listed
+def read_conditions(path: Path) -> Conditions:
+    """Conditions of a TOML file.
+
+    Raises
+    ------
+    WannError
+        If a value is missing, unknown, or of another type.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WannError(f"{path} cannot be read: {error}.") from error
+    unknown = set(table) - set(Conditions._fields)
+    missing = {"database_root", "dataset_root", "results"} - set(table)
+    for what, names in (("knows no", unknown), ("lacks", missing)):
+        if names:
+            allowed = ", ".join(Conditions._fields)
+            raise WannError(f"{path} {what} {', '.join(sorted(names))}; it may name {allowed}.")
+    found = Conditions(**table)
+    texts = [*found[:3], *found.backbones, *found.labels]
+    if not all(isinstance(text, str) for text in texts) or type(found.rows) is not int:
+        raise WannError(f"{path}: rows must be a whole number, all else texts or lists of them.")
+    for name in found.labels:
+        pattern, _, ratio = name.partition(" ")
+        if name not in COLUMNS and not (
+            pattern in PATTERNS and ratio.replace(".", "", 1).isdigit()
+        ):
+            allowed = f"{', '.join(COLUMNS)}, or a noise pattern and its ratio as in 'sym 0.2'"
+            raise WannError(f"{path}: labels must be of {allowed}; got {name!r}.")
+    return found
 
 
-def cores(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """CORES²: cross-entropy above its mean over all labels, after training with its sieve."""
-    logs = case.train(case.labels, case.n_classes, beta=2.0)[-1]
-    score = logs[case.rows, case.labels] - logs.mean(axis=1)
-    return score, score < 0
-
-
-def confident_learning(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """List by cleanlab (pruned by noise rate), ranked by normalized margin."""
-    score = get_label_quality_scores(case.labels, case.probabilities, method="normalized_margin")
-    return score, find_label_issues(case.labels, case.probabilities)
-
-
-def cleanlab_default(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """The same list, ranked by self-confidence."""
-    return get_label_quality_scores(case.labels, case.probabilities), confident_learning(case)[1]
-
-
-def cleanlab_ensemble(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Ensemble by cleanlab of logistic regression, discriminant and vote of 10 neighbors."""
-    votes = np.eye(case.n_classes)[case.labels[case.evidence.ids[:, :10]]].mean(axis=1)
-    three = [case.probabilities, np.asarray(case.evidence.discriminant_shares, np.float64), votes]
-    score = get_label_quality_ensemble_scores(case.labels, three, verbose=False)
-    return score, find_label_issues(case.labels, np.mean(three, axis=0))
-
-
-def deep_knn(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Deep k-NN: share of the given label among 51 neighbors, cut where another has more."""
-    votes = np.eye(case.n_classes)[case.labels[case.evidence.ids]].mean(axis=1)
-    return votes[case.rows, case.labels], votes.argmax(axis=1) != case.labels
-
-
-def simifeat(name: str) -> Callable[[Case], tuple[np.ndarray, np.ndarray]]:
-    """SimiFeat's vote or rank."""
-
-    def detect(case: Case) -> tuple[np.ndarray, np.ndarray]:
-        score = score_labels(case.evidence, name)
-        return score, score < 0.5
-
-    return detect
-
-
-def fine(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """FINE: squared alignment with the class's first direction, cut by two Gaussians a class."""
-    X = case.X / np.linalg.norm(case.X, axis=1, keepdims=True)
-    score, listed = np.zeros(len(X)), np.zeros(len(X), bool)
-    for c in range(case.n_classes):
-        rows = np.flatnonzero(case.labels == c)
-        direction = np.linalg.svd(X[rows].T @ X[rows])[0][:, 0]
-        score[rows] = (X[rows] @ direction) ** 2
-        mixture = GaussianMixture(2, random_state=SEED).fit(score[rows, None])
-        clean = mixture.predict_proba(score[rows, None])[:, mixture.means_[:, 0].argmax()]
-        score[rows], listed[rows] = clean, clean < 0.5
-    return score, listed
-
-
-def relation_graph(case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Neural relation graph on the 51 neighbors: ±cosine⁴ and likeness of the probabilities."""
-    ids, cosines = case.cosines
-    alike = np.stack(
-        [
-            (case.probabilities * case.probabilities[ids[:, j]]).sum(axis=1)
-            for j in range(ids.shape[1])
-        ],
-        axis=1,
-    )
-    weights = np.maximum(cosines, 0) ** 4 * alike
-    relation = np.where(case.labels[ids] == case.labels[:, None], weights, -weights)
-    noisy = np.zeros(len(ids), bool)
-    for _ in range(3):
-        score = np.where(noisy[ids], -relation, relation).sum(axis=1)
-        noisy = score < 0
-    return score, noisy
-
-
-def selfclean(case: Case) -> tuple[np.ndarray, np.ndarray | None]:
-    """SelfClean: nearest row of another label over both nearest distances, squared; no cut."""
-    ids, cosines = case.cosines
-    same = case.labels[ids] == case.labels[:, None]
-    far = 1 - cosines.min(axis=1)
-    within = np.where(same, 1 - cosines, far[:, None]).min(axis=1) ** 2
-    between = np.where(same, far[:, None], 1 - cosines).min(axis=1) ** 2
-    return between / np.maximum(within + between, 1e-12), None
-
-
-def ours(probe: bool) -> Callable[[Case], tuple[np.ndarray, np.ndarray]]:
-    """Score combined, as many as are estimated to be wrong."""
-
-    def detect(case: Case) -> tuple[np.ndarray, np.ndarray]:
-        evidence = case.evidence
-        if not probe:
-            evidence = Evidence(evidence.graph, case.labels, case.n_classes, X=case.X)
-        score = score_labels(evidence, "combined")
-        listed = np.zeros(len(score), bool)
-        listed[np.argsort(score, kind="stable")[: evidence.noise.count]] = True
-        return score, listed
-
-    return detect
-
-
-# Those that need no probe, and those that do.
-WITHOUT: dict[str, Callable[[Case], tuple[np.ndarray, np.ndarray | None]]] = {
-    "ours, without probe": ours(False),
-    "SimiFeat-V": simifeat("simifeat_v"),
-    "SimiFeat-R": simifeat("simifeat_r"),
-    "deep k-NN": deep_knn,
-    "FINE": fine,
-    "SelfClean": selfclean,
-}
-WITH: dict[str, Callable[[Case], tuple[np.ndarray, np.ndarray | None]]] = {
-    "ours, with probe": ours(True),
-    "confident learning, margin": confident_learning,
-    "confident learning, self-confidence": cleanlab_default,
-    "cleanlab ensemble": cleanlab_ensemble,
-    "AUM": aum,
-    "CORES²": cores,
-    "relation graph": relation_graph,
-}
-
-
-def measure(backbone: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
-    """All detectors on one row of labels."""
-    X, true, graph = embedded(backbone, roots)
-    given = labels_of(backbone, name, X, true, roots)
+def measure(
+    backbone: str, name: str, conditions: Conditions, titles: Sequence[str]
+) -> dict[str, Any]:
+    """Some detectors under one backbone and set of labels."""
+    roots, rows = (conditions.database_root, conditions.dataset_root), conditions.rows
+    X, true, graph = embedded(backbone, roots, rows)
+    given = labels_of(backbone, name, X, true, roots, rows)
     wrong = given != true
     fits = OutOfFold(X, given, 10, C=0.01 if wrong.mean() < 0.19 else 0.001)
     case = Case(X, given, Evidence(graph, given, 10, fits, X=X))
     found: dict[str, Any] = {"bb": backbone, "labels": name, "wrong": int(wrong.sum())}
     # What all share is not part of anybody's seconds.
-    _ = case.probabilities, case.cosines
-    for title, detect in {**WITHOUT, **WITH}.items():
+    _ = case.cosines
+    if set(titles) & set(WITH):
+        _ = case.probabilities
+    for title in titles:
         started = time.process_time()
-        score, listed = detect(case)
+        score, listed = DETECTORS[title](case)
         found[title] = {
             "AP": average_precision_score(wrong, -score),
             "AUROC": roc_auc_score(wrong, -score),
@@ -245,6 +105,29 @@ def measure(backbone: str, name: str, roots: tuple[str, str]) -> dict[str, Any]:
     return found
 
 
+def measure_missing(conditions: Conditions, most: int | None) -> list[Result]:
+    """All results, those that the file lacked measured and kept; one a backbone and labels."""
+    path = Path(conditions.results)
+    merged: dict[tuple[str, str], Result] = {}
+    for one in kept(path):
+        merged.setdefault((one["bb"], one["labels"]), {}).update(one)
+    absent: set[str] = set()
+    names = conditions.labels or LABELS
+    for name, backbone in [(name, bb) for bb in conditions.backbones for name in names][:most]:
+        own = merged.get((backbone, name), {})
+        titles = [title for title in DETECTORS if title not in own]
+        if not titles or backbone in absent:
+            continue
+        try:
+            found = measure(backbone, name, conditions, titles)
+        except WannError as error:
+            absent.add(backbone)
+            print(f"{backbone} is left out: {error}", file=sys.stderr)
+        else:
+            merged.setdefault((backbone, name), {}).update(keep(path, found))
+    return list(merged.values())
+
+
 def f1(listed: np.ndarray, wrong: np.ndarray) -> float:
     """Of a list of rows."""
     return float(2 * (listed & wrong).sum() / max(listed.sum() + wrong.sum(), 1))
@@ -252,7 +135,10 @@ def f1(listed: np.ndarray, wrong: np.ndarray) -> float:
 
 def table(results: list[dict[str, Any]], backbones: Sequence[str] = BACKBONES) -> str:
     """Markdown: AP, AUROC and F1 of each row of labels; the best of a group is bold."""
-    labels = [name for name in LABELS if any(found["labels"] == name for found in results)]
+    order = [*LABELS, *(found["labels"] for found in results)]
+    labels = list(
+        dict.fromkeys(name for name in order if any(r["labels"] == name for r in results))
+    )
     lines = []
     for backbone in backbones:
         rows = [found for found in results if found["bb"] == backbone]
@@ -286,19 +172,33 @@ def table(results: list[dict[str, Any]], backbones: Sequence[str] = BACKBONES) -
     return "\n".join(lines).strip()
 
 
+def parsed() -> tuple[Conditions, argparse.Namespace]:
+    """What is measured, and the other arguments."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("where", nargs="+", metavar="FILE.toml or DATABASE_ROOT DATASET_ROOT")
+    parser.add_argument("--results", help="kept; one line a backbone and labels")
+    parser.add_argument("--most", type=int, help="measure only the first N of these")
+    parser.add_argument("--write", type=Path, help="page whose table is replaced")
+    parser.add_argument("--backbones", nargs="+", metavar="NAME")
+    args = parser.parse_args()
+    if len(args.where) == 1:
+        try:
+            conditions = read_conditions(Path(args.where[0]))
+        except WannError as error:
+            parser.error(str(error))
+    elif len(args.where) == 2 and args.results is not None:
+        conditions = Conditions(*args.where, args.results)
+    else:
+        parser.error("give a TOML file; or both folders and --results")
+    changes = {"results": args.results, "backbones": args.backbones}
+    return conditions._replace(**{name: v for name, v in changes.items() if v is not None}), args
+
+
 def main() -> None:
     """Measure what is lacking, print the table, write the page."""
-    parser = arguments(__doc__)
-    parser.add_argument("--backbones", nargs="+", default=BACKBONES, metavar="NAME")
-    args = parser.parse_args()
-    roots = (args.database_root, args.dataset_root)
-    results = measure_missing(
-        args.results,
-        [(backbone, name) for name in LABELS for backbone in args.backbones][: args.most],
-        lambda found: (found["bb"], found["labels"]),
-        lambda case: measure(*case, roots),
-    )
-    show(table(results, args.backbones), args.write, MARKS)
+    conditions, args = parsed()
+    results = measure_missing(conditions, args.most)
+    show(table(results, conditions.backbones), args.write, MARKS)
 
 
 if __name__ == "__main__":

@@ -31,20 +31,25 @@ NEW_PAIRS = (
 def by_condition(runs: Iterable[Run], rows: str) -> dict[tuple[str, ...], dict[str, Array]]:
     """Which test rows were right, (seeds, m), by condition and method.
 
-    A condition is (data and backbone, labels). A method counts where it has all seeds of the
-    others, or the single run of one that no seed changes.
+    A condition is (features, labels). Methods are compared on the seeds that all of them have, but
+    for one that no seed changes, whose single run stands for all.
     """
     found: dict[tuple[str, ...], dict[str, dict[int, Array]]] = {}
     for run in runs:
         if run["rows"] == rows:
             place = source_of(run), run["labels"]
             found.setdefault(place, {}).setdefault(run["method"], {})[run["seed"]] = run["right"]
+    return {place: _on_common_seeds(methods) for place, methods in found.items()}
+
+
+def _on_common_seeds(methods: dict[str, dict[int, Array]]) -> dict[str, Array]:
+    drawn = [set(seeds) for seeds in methods.values() if len(seeds) > 1]
+    common = set.intersection(*drawn) if drawn else set()
     return {
-        place: {
-            method: np.stack([seeds[seed] for seed in sorted(seeds)])
-            for method, seeds in methods.items()
-        }
-        for place, methods in found.items()
+        method: np.stack(
+            [seeds[seed] for seed in sorted(seeds) if len(seeds) == 1 or seed in common]
+        )
+        for method, seeds in methods.items()
     }
 
 
@@ -92,13 +97,14 @@ def accuracy_table(rows: str) -> Callable[[Sequence[Run]], str]:
         wrong = mean_wrong(runs, rows)
         methods = list(dict.fromkeys(method for one in cases.values() for method in one))
         lines = [
-            f"| labels | features | wrong | {' | '.join(methods)} |",
-            f"|---|---|---|{'---|' * len(methods)}",
+            f"| labels | features | wrong | seeds | {' | '.join(methods)} |",
+            f"|---|---|---|---|{'---|' * len(methods)}",
         ]
         for source, labels in sorted(cases, key=lambda place: _order(cases, place)):
             found = cases[source, labels]
             best = max(found, key=lambda method: found[method].mean())
-            cells = [labels, source, f"{100 * wrong[source, labels]:.1f} %"]
+            seeds = str(max(len(one) for one in found.values()))
+            cells = [labels, source, f"{100 * wrong[source, labels]:.1f} %", seeds]
             for method in methods:
                 if method not in found:
                     cells.append("–")
@@ -150,10 +156,10 @@ def order_table(runs: Sequence[Run]) -> str:
     cases = by_condition(runs, "5,000")
     sources = list(dict.fromkeys(source for source, _ in cases))
     methods = list(dict.fromkeys(method for one in cases.values() for method in one))
-    ranks: dict[str, list[Array]] = {source: [] for source in sources}
+    ranks: dict[str, list[Array]] = {}
     for (source, _), found in cases.items():
-        means = np.array([found[m].mean() if m in found else np.nan for m in methods])
-        ranks[source].append(rankdata(-means))
+        if len(found) == len(methods):
+            ranks.setdefault(source, []).append(rankdata([-found[m].mean() for m in methods]))
     lines = [
         f"| features | {' | '.join(methods)} |",
         f"|---|{'---|' * len(methods)}",

@@ -88,7 +88,7 @@ TOYS = {
     "detectors": Toy(
         "relation graph",
         "{cifar} none --results {results} --backbones tiny-darknet",
-        {"detectors.LABELS": ("sym 0.2",), "detectors.EPOCHS": 6},
+        {"detectors.LABELS": ("sym 0.2",), "_detectors.EPOCHS": 6},
     ),
     "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
     "groups": Toy(
