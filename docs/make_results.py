@@ -173,9 +173,7 @@ def main() -> None:
         (one for one in conditions() if one.rows in args.sizes), args.most
     ):
         measure(condition, results, args.results, roots)
-    runs = [
-        {**found, "right": rights(found)} for found in results if found["method"] in METHODS
-    ]
+    runs = [{**found, "right": rights(found)} for found in results if found["method"] in METHODS]
     for name, make in TABLES.items():
         text = make(runs)
         print(f"{name}\n\n{text}\n")
