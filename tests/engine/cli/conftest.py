@@ -21,3 +21,21 @@ def knn_flags(database: Path, tmp_path: Path) -> list[str]:
         "--backbone",
         "tiny",
     ]
+
+
+@pytest.fixture
+def steep_tail(tmp_path: Path) -> list[str]:
+    """Flags that ask of the digits a longer tail than they have rows for."""
+    return [
+        "knn",
+        "--experiment_name",
+        "trial",
+        "--output_root",
+        str(tmp_path / "logs"),
+        "--dataset",
+        "digits",
+        "--backbone",
+        "pixels",
+        "--imbalance_ratio",
+        "1",
+    ]

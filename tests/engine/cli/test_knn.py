@@ -257,20 +257,10 @@ def test_built_in_digits_need_no_files(command: Command, tmp_path: Path) -> None
     assert log["accuracy"] > 95
 
 
-def test_rows_that_a_long_tail_cannot_have_are_noted(command: Command, tmp_path: Path) -> None:
-    result = command(
-        "knn",
-        "--experiment_name",
-        "trial",
-        "--output_root",
-        tmp_path / "logs",
-        "--dataset",
-        "digits",
-        "--backbone",
-        "pixels",
-        "--imbalance_ratio",
-        1,
-    )
+def test_rows_that_a_long_tail_cannot_have_are_noted(
+    command: Command, steep_tail: list[str]
+) -> None:
+    result = command(*steep_tail)
     assert result.status == 0
     (line,) = result.err.splitlines()
     assert line.startswith("note: The long tail asks for more rows")

@@ -2,14 +2,13 @@
 
 import argparse
 import dataclasses
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise, noise_after_review
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli.labels import audit_cluster
+from wann_core.cli.labels.printed import print_result
 from wann_core.cli.shared import columns, flags
 from wann_core.cli.shared.audit_sources import Audited, audit_named, named_path
 from wann_core.cli.shared.terminal import terminal_progress
@@ -90,36 +89,26 @@ def run(args: argparse.Namespace) -> int:
     rows = len(audited.found.table) if args.top is None else args.top
     if out is not None:
         _write(audited, out, rows)
-    noise = audited.found.noise
-    low = noise.low / noise.rows if noise.rows else 0.0
-    reviewed = _reviewed(audited, args.review_root)
-    failed = args.fail_above is not None and low > args.fail_above
+    found, reviewed = audited.found, _reviewed(audited, args.review_root)
+    noise = found.noise
     facts = {
         "labels": noise.rows,
         "wrong": noise.count,
         "wrong_low": noise.low,
         "wrong_high": noise.high,
         "rate": noise.rate,
-        "rate_low": low,
-        "tells_classes_apart": bool(audited.found.evidence.tells_apart),
-        "trust": audited.found.evidence.trust,
-        "not_judged": audited.found.not_judged,
+        "tells_classes_apart": bool(found.evidence.tells_apart),
+        "trust": found.evidence.trust,
+        "not_judged": found.not_judged,
         "after_review": None if reviewed is None else dataclasses.asdict(reviewed),
-        "warnings": list(audited.found.warnings),
+        "warnings": list(found.warnings),
         "fail_above": args.fail_above,
-        "failed": failed,
-        "out": args.out,
     }
-    print(json.dumps(facts) if args.json else _sentence(audited, args, out, rows))
-    for text in audited.found.warnings:
-        print(f"warning: {text}", file=sys.stderr if args.json else sys.stdout)
-    if reviewed is not None and not args.json:
-        print(f"review: {reviewed.text}")
-    for text in () if args.json else audited.found.notes:
-        print(f"note: {text}")
-    if failed and not args.json:
-        print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
-    return int(failed)
+    search = found.evidence.graph.description
+    written = "" if out is None else f", {min(rows, noise.rows):,} rows -> {out}"
+    notes = [] if reviewed is None else [f"review: {reviewed.text}"]
+    notes += [f"note: {text}" for text in found.notes]
+    return int(print_result(facts, search, written, args, found.warnings, notes))
 
 
 def _reviewed(audited: Audited, review_root: str | None) -> ReviewedNoise | None:
@@ -156,13 +145,3 @@ def _write(audited: Audited, out: Path, rows: int) -> None:
         found.to_html(out, title=f"Label audit: {out.stem}", picture=picture)
         return
     write_frame(out, audited.found.ranked().head(rows))
-
-
-def _sentence(audited: Audited, args: argparse.Namespace, out: Path | None, rows: int) -> str:
-    noise = audited.found.noise
-    written = "" if out is None else f", {min(rows, noise.rows):,} rows -> {out}"
-    return (
-        f"[{args.score}] about {noise.count:,} of {noise.rows:,} labels look wrong "
-        f"({noise.low:,} to {noise.high:,}; noise rate {100 * noise.rate:.1f} %; "
-        f"{audited.found.evidence.graph.description}){written}"
-    )

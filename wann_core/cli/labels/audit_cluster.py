@@ -1,8 +1,6 @@
 """`wann audit … --cluster`: the audit of partitions on the workers of a Dask cluster."""
 
 import argparse
-import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.audit.sharded import parts
 from wann_core.audit.sharded.run import audit_partitions
+from wann_core.cli.labels.printed import print_result
 from wann_core.cli.shared import columns
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_number
@@ -50,11 +49,7 @@ def run(args: argparse.Namespace) -> int:
         found = audit_partitions(
             client, args.path, chosen, args.out, search=args.search, progress=terminal_progress()
         )
-    summary = found.summary
-    low = summary["wrong_low"] / summary["labels"]
-    failed = args.fail_above is not None and low > args.fail_above
-    _print(found.summary, args, failed)
-    return int(failed)
+    return int(_print(found.summary, args))
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -69,25 +64,12 @@ def _check(args: argparse.Namespace) -> None:
         check_number("fail_above", args.fail_above, 0, 1)
 
 
-def _print(summary: Mapping[str, Any], args: argparse.Namespace, failed: bool) -> None:
-    low = summary["wrong_low"] / summary["labels"]
-    if args.json:
-        left = {"class_names", "rates_of_classes", "partitions", "format"}
-        facts = {name: value for name, value in summary.items() if name not in left}
-        print(json.dumps({**facts, "rate_low": low, "failed": failed, "out": args.out}))
-    else:
-        print(
-            f"[{args.score}] about {summary['wrong']:,} of {summary['labels']:,} labels look wrong "
-            f"({summary['wrong_low']:,} to {summary['wrong_high']:,}; noise rate "
-            f"{100 * summary['rate']:.1f} %; {summary['search']}), "
-            f"{len(summary['partitions']):,} partitions -> {Path(args.out)}"
-        )
-    for text in summary["warnings"]:
-        print(f"warning: {text}", file=sys.stderr if args.json else sys.stdout)
-    for text in () if args.json else summary["notes"]:
-        print(f"note: {text}")
-    if failed and not args.json:
-        print(f"failed: at least {100 * low:.1f} % look wrong, allowed {100 * args.fail_above:g} %")
+def _print(summary: Mapping[str, Any], args: argparse.Namespace) -> bool:
+    left = {"class_names", "rates_of_classes", "partitions", "format"}
+    facts = {name: value for name, value in summary.items() if name not in left}
+    written = f", {len(summary['partitions']):,} partitions -> {Path(args.out)}"
+    notes = [f"note: {text}" for text in summary["notes"]]
+    return print_result(facts, summary["search"], written, args, summary["warnings"], notes)
 
 
 def _connected(address: str) -> Any:
