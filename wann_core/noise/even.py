@@ -1,15 +1,18 @@
 """Whether wrong labels go evenly to all other classes, and how many there are if so.
 
-Class probabilities that have not seen a row's own label, to the power of a sharpness that is fitted
-along, are mixed with even noise; both are found by maximum likelihood of the given labels. Where
-the noise is even this is nearly unbiased, as no rows have to be sure. Where it is not, a full
-transition matrix explains the labels better than chance would, which a likelihood-ratio test shows.
+Class probabilities that have not seen a row's own label, of one or more sources, are multiplied,
+each to the power of an unknown sharpness and with an unknown weight of each class, and mixed with
+even noise; all of it is found by maximum likelihood of the given labels. Where the noise is even
+this is nearly unbiased, as no rows have to be sure. Where it is not, a full transition matrix
+explains the labels better than chance would, which a likelihood-ratio test shows.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from wann_core.class_table import Shares
 from wann_core.typing import Array
@@ -17,20 +20,31 @@ from wann_core.typing import Array
 # A transition matrix is fitted for the test, which costs by rows, classes and rounds.
 MOST_CLASSES = 32
 _TEST_ROWS = 8_000
-_ROUNDS = 30
-_SHARPNESS = np.geomspace(0.5, 10, 14)
-_AROUND = (0.7, 0.85, 1.0, 1.2, 1.45, 1.75)
-_RATES = np.concatenate([[0.0], np.geomspace(1e-3, 0.97, 240)])
-_BINS = 400
+# The rate is fitted to as many rows as this; more would not change a tenth of a percent of them.
+_FIT_ROWS = 100_000
+# Logits of the noise to start from: it explains what a dull opinion does, so maxima may be several.
+_STARTS = -3.0, 0.0
+# Where a fit to some rows found no noise at all, one to all rows starts from here.
+_LEAST_LOGIT = -6.0
+# A fit ends where a step gains less log-likelihood than this, the test where a round gains less
+# than that, which moves its statistic by less than a tenth of a standard deviation.
+_GAIN, _TEST_GAIN = 0.01, 0.5
+_MOST_STEPS, _MOST_ROUNDS, _EM_STEPS = 60, 40, 3
+# The damping of steps: at first, its factor after a step that gains or fails, and its end.
+_DAMPING, _EASED, _FAILED, _MOST_DAMPING = 1e-2, 1 / 8, 8.0, 1e6
+# How far another reading of few rows may be too high.
+_BELOW = 0.05
 _LEAST_SHARE = 1e-5
+_LEAST_RATE = 0.01
 _LEAST = 1e-12
-# Half the 95 % point of χ² with one degree of freedom.
-_DROP = 1.920729
+_Z_95 = 1.959963984540054
 # Standard deviations of the test statistic over its mean: even noise is taken for granted up to the
-# first, which chance exceeds in a fortieth of the cases, and excluded from the second.
-_EVEN, _UNEVEN = 2.0, 4.0
-# With fewer rows than the first a parameter the test has no power; it counts in full from twice.
-_ROWS_PER_PARAMETER = 15
+# first, and excluded from the second. Where the test has little power both are less by _LOWER:
+# there even noise stays below, as rates of rare errors cannot be negative, and so does other noise.
+_EVEN, _UNEVEN, _LOWER = 2.0, 4.0, 2.0
+# It has little with as few rows as these, or as few rows a parameter, and its full power with twice
+# as many. Chosen on measured cases, docs/protocol.md.
+_FEW_ROWS, _FEW_ROWS_PER_PARAMETER = 2_000, 15
 
 
 @dataclass(frozen=True)
@@ -40,133 +54,220 @@ class EvenNoise:
     Attributes
     ----------
     rate, low, high : float
-        Share of wrong labels, and its 95 % interval by the profile likelihood, if noise is even.
+        Share of wrong labels, and its 95 % interval by the likelihood, if noise is even.
     weight : float
         How far it may be: 1 where no transition matrix explains the labels better than chance
-        would, 0 where one does, or where there are too few rows to tell.
+        would, 0 where one does.
+    power : float
+        How far the test can tell: 0 with few rows, 1 with many.
     """
 
     rate: float
     low: float
     high: float
     weight: float
+    power: float
 
 
 def even_noise(
-    shares: Shares, labels: Array, within: tuple[float, float] = (0.0, 1.0)
+    opinions: Sequence[Shares], labels: Array, within: tuple[float, float] = (0.0, 1.0)
 ) -> EvenNoise:
     """Fit even noise, and test it against a full transition matrix.
 
     Parameters
     ----------
-    shares : ndarray of shape (n, C)
-        Class probabilities of each row, by what has not seen its own label. How sharp they are does
-        not matter.
+    opinions : sequence of ndarray of shape (n, C)
+        Class probabilities of each row, by sources that have not seen its own label. How sharp they
+        are does not matter.
     labels : ndarray of shape (n,), integer
     within : tuple of float
-        Rates that come into question; any other has no weight, and is not tested.
+        Rates that come into question by another reading, which errs upward where rows are few; any
+        other has no weight, and is not tested.
     """
-    n_classes = shares.shape[1]
+    n_classes = opinions[0].shape[1]
     if not 2 <= n_classes <= MOST_CLASSES:
-        return EvenNoise(0.0, 0.0, 1.0, 0.0)
-    logs = _logs(np.asarray(shares))
-    sharpness, profile, largest = _fit(logs, labels)
-    inside = np.flatnonzero(profile >= profile.max() - _DROP)
-    scale = (n_classes - 1) / n_classes
-    low, high = _RATES[max(inside[0] - 1, 0)], _RATES[min(inside[-1] + 1, len(_RATES) - 1)]
-    rate, weight = _peak(profile) * scale, 0.0
-    if within[0] <= rate <= within[1]:
-        weight = _weight(logs, labels, sharpness, largest)
-    return EvenNoise(rate, float(low * scale), float(high * scale), weight)
-
-
-def _peak(profile: Array) -> float:
-    """Where the profile is largest, between the places of the grid by a parabola."""
-    best = int(profile.argmax())
-    if not 0 < best < len(profile) - 1:
-        return float(_RATES[best])
-    before, at, after = profile[best - 1 : best + 2]
-    bend = before - 2 * at + after
-    step = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return float(np.interp(best + step, np.arange(len(_RATES)), _RATES))
-
-
-def _logs(shares: Array) -> Array:
-    return np.log(np.maximum(shares, _LEAST_SHARE, dtype=np.float64))
+        return EvenNoise(0.0, 0.0, 1.0, 0.0, 0.0)
+    some = _Rows.of(opinions, labels, _TEST_ROWS)
+    fits = [_climb(some.even, some.start(logit), _GAIN, _MOST_STEPS) for logit in _STARTS]
+    best, largest = max(fits, key=lambda fit: fit[1])
+    rows, fit = some, best
+    if len(labels) > _TEST_ROWS:
+        rows = _Rows.of(opinions, labels, _FIT_ROWS)
+        start = np.append(best[:-1], max(best[-1], _LEAST_LOGIT))
+        fit, _ = _climb(rows.even, start, _GAIN, _MOST_STEPS)
+    rate, deviation = float(expit(fit[-1])), rows.deviation(fit)
+    low, high = max(rate - _Z_95 * deviation, 0.0), min(rate + _Z_95 * deviation, 1.0)
+    weight, power = 0.0, _power(len(labels), n_classes)
+    if within[0] - _BELOW * (1 - power) <= rate <= within[1]:
+        above = _test(some, best, largest) + _LOWER * (1 - power)
+        weight = float(np.clip((_UNEVEN - above) / (_UNEVEN - _EVEN), 0, 1))
+    return EvenNoise(rate, low, high, weight, power)
 
 
 def powered(logs: Array, sharpness: float) -> Array:
     """Shares to a power, of their logarithms; rows sum to 1."""
-    q = sharpness * (logs - logs.max(axis=1, keepdims=True))
+    return _softmax(sharpness * logs)
+
+
+def _softmax(q: Array) -> Array:
+    """Of each row, in place."""
+    q -= q.max(axis=1, keepdims=True)
     np.exp(q, out=q)
-    return np.asarray(q / q.sum(axis=1, keepdims=True))
+    q /= q.sum(axis=1, keepdims=True)
+    return q
 
 
-def _fit(logs: Array, labels: Array) -> tuple[float, Array, float]:
-    """Sharpness, the log-likelihood of each of `_RATES` at its best sharpness, and the largest."""
-    known: dict[float, Array] = {}
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows under the model q = softmax(Σ_s a_s log opinion_s + b), sorted by label.
 
-    def negative(log_sharpness: float) -> float:
-        sharpness = float(np.exp(log_sharpness))
-        known[sharpness] = _likelihood(powered(logs, sharpness), labels)
-        return -float(known[sharpness].max())
-
-    tried = [negative(float(np.log(s))) for s in _SHARPNESS]
-    # Several maxima are usual: noise explains what a dull opinion does, too.
-    at = int(np.argmin(tried))
-    ends = _SHARPNESS[max(at - 1, 0)], _SHARPNESS[min(at + 1, len(tried) - 1)]
-    minimize_scalar(
-        negative, bounds=np.log(ends), method="bounded", options={"maxiter": 10, "xatol": 1e-2}
-    )
-    profile = np.max(list(known.values()), axis=0)
-    sharpness = max(known, key=lambda s: known[s].max())
-    return sharpness, np.asarray(profile), float(profile.max())
-
-
-def _likelihood(q: Array, labels: Array) -> Array:
-    """Log-likelihood of the labels under each of `_RATES`, rows binned by their own share."""
-    own = np.maximum(q[np.arange(len(labels)), labels], _LEAST)
-    logs = np.log(own)
-    places = np.minimum((logs / np.log(_LEAST) * _BINS).astype(np.int64), _BINS - 1)
-    counts = np.bincount(places, minlength=_BINS)
-    means = np.bincount(places, weights=own, minlength=_BINS) / np.maximum(counts, 1)
-    mixed = (1 - _RATES) * means[:, None] + _RATES / q.shape[1]
-    return np.asarray(counts @ np.log(np.maximum(mixed, _LEAST)))
-
-
-def _weight(logs: Array, labels: Array, sharpness: float, largest: float) -> float:
-    """Of even noise, by the likelihood ratio of a full transition matrix on some of the rows.
-
-    `largest` is the likelihood of even noise on all rows.
+    Parameters of a fit are flat: a (s,), b (C - 1,) of all classes but the first, and, for even
+    noise, the logit of its rate.
     """
-    n_classes = logs.shape[1]
-    parameters = n_classes * (n_classes - 1) - 1
-    power = float(np.clip(len(labels) / (_ROWS_PER_PARAMETER * max(parameters, 1)) - 1, 0, 1))
-    if not power:
-        return 0.0
-    step = -(-len(labels) // _TEST_ROWS)
-    # Rows by label, so that sums by label are sums of slices.
-    kept = np.arange(0, len(labels), step)
-    kept = kept[np.argsort(labels[kept], kind="stable")]
-    logs, labels = logs[kept], labels[kept]
-    even = largest if step == 1 else _fit(logs, labels)[2]
-    classes, first = np.unique(labels, return_index=True)
-    full = max(_matrix_likelihood(logs, labels, classes, first, sharpness * a) for a in _AROUND)
-    z = (2 * max(full - even, 0.0) - parameters) / np.sqrt(2 * parameters)
-    return power * float(np.clip((_UNEVEN - z) / (_UNEVEN - _EVEN), 0, 1))
+
+    logs: Array  # (s, n, C)
+    labels: Array  # (n,)
+
+    @classmethod
+    def of(cls, opinions: Sequence[Shares], labels: Array, most: int) -> "_Rows":
+        """Every so many rows, at most `most`; sums by label are then sums of slices."""
+        kept = np.arange(0, len(labels), -(-len(labels) // most))
+        kept = kept[np.argsort(labels[kept], kind="stable")]
+        logs = np.empty((len(opinions), len(kept), opinions[0].shape[1]))
+        for opinion, out in zip(opinions, logs, strict=True):
+            np.log(np.maximum(opinion[kept], _LEAST_SHARE, dtype=np.float64), out=out)
+        return cls(logs, labels[kept])
+
+    @property
+    def n_classes(self) -> int:
+        return int(self.logs.shape[2])
+
+    def start(self, logit: float) -> Array:
+        sources = len(self.logs)
+        return np.concatenate(
+            [np.full(sources, 1 / sources), np.zeros(self.n_classes - 1), [logit]]
+        )
+
+    def true(self, at: Array) -> Array:
+        """Probability of each true class; (n, C)."""
+        sources = len(self.logs)
+        q = np.tensordot(at[:sources], self.logs, 1)
+        q[:, 1:] += at[sources : sources + self.n_classes - 1]
+        return _softmax(q)
+
+    def slopes(self, by_class: Array, more: int) -> Array:
+        """Slopes by a and b of what has these by the logits of q (n, C), and room for more."""
+        sources = len(self.logs)
+        slopes = np.empty((sources + self.n_classes - 1 + more, len(self.labels)))
+        np.einsum("ic,sic->si", by_class, self.logs, out=slopes[:sources])
+        slopes[sources : len(slopes) - more] = by_class.T[1:]
+        return slopes
+
+    def even(self, at: Array) -> tuple[float, Array]:
+        """Log-likelihood under even noise, and its slopes of each row; (parameters, n)."""
+        value, slopes, rate = self._even(at)
+        slopes[-1] *= rate * (1 - rate)
+        return value, slopes
+
+    def deviation(self, at: Array) -> float:
+        """Standard deviation of the rate, by the outer products of the rows' slopes."""
+        _, slopes, _ = self._even(at)
+        return float(np.sqrt(np.linalg.pinv(slopes @ slopes.T, hermitian=True)[-1, -1]))
+
+    def _even(self, at: Array) -> tuple[float, Array, float]:
+        """Log-likelihood, slopes by the rate itself, rate."""
+        q, each = self.true(at), np.arange(len(self.labels))
+        own, rate = q[each, self.labels], float(expit(at[-1]))
+        other = (1 - own) / (self.n_classes - 1)
+        likely = np.maximum((1 - rate) * own + rate * other, _LEAST)
+        slope = (1 - rate - rate / (self.n_classes - 1)) / likely * own
+        q *= -slope[:, None]
+        q[each, self.labels] += slope
+        slopes = self.slopes(q, 1)
+        slopes[-1] = (other - own) / likely
+        return float(np.log(likely).sum()), slopes, rate
+
+    def under(self, T: Array, at: Array) -> tuple[float, Array]:
+        """Log-likelihood under a transition matrix, and its slopes of each row."""
+        q = self.true(at)
+        true, likely = self._given_labels(q, T)
+        return float(np.log(likely).sum()), self.slopes(true - q, 0)
+
+    def joint(self, T: Array, at: Array) -> Array:
+        """Expected rows of each true class (row) and given label; (C, C)."""
+        true, _ = self._given_labels(self.true(at), T)
+        classes, first = np.unique(self.labels, return_index=True)
+        found = np.zeros(T.shape)
+        found[:, classes] = np.add.reduceat(true, first, axis=0).T
+        return found
+
+    def _given_labels(self, q: Array, T: Array) -> tuple[Array, Array]:
+        """Probability of each true class given the label, and how likely the label is."""
+        true = q * T.T[self.labels]
+        likely = np.maximum(true.sum(axis=1), _LEAST)
+        true /= likely[:, None]
+        return true, likely
 
 
-def _matrix_likelihood(
-    logs: Array, labels: Array, classes: Array, first: Array, sharpness: float
-) -> float:
-    """Largest log-likelihood of the labels under any transition matrix, by EM."""
-    q = powered(logs, sharpness)
-    n_classes = q.shape[1]
-    T = 0.9 * np.eye(n_classes) + 0.1 / n_classes
-    for _ in range(_ROUNDS):
-        true = q * T.T[labels]
-        true /= np.maximum(true.sum(axis=1, keepdims=True), _LEAST)
-        joint = np.zeros((n_classes, n_classes))
-        joint[:, classes] = np.add.reduceat(true, first, axis=0).T
-        T = joint / np.maximum(joint.sum(axis=1, keepdims=True), _LEAST)
-    return float(np.log(np.maximum((q * T.T[labels]).sum(axis=1), _LEAST)).sum())
+def _climb(
+    likelihood: Callable[[Array], tuple[float, Array]], at: Array, gain: float, most: int
+) -> tuple[Array, float]:
+    """Maximum by damped scoring steps (BHHH, with Levenberg and Marquardt's damping)."""
+    value, slopes = likelihood(at)
+    damping = _DAMPING
+    for _ in range(most):
+        curved = slopes @ slopes.T
+        curved += np.diag(damping * np.diag(curved) + _LEAST)
+        there = at + np.linalg.lstsq(curved, slopes.sum(axis=1), rcond=None)[0]
+        found, around = likelihood(there)
+        gained = found - value
+        if gained > 0:
+            at, value, slopes = there, found, around
+            damping *= _EASED
+            if gained < gain:
+                break
+        else:
+            damping *= _FAILED
+            if damping > _MOST_DAMPING:
+                break
+    return at, value
+
+
+def _parameters(n_classes: int) -> int:
+    """Of a transition matrix, beyond the one of even noise."""
+    return n_classes * (n_classes - 1) - 1
+
+
+def _power(rows: int, n_classes: int) -> float:
+    few = max(_FEW_ROWS, _FEW_ROWS_PER_PARAMETER * _parameters(n_classes))
+    return float(np.clip(rows / few - 1, 0, 1))
+
+
+def _test(rows: _Rows, at: Array, largest: float) -> float:
+    """Standard deviations by which a full matrix explains the labels better than chance would.
+
+    `largest` is the log-likelihood of even noise.
+    """
+    full = _matrix_likelihood(rows, at[:-1], max(float(expit(at[-1])), _LEAST_RATE))
+    chance = _parameters(rows.n_classes)
+    return float((2 * max(full - largest, 0.0) - chance) / np.sqrt(2 * max(chance, 1)))
+
+
+def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> float:
+    """Largest log-likelihood of the labels under any transition matrix.
+
+    The matrix by expectation and maximization, the rest by scoring steps, in turn.
+    """
+    n_classes = rows.n_classes
+    T = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(T, 1 - rate)
+    last = -np.inf
+    for _ in range(_MOST_ROUNDS):
+        for _ in range(_EM_STEPS):
+            joint = rows.joint(T, at)
+            T = joint / np.maximum(joint.sum(axis=1, keepdims=True), _LEAST)
+        at, value = _climb(partial(rows.under, T), at, _TEST_GAIN, 1)
+        if value - last < _TEST_GAIN:
+            break
+        last = value
+    return value

@@ -5,6 +5,7 @@ how alike the classes look there, and how often labels are wrong. Rows whose sha
 a class, its anchors, look like no other class, so the labels found on them show the noise alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,9 @@ _BY_AMBIGUITY = 0.15
 _BY_RATE = 0.15
 _BELOW = 1.7
 # Of that, what is left where wrong labels are found to go evenly.
-_IF_EVEN = 0.5
+_IF_EVEN = 0.35
+# Where the test for it has no power, this share of the range is that of any noise.
+_IF_UNTESTED = 0.5
 # Rows that lie among another class are taken for even noise: a percent of MNIST's pixels is.
 _MISPLACED = 0.01
 
@@ -106,7 +109,10 @@ class NoiseEstimate:
 
 
 def estimate_noise(
-    shares: Shares, labels: Array, opinion: Array | None = None, harder: float = HARDER
+    shares: Shares,
+    labels: Array,
+    opinions: Sequence[Array] | None = None,
+    harder: float = HARDER,
 ) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
@@ -125,9 +131,9 @@ def estimate_noise(
         Probability of each given label at each row, by what has not seen the row's own label.
     labels : ndarray of shape (n,), integer
         Given class ids.
-    opinion : ndarray of shape (n, C), optional
-        Class probabilities for the fit of even noise; by default the shares. Beyond 32 classes
-        there is none.
+    opinions : sequence of ndarray of shape (n, C), optional
+        Class probabilities by one or more sources, for the fit of even noise; by default the
+        shares. Beyond 32 classes there is none.
     harder : float
         How many times the odds of an error are what the readings show, where people made them.
 
@@ -159,15 +165,12 @@ def estimate_noise(
     base = (everywhere + on_anchors) / 2
     rate = _raised(base, human, harder)
     low, high = _range(rate, base, rows, float(1 - sure.mean()))
-    even = even_noise(shares if opinion is None else opinion, labels, within=(low, high))
+    even = even_noise([shares] if opinions is None else opinions, labels, within=(low, high))
     weight = even.weight
     # What is not shown to be even may be of people, whatever the anchors look like.
     high = max(high, _raised(base, max(human, 1 - weight), harder) + high - rate)
-    narrow_low, narrow_high = _even_range(even, low - rate, high - rate)
-    rate, low, high = (
-        weight * one + (1 - weight) * other
-        for one, other in ((even.rate, rate), (narrow_low, low), (narrow_high, high))
-    )
+    low, high = _mixed_range((low, high), _even_range(even, low - rate, high - rate), even)
+    rate = weight * even.rate + (1 - weight) * rate
     return NoiseEstimate(
         count=round(rate * rows),
         low=round(max(low, 0.0) * rows),
@@ -190,6 +193,22 @@ def _even_range(even: EvenNoise, below: float, above: float) -> tuple[float, flo
     down = np.linalg.norm([even.rate - even.low, _IF_EVEN * below, _MISPLACED])
     up = np.linalg.norm([even.high - even.rate, _IF_EVEN * above])
     return even.rate - float(down), even.rate + float(up)
+
+
+def _mixed_range(
+    other: tuple[float, float], narrow: tuple[float, float], even: EvenNoise
+) -> tuple[float, float]:
+    """Part of the range of even noise, and part of one where it is not known to be even.
+
+    As far as the test has no power, noise that looks even may be other noise.
+    """
+    either = min(other[0], narrow[0]), max(other[1], narrow[1])
+    untested = _IF_UNTESTED * (1 - even.power)
+    low, high = (
+        even.weight * ((1 - untested) * one + untested * wide) + (1 - even.weight) * rest
+        for one, wide, rest in zip(narrow, either, other, strict=True)
+    )
+    return low, high
 
 
 def _mixed(transition: Transition, rate: float, weight: float) -> Transition:

@@ -29,20 +29,37 @@ def test_even_noise_is_counted_however_dull_the_opinion(ratio: float, sharp: flo
     given = add_noise(
         true, "sym", ratio, rng=np.random.RandomState(1), n_classes=CLASSES, draw="exact"
     ).labels
-    found = even_noise(shares, given)
+    found = even_noise([shares], given)
     assert found.weight == 1
     assert abs(found.rate - ratio) < max(0.02, 0.05 * ratio)
     assert found.low <= ratio + 0.005 and ratio <= found.high
 
 
+@pytest.mark.parametrize("ratio", [0.0, 0.05, 0.3])
+def test_sources_that_favor_classes_are_no_noise(ratio: float) -> None:
+    """One source prefers the first class, one doubts the last, and both see only a part."""
+    rng = np.random.default_rng(3)
+    logits = 2.0 * rng.normal(size=(6000, CLASSES))
+    seen = rng.normal(size=(2, 6000, CLASSES))
+    favors = np.zeros((2, 1, CLASSES))
+    favors[0, 0, 0], favors[1, 0, -1] = 1.0, -1.5
+    true = np.array([rng.choice(CLASSES, p=p) for p in softmax(logits)])
+    given = add_noise(
+        true, "sym", ratio, rng=np.random.RandomState(1), n_classes=CLASSES, draw="exact"
+    ).labels
+    found = even_noise([softmax(part) for part in logits / 3 + seen / 9 + favors], given)
+    assert found.weight == 1
+    assert abs(found.rate - ratio) < max(0.01, 0.1 * ratio)
+
+
 def test_one_sided_noise_is_not_even() -> None:
     shares, true = opinions(4000, 1.0)
     given = np.where(np.random.default_rng(1).random(4000) < 0.2, (true + 1) % CLASSES, true)
-    assert even_noise(shares, given).weight == 0
+    assert even_noise([shares], given).weight == 0
 
 
 def test_few_rows_or_many_classes_cannot_tell() -> None:
     shares, true = opinions(100, 1.0)
-    assert even_noise(shares, true).weight == 0
+    assert even_noise([shares], true).power == 0
     many = np.full((500, MOST_CLASSES + 1), 1.0)
-    assert even_noise(many, np.arange(500) % 33).weight == 0
+    assert even_noise([many], np.arange(500) % 33).weight == 0

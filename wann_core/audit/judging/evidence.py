@@ -43,6 +43,7 @@ _PROBE_PART = 0.75
 _PROBE_PARTS = 0.4, 0.4, 0.2
 DISCRIMINANT_PART = 0.7
 COUNTING_PART = 0.5
+_LEAST_VOTE = 1e-3
 # What no probe has part in, but for the discriminant, whose folds may be the probe's.
 _WITHOUT_PROBE = (
     "codes",
@@ -282,26 +283,24 @@ class Evidence:
             first = self.discriminant_shares
             shares = self.counting_shares if first is None else first
             return noise_of_units(np.asarray(shares), self.labels, self.units, self.judgeable)
-        shares, opinion, judged = self.counting_shares, self.opinion, self.judgeable
+        shares, opinions, judged = self.counting_shares, self.opinions, self.judgeable
         harder = HARDER if self.probe is None else HARDER_BY_PROBE
         if judged.all():
-            return estimate_noise(shares, self.labels, opinion, harder)
+            return estimate_noise(shares, self.labels, opinions, harder)
         shares = shares.only(judged) if isinstance(shares, ClassTable) else shares[judged]
-        opinion = None if opinion is None else opinion[judged]
-        return estimate_noise(shares, self.labels[judged], opinion, harder)
+        opinions = None if opinions is None else [opinion[judged] for opinion in opinions]
+        return estimate_noise(shares, self.labels[judged], opinions, harder)
 
     @property
-    def opinion(self) -> Array | None:
-        """The probe, or discriminant and neighbors, for the fit of even noise; (n, C).
+    def opinions(self) -> list[Array] | None:
+        """Probe, discriminant and neighbors, for the fit of even noise; each (n, C).
 
         None where there are too many classes for it.
         """
         if self.n_classes > MOST_CLASSES:
             return None
-        if self.probe is not None:
-            return np.asarray(self.probe_shares)
-        near, first = np.asarray(self.near_shares), self.discriminant_shares
-        return near if first is None else np.sqrt(np.asarray(first) * near)
+        fits = [None if self.probe is None else self.probe_shares, self.discriminant_shares]
+        return even_noise_opinions([self.near_shares, self.wann_shares], fits)
 
     @cached_property
     def agreement(self) -> float:
@@ -359,6 +358,15 @@ class Evidence:
     def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
         """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
         return vote_table(kernel, self.ids, self.codes, of_edges, self.labels, self.n_classes)
+
+
+def even_noise_opinions(votes: list[Shares], fits: list[Shares | None]) -> list[Array]:
+    """What `even_noise` is fitted to: probabilities of the fits there are, and votes.
+
+    No vote of 51 is not no chance: shares of votes are at least a thousandth.
+    """
+    found = [np.asarray(fit) for fit in fits if fit is not None]
+    return found + [np.maximum(np.asarray(table), _LEAST_VOTE) for table in votes]
 
 
 def vote_table(

@@ -21,7 +21,6 @@ from wann_core.audit.judging.trust import Clusters, Trust, agreement_of, cluster
 from wann_core.audit.result import doubt_order
 from wann_core.class_table import ClassTable, Shares, joined
 from wann_core.methods.folds import deal_folds
-from wann_core.noise.even import MOST_CLASSES
 from wann_core.noise.rate import NoiseEstimate, estimate_noise
 from wann_core.noise.transition import RANKING_ANCHORS, Transition, anchors
 from wann_core.typing import Array
@@ -69,7 +68,7 @@ def counted(rows: Array, n: int, n_classes: int) -> Array:
 def noise_of(
     rows: Sequence[Array],
     counting: Sequence[Shares],
-    opinions: Sequence[tuple[Shares, Shares | None]],
+    opinions: Sequence[Sequence[Array]],
     labels: Array,
     judgeable: Array,
 ) -> NoiseEstimate:
@@ -81,27 +80,20 @@ def noise_of(
         Numbers of the counted rows of each shard.
     counting : sequence of tables
         Their shares.
-    opinions : sequence of (near, discriminant)
-        Their votes and answers, for the fit of even noise.
+    opinions : sequence of tables
+        What even noise is fitted to, see `even_noise_opinions`; none beyond 32 classes.
     labels : ndarray of shape (n,)
         Of all rows.
     judgeable : ndarray of shape (C,), bool
     """
     where = np.concatenate(rows)
-    n_classes = counting[0].shape[1]
     order = np.argsort(where)
     order = order[judgeable[labels[where[order]]]]
     given = labels[where[order]].astype(np.int64)
-    opinion = None
-    if n_classes <= MOST_CLASSES:
-        near = np.concatenate([np.asarray(votes) for votes, _ in opinions])
-        first = [answers for _, answers in opinions if answers is not None]
-        if first:
-            near = np.sqrt(np.concatenate([np.asarray(part) for part in first]) * near)
-        opinion = near[order]
+    sources = [np.concatenate(parts)[order] for parts in zip(*opinions, strict=True)]
     whole = joined(counting)
     shares = whole.only(order) if isinstance(whole, ClassTable) else whole[order]
-    found = estimate_noise(shares, given, opinion)
+    found = estimate_noise(shares, given, sources or None)
     judged = int(judgeable[labels].sum())
     if judged == found.rows:
         return found

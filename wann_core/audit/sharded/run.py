@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wann_core.audit.judging.duplicates import NEAR
-from wann_core.audit.judging.evidence import NEIGHBORS
+from wann_core.audit.judging.evidence import NEIGHBORS, even_noise_opinions
 from wann_core.audit.judging.shares import ABSORBING_ROUNDS, first_absorbing
 from wann_core.audit.judging.trust import warnings
 from wann_core.audit.sharded import columns, output, parts, votes
@@ -20,6 +20,7 @@ from wann_core.errors import WannError, check_choice
 from wann_core.neighbors.cluster import require_dask, shard_graphs
 from wann_core.neighbors.cluster_cells import grouped_graph
 from wann_core.neighbors.graph import describe
+from wann_core.noise.even import MOST_CLASSES
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -358,8 +359,11 @@ def _take(rows: Array, kept: Array) -> Array:
     return np.asarray(rows[kept])
 
 
-def _opinions(voted: votes.Votes, first: Any, kept: Array) -> tuple[Any, Any]:
-    return votes.taken(voted.near, kept), None if first is None else votes.taken(first, kept)
+def _opinions(voted: votes.Votes, first: Any, kept: Array) -> list[Array]:
+    if voted.near.shape[1] > MOST_CLASSES:
+        return []
+    fits = [None if first is None else votes.taken(first, kept)]
+    return even_noise_opinions([votes.taken(t, kept) for t in (voted.near, voted.wann)], fits)
 
 
 def _halves(voted: votes.Votes) -> tuple[int, tuple[Array, Array]]:
