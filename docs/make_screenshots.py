@@ -1,5 +1,10 @@
-"""Make docs/screenshots again from the running app: `python -m docs.make_screenshots`."""
+"""Make docs/screenshots again from the running app: `python -m docs.make_screenshots`.
 
+Pictures to look at, at other widths: `… --widths 390 1440 2560 --out FOLDER [--views map …]`.
+"""
+
+import argparse
+import itertools
 import os
 import re
 import shutil
@@ -35,8 +40,18 @@ VIEWS = {
 DEMO = Path("build/demo")
 
 
+_HIGHEST = 1600  # pixels
+_WIDTH = 1440  # of the pictures in the documentation
+
+
 def main() -> None:
-    """One picture a page and theme, 1,440 pixels wide and as high as the page."""
+    """One picture a page, theme and width, as high as the page."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--widths", type=int, nargs="+", default=[_WIDTH], metavar="PIXELS")
+    parser.add_argument("--views", nargs="+", default=list(VIEWS), choices=VIEWS)
+    parser.add_argument("--out", type=Path, default=FOLDER, metavar="FOLDER")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
     for theme in ("light", "dark"):
         with (
             tempfile.TemporaryDirectory() as name,
@@ -45,21 +60,22 @@ def main() -> None:
             sync_playwright() as playwright,
         ):
             browser = launch(playwright)
-            for view, path in VIEWS.items():
+            for view, width in itertools.product(asked.views, asked.widths):
                 context = browser.new_context(
-                    viewport={"width": 1440, "height": 1000}, color_scheme=theme
+                    viewport={"width": width, "height": 1000}, color_scheme=theme
                 )
                 context.add_init_script("localStorage.setItem('wann-tour-seen', '1')")
                 page = context.new_page()
-                page.goto(address + path)
-                target = FOLDER / f"{view}-{theme}.png"
+                page.goto(address + VIEWS[view])
+                size = f"-{width}" if width != _WIDTH else ""
+                target = asked.out / f"{view}-{theme}{size}.png"
                 if view == "data":
                     embed_digits(page)
                     save(page, target)
                 else:
                     take(page, target)
                 context.close()
-    shutil.rmtree(ROOT / DEMO)
+    shutil.rmtree(ROOT / DEMO, ignore_errors=True)
 
 
 def embed_digits(page: Page) -> None:
@@ -104,7 +120,8 @@ def save(page: Page, target: Path) -> None:
     height = page.evaluate(
         "s => Math.max(...[...document.querySelectorAll(s)].map(e => e.scrollHeight))", selector
     )
-    page.set_viewport_size({"width": 1440, "height": min(height + 20, 1600)})
+    width = page.viewport_size["width"] if page.viewport_size else _WIDTH
+    page.set_viewport_size({"width": width, "height": min(height + 20, _HIGHEST)})
     page.wait_for_timeout(2500)
     page.screenshot(path=target)
 

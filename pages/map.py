@@ -34,7 +34,9 @@ token = f"{hash((prepared.scenario, layout, view))}"
 selection = map_selection.current(prepared, (prepared.scenario, layout, view))
 charts.show(
     map_charts.figure(points, view.color, prepared, selection.places(prepared), selection.turn),
-    map_view.reading(points, layout, view.color, map_charts.is_image(points)),
+    map_view.reading(
+        points, layout, view.color, map_charts.is_image(points), map_view.rows(view, positions)
+    ),
     "map",
     lambda: map_view.table(points, view.color),
     prepared.scenario,

@@ -228,3 +228,12 @@ def test_marks_only_where_there_are_so_many_dimensions() -> None:
 )
 def test_bytes_in_the_unit_that_suits_them(size: float, text: str) -> None:
     assert theme.nbytes(size) == text
+
+
+def test_a_single_time_stands_inside_its_axis() -> None:
+    one = pd.DataFrame({"reduction": ["none"], "dimensions": [64], "mean": [0.06], "std": [np.nan]})
+    figure = dimension_charts.curves(
+        one, "time", columns=64, bytes_a_column=4, smaller=(10,), log=True
+    )
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert low + 0.2 < np.log10(0.06) < high - 0.2

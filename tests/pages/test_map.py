@@ -405,12 +405,16 @@ def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:
     whole = (0.0, 100.0)
     view = map_view.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
     every = map_view.points(view, many_classes, positions)
-    assert "12 colors stand for 40 classes" in map_view.reading(every, "pca", "observed", False)
+    assert "12 colors stand for 40 classes" in map_view.reading(
+        every, "pca", "observed", False, map_view.rows(view, positions)
+    )
     for others, shown, extra in ((False, 20, []), (True, 400, ["other classes"])):
         # 3 and 15 share a color where all are shown.
         chosen = dataclasses.replace(view, classes=(3, 15), others=others)
         points = map_view.points(chosen, many_classes, positions)
         assert len(points.places) == shown
+        count = "20 of 400 rows" if shown == 20 else "400 rows"
+        assert map_view.reading(points, "pca", "observed", False, 400).startswith(count)
         figure = map_charts.figure(points, "observed", many_classes, np.empty(0), 0)
         legend = {t["name"]: t["marker"]["color"] for t in figure["data"] if "name" in t}
         assert list(legend) == ["c3", "c15", *extra]

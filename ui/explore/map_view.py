@@ -258,6 +258,12 @@ def points(
     )
 
 
+def rows(view: View, layout: Layout) -> int:
+    """Number of rows of the chosen parts, whatever filters leave of them."""
+    counts = {"train": len(layout.train), "test": len(layout.test)}
+    return sum(counts[part] for part in view.parts)
+
+
 def _focus(view: View, prepared: PreparedData) -> tuple[int, ...]:
     """The chosen classes, where others stay or share their colors; none where all have colors."""
     repeated = prepared.dataset.n_classes > theme.CLASS_COLORS
@@ -351,8 +357,8 @@ def _within(xy: Array, window: tuple[float, float, float, float]) -> Array:
     return np.asarray((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1))
 
 
-def reading(points: Points, layout: str, color: str, image: bool) -> str:
-    """How to read the map."""
+def reading(points: Points, layout: str, color: str, image: bool, rows: int) -> str:
+    """How to read the map, whose whole has this number of rows."""
     how = (
         "UMAP keeps neighbors together; distances between groups, and how dense they are, say "
         "little."
@@ -361,13 +367,11 @@ def reading(points: Points, layout: str, color: str, image: bool) -> str:
         "be far apart in the others."
     )
     tests = " (test rows: hollow)" if (points.places >= points.n_train).any() else ""
-    what = f"{len(points.places):,} rows, each a point{tests}."
+    count = f"{len(points.places):,}{f' of {rows:,}' if len(points.places) < rows else ''} rows"
+    what = f"{count}, each a point{tests}."
     if image:
         kind = "rows" if color == "density" else "the most frequent value or the mean"
-        what = (
-            f"{len(points.places):,} rows, drawn as an image: each cell shows {kind}. Zoom in for "
-            "points."
-        )
+        what = f"{count}, drawn as an image: each cell shows {kind}. Zoom in for points."
     if color in BY_CLASS and not image:
         what += " Color and shape of a mark stand for its class."
     if color in BY_CLASS and not points.focus:

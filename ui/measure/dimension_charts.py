@@ -12,6 +12,7 @@ from ui.shell import theme
 _LEAST_STEP = 1.6  # ratio of neighboring ticks, below which their texts would meet
 # Written out: by itself Plotly would print a bare 2 and 5 between the decades.
 _DECADES = [float(f"{m}e{e}") for e in range(-4, 6) for m in (1, 2, 5)]
+_AROUND = 0.3  # of a decade
 _LOG = {"type": "log", "tickvals": _DECADES, "ticktext": [f"{value:g}" for value in _DECADES]}
 
 
@@ -82,7 +83,7 @@ def curves(
     ticks = _ticks(columns)
     return framed(
         traces,
-        "dimensions, and bytes of the training embeddings",
+        "dimensions, size of the embeddings",
         f"{title}, {unit}" if unit else title,
         height=height,
         shapes=shapes,
@@ -103,8 +104,16 @@ def curves(
             "tickvals": ticks,
             "ticktext": [f"{tick}<br>{theme.nbytes(tick * bytes_a_column)}" for tick in ticks],
         },
-        yaxis=_LOG if log else {},
+        yaxis=_logarithmic(scale * data["mean"]) if log else {},
     )
+
+
+def _logarithmic(values: pd.Series) -> dict[str, Any]:
+    """An axis that holds these values: Plotly's own would have no length around a single one."""
+    known = values[values > 0]
+    if not len(known):
+        return _LOG
+    return {**_LOG, "range": [np.log10(known.min()) - _AROUND, np.log10(known.max()) + _AROUND]}
 
 
 def _band(x: pd.Series, mean: pd.Series, std: pd.Series, fill: str, name: str) -> Trace:

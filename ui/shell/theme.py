@@ -78,6 +78,8 @@ _CSS = """
 /* A name of hundreds of letters is broken, wherever it stands. */
 [data-testid="stMarkdownContainer"], [data-testid="stTable"] td *, .wann-card, .wann-thumb {
   overflow-wrap: anywhere; }
+/* All kinds of files that an upload takes. */
+[data-testid="stFileUploaderDropzoneInstructions"] span { white-space: normal; }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
 /* No choice is cut off: what does not fit in a line goes on in the next. */
 [data-testid="stButtonGroup"] > [role="radiogroup"],
