@@ -15,6 +15,11 @@ _MOST_GAPS = 30  # classes up to which a gap between the cells leaves enough of 
 _MOST_NAMED = 12  # classes whose numbers fit into the cells of a heatmap
 
 
+def height_of(classes: int) -> int:
+    """Height in pixels of a heatmap of classes by classes, in half of the page's width."""
+    return 380 if classes <= _MOST_NAMED else 560
+
+
 def transitions(
     names: Sequence[str], matrix: npt.NDArray[Any], least: float = _LEAST_NAMED
 ) -> Figure:
@@ -30,7 +35,7 @@ def transitions(
         unit="%",
         span=(0, 100),
         text=np.where(shares >= least, np.char.mod("%.0f", shares), ""),
-        height=380 if len(names) <= _MOST_NAMED else 560,
+        height=height_of(len(names)),
     )
 
 

@@ -142,7 +142,7 @@ def show_results(
     with left:
         st.header(truth.score(prepared))
         charts.show(
-            charts.accuracies(table, f"{truth.score(prepared).lower()}, test rows, %"),
+            charts.accuracies(table, "share of the test rows, %"),
             "Mark: share of the test labels that a method finds. Bar: 95 % Wilson interval.",
             "probe-accuracy",
             table,

@@ -70,6 +70,7 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         span=(0, max(int(counts.max()), 1)),
         text=np.where(counts > 0, counts.astype(str), ""),
         clickable=True,
+        height=heatmaps.height_of(len(names)),
     )
     # Any change of a figure clears its selection, so that the same cell can be clicked again.
     given, suggested = (st.session_state.get(axis.key) for axis in cell)
