@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ui.review import section
+from ui.review import partitions, section
 from ui.review.case import audit
 from ui.review.case.asked import sidebar
 from ui.review.export import imports, outcome
@@ -29,6 +29,9 @@ header.show(
     "audit",
 )
 asked = sidebar()
+if (partitioned := partitions.chosen()) is not None:
+    partitions.show(partitioned, asked.who)
+    st.stop()
 case = imports.reranked(audit.case(asked))
 if st.query_params.get("part") in _MOVED:
     st.query_params["part"] = _PARTS["export"][0]

@@ -21,6 +21,7 @@ from wann_core.datasets.tables import Columns
 from wann_core.errors import WannError
 from wann_core.neighbors.cluster_cells import bisected
 from wann_core.neighbors.graph import NeighborGraph
+from wann_core.review.partitioned import open_review
 from wann_core.typing import Array
 
 COLUMNS = Columns(embeddings=("embedding",), label="label", id="id")
@@ -85,6 +86,8 @@ def assert_same(folder: Path, expected: Audit) -> None:
     doubtful = found.doubtful()
     assert doubtful["name"].head(5).tolist() == expected.ranked()["name"].head(5).tolist()
     assert list(doubtful.columns)[:2] == ["partition", "row"]
+    review = open_review(folder, folder.parent / "reviews")
+    assert review.table["name"].tolist() == doubtful["name"].tolist()
 
 
 @pytest.fixture(scope="module")

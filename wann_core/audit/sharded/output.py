@@ -1,6 +1,7 @@
 """A partitioned result: one Parquet file a partition, the most doubtful rows, and a summary."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from wann_core.text import shown
 from wann_core.typing import Array
 
 SUMMARY, DOUBTFUL = "summary.json", "doubtful.parquet"
-_FORMAT = 1
+FORMAT = 1
 # Rows that are read at once by whoever reviews.
 MOST_DOUBTFUL = 100_000
 
@@ -67,7 +68,7 @@ def open_partitioned(folder: str | Path) -> PartitionedAudit:
     system, path = storage_of(str(folder))
     try:
         summary = json.loads(system.cat_file(f"{path}/{SUMMARY}"))
-        sound = summary["format"] == _FORMAT and isinstance(summary["partitions"], list)
+        sound = summary["format"] == FORMAT and isinstance(summary["partitions"], list)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise WannError(f"{str(folder)!r} holds no audit of partitions.", "path") from error
     if not sound:
@@ -110,12 +111,27 @@ def result_name(number: int) -> str:
     return f"part-{number:05d}.parquet"
 
 
-def write_part(folder: str, number: int, source: str, table: pd.DataFrame) -> pd.DataFrame:
+def partition_names(sources: Sequence[str]) -> list[str]:
+    """What to call each partition: its file's name, or its path below what all have in common.
+
+    Examples
+    --------
+    >>> partition_names(["/rows/day=1/part-0.parquet", "/rows/day=2/part-0.parquet"])
+    ['day=1/part-0.parquet', 'day=2/part-0.parquet']
+    """
+    names = [Path(source).name for source in sources]
+    if len(set(names)) == len(names):
+        return names
+    common = os.path.commonpath(sources)
+    return [Path(source).relative_to(common).as_posix() for source in sources]
+
+
+def write_part(folder: str, number: int, name: str, table: pd.DataFrame) -> pd.DataFrame:
     """Write a partition's result; returns its most doubtful rows."""
     write(folder, result_name(number), to_parquet(table))
     ranked = table.iloc[doubt_order(table["label_score"], table["given_share"])]
     ranked = ranked[ranked["judgeable"]].head(MOST_DOUBTFUL)
-    ranked.insert(0, "partition", Path(source).name)
+    ranked.insert(0, "partition", name)
     return ranked
 
 
@@ -129,7 +145,7 @@ def write_doubtful(folder: str, parts: Sequence[pd.DataFrame]) -> int:
 
 def write_summary(folder: str, summary: Mapping[str, Any]) -> None:
     """Write what is known of all partitions; last, so that a result with a summary is whole."""
-    content = json.dumps({"format": _FORMAT, **summary}, indent=1)
+    content = json.dumps({"format": FORMAT, **summary}, indent=1)
     write(folder, SUMMARY, content.encode())
 
 

@@ -186,8 +186,8 @@ def _audited(
         run.task(_table, part, labels_of, columns_of, names)
         for part, labels_of, columns_of in zip(named, given, own, strict=True)
     ]
-    numbers = list(range(len(sources)))
-    best = run.each(output.write_part, [folder] * len(sources), numbers, sources, tables)
+    numbers, called = list(range(len(sources))), output.partition_names(sources)
+    best = run.each(output.write_part, [folder] * len(sources), numbers, called, tables)
     run.wait(best, "writing the result")
     doubtful = run.results([run.task(output.write_doubtful, folder, best)], "writing the result")[0]
     noise, facts = found.noise, found.facts
@@ -209,7 +209,7 @@ def _audited(
         "doubtful": doubtful,
         "left_out": sum(one.left_out for one in known),
         "partitions": [
-            {"source": source, "result": output.result_name(i), "rows": size}
+            {"source": source, "name": called[i], "result": output.result_name(i), "rows": size}
             for i, (source, size) in enumerate(zip(sources, sizes, strict=True))
         ],
     }
