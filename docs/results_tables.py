@@ -22,6 +22,7 @@ PAIRS = (
 NEW_PAIRS = (
     ("logreg_posterior", "logreg"),
     ("logreg_posterior", "logreg_reliability"),
+    ("logreg_posterior", "gce"),
     ("co_teaching", "ce"),
     ("co_teaching", "gce"),
     ("co_teaching", "logreg"),
