@@ -65,6 +65,18 @@ def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) ->
     assert file.path().read_bytes().startswith(b"\x89PNG")
     expect(chart.get_by_text("noise_ratio")).to_have_count(0)  # on the page it stays as it was
 
+    # Keys that follow each other fast are one change.
+    undo = page.get_by_role("button", name="Undo")
+    for _ in range(6):
+        if undo.is_disabled():
+            break
+        undo.click()
+        settle(page)
+    expect(undo).to_be_disabled()
+    expect(page.get_by_text("Realized noise: 40.00 % of the labels")).to_be_visible()
+    assert "ratio=" not in page.url
+    assert cards(page) == before
+
 
 def test_comparison_draws_a_curve_a_method(page: Page) -> None:
     page.get_by_role("link", name="Compare").click()
