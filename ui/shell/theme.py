@@ -84,6 +84,9 @@ _CSS = """
 /* No choice is cut off: what does not fit in a line goes on in the next. */
 [data-testid="stButtonGroup"] > [role="radiogroup"],
 [data-testid="stButtonGroup"] > div { flex-wrap: wrap !important; overflow-x: visible !important; }
+/* Before the selected one Streamlit leaves the edge to it; it may begin the next line. */
+[data-variant="segmented_control"]:not([data-selected]) {
+  border-right-color: color-mix(in srgb, currentColor 22%, transparent) !important; }
 @media (max-width: 640px) {
   .block-container { padding-inline: 1rem; }
   /* Cells are narrower than the numbers in them; a tap shows the number. */
