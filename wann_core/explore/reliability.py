@@ -26,7 +26,7 @@ def distribution(prepared: PreparedData) -> pd.DataFrame:
         are not known), rows, share (of the rows of that kind; NaN where there are none).
     """
     k = prepared.adaptive_k
-    values = np.unique(k)[::-1]
+    values = np.flatnonzero(np.bincount(k))[::-1]
     frames = []
     for kind in KINDS[1:] if prepared.truth_known else KINDS[:1]:
         rows = of_kind(prepared, kind)
@@ -79,8 +79,9 @@ def adaptive_k_by_class(prepared: PreparedData) -> pd.DataFrame:
         given_label_id, given_label, adaptive_k, rows, share (NaN for a label nobody was given).
     """
     n, names = prepared.dataset.n_classes, np.array(prepared.dataset.class_names)
-    values, place = np.unique(prepared.adaptive_k, return_inverse=True)
-    cells = prepared.labels * len(values) + place
+    found = np.bincount(prepared.adaptive_k) > 0
+    values, place = np.flatnonzero(found), np.cumsum(found) - 1
+    cells = prepared.labels * len(values) + place[prepared.adaptive_k]
     counts = np.bincount(cells, minlength=n * len(values)).reshape(n, -1)
     of_class = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, of_class, out=np.full(counts.shape, np.nan), where=of_class > 0)

@@ -1,8 +1,9 @@
 """How many labels look wrong, in words and cards, and how far that is to be trusted."""
 
+import numpy as np
 import streamlit as st
 
-from ui.review.case.data import Case
+from ui.review.case.data import SPLITS, Case
 from ui.review.findings import pairs
 from ui.shell import theme
 from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise
@@ -54,8 +55,8 @@ def show(case: Case) -> None:
 
 
 def _splits(case: Case) -> str:
-    counts = case.found.table["split"].value_counts(sort=False)
-    return ", ".join(f"{rows:,} {name}" for name, rows in counts.items())
+    counts = np.bincount(case.found.rows.splits, minlength=len(SPLITS))
+    return ", ".join(f"{rows:,} {name}" for name, rows in zip(SPLITS, counts, strict=True) if rows)
 
 
 def _range(noise: NoiseEstimate | ReviewedNoise) -> str:
