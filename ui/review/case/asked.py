@@ -109,7 +109,7 @@ def sidebar() -> Asked:
         titles = {"none": "None", **noise.pattern_titles(matrix=False)}
         pattern = linked(
             st.selectbox,
-            "Inject known errors (training)",
+            "Inject known errors (practice)",
             key="practice",
             options=list(titles),
             format_func=titles.__getitem__,

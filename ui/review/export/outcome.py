@@ -41,7 +41,7 @@ def show(case: Case, asked: Asked) -> None:
         st.warning(
             f"{case.data.injected} of these labels were made wrong on purpose. Tables are marked "
             "as such and name the label before; nothing else is exported. Set “Inject known errors "
-            "(training)” in the sidebar to “None” to export your own labels.",
+            "(practice)” in the sidebar to “None” to export your own labels.",
             icon=":material/school:",
         )
     left, right = st.columns(2, gap="large")
