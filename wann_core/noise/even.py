@@ -23,7 +23,10 @@ _TEST_ROWS = 8_000
 # The rate is fitted to as many rows as this; more would not change a tenth of a percent of them.
 _FIT_ROWS = 100_000
 # Logits of the noise to start from: it explains what a dull opinion does, so maxima may be several.
-_STARTS = -3.0, 0.0
+_STARTS = -3.0, -1.0, 0.0
+# Of fits that differ by less log-likelihood (half the 95 % point of χ²) the one counts that tells
+# the rate best: where sure opinions are all as sure, a low power is as likely as noise.
+_AS_LIKELY = 1.92
 # Where a fit to some rows found no noise at all, one to all rows starts from here.
 _LEAST_LOGIT = -6.0
 # A fit ends where a step gains less log-likelihood than this, the test where a round gains less
@@ -34,6 +37,9 @@ _MOST_STEPS, _MOST_ROUNDS, _EM_STEPS = 60, 40, 3
 _DAMPING, _EASED, _FAILED, _MOST_DAMPING = 1e-2, 1 / 8, 8.0, 1e6
 # How far another reading of few rows may be too high.
 _BELOW = 0.05
+# No row votes for itself, so that among few rows its label is rarer around it than around others:
+# a negative power would read the label off that.
+_LARGEST_POWER = 50.0
 _LEAST_SHARE = 1e-5
 _LEAST_RATE = 0.01
 _LEAST = 1e-12
@@ -88,13 +94,16 @@ def even_noise(
     if not 2 <= n_classes <= MOST_CLASSES:
         return EvenNoise(0.0, 0.0, 1.0, 0.0, 0.0)
     some = _Rows.of(opinions, labels, _TEST_ROWS)
-    fits = [_climb(some.even, some.start(logit), _GAIN, _MOST_STEPS) for logit in _STARTS]
-    best, largest = max(fits, key=lambda fit: fit[1])
+    sources = len(opinions)
+    fits = [_climb(some.even, some.start(x), sources, _GAIN, _MOST_STEPS) for x in _STARTS]
+    largest = max(value for _, value in fits)
+    alike = [fit for fit in fits if fit[1] > largest - _AS_LIKELY]
+    best, largest = min(alike, key=lambda fit: some.deviation(fit[0]))
     rows, fit = some, best
     if len(labels) > _TEST_ROWS:
         rows = _Rows.of(opinions, labels, _FIT_ROWS)
         start = np.append(best[:-1], max(best[-1], _LEAST_LOGIT))
-        fit, _ = _climb(rows.even, start, _GAIN, _MOST_STEPS)
+        fit, _ = _climb(rows.even, start, sources, _GAIN, _MOST_STEPS)
     rate, deviation = float(expit(fit[-1])), rows.deviation(fit)
     low, high = max(rate - _Z_95 * deviation, 0.0), min(rate + _Z_95 * deviation, 1.0)
     weight, power = 0.0, _power(len(labels), n_classes)
@@ -210,22 +219,36 @@ class _Rows:
 
 
 def _climb(
-    likelihood: Callable[[Array], tuple[float, Array]], at: Array, gain: float, most: int
+    likelihood: Callable[[Array], tuple[float, Array]],
+    at: Array,
+    sources: int,
+    gain: float,
+    most: int,
 ) -> tuple[Array, float]:
-    """Maximum by damped scoring steps (BHHH, with Levenberg and Marquardt's damping)."""
+    """Maximum by damped scoring steps (BHHH, with Levenberg and Marquardt's damping).
+
+    The first parameters, the powers of the sources, stay within 0 and `_LARGEST_POWER`.
+    """
     value, slopes = likelihood(at)
     damping = _DAMPING
     for _ in range(most):
-        curved = slopes @ slopes.T
+        curved, steepest = slopes @ slopes.T, slopes.sum(axis=1)
         curved += np.diag(damping * np.diag(curved) + _LEAST)
-        there = at + np.linalg.lstsq(curved, slopes.sum(axis=1), rcond=None)[0]
+        # A power at 0 that wants to be less stays there, and the others move as if it were not.
+        free = np.ones(len(at), bool)
+        free[:sources] = (at[:sources] > 0) | (steepest[:sources] > 0)
+        there = at.copy()
+        moved = np.linalg.lstsq(curved[np.ix_(free, free)], steepest[free], rcond=None)[0]
+        there[free] += moved
+        there[:sources] = np.clip(there[:sources], 0, _LARGEST_POWER)
         found, around = likelihood(there)
         gained = found - value
         if gained > 0:
             at, value, slopes = there, found, around
-            damping *= _EASED
-            if gained < gain:
+            # A short step gains little wherever it is made.
+            if gained < gain and damping <= _DAMPING:
                 break
+            damping *= _EASED
         else:
             damping *= _FAILED
             if damping > _MOST_DAMPING:
@@ -266,7 +289,7 @@ def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> float:
         for _ in range(_EM_STEPS):
             joint = rows.joint(T, at)
             T = joint / np.maximum(joint.sum(axis=1, keepdims=True), _LEAST)
-        at, value = _climb(partial(rows.under, T), at, _TEST_GAIN, 1)
+        at, value = _climb(partial(rows.under, T), at, len(rows.logs), _TEST_GAIN, 1)
         if value - last < _TEST_GAIN:
             break
         last = value

@@ -300,7 +300,7 @@ class Evidence:
         if self.n_classes > MOST_CLASSES:
             return None
         fits = [None if self.probe is None else self.probe_shares, self.discriminant_shares]
-        return even_noise_opinions([self.near_shares, self.wann_shares], fits)
+        return even_noise_opinions(self.near_shares, self.wann_shares, fits)
 
     @cached_property
     def agreement(self) -> float:
@@ -360,13 +360,16 @@ class Evidence:
         return vote_table(kernel, self.ids, self.codes, of_edges, self.labels, self.n_classes)
 
 
-def even_noise_opinions(votes: list[Shares], fits: list[Shares | None]) -> list[Array]:
+def even_noise_opinions(near: Shares, wann: Shares, fits: list[Shares | None]) -> list[Array]:
     """What `even_noise` is fitted to: probabilities of the fits there are, and votes.
 
-    No vote of 51 is not no chance: shares of votes are at least a thousandth.
+    Votes of near rows are what they say beyond those by η, and may be weighed against them; both
+    together never speak for a class that has fewer. No vote of 51 is not no chance: shares of votes
+    are at least a thousandth.
     """
     found = [np.asarray(fit) for fit in fits if fit is not None]
-    return found + [np.maximum(np.asarray(table), _LEAST_VOTE) for table in votes]
+    nearest, all_ = (np.maximum(np.asarray(table), _LEAST_VOTE) for table in (near, wann))
+    return [*found, nearest / all_, all_]
 
 
 def vote_table(

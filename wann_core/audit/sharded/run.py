@@ -363,7 +363,8 @@ def _opinions(voted: votes.Votes, first: Any, kept: Array) -> list[Array]:
     if voted.near.shape[1] > MOST_CLASSES:
         return []
     fits = [None if first is None else votes.taken(first, kept)]
-    return even_noise_opinions([votes.taken(t, kept) for t in (voted.near, voted.wann)], fits)
+    near, wann = (votes.taken(table, kept) for table in (voted.near, voted.wann))
+    return even_noise_opinions(near, wann, fits)
 
 
 def _halves(voted: votes.Votes) -> tuple[int, tuple[Array, Array]]:

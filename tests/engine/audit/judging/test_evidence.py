@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs, evidence, noisy_blobs
-from wann_core import WannError
+from wann_core import WannError, add_noise
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.rows import labeled_rows
 from wann_core.audit.label_audit import audit
 from wann_core.audit.result import Audit
 from wann_core.audit.scores import SCORES, score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.neighbors.graph import NeighborGraph
 from wann_core.typing import Array
 
 WITHOUT_PROBE = tuple(name for name in SCORES if name != "probe")
@@ -212,3 +214,20 @@ def test_a_probe_of_other_folds_brings_its_own_discriminant() -> None:
     expected = dataclasses.replace(alone, folds=folds).discriminant_shares
     assert alone.discriminant_shares is not None
     np.testing.assert_array_equal(made.discriminant_shares, expected)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.1, 0.3])
+@pytest.mark.parametrize(("rows", "columns"), [(800, 200), (1000, 640)])
+def test_few_rows_of_many_columns_are_counted(rows: int, columns: int, ratio: float) -> None:
+    """As many rows a class as vote: a row's label is rarer around it, as it has no vote itself."""
+    rng = np.random.default_rng(1)
+    scale = (1 + np.arange(columns)) ** -0.5
+    true = rng.integers(0, 10, rows)
+    centers = 1.2 * rng.normal(size=(10, columns))
+    X = ((centers[true] + rng.normal(size=(rows, columns))) * scale).astype(np.float32)
+    given = add_noise(
+        true, "sym", ratio, rng=np.random.RandomState(1), n_classes=10, draw="exact"
+    ).labels
+    found = Evidence(NeighborGraph.build(X, k=51), given, 10, X=X).noise
+    assert abs(found.rate - ratio) < 0.03
+    assert found.low <= (given != true).sum() <= found.high
