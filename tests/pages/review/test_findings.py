@@ -64,8 +64,8 @@ def test_errors_and_minutes_that_are_left_are_told(blobs: Case, session: dict[st
         expected = progress.ahead(blobs, states)
         return progress._left(blobs, states, 1.0 if expected is None else expected.factor)
 
-    # The wrong label, and the row far from all others.
-    assert left() == "About **2** errors are left."
+    # The wrong label; the row far from all others is none.
+    assert left() == "About **1** error is left."
     for i in range(1, 6):
         judge(blobs, "keep", review_cards.identity(blobs, int(blobs.order[i])), at=i)
     assert "the next row takes **" in left()
