@@ -52,7 +52,13 @@ def training(asked: Plan) -> None:
     probe_results.show_training(asked, outcome, prepared)
 
 
-panel.follow(job, partial(training, plan), every=1.0, changed=lambda: len(outcome.records) > ended)
+panel.follow(
+    job,
+    partial(training, plan),
+    every=1.0,
+    changed=lambda: len(outcome.records) > ended,
+    running=live,
+)
 if ended:
     votes = engine.reports(chosen, prepared, chosen.methods)
     probe_results.show_results(plan, outcome, votes, prepared)

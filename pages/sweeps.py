@@ -46,6 +46,6 @@ if not live:
 
 
 if job is not None:
-    panel.follow(job, partial(sweeps.say, job))
+    panel.follow(job, partial(sweeps.say, job), running=live)
 if job is not None or planned.stored:
     navigation.link("results", "See the results", ":material/table_chart:")

@@ -303,3 +303,28 @@ def test_long_work_waits_in_the_order_it_came_and_says_how_many_come_first(
     go_on.set()
     assert others[2].wait(10) and first.state is State.DONE
     assert order == ["a", "b", "d"]
+
+
+def test_a_job_that_ends_while_its_bar_is_drawn_runs_the_page_again() -> None:
+    class Ends(Job):
+        """Not ended when the page asks first, ended when it draws the bar."""
+
+        asked = 0
+
+        def wait(self, seconds: float | None = None) -> bool:
+            self.asked += 1
+            return self.asked > 1 and super().wait(seconds)
+
+    job = Ends(lambda job: 7)
+    assert Job.wait(job, 10)
+
+    def page(job: "Job") -> None:
+        import streamlit as st
+
+        from ui.jobs import panel
+
+        st.text("done" if panel.finished(job, "counting") else "running")
+
+    app = AppTest.from_function(page, kwargs={"job": job}).run()
+    assert [text.value for text in app.text] == ["done"]
+    assert job.asked == 2

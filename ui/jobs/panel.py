@@ -198,7 +198,7 @@ def finished(job: jobs.Job, name: str, changed: Callable[[], bool] = lambda: Fal
     """Whether a job has ended; if not, draw its bar, and run the page again when it has."""
     if _ended_at_once(job):
         return True
-    follow(job, lambda: bar(job, name), every=0.25, changed=changed)
+    follow(job, lambda: bar(job, name), every=0.25, changed=changed, running=True)
     return False
 
 
@@ -208,6 +208,7 @@ def follow(
     *,
     every: float = 0.5,
     changed: Callable[[], bool] = lambda: False,
+    running: bool | None = None,
 ) -> None:
     """Draw a region again and again while a job runs, then run the whole page.
 
@@ -220,8 +221,11 @@ def follow(
         Seconds from one drawing to the next.
     changed : callable, optional
         Whether the whole page must run although the job goes on.
+    running : bool, optional
+        Whether the page was drawn for a running job, which may have ended since; by default whether
+        it runs now.
     """
-    live = job is not None and job.state is jobs.State.RUNNING
+    live = job is not None and job.state is jobs.State.RUNNING if running is None else running
 
     @st.fragment(run_every=every if live else None)
     def region() -> None:

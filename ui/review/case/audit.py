@@ -74,7 +74,7 @@ def _provisional(panel: Panel[Case]) -> Case | None:
         if not _worth_showing(panel):
             return None
         st.info(_RANKED_BY_NEIGHBORS, icon=":material/hourglass_top:")
-        follow(job, lambda: bar(job, panel.name))
+        follow(job, lambda: bar(job, panel.name), running=True)
         return made
     st.info("Ranked by neighbors only: fitting the probe was cancelled.", icon=":material/cancel:")
     st.button("Fit the probe", icon=":material/troubleshoot:", on_click=panel.start)
