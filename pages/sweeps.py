@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from ui.jobs import jobs, panel
-from ui.measure import sweeps
+from ui.measure import sweep_controls, sweeps
 from ui.shell import header, navigation, settings
 
 header.show(
@@ -14,7 +14,7 @@ header.show(
     "scale",
 )
 folders = settings.folders()
-plan = sweeps.choose(folders)
+plan = sweep_controls.choose(folders)
 if plan is None:
     st.stop()
 

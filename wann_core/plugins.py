@@ -1,7 +1,7 @@
 """Loading of plug-ins: files and entry points whose code registers methods, noise and losses.
 
 A plug-in is a Python file named by `WANN_PLUGINS`, an entry point of the group `wann.plugins`, or
-the package's own `wann_core.own_methods`.
+the package's own `wann_core.audit.learning.registered`.
 All are loaded once in a process, when a registry is first asked for a name that is not built in.
 """
 
@@ -27,7 +27,7 @@ _LOG = logging.getLogger(__name__)
 _VARIABLE, _GROUP = "WANN_PLUGINS", "wann.plugins"
 SESSION = "this session"
 # What the package itself registers. It lies above the registries, so it is named, not imported.
-_OWN = "wann_core.own_methods"
+_OWN = "wann_core.audit.learning.registered"
 
 
 class Table(Protocol):

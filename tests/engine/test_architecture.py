@@ -22,7 +22,7 @@ FLOORS = (
     ("audit", "experiments"),
     ("explore", "results", "review"),
     ("cli",),
-    ("__init__", "own_methods", "probing"),
+    ("__init__", "probing"),
     ("__main__",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

@@ -1,172 +1,37 @@
 """The map: what its chart holds, what filters leave, and that chosen rows stay chosen."""
 
-import base64
-import dataclasses
-import json
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
-from tests.helpers.roots import ROOT
-from ui.explore import map_charts, map_colors, map_hover, map_jobs, map_labels, map_view
+from tests.helpers.map_page import (
+    COLORS,
+    NOISY,
+    array,
+    chart,
+    drawn_rows,
+    many,
+    opened,
+    payload,
+    ready,
+)
+from ui.explore import map_charts, map_hover, map_jobs, map_view
 from ui.explore.map_selection import Selection
 from ui.explore.map_view import Points
-from ui.shell import theme
-from wann_core import Scenario, prepare
+from wann_core import prepare
 from wann_core.datasets import Split
 from wann_core.datasets import database as databases
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map as layout
 from wann_core.explore.map import Layout
-from wann_core.explore.point_values import values
-from wann_core.review.ledger import ACTIONS, ledger_of
-from wann_core.review.verdict import Verdict
-
-PAGE = ROOT / "pages" / "map.py"
-NOISY = Scenario(noise_pattern="sym", noise_ratio=0.4, draw="exact")
-COLORS = (
-    "observed",
-    "true",
-    "flipped",
-    "reliability",
-    "adaptive_k",
-    "agreement",
-    "predicted-WANN",
-    "doubtful",
-    "verdict",
-    "density",
-    "correct-kNN-11",
-    "correct-WANN",
-)
 
 
 @pytest.fixture(scope="module")
 def prepared() -> PreparedData:
     return prepare(NOISY)
-
-
-def opened(**state: object) -> AppTest:
-    app = AppTest.from_file(PAGE, default_timeout=120)
-    for key, value in {"layout": "pca", **state}.items():
-        app.session_state[key] = value
-    return ready(app.run())
-
-
-def ready(app: AppTest) -> AppTest:
-    """Run again until the background work has ended."""
-    for _ in range(120):
-        assert not app.exception
-        if app.get("plotly_chart") or any(button.label == "Show all" for button in app.button):
-            return app
-        time.sleep(0.5)
-        app.run()
-    pytest.fail("the chart did not come")
-
-
-def chart(app: AppTest) -> dict[str, Any]:
-    return dict(json.loads(app.get("plotly_chart")[0].proto.spec))
-
-
-def array(spec: Any) -> np.ndarray:
-    """A typed array as the figure carries it."""
-    flat = np.frombuffer(base64.b64decode(spec["bdata"]), np.dtype(spec["dtype"]))
-    return flat.reshape([int(n) for n in spec["shape"].split(",")]) if "shape" in spec else flat
-
-
-def drawn_rows(app: AppTest) -> list[int]:
-    found = [array(t["customdata"])[:, 1] for t in chart(app)["data"] if "customdata" in t]
-    return sorted(np.concatenate(found).tolist())
-
-
-def many(
-    count: int, prepared: PreparedData, color: str, classes: int = 10, seed: int = 0
-) -> Points:
-    """Synthetic points with values that suit the coloring."""
-    rng = np.random.default_rng(seed)
-    xy = rng.normal(size=(count, 2)).astype(np.float32)
-    observed = rng.integers(0, classes, count)
-    kind = None if color == "density" else map_colors.of(color, prepared)
-    held = observed if color in map_view.BY_CLASS else rng.random(count) / 10
-    if isinstance(kind, map_colors.Kinds) and color not in map_view.BY_CLASS:
-        held = rng.integers(0, len(kind.names), count) * (rng.random(count) < 0.2)
-    places = np.arange(count, dtype=np.int32)
-    ends = (float(xy.min()), float(xy.max()))
-    side = ends[1] - ends[0]
-    return Points(
-        places,
-        places + 7,
-        xy,
-        observed,
-        held,
-        count - count // 6,
-        (ends[0], ends[0], side),
-        (*ends, *ends),
-    )
-
-
-def payload(figure: dict[str, Any]) -> int:
-    return len(go.Figure(figure).to_json())
-
-
-@pytest.mark.parametrize("color", COLORS)
-def test_every_coloring_draws_every_row(color: str) -> None:
-    app = opened(color=color, parts=["train", "test"])
-    assert drawn_rows(app) == list(range(1797))
-    assert any("The axes have no unit" in caption.value for caption in app.caption)
-
-
-def test_color_of_a_point_is_its_value(prepared: PreparedData) -> None:
-    flipped = values(prepared, "train", "flipped")
-    seen = {}
-    for trace in chart(opened(color="flipped"))["data"]:
-        if "customdata" in trace:
-            places = array(trace["customdata"])[:, 0]
-            seen |= dict(zip(places.tolist(), array(trace["marker"]["color"]), strict=True))
-    assert [seen[i] for i in range(1200)] == flipped.astype(int).tolist()
-
-
-def colored(app: AppTest) -> dict[int, int]:
-    """Step of the color scale by row id."""
-    seen: dict[int, int] = {}
-    for trace in chart(app)["data"]:
-        if "customdata" in trace:
-            rows = array(trace["customdata"])[:, 1]
-            seen |= dict(zip(rows.tolist(), array(trace["marker"]["color"]).tolist(), strict=True))
-    return seen
-
-
-def test_the_audit_and_the_review_color_the_map(
-    prepared: PreparedData, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("WANN_REVIEW_ROOT", str(tmp_path))
-    doubted = colored(opened(color="doubtful"))
-    wrong = dict(
-        zip(prepared.row_ids.tolist(), prepared.labels != prepared.clean_labels, strict=True)
-    )
-    found = [row for row, step in doubted.items() if step == 1]
-    assert len(found) > 300 and np.mean([wrong[row] for row in found]) > 0.9
-    assert {*colored(opened(color="doubtful", parts=["test"])).values()} == {2}
-
-    data = prepared.dataset
-    first = int(data.train.ids[0])
-    label = data.class_names[data.train.y[0]]
-    ledger_of(data).record([Verdict("train", first, label, "remove")], who="ann")
-    steps = colored(opened(color="verdict"))
-    assert {row for row, step in steps.items() if step} == {first}
-    assert steps[first] == 1 + ACTIONS.index("remove")
-
-    predicted = colored(opened(color="predicted-WANN"))
-    expected = values(prepared, "train", "predicted-WANN")
-    assert [predicted[row] for row in prepared.row_ids.tolist()] == expected.tolist()
-    right = values(prepared, "train", "correct-WANN")
-    np.testing.assert_array_equal(expected == prepared.clean_labels, right)
 
 
 def test_filters_leave_what_they_say(prepared: PreparedData) -> None:
@@ -307,22 +172,6 @@ def test_too_many_points_become_an_image(prepared: PreparedData, color: str) -> 
     assert payload(figure) < 2_500_000
 
 
-def test_image_shows_the_mean_and_the_most_frequent_class(prepared: PreparedData) -> None:
-    points = many(250_000, prepared, "observed")
-    figure = map_charts.figure(points, "observed", prepared, np.empty(0), 0)
-    image = figure["data"][0]
-    colors, axis = image["z"].ravel(), figure["layout"]["coloraxis"]
-    steps = [color for _, color in axis["colorscale"][::2]]
-    assert axis["cmin"] == -0.5 and axis["cmax"] == len(steps) - 0.5
-    cell = map_charts.cells(points, len(image["z"]))
-    trust = many(250_000, prepared, "reliability")
-    means = map_charts.figure(trust, "reliability", prepared, np.empty(0), 0)["data"][0]["z"]
-    for at in np.random.default_rng(0).choice(np.unique(cell), 50, replace=False):
-        inside = points.observed[cell == at]
-        assert steps[colors[at]] == theme.class_color(int(np.bincount(inside).argmax()))
-        assert means.ravel()[at] == pytest.approx(trust.values[cell == at].mean(), rel=1e-5)
-
-
 def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
     assert map_charts.is_image(points)
@@ -339,92 +188,6 @@ def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> No
     )
     figure = map_charts.figure(fewer, "observed", prepared, np.empty(0), 0)
     assert {trace["type"] for trace in figure["data"]} == {"scattergl", "scatter"}
-
-
-def test_legend_of_many_classes_is_bounded() -> None:
-    kinds = map_colors.Kinds([f"c{i}" for i in range(100)], [f"#{i % 12:06x}" for i in range(100)])
-    entries = map_colors.legend(kinds, range(100))
-    assert entries[0] == ("c0 and 8 more", "#000000", "circle")
-    assert len(entries) == 12
-    assert map_colors.legend(kinds, [3, 15]) == [
-        ("c3", "#000003", "cross"),
-        ("c15", "#000003", "square"),
-    ]
-
-
-def test_marks_tell_classes_apart_whose_colors_do_not(prepared: PreparedData) -> None:
-    points = many(1000, prepared, "observed")
-    marks = {}
-    for trace in map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"]:
-        if "customdata" in trace:
-            label = points.observed[trace["customdata"][0, 0]]
-            hollow = trace["customdata"][0, 0] >= points.n_train
-            assert trace["marker"]["symbol"] == theme.class_symbol(label) + "-open" * bool(hollow)
-            marks[label] = trace["marker"]["symbol"]
-    assert len(marks) == 10
-    # Under another coloring each mark of a trace has the shape of its own value.
-    flipped = map_charts.figure(
-        many(1000, prepared, "flipped"), "flipped", prepared, np.empty(0), 0
-    )["data"]
-    seen = {
-        (int(shape) % 100, float(tint))
-        for trace in flipped
-        if not isinstance(trace.get("marker", {}).get("symbol", ""), str)
-        for shape, tint in zip(trace["marker"]["symbol"], trace["marker"]["color"], strict=True)
-    }
-    assert seen <= {(0, 0.0), (1, 1.0)}
-    assert len({(theme.class_color(c), theme.class_symbol(c)) for c in range(84)}) == 84
-
-
-def test_names_stand_where_their_classes_lie(prepared: PreparedData) -> None:
-    points = many(3000, prepared, "observed")
-    centers = np.stack([np.arange(10) % 4, np.arange(10) // 4], axis=1).astype(np.float32)
-    xy = centers[points.observed] + 0.01 * points.xy
-    points = dataclasses.replace(points, xy=xy, window=(-0.5, 3.5, -0.5, 2.5))
-    palette = map_colors.of("observed", prepared)
-    assert isinstance(palette, map_colors.Kinds)
-    found = map_labels.annotations(points, palette)
-    places = {note["text"]: (note["x"], note["y"]) for note in found}
-    names = prepared.dataset.class_names
-    for label, center in enumerate(centers):
-        assert np.allclose(places[names[label]], center, atol=0.05)
-    together = dataclasses.replace(points, xy=np.ones_like(points.xy))
-    heights = {note["y"] for note in map_labels.annotations(together, palette)}
-    assert len(heights) == 7
-    hundred = map_colors.Kinds([f"c{i}" for i in range(100)], ["#000000"] * 100)
-    crowd = dataclasses.replace(points, values=np.arange(3000) % 100)
-    assert map_labels.annotations(crowd, hundred) == []
-
-
-def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:
-    rng, y = np.random.default_rng(0), np.arange(400) % 40
-    split = Split(rng.normal(size=(400, 4)).astype(np.float32), y, np.arange(400))
-    databases.write(tmp_path, "many", "tiny", {"train": split}, [f"c{i}" for i in range(40)], {})
-    many_classes = prepare(Scenario("many", "tiny"), database_root=tmp_path)
-    positions = Layout(*[rng.normal(size=(400, 2)).astype(np.float32)] * 2)
-    whole = (0.0, 100.0)
-    view = map_view.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
-    every = map_view.points(view, many_classes, positions)
-    assert "12 colors stand for 40 classes" in map_view.reading(
-        every, "pca", "observed", False, map_view.rows(view, positions)
-    )
-    for others, shown, extra in ((False, 20, []), (True, 400, ["other classes"])):
-        # 3 and 15 share a color where all are shown.
-        chosen = dataclasses.replace(view, classes=(3, 15), others=others)
-        points = map_view.points(chosen, many_classes, positions)
-        assert len(points.places) == shown
-        count = "20 of 400 rows" if shown == 20 else "400 rows"
-        assert map_view.reading(points, "pca", "observed", False, 400).startswith(count)
-        figure = map_charts.figure(points, "observed", many_classes, np.empty(0), 0)
-        legend = {t["name"]: t["marker"]["color"] for t in figure["data"] if "name" in t}
-        assert list(legend) == ["c3", "c15", *extra]
-        assert len(set(legend.values())) == len(legend)
-
-
-def test_names_are_no_markup() -> None:
-    assert theme.charted("<b>%{x}</b> & co") == "&lt;b&gt;% {x}&lt;/b&gt; &amp; co".replace(
-        "&gt;", ">"
-    )
 
 
 def test_table_of_the_points(prepared: PreparedData) -> None:

@@ -80,7 +80,7 @@ def link_to_audit(dataset: str, backbone: str, label: str = "Audit its labels") 
 
 def link_to_example() -> None:
     """A link to the audit of the built-in digits, some of whose labels are doubtful."""
-    link_to_audit(*BUILT_IN, "No data at hand? Audit the built-in digits")
+    link_to_audit(*BUILT_IN, "No data of your own? Audit the built-in digits")
 
 
 def opened(key: str, options: Sequence[str]) -> None:

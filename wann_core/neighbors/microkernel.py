@@ -1,4 +1,4 @@
-"""Kernels written for the vectors of the processor at hand: scores of a few queries and rows.
+"""Kernels written for the vectors of this processor: scores of a few queries and rows.
 
 A panel of queries times a tile of rows gives a small matrix of scores that stays in registers,
 where it is compared with the least score that each query still keeps. Rows are either float32, or

@@ -139,7 +139,7 @@ class _Rows:
 
     @classmethod
     def of(cls, opinions: Sequence[Shares], labels: Array, most: int) -> "_Rows":
-        """Every so many rows, at most `most`; sums by label are then sums of slices."""
+        """Evenly spaced rows, at most `most`; sums by label are then sums of slices."""
         kept = np.arange(0, len(labels), -(-len(labels) // most))
         kept = kept[np.argsort(labels[kept], kind="stable")]
         logs = np.empty((len(opinions), len(kept), opinions[0].shape[1]))

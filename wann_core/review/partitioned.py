@@ -11,7 +11,14 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.sharded.output import DOUBTFUL, FORMAT, MOST_DOUBTFUL, SUMMARY
+from wann_core.audit.sharded.output import (
+    DOUBTFUL,
+    MOST_DOUBTFUL,
+    SUMMARY,
+    SUMMARY_BYTES,
+    checked_summary,
+    damaged,
+)
 from wann_core.datasets.tables import Limits
 from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
@@ -21,24 +28,12 @@ from wann_core.review.verdict import Verdict
 from wann_core.typing import Array
 
 _LIMITS = Limits(max_bytes=1 << 30, max_rows=MOST_DOUBTFUL, max_columns=100)
-_SUMMARY_BYTES = 1 << 26
-# What the summary must hold to be read: names and their kinds.
-_SUMMARY: Mapping[str, type | tuple[type, ...]] = {
-    "labels": int,
-    "wrong": int,
-    "wrong_low": int,
-    "wrong_high": int,
-    "warnings": list,
-    "notes": list,
-    "class_names": list,
-    "partitions": list,
-}
 _TEXT = ("partition", "name", "given_label", "predicted_label")
 _NUMBERS = ("label_score", "given_share", "predicted_share", "reliability")
 _WHOLE = ("row", "near_duplicate_group")
 _FLAGS = ("is_label_issue",)
 _COLUMNS = (*_TEXT, *_NUMBERS, *_WHOLE, *_FLAGS)
-# A ledger numbers rows: so many of them may a partition have.
+# A ledger knows a row by one number: its place takes this many bits, its partition the rest.
 _ROW_BITS = 40
 _SPLIT = "train"
 _SCORE_NAME = "combined"
@@ -174,63 +169,52 @@ def _summary(folder: Path) -> dict[str, Any]:
             "path",
         )
     try:
-        if path.stat().st_size > _SUMMARY_BYTES:
-            raise _damaged(folder, f"{SUMMARY} is larger than {_SUMMARY_BYTES >> 20} MiB")
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise _damaged(folder, f"{SUMMARY} cannot be read") from error
-    if not isinstance(found, dict) or "format" not in found:
-        raise _damaged(folder, f"{SUMMARY} is of something else")
-    if found["format"] != FORMAT:
-        raise WannError(f"{str(folder)!r} was written by another version.", "path")
-    for name, kind in _SUMMARY.items():
-        if not isinstance(found.get(name), kind):
-            raise _damaged(folder, f"{SUMMARY} lacks {name!r}")
-    texts = [*found["class_names"], *found["warnings"], *found["notes"]]
-    if not found["class_names"] or not all(isinstance(text, str) for text in texts):
-        raise _damaged(folder, f"{SUMMARY} names no classes")
-    return found
+        if path.stat().st_size > SUMMARY_BYTES:
+            raise damaged(folder, f"{SUMMARY} is larger than {SUMMARY_BYTES >> 20} MiB")
+        return checked_summary(folder, path.read_bytes())
+    except OSError as error:
+        raise damaged(folder, f"{SUMMARY} cannot be read") from error
 
 
 def _table(folder: Path, summary: Mapping[str, Any]) -> tuple[pd.DataFrame, Array]:
     """The rows, and the number of each in the ledger."""
     path = folder / DOUBTFUL
     if not path.is_file():
-        raise _damaged(folder, f"{DOUBTFUL} is missing")
+        raise damaged(folder, f"{DOUBTFUL} is missing")
     found = read_columns(path, _COLUMNS, limits=_LIMITS)
     missing = [name for name in _COLUMNS if name not in found]
     if missing:
-        raise _damaged(folder, f"{DOUBTFUL} lacks the column {missing[0]!r}")
+        raise damaged(folder, f"{DOUBTFUL} lacks the column {missing[0]!r}")
     table = pd.DataFrame(found, columns=list(_COLUMNS))
     try:
         for names, kind in ((_NUMBERS, float), (_WHOLE, int)):
             for name in names:
                 table[name] = np.array([kind(text) for text in found[name]])
     except (ValueError, OverflowError) as error:
-        raise _damaged(folder, f"a value of {name!r} is no number") from error
+        raise damaged(folder, f"a value of {name!r} is no number") from error
     for name in _FLAGS:
         table[name] = [text.casefold() == "true" for text in found[name]]
     if not np.isfinite(table["label_score"]).all():
-        raise _damaged(folder, "a row has no score")
+        raise damaged(folder, "a row has no score")
     used = set(table["given_label"]) | set(table["predicted_label"])
     if strange := used - set(summary["class_names"]):
-        raise _damaged(folder, f"{min(strange)[:80]!r} is no class of {SUMMARY}")
+        raise damaged(folder, f"{min(strange)[:80]!r} is no class of {SUMMARY}")
     return table, _numbers(folder, table, _names(summary["partitions"]))
 
 
 def _numbers(folder: Path, table: pd.DataFrame, names: Sequence[str]) -> Array:
     places = {name: place for place, name in enumerate(names)}
     if len(places) < len(names):
-        raise _damaged(folder, "two partitions have one name")
+        raise damaged(folder, "two partitions have one name")
     known = table["partition"].map(places)
     if known.isna().any():
-        raise _damaged(folder, f"{DOUBTFUL} names a partition that {SUMMARY} does not")
+        raise damaged(folder, f"{DOUBTFUL} names a partition that {SUMMARY} does not")
     rows = table["row"].to_numpy(np.int64)
     if len(rows) and not (rows.min() >= 0 and rows.max() < 1 << _ROW_BITS):
-        raise _damaged(folder, "a row has no number")
+        raise damaged(folder, "a row has no number")
     numbers = (known.to_numpy(np.int64) << _ROW_BITS) + rows
     if len(np.unique(numbers)) < len(numbers):
-        raise _damaged(folder, "a row is there twice")
+        raise damaged(folder, "a row is there twice")
     return np.asarray(numbers)
 
 
@@ -241,11 +225,3 @@ def _names(partitions: Sequence[Any]) -> list[str]:
         name = one.get("name", Path(str(one.get("source"))).name) if isinstance(one, dict) else None
         names.append(name if isinstance(name, str) else "")
     return names
-
-
-def _damaged(folder: Path, what: str) -> WannError:
-    return WannError(
-        f"{str(folder)!r} holds a damaged audit of partitions: {what}; write it anew by "
-        "`wann audit --cluster`.",
-        "path",
-    )

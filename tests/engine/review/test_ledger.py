@@ -190,7 +190,7 @@ def test_a_clock_that_is_set_back_changes_no_order(
             cls.hour_of_day -= 1
             return cls(2026, 1, 2, cls.hour_of_day, tzinfo=tz)
 
-    monkeypatch.setattr("wann_core.review.ledger.datetime", Clock)
+    monkeypatch.setattr("wann_core.review.ledger_rows.datetime", Clock)
     for action in ("keep", "remove", "unsure"):
         ledger.record([dataclasses.replace(KEEP, action=action)], who="ada")
     assert in_force(ledger) == {("train", 3): "unsure"}

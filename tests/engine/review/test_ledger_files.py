@@ -14,7 +14,8 @@ from tests.helpers.ledgers import KEEP, MOVE, in_force
 from wann_core import WannError, datasets
 from wann_core.datasets.dataset import Dataset
 from wann_core.review import ledger_file
-from wann_core.review.ledger import Ledger, Verdict, has_ledger, ledger_of, rows_in_force
+from wann_core.review.ledger import Ledger, Verdict, has_ledger, ledger_of
+from wann_core.review.ledger_rows import rows_in_force
 
 
 def test_a_ledger_is_found_by_the_whole_name(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -21,8 +20,9 @@ from wann_core.audit.judging.kernels import (
     neighbor_k,
 )
 from wann_core.audit.judging.shares import absorbed, ranking_posterior
+from wann_core.audit.judging.tables import even_noise_opinions, mean_table, vote_table
 from wann_core.audit.judging.trust import Clusters, Trust, agreement, clusters, trust_of
-from wann_core.class_table import ClassTable, Shares, blocks, class_table, small_ids
+from wann_core.class_table import ClassTable, Shares, small_ids
 from wann_core.errors import WannError
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
@@ -43,7 +43,6 @@ _PROBE_PART = 0.75
 _PROBE_PARTS = 0.4, 0.4, 0.2
 DISCRIMINANT_PART = 0.7
 COUNTING_PART = 0.5
-_LEAST_VOTE = 1e-3
 # What no probe has part in, but for the discriminant, whose folds may be the probe's.
 _WITHOUT_PROBE = (
     "codes",
@@ -57,8 +56,6 @@ _WITHOUT_PROBE = (
     "agreement",
     "clusters",
 )
-# Tables of all rows and more classes than these have single precision.
-_DOUBLE_CLASSES = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,62 +355,3 @@ class Evidence:
     def _votes(self, kernel: Callable[..., None], of_edges: Array) -> Shares:
         """Class shares by a kernel of the neighbors' labels and a value (n, K) of each edge."""
         return vote_table(kernel, self.ids, self.codes, of_edges, self.labels, self.n_classes)
-
-
-def even_noise_opinions(near: Shares, wann: Shares, fits: list[Shares | None]) -> list[Array]:
-    """What `even_noise` is fitted to: probabilities of the fits there are, and votes.
-
-    Votes of near rows are what they say beyond those by η, and may be weighed against them; both
-    together never speak for a class that has fewer. No vote of 51 is not no chance: shares of votes
-    are at least a thousandth.
-    """
-    found = [np.asarray(fit) for fit in fits if fit is not None]
-    nearest, all_ = (np.maximum(np.asarray(table), _LEAST_VOTE) for table in (near, wann))
-    return [*found, nearest / all_, all_]
-
-
-def vote_table(
-    kernel: Callable[..., None], ids: Array, voters: Array, of_edges: Array, given: Array, C: int
-) -> Shares:
-    """Class shares (n, C) by a kernel of the neighbors' labels and a value (n, K) of each edge.
-
-    Parameters
-    ----------
-    kernel : callable
-        `edge_shares` or `near_shares`.
-    ids : ndarray of shape (n, K)
-        Places of the neighbors in `voters`.
-    voters : ndarray of integer
-        Labels.
-    of_edges : ndarray of shape (n, K)
-    given : ndarray of shape (n,), integer
-        The rows' own labels, see `class_table`.
-    C : int
-        Classes.
-    """
-    dtype = precision(C)
-    table: Shares = class_table(given, C, dtype)
-    for rows in blocks(*table.shape):
-        near, edges = ids[rows], of_edges[rows]
-        block = np.zeros((len(near), C), dtype)
-        in_slices(kernel, len(block), near, voters, edges, block)
-        table[rows] = block
-    return table
-
-
-def mean_table(given: Array, n_classes: int, *parts: tuple[float, Shares | None]) -> Shares:
-    """Weighted sum of tables."""
-    dtype = precision(n_classes)
-    total: Shares = class_table(given, n_classes, dtype)
-    for rows in blocks(*total.shape):
-        block = np.zeros((len(given[rows]), n_classes), dtype)
-        for weight, part in parts:
-            assert part is not None
-            block += weight * part[rows]
-        total[rows] = block
-    return total
-
-
-def precision(n_classes: int) -> type[np.floating[Any]]:
-    """Dtype of tables of all rows and classes."""
-    return np.float64 if n_classes <= _DOUBLE_CLASSES else np.float32

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence, precision
+from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
 from wann_core.audit.judging.kernels import near_odds, near_surest, own_shares
 from wann_core.audit.judging.shares import FLOOR, TRUST, odds, ranking_posterior
+from wann_core.audit.judging.tables import precision
 from wann_core.class_table import MOST_DENSE
 from wann_core.noise.transition import RANKING_ANCHORS, anchors
 from wann_core.parallel import in_slices

@@ -24,6 +24,18 @@ SUMMARY, DOUBTFUL = "summary.json", "doubtful.parquet"
 FORMAT = 1
 # Rows that are read at once by whoever reviews.
 MOST_DOUBTFUL = 100_000
+SUMMARY_BYTES = 1 << 26
+# What the summary must hold to be read: names and their kinds.
+_HELD: Mapping[str, type | tuple[type, ...]] = {
+    "labels": int,
+    "wrong": int,
+    "wrong_low": int,
+    "wrong_high": int,
+    "warnings": list,
+    "notes": list,
+    "class_names": list,
+    "partitions": list,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,13 +79,46 @@ def open_partitioned(folder: str | Path) -> PartitionedAudit:
     """
     system, path = storage_of(str(folder))
     try:
-        summary = json.loads(system.cat_file(f"{path}/{SUMMARY}"))
-        sound = summary["format"] == FORMAT and isinstance(summary["partitions"], list)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        if system.size(f"{path}/{SUMMARY}") > SUMMARY_BYTES:
+            raise damaged(folder, f"{SUMMARY} is larger than {SUMMARY_BYTES >> 20} MiB")
+        content = system.cat_file(f"{path}/{SUMMARY}")
+    except OSError as error:
         raise WannError(f"{str(folder)!r} holds no audit of partitions.", "path") from error
-    if not sound:
+    return PartitionedAudit(str(folder), checked_summary(folder, content))
+
+
+def checked_summary(folder: str | Path, content: bytes) -> dict[str, Any]:
+    """What the summary of a result says.
+
+    Raises
+    ------
+    WannError
+        If it is damaged, or of another version.
+    """
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(folder, f"{SUMMARY} cannot be read") from error
+    if not isinstance(found, dict) or "format" not in found:
+        raise damaged(folder, f"{SUMMARY} is of something else")
+    if found["format"] != FORMAT:
         raise WannError(f"{str(folder)!r} was written by another version.", "path")
-    return PartitionedAudit(str(folder), summary)
+    for name, kind in _HELD.items():
+        if not isinstance(found.get(name), kind):
+            raise damaged(folder, f"{SUMMARY} lacks {name!r}")
+    texts = [*found["class_names"], *found["warnings"], *found["notes"]]
+    if not found["class_names"] or not all(isinstance(text, str) for text in texts):
+        raise damaged(folder, f"{SUMMARY} names no classes")
+    return found
+
+
+def damaged(folder: str | Path, what: str) -> WannError:
+    """The error of a result that is not as it was written."""
+    return WannError(
+        f"{str(folder)!r} holds a damaged audit of partitions: {what}; write it again with "
+        "`wann audit --cluster`.",
+        "path",
+    )
 
 
 def table_of(

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wann_core.audit.judging.duplicates import NEAR
-from wann_core.audit.judging.evidence import NEIGHBORS, even_noise_opinions
+from wann_core.audit.judging.evidence import NEIGHBORS
 from wann_core.audit.judging.shares import ABSORBING_ROUNDS, first_absorbing
 from wann_core.audit.judging.trust import warnings
-from wann_core.audit.sharded import columns, output, parts, votes
+from wann_core.audit.sharded import columns, output, parts, tasks, votes
 from wann_core.audit.sharded.output import PartitionedAudit
 from wann_core.datasets.tables import Columns
 from wann_core.datasets.tables.values import class_of
@@ -20,9 +20,7 @@ from wann_core.errors import WannError, check_choice
 from wann_core.neighbors.cluster import require_dask, shard_graphs
 from wann_core.neighbors.cluster_cells import grouped_graph
 from wann_core.neighbors.graph import describe
-from wann_core.noise.even import MOST_CLASSES
 from wann_core.progress import Progress
-from wann_core.typing import Array
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -179,11 +177,11 @@ def _audited(
     del X
     found = _judged(run, shards, graph, seed)
     if shards.rows is not rows:
-        own = [run.task(_put_back, shards.rows, found.columns, one) for one in rows]
+        own = [run.task(tasks.put_back, shards.rows, found.columns, one) for one in rows]
     else:
         own = found.columns
     tables = [
-        run.task(_table, part, labels_of, columns_of, names)
+        run.task(tasks.table, part, labels_of, columns_of, names)
         for part, labels_of, columns_of in zip(named, given, own, strict=True)
     ]
     numbers, called = list(range(len(sources))), output.partition_names(sources)
@@ -274,39 +272,39 @@ def _judged(run: _Run, shards: _Shards, graph: "list[Future[Any]]", seed: int) -
 
     local = run.each(votes.local_of, shards.rows, graph, same(shards.labels))
     reliable = run.each(votes.reliable, local, same(C))
-    adaptive = run.each(_adaptive, reliable)
+    adaptive = run.each(tasks.adaptive, reliable)
     k = run.task(columns.assembled, shards.rows, adaptive, n)
     owner = run.task(columns.owners, shards.rows, n)
     sent = run.each(votes.by_owner, reliable, same(owner), same(count))
-    received = [[run.task(_item, one, shard) for one in sent] for shard in range(count)]
+    received = [[run.task(tasks.item, one, shard) for one in sent] for shard in range(count)]
     weights = run.each(votes.weights_of, local, same(k), received)
     voted = run.each(votes.votes_of, local, weights, same(C))
     run.wait(voted, "counting votes")
     first = again = same(None)
-    width = int(run.results([run.task(_width, shards.X[0])], "counting votes")[0])
+    width = int(run.results([run.task(tasks.width, shards.X[0])], "counting votes")[0])
     if min(n, width) <= _MOST_COLUMNS:
         first, again = _discriminants(run, shards, local, seed)
     shares = run.each(votes.ranking_shares, voted, again, local)
     run.wait(shares, "linear discriminants")
     sure = run.task(columns.named, shards.rows, run.each(votes.surest_of, shares), n)
     T = run.task(columns.ranking_transition, sure, shards.labels, C)
-    judgeable = run.task(_spoken_for, shards.labels, C)
+    judgeable = run.task(tasks.spoken_for, shards.labels, C)
     scored = run.each(votes.judged_rows, shares, local, voted, same(T), same(judgeable))
     kept = run.each(columns.counted, shards.rows, same(n), same(C))
-    numbers = run.each(_take, shards.rows, kept)
+    numbers = run.each(tasks.take, shards.rows, kept)
     counting = run.each(votes.counting_shares, voted, first, local, kept)
-    opinions = run.each(_opinions, voted, first, kept)
+    opinions = run.each(tasks.opinions, voted, first, kept)
     noise = run.task(columns.noise_of, numbers, counting, opinions, shards.labels, judgeable)
     run.wait([*scored, noise], "scoring labels")
     spaced = run.each(votes.spacing, local)
     space = run.task(columns.named, shards.rows, spaced, n)
     limit = run.task(columns.limit_of, space, NEAR)
     pairs = run.each(votes.pairs_of, local, same(limit))
-    ranks = run.task(columns.named, shards.rows, run.each(_ranks, scored), n)
-    halves = run.each(_halves, voted)
+    ranks = run.task(columns.named, shards.rows, run.each(tasks.ranks, scored), n)
+    halves = run.each(tasks.halves, voted)
     whole = run.task(columns.finished, ranks, space, pairs, limit, shards.labels, noise, halves)
     facts, estimate = run.results([run.task(columns.facts_of, whole), noise], "ranking the rows")
-    own = run.each(_own, shards.rows, same(whole), scored, adaptive)
+    own = run.each(tasks.own, shards.rows, same(whole), scored, adaptive)
     return _Judged(estimate, facts, own)
 
 
@@ -333,70 +331,7 @@ def _discriminants(
     T: Any = first_absorbing(C)
     for _ in range(ABSORBING_ROUNDS):
         counted = run.each(votes.absorb, first, local, same(T))
-        T = run.task(votes.absorbing_transition, run.each(_item, counted, same(0)))
-    belief = run.each(_item, counted, same(1))
-    mean = run.task(_mean, run.each(votes.belief_sum, belief))
+        T = run.task(votes.absorbing_transition, run.each(tasks.item, counted, same(0)))
+    belief = run.each(tasks.item, counted, same(1))
+    mean = run.task(tasks.mean, run.each(votes.belief_sum, belief))
     return first, answers(belief, same(mean))
-
-
-def _item(found: Sequence[Any], place: int) -> Any:
-    return found[place]
-
-
-def _width(X: Array) -> int:
-    return int(X.shape[1])
-
-
-def _adaptive(found: votes.Reliable) -> Array:
-    return found.k
-
-
-def _mean(sums: Sequence[tuple[int, float]]) -> float:
-    return sum(total for _, total in sums) / sum(rows for rows, _ in sums)
-
-
-def _take(rows: Array, kept: Array) -> Array:
-    return np.asarray(rows[kept])
-
-
-def _opinions(voted: votes.Votes, first: Any, kept: Array) -> list[Array]:
-    if voted.near.shape[1] > MOST_CLASSES:
-        return []
-    fits = [None if first is None else votes.taken(first, kept)]
-    near, wann = (votes.taken(table, kept) for table in (voted.near, voted.wann))
-    return even_noise_opinions(near, wann, fits)
-
-
-def _halves(voted: votes.Votes) -> tuple[int, tuple[Array, Array]]:
-    return voted.alike, voted.halves
-
-
-def _ranks(scored: dict[str, Array]) -> dict[str, Array]:
-    return {name: scored[name] for name in ("label_score", "given_share")}
-
-
-def _spoken_for(labels: Array, n_classes: int) -> Array:
-    return np.asarray(np.bincount(labels, minlength=n_classes) > 1)
-
-
-def _own(rows: Array, whole: columns.Whole, scored: dict[str, Array], k: Array) -> dict[str, Array]:
-    own = {name: column[rows] for name, column in whole.columns.items()}
-    return {**scored, **own, "adaptive_k": k}
-
-
-def _put_back(
-    rows: Sequence[Array], found: Sequence[dict[str, Array]], wanted: Array
-) -> dict[str, Array]:
-    """The columns of a partition whose rows are in several groups."""
-    inside = [np.isin(one, wanted, assume_unique=True) for one in rows]
-    order = np.argsort(np.concatenate([one[kept] for one, kept in zip(rows, inside, strict=True)]))
-
-    def column(name: str) -> Array:
-        values = [one[name][kept] for one, kept in zip(found, inside, strict=True)]
-        return np.asarray(np.concatenate(values)[order])
-
-    return {name: column(name) for name in found[0]}
-
-
-def _table(part: parts.Part, labels: Array, own: dict[str, Array], names: Sequence[str]) -> Any:
-    return output.table_of(part, labels, own, names)

@@ -13,11 +13,10 @@ from wann_core.audit.judging.evidence import (
     DISCRIMINANT_PART,
     K_MIN,
     NEIGHBORS,
-    mean_table,
-    vote_table,
 )
 from wann_core.audit.judging.kernels import edge_shares, k_without_each, near_shares
 from wann_core.audit.judging.shares import AbsorbingCounts, odds, own_share, posterior_of_ranking
+from wann_core.audit.judging.tables import mean_table, vote_table
 from wann_core.class_table import Shares, class_table
 from wann_core.methods.discriminant import (
     DiscriminantSums,

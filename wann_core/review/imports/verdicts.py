@@ -11,8 +11,9 @@ from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
 from wann_core.review.imports import fiftyone, label_studio
 from wann_core.review.imports.kinds import LIMITS, Kind, as_utf8, recognize
-from wann_core.review.ledger import Ledger, rows_in_force
+from wann_core.review.ledger import Ledger
 from wann_core.review.ledger_file import open_untrusted
+from wann_core.review.ledger_rows import rows_in_force
 from wann_core.review.matching import Answer, Matcher
 from wann_core.review.verdict import Verdict, checked
 from wann_core.storage.tables import unescape_formula
