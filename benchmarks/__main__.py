@@ -15,7 +15,7 @@ def listing() -> dict[str, str]:
 
 def main() -> None:
     """Print names and what each measures."""
-    print("Run one by `python -m benchmarks.NAME`; the head of its file says what it needs.\n")
+    print("Run one by `python -m benchmarks.NAME`; the head of its file lists what it needs.\n")
     for name, line in listing().items():
         print(f"{name:12}{line}")
 

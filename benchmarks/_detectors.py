@@ -1,4 +1,4 @@
-"""Published detectors of wrong labels, each as its paper says on frozen features.
+"""Published detectors of wrong labels, each by its paper, on frozen features.
 
 What they train is a linear probe on z-scored rows. A detector takes a `Case` and returns a score a
 row, low for doubtful ones, and the rows that it lists, or None where it has no cut.

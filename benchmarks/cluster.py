@@ -58,7 +58,7 @@ class Steps:
         self.since = time.perf_counter(), 0.0
 
     def __call__(self, done: float, total: float, text: str) -> None:
-        """Be told as progress is."""
+        """Receive a report, as a progress callback does."""
         workers = self.client.scheduler_info(n_workers=-1)["workers"].values()
         disk = sum(w["metrics"].get("spilled_bytes", {}).get("disk", 0) for w in workers)
         self.spilled = max(self.spilled, disk)

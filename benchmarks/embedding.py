@@ -3,7 +3,7 @@
 Run `python -m benchmarks.embedding [images] [rounds]` (default 384 images up to 500 × 375, ViT-S at
 224 pixels with random weights). Both are measured by turns in one run, so that their ratio holds on
 any machine: `embed` reads, decodes, resizes, embeds and writes a database. Beside the wall-clock
-time stands the processor time of all threads, which tells more where others keep the cores busy.
+time stands the processor time of all threads, more reliable where others keep the cores busy.
 """
 
 import argparse

@@ -75,7 +75,7 @@ def plant(photos: Path, out: Path) -> pd.DataFrame:
 
 
 def _odd(rng: np.random.Generator) -> Image.Image:
-    """A drawing that is no photo: stripes, rings, tiles or noise, each of its own kind."""
+    """A drawing, not a photo: stripes, rings, tiles or noise, each of its own kind."""
     x, y = np.meshgrid(np.arange(32), np.arange(32))
     kind, pace, turn = rng.integers(4), rng.uniform(0.2, 2.5), rng.uniform(0, np.pi)
     waves = (
@@ -104,7 +104,7 @@ def _faulty(kind: str, image: Image.Image, rng: np.random.Generator) -> Image.Im
 def score(found: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """Recall and false alarms by kind; `found` has the columns file and kind.
 
-    What is planted as one kind may be another, too (a blank image is an outlier): it is no false
+    What is planted as one kind may be another, too (a blank image is an outlier): it is not a false
     alarm of that other kind. A copy and what it is of are of the same kind.
     """
     faulty = set(truth["file"])

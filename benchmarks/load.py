@@ -172,18 +172,18 @@ def measure(sessions: int, moves: int, wait: float) -> None:
         server, port = serve(Path(folder))
         try:
             for count in (1, sessions):
-                told = clients(port, "--sessions", str(count), "--moves", str(moves))
-                assert told.stdout is not None
+                process = clients(port, "--sessions", str(count), "--moves", str(moves))
+                assert process.stdout is not None
                 if count == 1:  # what is loaded once, for whoever comes first
-                    print(told.communicate()[0].splitlines()[-1])
+                    print(process.communicate()[0].splitlines()[-1])
                     before = resident(server)
                     continue
                 most = before
-                for line in told.stdout:
+                for line in process.stdout:
                     most = max(most, resident(server))
                     if line[0].isdigit():
                         print(line, end="")
-                told.wait()
+                process.wait()
             each = (most - before) / sessions
             print(f"memory: {before:.0f} MiB before, {most:.0f} at most, {each:.1f} a session")
             time.sleep(wait)
@@ -199,10 +199,10 @@ def soaked(reruns: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         server, port = serve(Path(folder))
         try:
-            told = clients(port, "--soak", str(reruns))
-            assert told.stdout is not None
+            process = clients(port, "--soak", str(reruns))
+            assert process.stdout is not None
             done = 0
-            for line in told.stdout:
+            for line in process.stdout:
                 done += int(line.split()[1])
                 print(f"{done:,} reruns: {resident(server):.0f} MiB", flush=True)
         finally:

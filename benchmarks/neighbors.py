@@ -5,8 +5,8 @@ two cores), or `… --database ROOT DATASET BACKBONE` on z-scored embeddings of 
 are measured turn by turn in several rounds, choosing included; the medians of their ratios to the
 mean of the products just before and just after are printed, because the clock of a machine changes
 from second to second. The product is that of the fastest of numpy, torch and scipy. On a machine
-that others use, seconds of the processor (second column) say more: the product's are those of one
-thread, as threads of BLAS spin while they wait. Peak memory is that of a process of its own.
+that others use, seconds of the processor (second column) are more reliable: the product's are those
+of one thread, as threads of BLAS spin while they wait. Peak memory is that of a process of its own.
 `benchmarks.approximate` measures indexes of other libraries.
 """
 

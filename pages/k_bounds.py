@@ -31,4 +31,4 @@ with right:
     k_bounds.show_chosen(grid, pair)
     st.header("kNN for comparison")
     k_bounds.show_knn(prepared, grid)
-k_bounds.tell(prepared, grid, method)
+k_bounds.show_bounds(prepared, grid, method)

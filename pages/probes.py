@@ -43,7 +43,7 @@ if not live:
         args=(plan, chosen, again),
     )
 with st.container():
-    probes.tell(plan, chosen, job, ended)
+    probes.show_plan(plan, chosen, job, ended)
 
 
 def training(asked: Plan) -> None:

@@ -1,4 +1,4 @@
-"""How reliable the labels are, and how well that tells the wrong ones."""
+"""How reliable the labels are, and how well that finds the wrong ones."""
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ k_min, k_max = prepared.k_bounds
 if k_min == k_max:
     st.warning(
         f"k_min and k_max are both {k_min}: every label has the same reliability. Move them apart "
-        "in the sidebar to tell labels apart.",
+        "in the sidebar to compare labels.",
         icon=":material/info:",
     )
 

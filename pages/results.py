@@ -28,7 +28,7 @@ view = linked(
     label_visibility="collapsed",
 )
 chosen = results.filtered(found, token)
-results.tell(found, chosen, empty=view != "import")
+results.show_counts(found, chosen, empty=view != "import")
 try:
     _VIEWS[view][1](chosen)
 except Exception as error:

@@ -21,7 +21,7 @@ if plan is None:
 planned = sweeps.planned(plan, folders)
 job = sweeps.find(plan, folders)
 live = job is not None and job.state is jobs.State.RUNNING
-sweeps.tell(planned)
+sweeps.show_plan(planned)
 button, download, _ = st.columns([2, 2, 3])
 download.download_button(
     "Plan, TOML",
@@ -46,6 +46,6 @@ if not live:
 
 
 if job is not None:
-    panel.follow(job, partial(sweeps.say, job), running=live)
+    panel.follow(job, partial(sweeps.show_outcome, job), running=live)
 if job is not None or planned.stored:
     navigation.link("results", "See the results", ":material/table_chart:")

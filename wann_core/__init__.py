@@ -8,7 +8,7 @@ from typing import Any
 
 from wann_core.version import __version__ as __version__
 
-# What the documentation teaches, and where it is defined; `__init__.pyi` says the same to type
+# What the documentation teaches, and where it is defined; `__init__.pyi` repeats it for type
 # checkers.
 _HOMES = {
     "ANNClassifier": "wann_core.methods.classifiers",

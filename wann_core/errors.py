@@ -53,7 +53,7 @@ def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
 
 
 def check_installed(purpose: str, *packages: str, field: str = "") -> None:
-    """Raise `WannError` unless all the optional packages are there; it says what brings them.
+    """Raise `WannError`, which names the extra to install, unless all the packages are there.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ svg { width: 100%; max-width: 46rem; height: auto; }
 
 
 def page(title: str, parts: Iterable[str]) -> str:
-    """A document of parts that are HTML already; it says by which versions it was made."""
+    """A document of parts that are HTML already; its footer names the versions that made it."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'

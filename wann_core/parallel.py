@@ -35,7 +35,7 @@ def in_slices(kernel: Callable[..., None], n: int, *args: Any, rows: int = 4096)
 
 
 def in_blocks(
-    work: Callable[[slice], None], n: int, rows: int, tell: Callable[[int], None]
+    work: Callable[[slice], None], n: int, rows: int, on_done: Callable[[int], None]
 ) -> None:
     """Call `work` in threads with slices of `rows` until [0, n) is covered.
 
@@ -44,7 +44,7 @@ def in_blocks(
     work : callable
         Must not use these threads itself.
     n, rows : int
-    tell : callable
+    on_done : callable
         Called in this thread with how many rows are done; may raise to stop.
     """
     parts = [slice(start, min(start + rows, n)) for start in range(0, n, rows)]
@@ -52,7 +52,7 @@ def in_blocks(
     try:
         for part, task in zip(parts, tasks, strict=True):
             task.result()
-            tell(part.stop)
+            on_done(part.stop)
     finally:
         for task in tasks:
             task.cancel()
@@ -87,7 +87,7 @@ blas = _Blas()
 
 
 def each(
-    work: Callable[[Item], Result], items: Sequence[Item], tell: Callable[[int], None]
+    work: Callable[[Item], Result], items: Sequence[Item], on_done: Callable[[int], None]
 ) -> list[Result]:
     """What a few long tasks answer, in the order of their items.
 
@@ -98,7 +98,7 @@ def each(
     ----------
     work : callable
     items : sequence
-    tell : callable
+    on_done : callable
         Told in this thread how many tasks are done; may raise to stop before the others begin.
     """
     with blas.bounded(1), ThreadPoolExecutor(_THREADS) as pool:
@@ -106,7 +106,7 @@ def each(
         try:
             results: list[Result] = []
             for task in tasks:
-                tell(len(results))
+                on_done(len(results))
                 results.append(task.result())
         finally:
             pool.shutdown(cancel_futures=True)

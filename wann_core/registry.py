@@ -135,7 +135,7 @@ class Names(Sequence[str]):
     ----------
     registries : Registry
     where : callable, optional
-        `where(entry)` says whether an entry counts.
+        `where(entry)`: whether an entry counts.
     """
 
     def __init__(

@@ -38,7 +38,7 @@ def show(
     on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
     **config: Any,
 ) -> list[dict[str, Any]]:
-    """Draw a chart, say below it how to read it, and offer it as CSV, SVG and PNG.
+    """Draw a chart, explain below it how to read it, and offer it as CSV, SVG and PNG.
 
     Parameters
     ----------

@@ -32,14 +32,14 @@ _USES = {
     "image": "Image file",
 }
 _RULES = {
-    "column": "As the split column says",
+    "column": "From the split column",
     "stratified": "Hold out 20 % of each class",
     "none": "None: judge each row by the others",
 }
 
 
 def show(folders: Folders) -> Import | None:
-    """Choose a file, say what its columns are, look at what is wrong, import; what is asked for."""
+    """Choose a file and its columns, check it, import it; return what was asked for."""
     _forget_imported(folders)
     file = uploads.choose("table", FORMATS, _FILE, "/path/to/embeddings.parquet")
     places: dict[str, DeltaGenerator] = {"path": st.empty()}

@@ -255,13 +255,13 @@ def _targets(points: Points, color: str, palette: Kinds | Scale | None) -> Trace
     """Unseen marks in the cells: nobody can select a cell of a heatmap."""
     rows, found = _summed(points, color, palette, _CELLS)
     filled = np.flatnonzero(rows)
-    told = [f"{count:,} rows" for count in rows[filled].tolist()]
+    hover = [f"{count:,} rows" for count in rows[filled].tolist()]
     if isinstance(palette, Kinds):
         names = [theme.charted(name)[:24] for name in palette.names]
-        told = [f"{t}<br>mostly {names[c]}" for t, c in zip(told, found.tolist(), strict=True)]
+        hover = [f"{t}<br>mostly {names[c]}" for t, c in zip(hover, found.tolist(), strict=True)]
     elif palette is not None:
         title = theme.charted(palette.title)
-        told = [f"{t}<br>mean {title} {m:.3g}" for t, m in zip(told, found.tolist(), strict=True)]
+        hover = [f"{t}<br>mean {title} {m:.3g}" for t, m in zip(hover, found.tolist(), strict=True)]
     x, y = _middles(points, _CELLS)
     unseen = {"marker": {"opacity": 0}}
     return {
@@ -270,7 +270,7 @@ def _targets(points: Points, color: str, palette: Kinds | Scale | None) -> Trace
         "x": x[filled % _CELLS],
         "y": y[filled // _CELLS],
         "customdata": filled.astype(np.int32)[:, None],
-        "text": told,
+        "text": hover,
         "marker": {"size": 1, "opacity": 0},
         "selected": unseen,
         "unselected": unseen,

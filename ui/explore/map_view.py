@@ -31,7 +31,7 @@ _COLORS = {
     "density": "Density",
 }
 BY_CLASS = ("observed", "true", "predicted-WANN")
-# Classes that colors tell apart, beside the gray of the others.
+# Classes that have a color each, beside the gray of the others.
 _MOST_FOCUS = theme.CLASS_COLORS - 1
 _WHOLE = (0.0, 100.0)
 _MOST_K = 51
@@ -272,7 +272,7 @@ def _focus(view: View, prepared: PreparedData) -> tuple[int, ...]:
 
 
 def narrow(view: View, prepared: PreparedData) -> str:
-    """In words what stays hidden, for where nothing is left."""
+    """A sentence on what is hidden, for where nothing is left."""
     reasons = []
     if not view.parts:
         reasons.append("neither training nor test rows are chosen")

@@ -84,7 +84,7 @@ def show(table: pd.DataFrame, chosen: Settings, prepared: PreparedData | None = 
 
 
 def _along(chosen: Settings) -> Scenario:
-    """The settings without the ratio, and without the k that is no method of theirs."""
+    """The settings without the ratio, and without the additional k, which they do not use."""
     default = Scenario()
     return dataclasses.replace(
         chosen.scenario, noise_ratio=default.noise_ratio, k=default.k, method=default.method

@@ -39,7 +39,7 @@ def score_reading(prepared: PreparedData) -> str:
     )
     return (
         f"Mark: {what}. Bar: 95 % Wilson interval, the doubt that finitely many rows leave; it "
-        "says nothing of another draw of the noise."
+        "does not cover another draw of the noise."
     )
 
 
@@ -119,7 +119,7 @@ def show_transitions(prepared: PreparedData) -> None:
 
 
 def show_wrong_labels(prepared: PreparedData) -> None:
-    """Draw some rows with wrong labels, or say that there are none."""
+    """Draw some rows with wrong labels, or show that there are none."""
     st.header("Some wrong labels")
     flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
     names = prepared.dataset.class_names

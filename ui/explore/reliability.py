@@ -28,7 +28,7 @@ def find_flips(chosen: Settings, prepared: PreparedData) -> None:
         return
     if prepared.noise_ratio == 1:
         st.info(
-            "Every label is wrong, so there is nothing to tell apart. Choose a smaller noise "
+            "Every label is wrong, so there is nothing to separate. Choose a smaller noise "
             "ratio in the sidebar.",
             icon=":material/info:",
         )

@@ -1,4 +1,4 @@
-"""Whether kernels are being compiled, as at the first start on a machine: waiting lines say so."""
+"""Whether kernels are being compiled, as at the first start: progress bars mention it."""
 
 import threading
 import time

@@ -65,7 +65,7 @@ def page(
     def results() -> None:
         if job.state is jobs.State.RUNNING:
             panel.bar(job, kind)
-        _tell(job.about)
+        _show_remarks(job.about)
         cancelled = job.state is jobs.State.CANCELLED
         if cancelled:
             text = f"Cancelled after {len(job.partial)} runs."
@@ -84,7 +84,7 @@ def _stored(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     try:
         found = use_store(lambda kept: kept.find(asked, roots), _LOG.warning) or {}
     except WannError:
-        return []  # a run of the plan says what is wrong with the data
+        return []  # a run of the plan reports what is wrong with the data
     return [found[scenario] for scenario in asked if scenario in found]
 
 
@@ -104,7 +104,7 @@ class _Remarks:
     unkept: str = ""
 
 
-def _tell(remarks: _Remarks) -> None:
+def _show_remarks(remarks: _Remarks) -> None:
     for text, runs in remarks.missing.copy().items():
         what = "1 run is" if runs == 1 else f"{runs} runs are"
         st.warning(f"{what} missing. {theme.plain(text)}", icon=":material/info:")

@@ -87,7 +87,7 @@ def controls(settings: Settings) -> Plan | None:
         )
         return None
     seeds = tuple(range(base.seed, base.seed + n_seeds))
-    # What the axis sets is no part of the plan: moving that control keeps the results.
+    # What the axis sets is not part of the plan: moving that control keeps the results.
     base = dataclasses.replace(base, **{axis: getattr(Scenario(), axis)})
     chosen = tuple(name for name in (*settings.methods, *TRAINED) if name in methods)
     return Plan(base, chosen, seeds, axis, values)

@@ -34,7 +34,7 @@ def download(
     plan : Plan
     metric : str
     table, gain : DataFrame
-        As `grid.summary` and `grid.paired_gain` return them; of no gain there is no chart.
+        As `grid.summary` and `grid.paired_gain` return them; without a gain there is no chart.
     against : str
         The reference of the gain.
     """

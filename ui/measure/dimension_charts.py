@@ -45,7 +45,7 @@ def curves(
     scale : float
         Factor of mean and std.
     hover : str
-        What the tooltip says after reduction and dimensions; customdata[0] is the
+        The tooltip's text after reduction and dimensions; customdata[0] is the
         deviation as ' ± 1.2', empty for a single seed.
     log : bool
         Whether the upright axis is logarithmic.

@@ -1,4 +1,4 @@
-"""What came of the reductions: curves by reduction, the paper's sizes in words, and a table."""
+"""Results of the reductions: curves, a sentence on the paper's sizes, and a table."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ _TIMES = (
 
 
 def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
-    """Charts, words and a table of the runs that have finished."""
+    """Charts, sentences and a table of the runs that have finished."""
     ended = records_of(plan, rows)
     records = grid.on_common_seeds(ended, ["reduction", "dimensions"])
     place = st.container(key="stacking_dimension")
@@ -120,7 +120,7 @@ def _show_costs(shown: pd.DataFrame, plan: Plan, axis: dict[str, Any], method: s
     st.header("Time")
     parts = shown.assign(mean=shown[_COSTS].sum(axis=1, skipna=False))
     by = parts.groupby(["reduction", "dimensions"], sort=False)
-    # The median: a run that met a busy moment, or loaded a kernel, tells nothing of the method.
+    # The median: a run that met a busy moment, or loaded a kernel, does not measure the method.
     costs = by[["mean", *_COSTS]].median().reset_index().assign(std=float("nan"))
     figure = dimension_charts.curves(
         costs[["reduction", "dimensions", "mean", "std", *_COSTS]],

@@ -177,8 +177,8 @@ def present(grid: KGrid, method: str) -> pd.Series:
     return found.iloc[0]
 
 
-def tell(prepared: PreparedData, grid: KGrid, method: str) -> None:
-    """Present and best bounds in words, and how far to trust the choice."""
+def show_bounds(prepared: PreparedData, grid: KGrid, method: str) -> None:
+    """Show present and best bounds as a sentence, and how far to trust the choice."""
     now, best = present(grid, method), grid.best(method)
     first = best.iloc[0]
     ties = f" ({len(best)} pairs share this)" if len(best) > 1 else ""

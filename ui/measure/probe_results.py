@@ -170,7 +170,7 @@ def warn_of_unconverged(table: pd.DataFrame) -> None:
     names = ", ".join(dict.fromkeys(table.loc[failed, "method_name"]))
     st.warning(
         f"Not converged: {sum(failed):,} runs of {names}. On the validation labels they are no "
-        "better than guessing, so their scores say nothing of the loss. Train them longer or at a "
+        "better than guessing, so their scores mean nothing. Train them longer or at a "
         "higher rate.",
         icon=":material/hourglass_disabled:",
     )

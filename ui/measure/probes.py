@@ -74,7 +74,7 @@ def controls(settings: Settings) -> Plan | None:
 
 def training(settings: Settings, disabled: bool = False) -> ProbeSettings:
     """How linear probes are trained; logistic regression has no such settings."""
-    # A link that sets one of these means it, whether or not it says so.
+    # A link that sets one of these means it, even without its switch.
     # (The rate may be in the session for another page's sake.)
     own = any(key in st.query_params for key in _OWN) or any(
         key in st.session_state for key in _OWN if key != "rate"
@@ -223,8 +223,8 @@ def find(plan: Plan, settings: Settings) -> jobs.Job | None:
     return jobs.registry().find(key(plan, settings))
 
 
-def tell(plan: Plan, settings: Settings, job: jobs.Job | None, ended: int) -> None:
-    """Say what a press of the button does, and what trains elsewhere."""
+def show_plan(plan: Plan, settings: Settings, job: jobs.Job | None, ended: int) -> None:
+    """Show what the button would train, and what is trained elsewhere."""
     methods = "1 method" if len(plan.methods) == 1 else f"{len(plan.methods)} methods"
     if job is None and not ended:
         st.info(f"Press Train to fit {methods} to these labels.", icon=":material/model_training:")

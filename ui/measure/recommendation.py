@@ -44,8 +44,8 @@ def show(settings: Settings) -> None:
         "Recommend a method",
         icon=":material/lightbulb:",
         help="Chooses method, bounds of k and reduction by the given labels alone: every method "
-        "answers rows that it was not fitted to, and the label audit says how right it probably "
-        "is.",
+        "answers rows that it was not fitted to, and the label audit estimates how often it is "
+        "right.",
     )
     if panel.job is not None and (answer := panel.answer()) is not None:
         st.info(theme.plain(answer.text), icon=":material/lightbulb:")

@@ -112,7 +112,7 @@ def _by_controls(folders: Folders) -> SweepPlan | None:
         min_value=1,
         max_value=100,
         value=5,
-        help="Draws to average over. A paired test needs 3 at least; 5 or more say more.",
+        help="Draws to average over. A paired test needs 3 at least; 5 or more make it stronger.",
     )
     first = linked(
         right.number_input, "First seed", key="first_seed", min_value=0, max_value=2**31, value=1

@@ -36,7 +36,7 @@ class Planned:
     todo : list of Scenario
         Of these, the ones that are not stored.
     missing : dict
-        As `plan_file.missing` tells it.
+        From `plan_file.missing`.
     seconds : float
         About how long the rest takes.
     graphs : int
@@ -91,8 +91,8 @@ def _todo(
     return todo, estimate_seconds(todo, _folders.roots.databases), count_graphs(todo)
 
 
-def tell(planned: Planned) -> None:
-    """Say what there is to do, and what cannot be done here."""
+def show_plan(planned: Planned) -> None:
+    """Show what there is to do, and what cannot be done here."""
     if not planned.runs and not planned.missing:
         st.info("Linear probes take no reduction: choose “none”, too, or another method.")
     for sentence in planned.missing.values():
@@ -127,7 +127,7 @@ def tell(planned: Planned) -> None:
     row.metric(
         "Time, about",
         about if planned.todo else "–",
-        help="Rough: it tells minutes from hours on this machine, when it has nothing else to do.",
+        help="Rough: minutes or hours, on this machine when it has nothing else to do.",
         width="content",
     )
 
@@ -158,8 +158,8 @@ def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
     jobs.registry().restart(_key(plan, folders), work, title=f"Sweep of {len(runs):,} runs")
 
 
-def say(job: jobs.Job) -> None:
-    """What has become of the job."""
+def show_outcome(job: jobs.Job) -> None:
+    """Show what has become of the job."""
     text = "Cancelled. What has ended is kept; “Go on” runs the rest."
     if panel.outcome(job, "sweep", text):
         st.success(

@@ -59,7 +59,7 @@ def table(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd
 
 
 def _own(prepared: PreparedData, split: str, positions: npt.NDArray[Any]) -> pd.DataFrame:
-    """What the data set and the methods say of the rows."""
+    """What the data set and the methods know about the rows."""
     p, names = prepared, np.array(prepared.dataset.class_names)
     if split == "test":
         column = "true_class" if p.test_truth_known else "given_label"

@@ -96,7 +96,7 @@ def _verdict(
         words += f", on average over these {conditions} conditions,"
     st.markdown(_in_words(test, first, second, words))
     mixed = (
-        f" The pairs come from {conditions} conditions, which are no random sample of all: the "
+        f" The pairs come from {conditions} conditions, which are not a random sample of all: the "
         "overall test speaks of these; the lines below, of each."
         if conditions > 1
         else ""
@@ -121,7 +121,7 @@ def _alike(field: str, first: str, second: str) -> str:
 def _in_words(test: PairedTest, first: str, second: str, score: str) -> str:
     one, other = f"**{theme.plain(first)}**", f"**{theme.plain(second)}**"
     if test.n < 2:
-        return f"One pair is no evidence: run more seeds to compare {other} with {one}."
+        return f"One pair is not evidence: run more seeds to compare {other} with {one}."
     if math.isnan(test.p_t):
         return f"All pairs differ by {100 * test.difference:+.2f} points: the seeds change nothing."
     few = ""
@@ -129,10 +129,10 @@ def _in_words(test: PairedTest, first: str, second: str, score: str) -> str:
         least = 2 / 2**test.n
         few = (
             f" With {test.n} pairs Wilcoxon's p cannot fall below {least:.2g}, and the t-test "
-            "leans on normal differences: more seeds would say more."
+            "leans on normal differences: more seeds would give more certainty."
         )
     if test.p_t >= 0.05:
-        return f"{other} is not told from {one} by these pairs.{few}"
+        return f"{other} is not distinguished from {one} by these pairs.{few}"
     verb = "gains" if test.difference > 0 else "loses"
     gain = 100 * abs(test.difference)
     return f"{other} {verb} {gain:.2f} points of {score} against {one}.{few}"

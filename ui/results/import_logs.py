@@ -64,7 +64,7 @@ def _import(files: list[Any], name: str) -> None:
     for sentence in refused[:_LISTED]:
         st.error(theme.plain(sentence), icon=":material/error:")
     if len(refused) > _LISTED:
-        st.error(f"{len(refused) - _LISTED:,} more files are no logs of runs.")
+        st.error(f"{len(refused) - _LISTED:,} more files are not logs of runs.")
     if not read:
         return
     ResultsStore().add_imported(read, name)

@@ -46,7 +46,7 @@ def load() -> tuple[Runs, str]:
     theme.apply()
     path = use_store(lambda kept: kept.path, _LOG.warning)
     if path is None:
-        st.error("The results store cannot be read; the server's log says why.")
+        st.error("The results store cannot be read; the server's log has the reason.")
         st.stop()
     stat = path.stat()
     token = f"{path} {stat.st_mtime_ns} {stat.st_size}"
@@ -110,8 +110,8 @@ def ordered(values: Any, field: str) -> list[str]:
     )
 
 
-def tell(found: Runs, passed: Chosen, *, empty: bool) -> None:
-    """How many runs there are; with `empty`, end the page where there are none to show."""
+def show_counts(found: Runs, passed: Chosen, *, empty: bool) -> None:
+    """Show how many runs there are; with `empty`, end the page where there are none to show."""
     chosen = passed.table
     if found.unreadable:
         st.warning(f"{found.unreadable:,} rows of the results store are none of a run.")

@@ -124,7 +124,7 @@ def _explain_seeds(cells: pd.DataFrame) -> None:
     if failed:
         st.warning(
             f"†: {failed:,} runs of these cells did not converge: on their validation labels they "
-            "are no better than guessing, so their scores say nothing of the method.",
+            "are no better than guessing, so their scores mean nothing.",
             icon=":material/hourglass_disabled:",
         )
     left_out = int((cells["seeds"] < cells["all_seeds"]).sum())
@@ -213,7 +213,7 @@ def _draws(fields: Iterable[str]) -> str:
     if "draw" not in fields:
         return ""
     return (
-        " Noise is drawn “exact” by the pages unless told otherwise, “reference” (as published) by "
+        " Noise is drawn “exact” by the pages unless set otherwise, “reference” (as published) by "
         "commands and plan files. Choose one in the sidebar, under “How noise is drawn”."
     )
 

@@ -43,7 +43,7 @@ def _deck(case: Case, asked: Asked) -> None:
     ahead = review_progress.ahead(case, states)
     with progress:
         review_progress.show(case, states, ahead)
-    _tell_of_link(case)
+    _show_link(case)
     state = session()
     if error := state.pop_error():
         st.error(theme.plain(error), icon=":material/error:")
@@ -86,8 +86,8 @@ def _deck(case: Case, asked: Asked) -> None:
         st.rerun()
 
 
-def _tell_of_link(case: Case) -> None:
-    """Say what has become of a row that a link asks for."""
+def _show_link(case: Case) -> None:
+    """Show what has become of a row that a link asks for."""
     row = st.query_params.get("row")
     if row is None:
         return

@@ -16,7 +16,7 @@ def linked(
 
     A link may ask for an option by its title, as addresses have it, or by its name, as commands and
     plans have it. If it asks for a value that does not exist here, the widget keeps its default,
-    and a line below says so until it is used.
+    and a line below shows it until it is used.
 
     Parameters
     ----------

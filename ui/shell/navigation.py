@@ -116,7 +116,7 @@ def _moved(old: str, new: str) -> StreamlitPage:
     """A page at an address of earlier versions, which leads to the present one.
 
     The browser loads it: `st.switch_page` would drop the parameters that controls are bound to, and
-    a fresh server, which knows only the files of `pages` until its first run, has already told the
+    a fresh server, which knows only the files of `pages` until its first run, has already sent the
     browser that the address does not exist.
     """
 

@@ -27,7 +27,7 @@ def pattern_titles(*, matrix: bool) -> dict[str, str]:
 
 
 def controls(form: Form, dataset: str) -> tuple[dict[str, Any], WannError | None, DeltaGenerator]:
-    """The scenario's fields of the noise, what is wrong with them, and where to say what it is."""
+    """The scenario's fields of the noise, what is wrong with them, and where to show it."""
     # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
     # a control of its own, since a link leaves out what is a control's default.
     titles = {**pattern_titles(matrix=True), "none": "None"}

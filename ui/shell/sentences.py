@@ -59,7 +59,7 @@ def results(reports: Sequence[Report]) -> str:
     if len(np.unique(reports[0].prepared.labels)) == 1:
         return (
             "**All training labels are of one class:** every method gives it to every row, so "
-            "these numbers tell nothing. Choose data of at least two classes."
+            "these numbers mean nothing. Choose data of at least two classes."
         )
     by_name = {report.scenario.method_name: report for report in reports}
     reference = by_name[_REFERENCE]

@@ -10,9 +10,9 @@ from wann_core.methods.registry import TRAINED, color_slot
 from wann_core.text import visible
 
 # Each color here reaches a contrast of 3 on the light and on the dark background. Those of a group
-# stay apart where red and green cannot be told apart; a test simulates that. They were searched for
-# numerically around a first choice, Okabe and Ito's for the methods. Marks and dashes tell methods
-# apart without color.
+# stay distinct with red-green color blindness; a test simulates that. They were searched for
+# numerically around a first choice, Okabe and Ito's for the methods. Marks and dashes
+# distinguish methods without color.
 _STYLES = {
     "kNN-11": ("#0072B2", "circle", "solid"),
     "kNN-51": ("#D078A8", "square", "dash"),

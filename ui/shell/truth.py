@@ -1,4 +1,4 @@
-"""What pages say where nobody knows the true labels: nothing of the truth, and where to look."""
+"""Texts of pages where nobody knows the true labels: no claim on the truth, and where to look."""
 
 import pandas as pd
 import streamlit as st

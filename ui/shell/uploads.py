@@ -63,7 +63,7 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
     what : str
         What to upload, as in 'table'.
     suffixes : sequence of str
-        That the browser offers; what a file is tells its content.
+        That the browser offers; the type of a file is found from its content.
     key : str
         Of the widgets; `forget` takes it, too.
     example : str
@@ -87,8 +87,8 @@ def choose(what: str, suffixes: Sequence[str], key: str, example: str) -> File |
                 with st.spinner("Storing the upload …"):
                     kept = _stored(upload)
             except (OSError, WannError) as error:
-                told = f"{upload.name!r} cannot be stored: {_reason(error)}."
-                left.error(theme.plain(told), icon=":material/error:")
+                message = f"{upload.name!r} cannot be stored: {_reason(error)}."
+                left.error(theme.plain(message), icon=":material/error:")
                 return None
             st.session_state[_memory(key)] = kept
             # The address outlives this server, and the upload does not.
@@ -136,7 +136,7 @@ def _stored(upload: Any) -> File:
     held = [value for value in st.session_state.values() if isinstance(value, File)]
     _check_room(upload.size, tempfile.gettempdir(), sum(file.nbytes for file in held))
     folder = tempfile.mkdtemp(prefix="wann-upload-")
-    # Errors tell the file's name, so it has a like one, of harmless characters only.
+    # Errors name the file, so it has a similar name, of harmless characters only.
     harmless = re.sub(r"[^\w.+ -]+", "-", upload.name)[-100:].lstrip(".- ")
     path = Path(folder) / (harmless or "upload")
     try:

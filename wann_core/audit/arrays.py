@@ -25,7 +25,7 @@ from wann_core.neighbors.graph import NeighborGraph, as_matrix
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-# What a table says of neighbors that are none.
+# The entry of a table where there is no neighbor.
 _NO_NEIGHBORS = {
     "reliability": np.nan,
     "adaptive_k": np.nan,
@@ -160,7 +160,7 @@ def audit_labels(
     found = judge(rows, evidence, score)
     table = found.table
     if X is None and graph is None:
-        # Probabilities near each other are no near-duplicates, and far from others no outliers.
+        # Rows of like probabilities are not near-duplicates, nor those far from others outliers.
         table = table.assign(**_NO_NEIGHBORS)
     return replace(found, table=table, everything=AllRows(X, names_of_rows, kept))
 

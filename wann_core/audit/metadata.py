@@ -75,7 +75,7 @@ def doubt_by_metadata(audit: Audit, columns: pd.DataFrame) -> pd.DataFrame:
     for name in columns:
         values = slices_of(columns[name])[judged]
         codes, known = pd.factorize(_few(values))
-        # Alone, a value says nothing of the others.
+        # A single value cannot be compared with others.
         if len(known) < 2:
             continue
         p_values = _p_values(wrong, labels, codes, len(known))

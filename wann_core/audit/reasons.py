@@ -1,4 +1,4 @@
-"""Why a label is doubted: what its neighbors and the probe say, in rows that can be shown."""
+"""Why a label is doubted: evidence of its neighbors and the probe, in rows that can be shown."""
 
 from dataclasses import dataclass
 

@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     Returns
     -------
     int
-        0; 1 where a command says so (`audit --fail-above`); 2 where the request cannot be served.
+        0; 1 where a command asks for it (`audit --fail-above`); 2 where it cannot be served.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(prog=prog, description=_ABOUT, epilog=_EPILOG)
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     asked = next((one for one in given if not one.startswith("-")), "")
     if asked not in ("", "app"):
         try:
-            # First, as what they register is among the choices of flags. The dashboard says by
+            # First, as what they register is among the choices of flags. The dashboard shows by
             # itself what cannot be loaded, and serves all the same.
             load_plugins()
         except WannError as error:
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
 
 
 def _sentence(error: Exception, parser: Any) -> str:
-    """Say what is wrong in the words of the command: its flags instead of the engine's fields."""
+    """Describe an error by the command's flags instead of the engine's fields."""
     if isinstance(error, OSError) and error.filename and error.strerror:
         return f"{str(error.filename)!r} cannot be read or written: {error.strerror}."
 

@@ -43,7 +43,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     add("plan", metavar="PLAN.toml", help="what to run, such as examples/paper.toml")
     flags.add_roots(add)
-    add("--backbone", help="whose embeddings to take, instead of what the plan says")
+    add("--backbone", help="whose embeddings to take, instead of the plan's")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="tasks at once")
     add("--backend", choices=tuple(BACKENDS), default="threads", help="where they run")
     add(

@@ -28,7 +28,7 @@ class Entry:
     license, home : str
         As far as its authors state one; address of its page.
     downloads : bool
-        Whether it can be downloaded from here; else `way` says how to get it.
+        Whether it can be downloaded from here; else `way` describes how to get it.
     way : str
     noisy : bool
         Whether its labels hold wrong ones by themselves.

@@ -253,7 +253,7 @@ def delete(root: str | Path, dataset: str, backbone: str) -> None:
         )
     if any(path.is_dir() for path in place.iterdir()):
         raise WannError(
-            f"{place!s} is no embedding database: it holds other folders; they are kept.",
+            f"{place!s} is not an embedding database: it holds other folders; they are kept.",
             "dataset",
         )
     shutil.rmtree(place)

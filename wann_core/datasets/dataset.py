@@ -73,7 +73,7 @@ class Dataset:
     ----------
     name, backbone : str
     class_names : tuple of str, length C
-        All different: a class that is called like one before it has its id added. What is no text
+        All different: a class that is called like one before it has its id added. What is not text
         (half of a surrogate pair, as of a folder's name in another encoding) is escaped.
     train : Split
         Every row labeled.
@@ -260,7 +260,7 @@ class Judged:
 def distinct(names: Sequence[str]) -> tuple[str, ...]:
     """Class names of which no two are the same.
 
-    Tables, charts and verdicts tell classes by their names.
+    Tables, charts and verdicts identify classes by their names.
 
     Examples
     --------

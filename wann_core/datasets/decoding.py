@@ -1,7 +1,7 @@
 """Image files as models and pages want them: upright, 8 bits a channel, RGB or gray.
 
 What `PIL.Image.open(file).convert("RGB")` does right is left to it. Beyond that, images are turned
-as their EXIF orientation says, 16-bit gray is scaled instead of clipped, what is transparent
+as their EXIF orientation requires, 16-bit gray is scaled instead of clipped, what is transparent
 lies on white, and of an animation the first frame counts.
 
 Pixels are bounded before they are decoded: `MAX_PIXELS` an image, and no more for all threads of

@@ -96,14 +96,14 @@ def find(
     ----------
     dataset : str
     origin : mapping or None
-        What the database's manifest says of its images.
+        The manifest's entries on its images.
     dataset_root : path
-        Where to look if they are not where the manifest says, or it says nothing.
+        Where to look if they are not at the manifest's path, or it has none.
 
     Raises
     ------
     WannError
-        If they are damaged, or no longer where the manifest says.
+        If they are damaged, or no longer at the manifest's path.
     """
     entry = catalog.ENTRIES.get(dataset)
     if entry is None or entry.source not in ("digits", "torchvision", "medmnist"):

@@ -34,7 +34,7 @@ class ImageSplit:
     pixels : ndarray of shape (n, height, width) or (n, height, width, 3), uint8, or None
         The images themselves where the source is an array; usually a memory map.
     columns : DataFrame of n rows, or None
-        What else a table says of the images, see `row_columns`.
+        Further columns of a table of the images, see `row_columns`.
     """
 
     labels: Array
@@ -75,7 +75,7 @@ class ImageSplit:
 
 
 def labels_digest(labels: Array) -> str:
-    """What tells one source's labels from another's."""
+    """Digest that identifies a source's labels."""
     return hashlib.blake2b(labels.astype("<i8").tobytes(), digest_size=16).hexdigest()
 
 

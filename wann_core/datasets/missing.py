@@ -1,4 +1,4 @@
-"""What to say of data that are not there: what is there instead, and how to get them."""
+"""Messages for data that are missing: what is there instead, and how to get them."""
 
 import shlex
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ def _way(dataset: str, backbone: str, roots: Roots) -> tuple[str, str]:
         embed += f" --database_root {shlex.quote(str(roots.databases))}"
     if entry is None:
         images = str(roots.data / dataset)
-        return "is no embedding database here", (
+        return "is not an embedding database here", (
             f"{embed}, with images in {images!r}; or import a table on the Data page"
         )
     if base:

@@ -26,7 +26,7 @@ def pack_names(names: Sequence[str]) -> Array:
     Raises
     ------
     WannError
-        If a name holds NUL or is no valid text.
+        If a name holds NUL or is not valid text.
     """
     if any("\0" in name for name in names):
         raise WannError("a row's name must not hold the NUL character.")

@@ -169,7 +169,7 @@ def _is_benchmark(data: Dataset, made: Mapping[str, Any]) -> bool:
 def _find_images(
     data: Dataset, origin: Mapping[str, Any] | None, dataset_root: str | Path
 ) -> ImageDataset | None:
-    """The images of a database's rows: from where its manifest says, or by the catalog's name."""
+    """The images of a database's rows: from the manifest's path, or by the catalog's name."""
     if origin and origin.get("source") in image_sources.FILES:
         recorded = str(origin.get("root", ""))
         root = Path(recorded)

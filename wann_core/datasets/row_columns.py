@@ -37,7 +37,7 @@ def framed(
     Parameters
     ----------
     names : sequence of str
-        In the frame they are called as `plain_names` says.
+        In the frame their names are those of `plain_names`.
     content : callable
         Called with a name, returns `codes` and `values` of `as_column`.
     rows : int
@@ -124,7 +124,7 @@ def as_column(
     >>> as_column(np.array([0, 1, -1]), ["1,5", "2"], "age")[0].tolist()
     [1.5, 2.0, nan]
     >>> as_column(np.array([0, 1, 2]), ["2024-01-31", "2024-02-01", "soon"], "day")[1]
-    ("column 'day' is kept as text: 1 of its 3 different values is no date (first 'soon')",)
+    ("column 'day' is kept as text: 1 of its 3 different values is not a date (first 'soon')",)
     """
     present = [_plain(value) for value in values]
     known = np.array([value is not None for value in present], bool)
@@ -182,7 +182,7 @@ def _typed(values: list[Any], name: str) -> tuple[Array | list[str], tuple[str, 
         bad = np.flatnonzero(dates.isna().to_numpy())
         if not len(bad):
             return dates.dt.tz_localize(None).to_numpy("datetime64[us]"), ()
-        verb = "is no date" if len(bad) == 1 else "are no dates"
+        verb = "is not a date" if len(bad) == 1 else "are not dates"
         remark = (
             f"column {name!r} is kept as text: {len(bad):,} of its {len(values):,} different "
             f"values {verb} (first {texts[bad[0]][:60]!r})"
@@ -224,7 +224,7 @@ def text_bytes(column: "pd.Series[Any]") -> int:
 
 
 def _left_out(names: Sequence[str]) -> str:
-    """Say that columns do not stay, as there is no room for more."""
+    """Remark that columns are dropped, as there is no room for more."""
     return (
         f"{len(names):,} further columns are left out (first {names[0]!r}): at most "
         f"{MOST_COLUMNS} columns and {MOST_TEXT_BYTES >> 20} MiB of text stay with the rows"

@@ -63,7 +63,7 @@ class Backbone(Protocol):
 def lanes_of(backbone: Backbone) -> int:
     """Return how many batches a backbone embeds side by side, each in a thread of its own.
 
-    One, unless it has an attribute `lanes`, which says that `embed` may run in several threads.
+    One, unless it has an attribute `lanes`: the number of threads in which `embed` may run.
     """
     return int(getattr(backbone, "lanes", 1))
 

@@ -182,8 +182,8 @@ def estimate(
             progress(0, 1, "embedding a few images")
         if time.monotonic() - began > _ESTIMATE_MOST_SECONDS:
             raise WannError(
-                f"too few images are embedded in {_ESTIMATE_MOST_SECONDS:.0f} seconds to tell how "
-                "long all will take; choose a smaller backbone or image size.",
+                f"too few images are embedded in {_ESTIMATE_MOST_SECONDS:.0f} seconds to estimate "
+                "how long all will take; choose a smaller backbone or image size.",
                 "backbone",
             )
 
@@ -210,7 +210,7 @@ def estimate(
 
 
 def _precision(backbone: Backbone) -> dict[str, Any]:
-    """What the manifest says of it beyond the plan, and the speeds by which it was chosen."""
+    """The manifest's entries beyond the plan, and the speeds by which it was chosen."""
     plain = {} if backbone.record.get("autocast") else {"precision": "float32"}
     rates = getattr(backbone, "rates", None)
     return plain if rates is None else {**plain, "precision_images_per_second": rates}

@@ -26,7 +26,7 @@ class Stored:
     columns : int
         Dimensions; 0 where they cannot be read.
     classes : int
-        As the manifest or the catalog says; 0 where neither does.
+        From the manifest or the catalog; 0 where neither has it.
     nbytes : int
     changed : datetime
         In UTC.

@@ -1,7 +1,8 @@
 """An unfinished embedding database on disk: its plan, its lock, and what is embedded so far.
 
 It is a folder `.<backbone>.partial` beside the place of the finished database. Shards follow one
-another without a gap, so they alone tell the next row to embed. Files appear whole or not at all.
+another without a gap, so they alone determine the next row to embed. Files appear whole or not at
+all.
 """
 
 import contextlib
@@ -142,7 +143,7 @@ def progress(place: Path) -> dict[str, int]:
     for path in sorted(partial_folder(place).glob("*-*.npz")):
         stop = npz.load(path, ["stop"]).get("stop")
         if stop is None or stop.size != 1 or stop.dtype.kind not in "iu":
-            raise WannError(f"{path.name!r} does not say how many rows are done.", "dataset")
+            raise WannError(f"{path.name!r} lacks the number of rows that are done.", "dataset")
         rows[path.name.rpartition("-")[0]] = int(stop.item())
     return rows
 
@@ -278,7 +279,7 @@ def finish(
     splits : mapping of str to ImageSplit
         Those that were embedded, every row of them.
     record : mapping
-        What the manifest says.
+        The manifest's entries.
 
     Raises
     ------

@@ -134,14 +134,14 @@ class Work:
         rows: dict[str, int] = {}
         skipped: list[Skipped] = []
         columns = 0
-        finished, tell = 0, _Teller(total, progress)
+        finished, report = 0, _Reporter(total, progress)
         for name, split in splits.items():
             start = 0
             for shard in shards.stored(self.folder, name):
                 self._refuse_left_out(split, shard.skipped)
                 start = shard.stop
-            tell_of = partial(tell, name, finished)
-            self._embed_from(start, name, split, pool, tell_of, tell.again)
+            report_part = partial(report, name, finished)
+            self._embed_from(start, name, split, pool, report_part, report.again)
             finished += len(split)
             rows[name] = 0
             for shard in shards.stored(self.folder, name):
@@ -164,10 +164,10 @@ class Work:
         name: str,
         split: ImageSplit,
         pool: ThreadPoolExecutor,
-        tell: Callable[[int, int], None],
+        report: Callable[[int, int], None],
         tick: Callable[[], None],
     ) -> None:
-        tell(start, 0)
+        report(start, 0)
         bounds = range(start, len(split), self.batch_size)
         todo = (np.arange(i, min(i + self.batch_size, len(split))) for i in bounds)
         pending = _Pending(self.folder, name, start)
@@ -182,7 +182,7 @@ class Work:
                         "on_error",
                     )
                 pending.add(batch.stop, batch.rows, self._stored(batch.embeddings), found)
-                tell(batch.stop, len(batch.rows))
+                report(batch.stop, len(batch.rows))
         finally:
             made.close()
             # Also when it is stopped: what is done is kept.
@@ -239,7 +239,7 @@ class _Pending:
         self._start, self._batches, self._since = shard.stop, [], time.monotonic()
 
 
-class _Teller:
+class _Reporter:
     """Reports images done, and how many a second, to a progress callback."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:

@@ -282,7 +282,7 @@ def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, o
 def _missing_keys() -> Iterator[list[str]]:
     """Collect the parameters that timm, in this thread, does not find in a file.
 
-    It tells them to its log alone. Its complaints of surplus ones, a head for example, end here.
+    It reports them to its log alone. Its warnings of surplus ones, a head for example, end here.
     """
     missing: list[str] = []
     here = threading.get_ident()

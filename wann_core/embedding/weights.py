@@ -214,7 +214,7 @@ def _from_url(url: str) -> Path:
 
 
 def _bar(progress: Progress | None, stop: list[BaseException]) -> type:
-    """A bar for the hub's client that draws nothing and tells `progress`."""
+    """A bar for the hub's client that draws nothing and calls `progress`."""
     tqdm: Any = importlib.import_module("tqdm")
 
     class Bar(tqdm.tqdm):  # type: ignore[misc, unused-ignore]

@@ -323,7 +323,7 @@ def paired_gain(
     table = summary(pairs, axis, "gain")
 
     def half(std: float, seeds: int) -> float:
-        # Without spread (no noise and all rows: nothing is drawn) the seeds say nothing; equal
+        # Without spread (no noise and all rows: nothing is drawn) seeds are not repetitions; equal
         # differences of scores need not be equal in their last bits.
         if seeds < 2 or std < 1e-12:
             return math.nan

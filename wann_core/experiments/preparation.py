@@ -230,7 +230,7 @@ class Preparation:
         return self._geometries.get((self.source, geometry), build, self.progress)
 
     def _draw_rows(self, geometry: Scenario) -> Geometry:
-        """Sample and normalize as a `Scenario.geometry` without reduction says."""
+        """Sample and normalize by a `Scenario.geometry` without reduction."""
         data = self.data
         rng = np.random.RandomState(geometry.seed)
         labels = data.train.y

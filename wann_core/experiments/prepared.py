@@ -48,8 +48,8 @@ class PreparedData(Judged):
     noise_note : str
         In which ways the noise that was added is not what was asked for; '' where it is.
     reduce_seconds : float
-        Wall time of the reduction when it was made: its fit, under fLDA with the search that tells
-        which rows to trust, and the projection of all rows. `graph.seconds` is the search after it.
+        Wall time of the reduction when it was made: its fit, under fLDA with the search for the
+        rows to trust, and the projection of all rows. `graph.seconds` is the search after it.
     """
 
     scenario: Scenario

@@ -291,7 +291,7 @@ def fit_prepared(
     Raises
     ------
     WannError
-        If there are no two classes to tell apart.
+        If there are fewer than two classes.
     """
     X, y, weights = prepared.X_train, prepared.labels, None
     if method == "logreg_reliability":

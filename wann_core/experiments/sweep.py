@@ -73,8 +73,8 @@ def run_sweep(
     roots : Roots
         As in `prepare`.
     backend : {'threads', 'processes'}, optional
-        Where tasks run; by default as `joblib.parallel_config` says, such as on a dask cluster, and
-        one after the other where that was not called.
+        Where tasks run; by default as set by `joblib.parallel_config`, such as on a dask cluster,
+        and one after the other where that was not called.
     n_jobs : int
         Tasks at once under `backend`; each gets its share of the cores for BLAS and OpenMP.
     source : str
@@ -94,7 +94,7 @@ def run_sweep(
     ------
     WannError
         If `backend` or `n_jobs` is out of range. A scenario that the data cannot serve does not
-        stop the others; its outcome says why.
+        stop the others; its outcome holds the error.
     """
     if backend is not None:
         check_choice("backend", backend, BACKENDS)

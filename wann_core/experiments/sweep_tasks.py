@@ -159,7 +159,7 @@ class Part:
         """Report the task's progress; raises what stops the sweep."""
         # Tasks count their own runs; the meter counts those of all.
         what = text.partition(": ")[2] if self._number < len(self._meter.runs) else text
-        self._meter.tell(self._number, done / total if total else 0.0, what)
+        self._meter.report(self._number, done / total if total else 0.0, what)
 
     def count(self) -> None:
         """Count a finished run."""
@@ -168,7 +168,7 @@ class Part:
     def done(self) -> None:
         """Mark the task as finished."""
         self._meter.ended += self._meter.runs[self._number]
-        self._meter.tell(self._number, 1.0, "")
+        self._meter.report(self._number, 1.0, "")
 
 
 class Stopped(Exception):
@@ -204,7 +204,7 @@ class Meter:
         """The callback of a task, or of a search after them."""
         return Part(self, number)
 
-    def tell(self, number: int, share: float, what: str) -> None:
+    def report(self, number: int, share: float, what: str) -> None:
         """Record one part's progress and report the total."""
         with self._lock:
             if self._stopped:

@@ -1,4 +1,4 @@
-"""Run as a script: lays out a neighbor graph by UMAP and tells on standard output how far it is.
+"""Run as a script: lays out a neighbor graph by UMAP and reports its progress on standard output.
 
 A process of its own, because UMAP's compiled epochs hold the interpreter lock, a tenth of a second
 and more each, under which all sessions of a server would stutter, and because only a process can be

@@ -159,7 +159,7 @@ def _nearest_in_cells(  # type: ignore[no-untyped-def]
         together += far[q]
         norms[q] = _squared_norm(queries[start + q])
     order = np.argsort(together)
-    # A query's nearest cells tell how far its candidates are; only then is it known which others
+    # A query's nearest cells show how far its candidates are; only then is it known which others
     # are within reach.
     for beyond in (False, True):
         for cell in order:

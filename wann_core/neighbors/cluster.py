@@ -116,7 +116,7 @@ def shard_graphs(client: "Client", shards: "Sequence[Future[Any]]", k: int) -> "
 
 
 def require_dask() -> Any:
-    """The package `distributed`, or `WannError` that says how to get it."""
+    """The package `distributed`, or `WannError` with the way to install it."""
     check_installed("a cluster", "distributed", field="cluster")
     import distributed
 

@@ -2,7 +2,8 @@
 
 As within one machine, see `cells`: a row looks through a group where the center of one of its cells
 lies not much farther from it than the worst neighbor that it has found in its own group. How much
-farther is chosen on rows whose exact neighbors are known, and other such rows tell the recall.
+farther is chosen on rows whose exact neighbors are known, and the recall measured on other such
+rows.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Cells of a group, and rows of each by which they are found.
 _CELLS, _FIT_ROWS = 16, 64
 _ROUNDS = 8
-# Rows whose exact neighbors choose the reach, and others that tell the recall.
+# Rows whose exact neighbors choose the reach, and others that measure the recall.
 _SAMPLE = 768
 # The reach beyond what all rows of the sample need.
 _SPARE_REACH = 1.05
@@ -222,7 +223,7 @@ class _Sample:
     def found(
         client: "Client", numbers: "list[Future[Any]]", graph: "list[Future[Any]]", sample: Array
     ) -> Any:
-        """What a graph says of the sample."""
+        """A graph's answers on the sample."""
         parts = [
             client.submit(_graph_rows, found, rows, sample, pure=False)
             for found, rows in zip(graph, numbers, strict=True)

@@ -28,7 +28,7 @@ _FIT_ROWS = 10_000
 _GROUP, _GROUPS, _ORDERING = 128, 1000, 16
 # Leading dimensions worth trying, beside all of them.
 _SIZES = (64, 128, 192, 256, 384, 512, 768, 1024)
-# Rows that tell how many lie within a bound.
+# Rows that estimate how many lie within a bound.
 _COUNTED = 2048
 # At most this many are kept for a query.
 _MOST = 1024

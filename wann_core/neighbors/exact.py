@@ -15,7 +15,7 @@ from wann_core.typing import Array
 # Ids and Euclidean distances, each of shape (m, k).
 Found = tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]
 # Called with how many queries of a search are done; may raise to stop it.
-Tell = Callable[[int], None]
+OnDone = Callable[[int], None]
 # Rows as bytes, and how many of them to keep for a query.
 _Coded = tuple[codes.CodedRows, int]
 
@@ -68,7 +68,7 @@ class Flat:
         return moved
 
     def search(
-        self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
+        self, queries: Array, k: int, own: Array | None = None, on_done: OnDone | None = None
     ) -> Found:
         """The k nearest rows of each query, exactly; equal distances: lowest id first.
 
@@ -79,7 +79,7 @@ class Flat:
             At most n, or n - 1 with `own`.
         own : ndarray of shape (m,), optional
             The training row that each query is, and must not find.
-        tell : callable, optional
+        on_done : callable, optional
             Called with how many queries are done.
         """
         found = empty(len(queries), k)
@@ -88,7 +88,7 @@ class Flat:
             found[0][rows], found[1][rows] = ids, np.sqrt(squares)
 
         own = own_ids(own, slice(0, len(queries)))
-        search = _Search(self, queries, own, k, put, tell)
+        search = _Search(self, queries, own, k, put, on_done)
         coded = self._coded(queries, own, k, search.report)
         if coded is not None:
             with blas.bounded(1):
@@ -120,16 +120,16 @@ class Flat:
         _Search(self, batch, own, k, put, None).by_products()
         return found
 
-    def has_codes(self, queries: Array, k: int, tell: Tell | None = None) -> bool:
+    def has_codes(self, queries: Array, k: int, on_done: OnDone | None = None) -> bool:
         """Whether training rows, searched among themselves, are searched by bytes."""
 
         def report(done: int) -> None:
-            if tell is not None:
-                tell(done)
+            if on_done is not None:
+                on_done(done)
 
         return self._coded(queries, np.arange(len(queries)), k, report) is not None
 
-    def _coded(self, queries: Array, own: Array, k: int, report: Tell) -> _Coded | None:
+    def _coded(self, queries: Array, own: Array, k: int, report: OnDone) -> _Coded | None:
         """Rows as bytes, where that is cheaper; they serve later searches for no more neighbors."""
         n, d = self.train.shape
         cost = float(len(queries)) * n * d
@@ -173,16 +173,16 @@ class _Search:
     own: Array
     k: int
     put: Callable[[Array, Array, Array], None]  # takes positions, ids and squared distances
-    tell: Tell | None
+    on_done: OnDone | None
 
     def __post_init__(self) -> None:
         self.complete = np.zeros(len(self.queries), np.bool_)
         self.excluded = bool((self.own >= 0).any())
 
     def report(self, done: int) -> None:
-        """Tell the caller how many queries are done."""
-        if self.tell is not None:
-            self.tell(done)
+        """Report to the caller how many queries are done."""
+        if self.on_done is not None:
+            self.on_done(done)
 
     def by_codes(self, coded: codes.CodedRows, wanted: int) -> None:
         """Answer the queries whose neighbors bytes can prove."""

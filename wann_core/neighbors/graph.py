@@ -143,7 +143,7 @@ class NeighborGraph:
 
 
 def describe(method: str, recall: float, recall_rows: int) -> str:
-    """A search in words.
+    """A search, described as a text.
 
     Examples
     --------
@@ -178,11 +178,11 @@ class _SearchProgress:
             self.progress(0, self.total, "picking the fastest neighbor search (once per data set)")
 
     def searching(self, before: int) -> Callable[[int], None]:
-        def tell(done: int) -> None:
+        def on_done(done: int) -> None:
             if self.progress is not None:
                 self.progress(before + done, self.total, "searching neighbors")
 
-        return tell
+        return on_done
 
 
 def nearest(X_query: npt.ArrayLike, X_train: npt.ArrayLike, k: int) -> Found:

@@ -7,7 +7,7 @@ import numpy as np
 
 from wann_core.neighbors import candidates
 from wann_core.neighbors.cells import Cells
-from wann_core.neighbors.exact import Flat, Found, Tell, floats
+from wann_core.neighbors.exact import Flat, Found, OnDone, floats
 from wann_core.neighbors.ranking import SPARE
 from wann_core.neighbors.two_stage import TINY, Rotation, TwoStage, narrow
 from wann_core.typing import Array
@@ -125,7 +125,7 @@ class Plan:
     sampled: int = 0
 
 
-def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
+def plan(flat: Flat, queries: Queries, on_done: OnDone | None = None) -> Plan:
     """Choose the cheapest search that reaches the recall, checked on a fresh sample.
 
     Parameters
@@ -133,7 +133,7 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
     flat : Flat
         The training rows, ready for exact search.
     queries : Queries
-    tell : callable, optional
+    on_done : callable, optional
         Told now and then; may raise to stop.
     """
     n, d = flat.train.shape
@@ -141,14 +141,14 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
     # Finding the directions costs about 10 d³.
     if small or 10 * d * d * d > 0.05 * n * len(queries) * d or queries.k * 4 > n:
         return Plan()
-    if n < _APPROXIMATED and flat.has_codes(queries.train, queries.k, tell):
+    if n < _APPROXIMATED and flat.has_codes(queries.train, queries.k, on_done):
         return Plan()
     drawn = np.random.default_rng(_SEED).permutation(len(queries))
 
     def fresh(used: int, share: tuple[int, int, int]) -> Sample:
         part, fewest, most = share
         rows = int(np.clip(len(queries) // part, fewest, most))
-        return _sample(flat, queries, np.sort(drawn[used : used + rows]), tell)
+        return _sample(flat, queries, np.sort(drawn[used : used + rows]), on_done)
 
     known = fresh(0, _CALIBRATING)
     whole = _Space.of(flat)
@@ -170,9 +170,9 @@ def plan(flat: Flat, queries: Queries, tell: Tell | None = None) -> Plan:
     return Plan()
 
 
-def _sample(flat: Flat, queries: Queries, positions: Array, tell: Tell | None) -> Sample:
+def _sample(flat: Flat, queries: Queries, positions: Array, on_done: OnDone | None) -> Sample:
     rows, own = queries.take(positions)
-    ids, _ = flat.search(rows, queries.k, own, tell)
+    ids, _ = flat.search(rows, queries.k, own, on_done)
     return Sample(rows, own, ids)
 
 
@@ -272,9 +272,9 @@ def _places(found: Array, wanted: Array) -> Array:
 
 
 def carry_out(
-    chosen: Plan, flat: Flat, rows: Array, k: int, own: Array | None, tell: Tell | None
+    chosen: Plan, flat: Flat, rows: Array, k: int, own: Array | None, on_done: OnDone | None
 ) -> tuple[Found, Array]:
     """What the planned search finds, and which rows are certified to be exact, (m,), bool."""
     if chosen.searcher is None:
-        return flat.search(rows, k, own, tell), np.ones(len(rows), np.bool_)
-    return chosen.searcher.search(rows, k, own, tell)
+        return flat.search(rows, k, own, on_done), np.ones(len(rows), np.bool_)
+    return chosen.searcher.search(rows, k, own, on_done)

@@ -56,7 +56,7 @@ def rank(
 ) -> None:
     """Fill in the nearest candidates of each query by their true distance, summed in float64.
 
-    Distances in float32 tell first for which of the candidates that is worth its while; those that
+    Distances in float32 first show for which of the candidates that is needed; those that
     their bounds exclude are not looked at.
 
     Parameters

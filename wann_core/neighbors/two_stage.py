@@ -15,7 +15,7 @@ from scipy.linalg import eigh
 from wann_core.neighbors import candidates
 from wann_core.neighbors.cells import Cells, CellTiles
 from wann_core.neighbors.codes import by_nearness
-from wann_core.neighbors.exact import Flat, Found, Tell, empty, floats, own_ids
+from wann_core.neighbors.exact import Flat, Found, OnDone, empty, floats, own_ids
 from wann_core.neighbors.ranking import Candidates, rank
 from wann_core.typing import Array
 
@@ -24,7 +24,7 @@ _BLOCK = 8192
 # Uncertified rows are searched flat if they are no more than this share of all; else only the most
 # doubtful ones are. Neighbors are missed in bulk by odd rows, which can be recognized.
 _FEW, _DOUBTFUL = 0.02, 0.005
-# Dimensions that tell who is near: all of them, of all queries, would take too much room.
+# Dimensions that decide who is near: all of them, of all queries, would take too much room.
 _ORDERING = 16
 # Queries searched at once: enough for many cores to share, few enough to report progress.
 _AT_ONCE = 4096
@@ -128,7 +128,7 @@ class TwoStage:
         return leading, *self._tiles.nearest(leading, cells.distances(wide), self.reach, wanted)
 
     def search(
-        self, queries: Array, k: int, own: Array | None = None, tell: Tell | None = None
+        self, queries: Array, k: int, own: Array | None = None, on_done: OnDone | None = None
     ) -> tuple[Found, Array]:
         """As `Flat.search`, and beside it which rows are certified, shape (m,), bool.
 
@@ -155,22 +155,22 @@ class TwoStage:
             rank(batch, self.flat.train, own[part], near, ids, squares, certain)
             found[0][part], found[1][part], certified[part] = ids, np.sqrt(squares), certain
             reach[part] = bounds[:, -1] / np.maximum(squares[:, -1], TINY)
-            if tell is not None:
-                tell(start + len(part))
+            if on_done is not None:
+                on_done(start + len(part))
         if self.cells is not None:
             return found, np.zeros(len(queries), np.bool_)
         rest = _doubtful(reach, certified)
         if len(rest):
-            self._search_flat(rest, queries, k, own, found, tell)
+            self._search_flat(rest, queries, k, own, found, on_done)
             certified[rest] = True
         return found, certified
 
     def _search_flat(
-        self, rows: Array, queries: Array, k: int, own: Array, found: Found, tell: Tell | None
+        self, rows: Array, queries: Array, k: int, own: Array, found: Found, on_done: OnDone | None
     ) -> None:
         def still(_: int) -> None:
-            if tell is not None:
-                tell(len(queries))
+            if on_done is not None:
+                on_done(len(queries))
 
         found[0][rows], found[1][rows] = self.flat.search(queries[rows], k, own[rows], still)
 

@@ -44,7 +44,7 @@ def similar(asked: NoiseRequest) -> Array:
 
 
 def own_matrix(asked: NoiseRequest) -> Array:
-    """Move labels as the user's transition matrix says."""
+    """Move labels by the user's transition matrix."""
     return _flip(asked, check_matrix(asked.matrix, asked.n_classes))
 
 

@@ -26,7 +26,7 @@ class PairedTest:
     difference, low, high : float
         Mean of the second minus the first, with its 95 % t interval (NaN below two pairs).
     p_t, p_wilcoxon : float
-        Two-sided; NaN where the test says nothing.
+        Two-sided; NaN where the test does not apply.
     """
 
     n: int
@@ -52,12 +52,12 @@ def paired_test(differences: npt.ArrayLike) -> PairedTest:
 
 
 def _gains(differences: npt.ArrayLike) -> Array:
-    # 0.9 - 0.8 and 0.91 - 0.81 are no spread, nor 0.8 - 0.7 and 0.7 - 0.8 ranks of their own.
+    # 0.9 - 0.8 and 0.91 - 0.81 are equal up to rounding, and 0.8 - 0.7 and 0.7 - 0.8 share a rank.
     return np.round(np.asarray(differences, np.float64), 12)
 
 
 def _p_of_t(gain: Array) -> float:
-    # Without spread the seeds say nothing.
+    # Without spread the seeds carry no information.
     if len(gain) < 2 or np.ptp(gain) == 0:
         return math.nan
     t = gain.mean() / (gain.std(ddof=1) / math.sqrt(len(gain)))

@@ -198,7 +198,7 @@ class Pivot:
         One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds (averaged
         here), all_seeds (measured), common_seeds (that all cells it is compared with have, 0 if
         they share none; its own where nothing is compared), best (by the means over the common
-        seeds), level (whether a paired t-test over at least three common seeds does not tell it
+        seeds), level (whether a paired t-test over at least three common seeds does not separate it
         from the best), unconverged (runs that ended where they began).
     """
 

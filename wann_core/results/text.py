@@ -68,7 +68,8 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
     blocks = [
         "% needs \\usepackage{booktabs}; n: seeds; bold: the best mean over the seeds that all "
         "compared cells have;\n% underlined: a paired t-test over at least "
-        f"{LEAST_SEEDS} of these does not tell it from the best (5 %, two-sided, uncorrected);\n"
+        f"{LEAST_SEEDS} of these does not distinguish it from the best (5 %, two-sided, "
+        "uncorrected);\n"
         "% ±: standard deviation (n - 1); \\dagger: has runs that did not converge (no better than "
         "guessing)"
     ]

@@ -26,7 +26,7 @@ WARNING = (
     "Both sets of labels serve as the truth here, and neither is: the given ones hold the errors "
     "that were looked for, the corrected ones still hold those that were not found. Rows were "
     "chosen for review because models doubted them, so agreement on corrected labels rises in part "
-    "by construction. Only rows judged true by someone who saw no model tell how much was gained."
+    "by construction. Only rows judged true by someone who saw no model show how much was gained."
 )
 _NEIGHBORS = 51
 _QUERIES = 4096

@@ -77,7 +77,7 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
     ------
     WannError
         If a verdict is about a row that is not there, has another given label, or is judged twice;
-        or a new label is no class of the data set.
+        or a new label is not a class of the data set.
     """
     splits = {name: data.splits[name] for name in SPLITS if name in data.splits}
     labels = {name: split.y.copy() for name, split in splits.items()}
@@ -103,7 +103,8 @@ def corrected(data: Dataset, verdicts: pd.DataFrame) -> Corrected:
         elif action == "relabel":
             if new not in classes:
                 raise WannError(
-                    f"the new label of row {row} of {split}, {new!r}, is no class of the data set.",
+                    f"the new label of row {row} of {split}, {new!r}, is not a class of the data "
+                    "set.",
                     "new_label",
                 )
             labels[split][place] = classes[new]

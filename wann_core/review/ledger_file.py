@@ -70,7 +70,7 @@ _SCHEMA = (*_FIRST_SCHEMA, *_SINCE_SECOND)
 # waited long come least often. Here all come equally often.
 _PAUSE_SECONDS = 0.001, 0.008
 _MOST_WAIT_SECONDS = 120.0
-_TELL_SECONDS = 0.5
+_REPORT_SECONDS = 0.5
 # A read takes its lock with the first look.
 _BEGIN_READING = ("BEGIN", "SELECT COUNT(*) FROM sqlite_master")
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -104,7 +104,7 @@ def open_untrusted(path: Path) -> Iterator[sqlite3.Connection]:
     Raises
     ------
     WannError
-        If the file is no ledger.
+        If the file is not a ledger.
     """
     steps = ("PRAGMA trusted_schema=OFF", "PRAGMA cell_size_check=ON", "BEGIN")
     with _transaction(path, "mode=ro&immutable=1", *steps) as database:
@@ -167,7 +167,7 @@ def _transaction(
 
 def _patiently(database: sqlite3.Connection, step: str, progress: Progress | None) -> None:
     """Carry out a step that may have to wait for others."""
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     while True:
         try:
             database.execute(step).fetchall()
@@ -176,8 +176,8 @@ def _patiently(database: sqlite3.Connection, step: str, progress: Progress | Non
             now = time.monotonic()
             if error.sqlite_errorcode & 0xFF not in _BUSY or now - began > _MOST_WAIT_SECONDS:
                 raise
-        if progress is not None and now - told > _TELL_SECONDS:
-            told = now
+        if progress is not None and now - reported > _REPORT_SECONDS:
+            reported = now
             progress(0, 1, "waiting for others who write to the ledger")
         time.sleep(random.uniform(*_PAUSE_SECONDS))
 
@@ -205,7 +205,7 @@ def _version(database: sqlite3.Connection, path: Path) -> int:
         )
     # Views and triggers of others could make a query answer anything.
     if application != _APPLICATION or schema is None or tables != {*schema}:
-        raise WannError(f"the file {str(path)!r} is no ledger of verdicts.", "ledger")
+        raise WannError(f"the file {str(path)!r} is not a ledger of verdicts.", "ledger")
     return int(version)
 
 

@@ -21,20 +21,20 @@ SEVERAL = -1
 
 @dataclass(frozen=True)
 class Answer:
-    """What a file says about one sample.
+    """What a file holds about one sample.
 
     Attributes
     ----------
     verdict : Verdict
         From the file alone: row -1 where the sample is identified by `id`, and given_label ''
-        where the file does not say which label was judged.
+        where the file does not name the label that was judged.
     who : str
-        Who gave it; '' where the file does not say.
+        Who gave it; '' where the file does not name anyone.
     label : str or None
-        The label that the sample has in the file, where that is all it says: keep or relabel is
-        then told by the given label.
+        The label that the sample has in the file, where it holds nothing else: keep or relabel is
+        then derived from the given label.
     silent : bool
-        Whether a label as it is here already says nothing, as in a list of all rows.
+        Whether a label that agrees with ours is no verdict, as in a list of all rows.
     """
 
     verdict: Verdict
@@ -100,7 +100,7 @@ class Matcher:
     def named(self, text: str) -> int | None:
         """The sample of a name, of a path that ends in its name, or of either without a suffix.
 
-        `SEVERAL` for a name that does not tell them apart, None for one of no sample.
+        `SEVERAL` for a name shared by several, None for a name of no sample.
         """
         for name in unescape_formula(text):
             parts = name.split("/")
@@ -126,7 +126,7 @@ class Matcher:
         return _unique(PurePosixPath(name).stem if name else "" for name in self.names)
 
     def class_id(self, text: str) -> int | None:
-        """Class of a name, or of a class id where it is no name."""
+        """Class of a name, or of a class id where the text is not a name."""
         for label in unescape_formula(text):
             if label in self.classes:
                 return self.classes[label]
@@ -162,9 +162,9 @@ class Matcher:
             fitting = [name for name, size in sizes.items() if size == count]
             split = ALL if len(everything) == count else fitting[0] if len(fitting) == 1 else None
         if split is None:
-            told = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+            listed = ", ".join(f"{name} {size:,}" for name, size in sizes.items())
             raise WannError(
-                f"the table has {count:,} rows, the data set {told}: say which split it is.",
+                f"the table has {count:,} rows, the data set {listed}: name the split.",
                 "split",
             )
         if split == ALL:
@@ -193,10 +193,10 @@ def _unique(names: Iterable[str]) -> dict[str, int]:
 
 
 def _same_name(name: str, text: str) -> bool:
-    told = [_unbroken(part) for part in unescape_formula(text)]
+    names = [_unbroken(part) for part in unescape_formula(text)]
     # A spreadsheet that saves in Windows-1252 writes '?' for each character that this lacks.
     lossy = name.encode("cp1252", "replace").decode("cp1252")
-    return _unbroken(name) in told or _unbroken(lossy) in told
+    return _unbroken(name) in names or _unbroken(lossy) in names
 
 
 def _unbroken(text: str) -> str:

@@ -191,14 +191,14 @@ def _table(folder: Path, summary: Mapping[str, Any]) -> tuple[pd.DataFrame, Arra
             for name in names:
                 table[name] = np.array([kind(text) for text in found[name]])
     except (ValueError, OverflowError) as error:
-        raise damaged(folder, f"a value of {name!r} is no number") from error
+        raise damaged(folder, f"a value of {name!r} is not a number") from error
     for name in _FLAGS:
         table[name] = [text.casefold() == "true" for text in found[name]]
     if not np.isfinite(table["label_score"]).all():
         raise damaged(folder, "a row has no score")
     used = set(table["given_label"]) | set(table["predicted_label"])
     if strange := used - set(summary["class_names"]):
-        raise damaged(folder, f"{min(strange)[:80]!r} is no class of {SUMMARY}")
+        raise damaged(folder, f"{min(strange)[:80]!r} is not a class of {SUMMARY}")
     return table, _numbers(folder, table, _names(summary["partitions"]))
 
 

@@ -23,7 +23,7 @@ from wann_core.typing import Array
 
 _LABELS = ("label", "labels", "new_label", "consensus_label", "class", "target")
 _NAMES = ("id", "name", "file", "file_name", "filename", "image", "image_path", "path")
-_FEW = 5  # moves between classes that are named in words
+_FEW = 5  # moves between classes that are listed by name
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ _PERSON = ["split", "row", "who"]
 
 @dataclass(frozen=True, eq=False)
 class Reviewers:
-    """What several people's verdicts on the same rows say of the verdicts.
+    """How far several people's verdicts on the same rows agree.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Reviewers:
         new_label, note.
     agreement : DataFrame
         One row a pair of people: first, second, rows (judged by both), agreeing, kappa (Cohen's;
-        NaN where both always say the same one thing).
+        NaN where both always give the same one verdict).
     disagreements : DataFrame
-        Rows of which people say different things and which no majority settles: split, row,
+        Rows with different verdicts that no majority settles: split, row,
         given_label, outcomes ('ann: cat; bob: dog'); the queue of a third person.
     blind : bool
         Whether there are rows with a blind second look: the next three count these alone, as they
@@ -63,7 +63,7 @@ class Reviewers:
 
 
 def reviewers(history: pd.DataFrame) -> Reviewers:
-    """Compare people's verdicts on the same rows; 'unsure' says nothing.
+    """Compare people's verdicts on the same rows; 'unsure' does not count.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class Verdict:
     predicted_label : str or None
         Class name that was proposed.
     note : str
-        What the person adds in words.
+        The person's note.
     """
 
     split: str

@@ -1,4 +1,4 @@
-"""Downloads that say how far they are, can be stopped and go on where they stopped."""
+"""Downloads that report progress, can be stopped and resume where they stopped."""
 
 import hashlib
 import http.client
@@ -42,7 +42,7 @@ def download(url: str, path: Path, *, md5: str, way: str, progress: Progress | N
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        missing = _receive(url, part, partial(_tell, progress, path.name))
+        missing = _receive(url, part, partial(_report, progress, path.name))
         right = not missing and checksum(part) == md5
         if right:
             move(part, path)
@@ -62,7 +62,7 @@ def download(url: str, path: Path, *, md5: str, way: str, progress: Progress | N
         raise WannError(f"{url} sent a file with a wrong checksum; {way}", "dataset")
 
 
-def _receive(url: str, part: Path, tell: Callable[[int, int], None]) -> int:
+def _receive(url: str, part: Path, report: Callable[[int, int], None]) -> int:
     """Fill `part` from where it ends; the number of bytes that the server still owes."""
     done = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "wann-explorer"})
@@ -78,7 +78,7 @@ def _receive(url: str, part: Path, tell: Callable[[int, int], None]) -> int:
         if error.headers.get("Content-Range") == f"bytes */{done}":
             return 0
         part.unlink()
-        return _receive(url, part, tell)
+        return _receive(url, part, report)
     with response:
         if response.status != http.client.PARTIAL_CONTENT:
             done = 0
@@ -89,11 +89,11 @@ def _receive(url: str, part: Path, tell: Callable[[int, int], None]) -> int:
             while chunk := response.read1(_CHUNK):
                 file.write(chunk)
                 done += len(chunk)
-                tell(done, max(done, total))
+                report(done, max(done, total))
     return max(0, total - done)
 
 
-def _tell(progress: Progress | None, name: str, done: int, total: int) -> None:
+def _report(progress: Progress | None, name: str, done: int, total: int) -> None:
     if progress is not None:
         progress(done, total, f"downloading {name}")
 

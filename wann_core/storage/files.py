@@ -138,7 +138,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             Path(temporary).chmod(0o666 & ~_umask())
             move(Path(temporary), path)
         except BaseException:
-            with contextlib.suppress(OSError):  # the first error is the one to tell
+            with contextlib.suppress(OSError):  # the first error is the one to raise
                 Path(temporary).unlink(missing_ok=True)
             raise
 

@@ -17,7 +17,7 @@ from wann_core.errors import WannError
 from wann_core.storage.zip_files import check_directory
 from wann_core.typing import Array
 
-# Longer ones are no header of an array of numbers or text.
+# Longer ones are not the header of an array of numbers or text.
 MAX_HEADER = 10_000
 MAX_ARRAYS = 16_384
 # Of what a file unpacks to.
@@ -48,7 +48,7 @@ _UNREADABLE = (
 
 @dataclass(frozen=True)
 class Header:
-    """What an array says of itself.
+    """The header of an array.
 
     Attributes
     ----------
@@ -144,7 +144,7 @@ class Npz:
                 left = left[len(piece) :]
             # The checksum is compared at the end of the member.
             if member.read(1):
-                raise self._error(f"array `{name}` is longer than its header says")
+                raise self._error(f"array `{name}` is longer than its header states")
             found: Array = values.reshape(header.shape, order="F" if header.fortran_order else "C")
             return found
 

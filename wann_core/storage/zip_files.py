@@ -25,14 +25,14 @@ def check_directory(file: BinaryIO, max_bytes: int) -> None:
     tail = file.read()
     place = tail.rfind(b"PK\5\6")
     if place < 0 or len(tail) < place + _END.size:
-        return  # no zip file, as zipfile will say
+        return  # not a zip file: zipfile raises the error
     _, size = _END.unpack_from(tail, place)
     locator = place - _LOCATOR_64.size
     if locator >= 0 and tail[locator : locator + 4] == b"PK\6\7":
         # Python looks right before the locator, others where it points to.
         sizes = [0 if size == 0xFFFFFFFF else size]
-        told = _LOCATOR_64.unpack_from(tail, locator)[1]
-        for start in (tail_start + locator - _END_64.size, told):
+        stated = _LOCATOR_64.unpack_from(tail, locator)[1]
+        for start in (tail_start + locator - _END_64.size, stated):
             file.seek(min(max(start, 0), whole))
             record = file.read(_END_64.size)
             if len(record) == _END_64.size and record[:4] == b"PK\6\6":

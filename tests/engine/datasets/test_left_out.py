@@ -172,7 +172,7 @@ def test_a_name_that_may_mean_two_files_is_refused(tmp_path: Path) -> None:
         ({"labels.csv": "filepath,label\n"}, "labels.csv.*names no image"),
         ({"labels.csv": "filepath,a.label,b.label\n0.jpg,c,d\n"}, "a FiftyOne CSVDataset"),
         ({"labels.json": '{"images": [], "annotations": [], "categories": []}'}, "COCO"),
-        ({"labels.json": '{"images": [{"id": 1}], "annotations": []}'}, "no whole COCO file"),
+        ({"labels.json": '{"images": [{"id": 1}], "annotations": []}'}, "not a complete COCO file"),
         ({"labels.json": json.dumps(coco([(1, 1), (1, 2)]))}, "COCO.*several classes in 1 of 2"),
         ({"annotations/train.json": '{"images": [], "annotations": []}'}, "COCO"),
         ({"dataset.yaml": "train: images", "images/train/0.txt": ""}, "YOLO"),

@@ -81,7 +81,7 @@ WRONG = {
     "unlabelled": (("test", 19, "a", "keep", None), "row 19 of test"),
     "split": (("val", 1, "a", "keep", None), "row 1 of val"),
     "label": (("train", 140, "x", "keep", None), "is about the label 'x'; the row has"),
-    "class": (("train", 140, "?", "relabel", "z"), "'z', is no class"),
+    "class": (("train", 140, "?", "relabel", "z"), "'z', is not a class"),
     "action": (("train", 140, "?", "burn", None), "`action` must be one of"),
 }
 

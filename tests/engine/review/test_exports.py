@@ -132,7 +132,7 @@ def test_no_label_is_changed_in_files_that_programs_read(tmp_path: Path, form: s
 @pytest.mark.parametrize("form", ["fiftyone", "metadata"])
 def test_images_that_are_no_files_are_refused(form: str) -> None:
     data = datasets.load("digits", "pixels")
-    with pytest.raises(WannError, match="are no files"):
+    with pytest.raises(WannError, match="are not files"):
         export(form, unjudged(data))
 
 

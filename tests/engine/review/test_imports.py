@@ -324,7 +324,7 @@ def test_cleanlab_of_all_rows_or_a_named_split(data: Dataset, tmp_path: Path) ->
     some = issues(data, data.train.y).sort_values("label_score").head(10)
     some.loc[some.index[0], "given_label"] = "cow"
     some.to_csv(path)
-    with pytest.raises(WannError, match="10 rows, the data set train 36, test 4: say which"):
+    with pytest.raises(WannError, match="10 rows, the data set train 36, test 4: name the split"):
         read_cleanlab(path, data)
     ranked, text = read_cleanlab(path, data, split="train")
     assert ranked["row"].tolist() == some.index[1:].tolist()

@@ -171,9 +171,9 @@ def test_rows_out_of_order_on_a_damaged_page_are_told(ledger: Ledger) -> None:
 
 BROKEN = {
     "text": (lambda path: path.write_text("who, what\n" * 100), "cannot be used: file is not"),
-    "foreign": (foreign, "is no ledger of verdicts"),
+    "foreign": (foreign, "is not a ledger of verdicts"),
     "newer": (newer, "is of version 3, this program knows 1 to 2"),
-    "disguised": (disguised, "is no ledger of verdicts"),
+    "disguised": (disguised, "is not a ledger of verdicts"),
     "damaged": (damaged, "cannot be used: database disk image is malformed"),
     "folder": (lambda path: path.mkdir(), "cannot be used: unable to open"),
 }

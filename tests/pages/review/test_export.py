@@ -250,7 +250,7 @@ def test_a_table_of_issues_asks_for_the_rows_it_is_of(tmp_path: Path) -> None:
     app = photo_page(tmp_path)
     app.text_input(key="import_verdicts_path").set_value(str(path))
     app = ready(app.run())
-    assert "say which split it is" in texts(app)
+    assert "name the split it is" in texts(app)
     app.selectbox(key="import_split").set_value("train")
     app = ready(app.run())
     assert "Recognized as a table of label issues, as cleanlab makes it" in texts(app)

@@ -1,4 +1,4 @@
-"""What a card shows: labels, score, and in words and pictures why the label is doubted."""
+"""What a card shows: labels, score, and why the label is doubted, as texts and pictures."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -81,7 +81,7 @@ def identity(case: Case, position: int) -> str:
 
 
 def where(case: Case, position: int) -> str:
-    """A row in words: 'train row 17, cat/3.jpg'."""
+    """A row as a text: 'train row 17, cat/3.jpg'."""
     split, row = case.name(position)
     name = str(case.found.table["name"].iat[position])
     return f"{split} row {row}" + (f", {name}" if name else "")
@@ -113,35 +113,35 @@ def _bars(case: Case, why: Reasons, given: str, other: str) -> list[Card]:
 
 def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> list[str]:
     labels = case.found.rows.labels
-    told = [
+    lines = [
         f"Of its {why.neighbors} nearest rows {len(why.opposing)} are labeled “{other}”, "
         f"{len(why.agreeing)} “{given}”. The bars weigh each by its reliability."
     ]
     if why.probe_shares is not None:
         own, rival = why.probe_shares
-        told.append(
+        lines.append(
             f"Logistic regression that never saw this row: “{other}” {_percent(rival)}, "
             f"“{given}” {_percent(own)}."
         )
     if not clear:
-        told.append(
+        lines.append(
             f"The others do not clearly vote for another class: choose one, “{other}” being "
             "the likeliest, or keep the label."
         )
     conflicting = why.twins[labels[why.twins] != why.given]
     if len(conflicting):
         names = sorted({case.found.rows.class_names[c] for c in labels[conflicting]})
-        told.append(
+        lines.append(
             f"Almost the same row has another label: {', '.join(f'“{n}”' for n in names[:4])}."
         )
     splits = case.found.rows.splits
     if len(why.twins) and (splits[why.twins] != splits[why.position]).any():
-        told.append("Almost the same row lies in another split, so that a test of it is too easy.")
+        lines.append("Almost the same row lies in another split: a test of it is too easy.")
     if why.remoteness >= _REMOTE:
-        told.append(
+        lines.append(
             f"An outlier: its nearest rows are {why.remoteness:.1f} times as far away as usual."
         )
-    return told
+    return lines
 
 
 def _issues(case: Case, why: Reasons, named: Sequence[str]) -> list[str]:

@@ -66,7 +66,7 @@ class Listing(NamedTuple):
     first : int
         Place of the page's first card.
     opinions : mapping of int to str
-        What people say of the rows on which they disagree, where these are listed.
+        Verdicts on the rows on which people disagree, where these are listed.
     """
 
     token: str
@@ -142,7 +142,7 @@ def of_person(case: Case, wanted: Wanted, who: str) -> Array:
 
 
 def opinions(case: Case) -> dict[int, str]:
-    """What people say of each row on which they disagree, by position."""
+    """Verdicts on each row on which people disagree, by position."""
     rows = case.reviewers().disagreements
     at = case.positions(rows["split"].to_numpy(object), rows["row"].to_numpy(np.int64))
     return dict(zip(at.tolist(), rows["outcomes"], strict=True))

@@ -131,7 +131,7 @@ def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
         client, events = str(log["client"])[:64], list(log["events"])
         return client, [event for event in events if isinstance(event["sequence"], int)]
     except (KeyError, TypeError):
-        logging.getLogger(__name__).warning("the deck sent what is no log of events")
+        logging.getLogger(__name__).warning("the deck sent what is not a log of events")
         return "", []
 
 
@@ -176,7 +176,7 @@ def _find(case: Case, event: dict[str, Any]) -> None:
 
 
 def _position(case: Case, item: Any) -> int | None:
-    """Where the row of a card stands; None for what is no card of ours."""
+    """Where the row of a card stands; None for what is not one of our cards."""
     try:
         split, _, row = item["id"].partition("-")
         return case.position(split, int(row))

@@ -141,7 +141,7 @@ def sidebar() -> Asked:
 
 
 def _who() -> str:
-    """Whose verdicts are recorded: who is logged in, else whoever they say they are."""
+    """Whose verdicts are recorded: who is logged in, else the name that they entered."""
     logged_in = access.user()
     if logged_in is not None:
         st.text_input("Your name", logged_in, disabled=True, help="As you have logged in.")

@@ -241,7 +241,7 @@ class Case:
         return known
 
     def reviewers(self) -> Reviewers:
-        """What people say of the same rows, compared again only when the ledger has grown."""
+        """Agreement of people on the same rows, computed again only when the ledger has grown."""
         version = self.ledger.version()
         known: tuple[int, Reviewers] | None = self.__dict__.get("_reviewers")
         if known is None or known[0] != version:

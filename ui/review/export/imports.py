@@ -25,7 +25,7 @@ def show(case: Case) -> None:
     st.caption(
         "A ledger, a table of ours (also saved by Excel or LibreOffice), Label Studio's JSON, "
         "JSON-MIN or CSV, FiftyOne's labels.json, or cleanlab's table of label issues. What a file "
-        "is, its content tells."
+        "is, is found from its content."
     )
     file = uploads.choose("file", _SUFFIXES, _UPLOAD, "/path/to/verdicts.parquet")
     if session().ranking is not None:

@@ -109,7 +109,7 @@ def _files(case: Case, states: States) -> None:
         "" if states.version else "There is no verdict yet.",
     )
     st.caption(
-        "Files whose name is no plain path inside their folder are left out of the image formats."
+        "Files whose name is not a plain path in their folder are left out of the image formats."
     )
     if recipe := label_studio_recipe(case.data):
         with st.expander("How Label Studio finds the images"):

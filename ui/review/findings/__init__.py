@@ -1,1 +1,1 @@
-"""What the audit and the verdicts say of the whole data set."""
+"""Findings of the audit and the verdicts on the whole data set."""

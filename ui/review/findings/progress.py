@@ -29,13 +29,13 @@ def show(case: Case, states: States, next_rows: Outlook | None) -> None:
     found = case.found
     if next_rows is None:
         noise, trust = found.noise, found.evidence.trust
-        told = (
+        text = (
             f"About **{noise.count:,}** of {noise.rows:,} labels look wrong ({noise.low:,} to "
             f"{noise.high:,}{', not to be trusted: see below' if trust == 'doubtful' else ''})"
         )
         if trust == "blind":
-            told = "**The number of wrong labels is unknown here**, see below"
-        st.markdown(f"{told}; the most doubtful stand first. Nothing is reviewed yet.")
+            text = "**The number of wrong labels is unknown here**, see below"
+        st.markdown(f"{text}; the most doubtful stand first. Nothing is reviewed yet.")
         return
     left = _left(case, states, next_rows.factor)
     st.markdown(f"{counts(states)} {_truth(case, states)} {left}")
@@ -53,15 +53,15 @@ def _left(case: Case, states: States, factor: float) -> str:
         return ""
     left = states.actions[case.order] == NO_VERDICT
     errors = min(factor * float(case.rates[left].sum()), float(left.sum()))
-    told = "About **1** error is left"
+    text = "About **1** error is left"
     if round(errors) != 1:
-        told = f"About **{errors:,.0f}** errors are left"
+        text = f"About **{errors:,.0f}** errors are left"
     rows = int(left[: case.found.noise.count].sum())
     pace = seconds_per_verdict(states.table["when"])
     if rows and pace is not None:
         which = f"**{rows:,}** most doubtful rows take" if rows > 1 else "next row takes"
-        told += f"; the {which} **{duration(rows * pace)}** at your pace ({pace:.1f} s a verdict)"
-    return f"{told}."
+        text += f"; the {which} **{duration(rows * pace)}** at your pace ({pace:.1f} s a verdict)"
+    return f"{text}."
 
 
 def seconds_per_verdict(when: "pd.Series[str]") -> float | None:
@@ -83,14 +83,14 @@ def counts(states: States) -> str:
     """Verdicts by kind, and the share of errors among the sure ones, in Markdown."""
     found = {a: int((states.actions == i).sum()) for i, a in enumerate(ACTIONS)}
     wrong, sure = found["relabel"] + found["remove"], sum(found.values()) - found["unsure"]
-    told = f"**{sum(found.values()):,}** reviewed"
+    text = f"**{sum(found.values()):,}** reviewed"
     if sure:
         low, high = wilson_interval(wrong, sure)
-        told += (
+        text += (
             f": **{wrong:,}** wrong ({theme.percent(wrong / sure, 0)}, 95 % interval "
             f"{100 * low:.0f} to {100 * high:.0f} %), {found['keep']:,} kept"
         )
-    return told + (f", {found['unsure']:,} unsure." if found["unsure"] else ".")
+    return text + (f", {found['unsure']:,} unsure." if found["unsure"] else ".")
 
 
 def _truth(case: Case, states: States) -> str:

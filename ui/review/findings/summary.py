@@ -1,4 +1,4 @@
-"""How many labels look wrong, in words and cards, and how far that is to be trusted."""
+"""How many labels look wrong, as a sentence and cards, and how far that is to be trusted."""
 
 import numpy as np
 import streamlit as st
@@ -42,13 +42,14 @@ def show(case: Case) -> None:
     if reviewed is not None:
         st.caption(
             f"{theme.plain(reviewed.text)} Sort the cards by “Random sample, for the number of "
-            f"wrong labels” to draw it. The audit alone says {noise.count:,} ({noise.low:,} to "
-            f"{noise.high:,})."
+            f"wrong labels” to draw it. The audit alone estimates {noise.count:,} "
+            f"({noise.low:,} to {noise.high:,})."
         )
     st.caption(
         "An estimate made without the truth. Its range held the true number in nearly all "
-        "measured cases, and is no confidence interval. Where classes look alike, people's errors "
-        "are counted too low; a backbone that cannot tell the classes apart makes it far too high."
+        "measured cases, and is not a confidence interval. Where classes look alike, people's "
+        "errors are counted too low; a backbone that does not "
+        "separate the classes makes it far too high."
         + "".join(f" {theme.plain(note)}" for note in found.notes)
     )
     pairs.show(case)

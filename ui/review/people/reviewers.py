@@ -12,7 +12,7 @@ _SHOWN = 500
 
 
 def show(case: Case, who: str) -> None:
-    """Draw what verdicts of several people on the same rows say, and what `who` can add."""
+    """Draw how far several people's verdicts on the same rows agree, and what `who` can add."""
     st.subheader("Reviewers")
     found = case.reviewers()
     _second_look(case, who)

@@ -1,4 +1,4 @@
-"""One label of many: what several annotators' labels and the other rows say together."""
+"""One label of many: a consensus of several annotators' labels and of the other rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ _MOST_VALUES = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """What several annotators' labels say of each row, and of the annotators.
+    """The consensus label of each row, and the quality of each annotator.
 
     Attributes
     ----------
@@ -258,7 +258,7 @@ def consensus(
     if alone and given.per_row.max() < 2:
         raise WannError(
             "`annotations` must hold rows with several labels where there are no `embeddings`: "
-            "nothing else tells which annotator is right.",
+            "nothing else shows which annotator is right.",
             "annotations",
         )
     crowd, found = fit_crowd(given, weigh=alone, seed=seed, progress=progress), None

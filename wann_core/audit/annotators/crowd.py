@@ -184,7 +184,7 @@ class _Model:
             share_weight = 1.0 if self.log_shares is None else share_weight
             true = _softmax(share_weight * prior + label_weight * others)
             fit = np.log((true * likelihood).sum(axis=1)).mean()
-            # Where labels say nothing of a weight, it is 1.
+            # A weight that the labels do not determine is 1.
             return float(-fit + (log_weights**2).sum() / len(rows))
 
         found = minimize(loss, np.log(weights), method="Nelder-Mead", options=_SEARCH)

@@ -67,11 +67,11 @@ def image_properties(
             except WannError as error:
                 reasons[at] = str(error)
 
-    def tell(done: int) -> None:
+    def on_done(done: int) -> None:
         if progress is not None:
             progress(done, len(blocks), "measuring images")
 
-    each(measure, range(len(blocks)), tell)
+    each(measure, range(len(blocks)), on_done)
     table = pd.DataFrame(values, columns=list(PROPERTIES))
     return table.assign(reason=reasons), thumbnails
 
@@ -80,7 +80,7 @@ def _measured(split: ImageSplit, row: int, thumbnail: Array) -> tuple[float, ...
     try:
         with split.open(row) as stored:
             side = float(np.sqrt(stored.width * stored.height))
-    except Exception as error:  # damaged files bring many exceptions; `decode` says which
+    except Exception as error:  # damaged files raise many exceptions; see `decode`
         decode(split, row, "RGB", side=_SIDE)
         raise WannError("it cannot be read", "images") from error
     image = decode(split, row, "RGB", side=_SIDE)

@@ -31,7 +31,7 @@ class GivenProbabilities:
         return self.values
 
     def relabeled(self, labels: Array, progress: Progress | None = None) -> "GivenProbabilities":
-        """Refuse: what a model says under other labels is not known.
+        """Refuse: a model's answers under other labels are not known.
 
         Raises
         ------

@@ -63,7 +63,7 @@ def candidate_answers(
     given: Array,
     new: Array,
     n_classes: int,
-    tell: Callable[[float], None] = lambda share: None,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> Iterator[tuple[Candidate, Array]]:
     """Every vote's answers for new rows, fitted to rows and their given labels.
 
@@ -74,7 +74,7 @@ def candidate_answers(
     given : ndarray of shape (n,), integer
     new : ndarray of shape (m, d), float32
     n_classes : int
-    tell : callable
+    on_share : callable
         Called with the share of the work that is done.
 
     Yields
@@ -89,7 +89,7 @@ def candidate_answers(
     k_max = min(FLDA_K[1], len(X) - 1)
     k = adaptive_k(plain.train_ids, given, min(FLDA_K[0], k_max), k_max)
     for step, reduction in enumerate(REDUCTIONS, 1):
-        tell(step / (len(REDUCTIONS) + 1))
+        on_share(step / (len(REDUCTIONS) + 1))
         if reduction == "PCA" and X.shape[1] <= PCA_SIZE:
             continue  # a rotation, which changes no distance
         try:

@@ -76,8 +76,8 @@ class Recommendation:
             )
         ties, others = self.ties, len(self.candidates) - 1
         sure = (
-            f"{len(ties)} of the {others} others cannot be told from it, the nearest being "
-            f"{ties[0]}."
+            f"{len(ties)} of the {others} others cannot be distinguished from it, the nearest "
+            f"being {ties[0]}."
             if ties
             else f"None of the {others} others is within chance of it."
         )
@@ -154,12 +154,12 @@ def recommend(
     for number, fold in enumerate(asked):
         test, train = drawn[folds == fold], drawn[folds != fold]
 
-        def tell(share: float, before: int = number) -> None:
+        def on_share(share: float, before: int = number) -> None:
             if progress is not None:
                 progress(before + share, len(asked), "answers of every method")
 
         X, given = evidence.X, evidence.labels[train]
-        found_votes = candidate_answers(X[train], given, X[test], evidence.n_classes, tell)
+        found_votes = candidate_answers(X[train], given, X[test], evidence.n_classes, on_share)
         for candidate, votes in (*_by_probe(evidence, test), *found_votes):
             right = np.mean([own_share(table[test], votes) for table in tables], axis=0)
             values.setdefault(candidate, []).append(right)

@@ -33,7 +33,7 @@ def next_to_label(
 ) -> pd.DataFrame:
     """Choose rows without a label by what their labels would bring.
 
-    A logistic regression on the existing labels says how unsure it is of each row (1 less
+    A logistic regression on the existing labels measures how unsure it is of each row (1 less
     the difference of its two largest probabilities). The rows without a label are clustered into
     n clusters, unsure rows weighing more; of each cluster the row nearest to its center is chosen.
 

@@ -133,7 +133,7 @@ def sample_order(rates: Array, seed: int = _SEED) -> Array:
     Raises
     ------
     WannError
-        If the seed is no whole number from 0.
+        If the seed is not a whole number from 0.
 
     References
     ----------

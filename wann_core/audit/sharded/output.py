@@ -88,7 +88,7 @@ def open_partitioned(folder: str | Path) -> PartitionedAudit:
 
 
 def checked_summary(folder: str | Path, content: bytes) -> dict[str, Any]:
-    """What the summary of a result says.
+    """The contents of a result's summary.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What one shard says of its rows' labels; the same numbers as `Evidence` on one machine."""
+"""Evidence on the labels of one shard's rows; the same numbers as `Evidence` on one machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -58,5 +58,5 @@ def run(args: argparse.Namespace) -> None:
     skipped = database.manifest(audited.place).get("skipped", [])
     found = list_issues(audited.data, audited.found, skipped=skipped, progress=progress)
     write_frame(out, found.table)
-    told = ", ".join(f"{KINDS[k][0].lower()} {n:,}" for k, n in found.counts.items() if n)
-    print(f"{told or 'no issue'} -> {out}")
+    listed = ", ".join(f"{KINDS[k][0].lower()} {n:,}" for k, n in found.counts.items() if n)
+    print(f"{listed or 'no issue'} -> {out}")

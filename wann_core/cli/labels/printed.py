@@ -20,7 +20,7 @@ def print_result(
     Parameters
     ----------
     facts : mapping
-        What JSON says, with ``labels``, ``wrong``, ``wrong_low``, ``wrong_high`` and ``rate``; how
+        The JSON object, with ``labels``, ``wrong``, ``wrong_low``, ``wrong_high`` and ``rate``; how
         the gate of `--fail_above` ended is added.
     search : str
         How the neighbors were found.

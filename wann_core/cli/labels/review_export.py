@@ -59,7 +59,7 @@ def add_parser(commands: Any) -> None:
         "--dry_run",
         "--dry-run",
         action="store_true",
-        help="for imagefolder: only say what would be written",
+        help="for imagefolder: only print what would be written",
     )
     parser.set_defaults(run=run)
 
@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     data = load(args.dataset, args.backbone, *flags.roots(args))
     ledger = ledger_of(data, args.review_root)
     review = Review(data, ledger.verdicts())
-    told = ", ".join(f"{count:,} {action}" for action, count in review.after.counts.items())
+    counts = ", ".join(f"{count:,} {action}" for action, count in review.after.counts.items())
     if args.format == "npz":
         place = write_cleaned(
             review.after,
@@ -86,14 +86,14 @@ def run(args: argparse.Namespace) -> None:
             ledger=ledger.path.name,
             progress=terminal_progress(),
         )
-        print(f"[npz] {told} -> {place}")
+        print(f"[npz] {counts} -> {place}")
     elif args.format == "imagefolder" and out.suffix.lower() != ".csv":
-        print(f"[imagefolder] {told}; {_write_images(args, review, out)}")
+        print(f"[imagefolder] {counts}; {_write_images(args, review, out)}")
     else:
         made = _made(args, review)
         _write(made, out)
         left = f", {made.left_out:,} left out" if made.left_out else ""
-        print(f"[{args.format}] {told}; {made.rows:,} rows{left} -> {out}")
+        print(f"[{args.format}] {counts}; {made.rows:,} rows{left} -> {out}")
         if args.format == "labelstudio" and (recipe := label_studio_recipe(data)):
             print(recipe)
 

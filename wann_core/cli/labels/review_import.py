@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default=backbones.DEFAULT, help="any under which the data set is embedded")
     add("--review_root", help=f"where ledgers lie; else WANN_REVIEW_ROOT, else {REVIEW_ROOT}")
     add("--overrule", action="store_true", help="let them overrule the verdicts here that differ")
-    add("--dry_run", "--dry-run", action="store_true", help="only say what is in the file")
+    add("--dry_run", "--dry-run", action="store_true", help="only print what is in the file")
     parser.set_defaults(run=run)
 
 

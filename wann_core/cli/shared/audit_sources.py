@@ -1,4 +1,4 @@
-"""What `wann audit PATH` is pointed at: told by its content, and audited."""
+"""The target of `wann audit PATH`: its kind detected from its content, then audited."""
 
 import argparse
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def named_database(args: argparse.Namespace) -> Dataset | Path:
     Returns
     -------
     Dataset or Path
-        The path where it is no database.
+        The path where it is not a database.
 
     Raises
     ------

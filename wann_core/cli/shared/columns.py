@@ -39,7 +39,7 @@ def add_roles(parser: argparse.ArgumentParser) -> None:
 
 
 def chosen(path: Path, args: argparse.Namespace, *, roles: bool = False) -> Columns:
-    """Return the columns that the flags name, the others as they are understood; and say which.
+    """Return the columns that the flags name, the others as they are understood; and print which.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ def _database_of(images: ImageDataset, place: Path, args: argparse.Namespace) ->
             return name, False
         made = database.manifest(folder)
         if made.get("images") == images.origin:
-            # The digest says what was in the folder, the plain name does not.
+            # The digest identifies the folder's content, the plain name does not.
             if name != plain or _holds(args, name, made, listed):
                 return name, True
             note(f"the folder is not as it was when {folder} was embedded")

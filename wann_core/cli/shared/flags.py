@@ -14,11 +14,11 @@ from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, LOG_ROOT, Roots
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Defaults behind each flag's help, but for those that tell nothing."""
+    """Append defaults to each flag's help, unless they carry no information."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        told = "(default" in (action.help or "")
-        if told or action.required or action.default is None or action.default is False:
+        shown = "(default" in (action.help or "")
+        if shown or action.required or action.default is None or action.default is False:
             return action.help
         return super()._get_help_string(action)
 

@@ -99,8 +99,9 @@ def unpack_images(
     Raises
     ------
     WannError
-        If the file is no zip, damaged, encrypted or too large; if an entry's path leads out of the
-        folder or two entries mean the same file; if there is no image; if the folder exists.
+        If the file is not a zip file, damaged, encrypted or too large; if an entry's path leads
+        out of the folder or two entries mean the same file; if there is no image; if the folder
+        exists.
     """
     zip_path, destination = Path(zip_path), Path(destination)
     if destination.exists():
@@ -244,7 +245,7 @@ def _path(info: zipfile.ZipInfo) -> PurePosixPath:
     name = info.filename
     path = PurePosixPath(name)
     odd = "\\" in name or ".." in path.parts or re.match(r"/|[A-Za-z]:", name)
-    # zipfile cuts a name at NUL, which hides what the archive says.
+    # zipfile cuts a name at NUL, which hides the rest of the name.
     if odd or any(ord(c) < 32 for c in info.orig_filename) or not path.name:
         raise WannError(
             "the paths in a zip file must be relative, with '/' between folders and no '..', "

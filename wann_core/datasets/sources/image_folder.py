@@ -37,7 +37,7 @@ def open_images(
     Understood are `<split>/<class>/…`, `<class>/…`, and a metadata.csv or metadata.jsonl (in
     `root` or in the folder of a split) with `file_name`, a label column and, if need be, `split`;
     and what FiftyOne (labels.json, samples.json, labels.csv) or COCO files with one class an image
-    say. `remarks` says what is left out.
+    say. `remarks` names what is left out.
     Classes are sorted by name. Images in a folder `unlabelled`, or with an empty label in the
     table, are kept without a label. Files are in the order of their paths.
 
@@ -192,9 +192,9 @@ class _Walk:
         remarks = []
         kinds = Counter(Path(file).suffix.lower() or "no suffix" for file in self.others)
         if kinds:
-            told = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(_LISTED))
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(_LISTED))
             remarks.append(
-                f"files that are no image of a kind read here, left out: {told} "
+                f"files that are not an image of a kind read here, left out: {listed} "
                 f"(first {self.others[0]!r})"
             )
         lost = sorted(set(self.images) - {image.file for image in found})

@@ -89,7 +89,7 @@ def _of_samples(root: Path, files: Sequence[str]) -> Found:
     samples = content.get("samples") if isinstance(content, dict) else None
     if not isinstance(samples, list) or not all(isinstance(one, dict) for one in samples):
         if (root / "metadata.json").is_file():
-            raise WannError(f"{table!s} is no list of a FiftyOneDataset's samples.", "dataset")
+            raise WannError(f"{table!s} is not a list of a FiftyOneDataset's samples.", "dataset")
         return None
     field = classification_field(samples)
     found = _Files(files)
@@ -187,7 +187,7 @@ def _images_of_coco(
             classes[one["image_id"]].add(names[one["category_id"]])
         listed = [(one["id"], str(one["file_name"])) for one in content["images"]]
     except (KeyError, TypeError, AttributeError) as error:
-        raise WannError(f"{table!s} is no whole COCO file: {error!r}.", "dataset") from error
+        raise WannError(f"{table!s} is not a complete COCO file: {error!r}.", "dataset") from error
     several = sum(len(found) > 1 for found in classes.values())
     if several or not classes:
         raise WannError(

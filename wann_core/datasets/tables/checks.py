@@ -1,4 +1,4 @@
-"""What is wrong with a user's table, told before anything is written."""
+"""What is wrong with a user's table, found before anything is written."""
 
 import hashlib
 from dataclasses import dataclass

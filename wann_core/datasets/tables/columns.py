@@ -179,15 +179,17 @@ def why_no_label(columns: Sequence[Column], embeddings: Sequence[str]) -> str:
     if not unfit:
         return ""
     column = min(unfit, key=lambda c: likely.index(_plain(c)))
-    told = f"column {column.name!r} holds {column.dtype}, and labels must be text or whole numbers"
+    message = (
+        f"column {column.name!r} holds {column.dtype}, and labels must be text or whole numbers"
+    )
     if "not one row for each" in column.dtype:
-        told = (
+        message = (
             f"array {column.name!r} is an {column.dtype}; are the embeddings transposed? Rows must "
             "be samples (embeddings=X.T)"
         )
     elif column.kind == "list":
-        told += "; one number or text a row (for one-hot labels, their argmax)"
-    return told
+        message += "; one number or text a row (for one-hot labels, their argmax)"
+    return message
 
 
 def _ordered(names: Iterable[str]) -> tuple[str, ...]:

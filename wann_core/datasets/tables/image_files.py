@@ -22,7 +22,7 @@ def find_image(root: Path, name: str) -> Path | None:
 
 
 def unfit_images(root: str | Path, names: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Positions of the names that lead out of the folder, and of those that are no file in it."""
+    """Positions of names that lead out of the folder, and of those that are not a file in it."""
     folder = Path(root).resolve()
     outside, missing = [], []
     for position, name in enumerate(names):

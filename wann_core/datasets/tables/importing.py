@@ -36,8 +36,8 @@ def to_splits(
     ----------
     table : Table
     split : {'column', 'stratified', 'none'}
-        'column': as the table says. 'stratified': of each class, `test_share` of the rows go to
-        test (rounded; at least one goes and one stays; a class of one row stays in train). Which
+        'column': from the table's column. 'stratified': of each class, `test_share` of the rows go
+        to test (rounded; at least one goes and one stays; a class of one row stays in train). Which
         ones depends on the embeddings and the seed alone, so that sorting the file changes nothing.
         'none': all in train; then each row is judged by the others.
     test_share : float

@@ -82,7 +82,7 @@ def _bytes(values: Any) -> Any:
 
 
 def _suffix(content: bytes) -> str:
-    """What belongs at the end of an image's name; '' for what is no image of a kind read here."""
+    """The ending of an image's name; '' for what is not an image of a kind read here."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decoded

@@ -1,4 +1,4 @@
-"""A user's embeddings as a checked table: format told by content, columns by choice or guess."""
+"""A user's embeddings as a checked table: format from the content, columns chosen or guessed."""
 
 import contextlib
 import hashlib

@@ -72,7 +72,7 @@ class Column:
     width : int
         Numbers in a list; 1 in other kinds.
     classes : tuple of str
-        Names of the classes that numbers 0, 1, … stand for, where the file says so.
+        Names of the classes that numbers 0, 1, … stand for, where the file defines them.
     """
 
     name: str
@@ -171,7 +171,7 @@ def to_floats(array: pa.Array) -> Array:
 
 
 def narrow(X: Array) -> Array:
-    """Embeddings as float32 where that keeps what tells rows apart, else as they are.
+    """Embeddings as float32 where that keeps rows distinct, else as they are.
 
     Kept as float64 are columns far from zero for their spread, and values beyond float32; they
     lose both when they are normalized.

@@ -42,7 +42,7 @@ class Table:
 
     Attributes
     ----------
-    X : ndarray of shape (n, d), float32, or float64 where float32 would lose what tells rows apart
+    X : ndarray of shape (n, d), float32, or float64 where float32 would make different rows equal
         Embeddings; perhaps NaN or infinite, which `problems` reports.
     y : ndarray of shape (n,), int64
         Class ids; -1 where there is no label.
@@ -53,7 +53,7 @@ class Table:
     clean : ndarray of shape (n,), int64, or None
         Clean class ids; -1 where there is none.
     split : ndarray of shape (n,), str, or None
-        'train', 'val', 'test', or '' where the file says nothing.
+        'train', 'val', 'test', or '' where the file has none.
     images, ids : tuple of str, or None
         '' where there is none.
     columns : Columns

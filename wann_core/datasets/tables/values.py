@@ -28,7 +28,7 @@ def texts(coded: Coded, what: str) -> dict[int, str]:
     Raises
     ------
     WannError
-        If a value is no text, number or boolean, too long, or not storable as UTF-8 without NUL.
+        If a value is not text, a number or a boolean, too long, or not valid UTF-8 without NUL.
     """
     found = {}
     for code in coded.used():

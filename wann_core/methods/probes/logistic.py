@@ -134,12 +134,12 @@ def choose_C(
             model.fit(X[train], y[train], sample_weight=weights[train])
             return int((model.predict(X[held_out]) == y[held_out]).sum())
 
-        def tell(done: int) -> None:
+        def on_done(done: int) -> None:
             if progress is not None:
                 text = f"logistic regression, cross-validation of C = {C:g}"
                 progress(i + done / _FOLDS, len(C_GRID) + 1, text)
 
-        return sum(each(right, range(_FOLDS), tell)) / len(y)
+        return sum(each(right, range(_FOLDS), on_done)) / len(y)
 
     scores: dict[float, float] = {}
     for i, C in enumerate(C_GRID):

@@ -127,7 +127,7 @@ class OutOfFold:
             for first in range(0, len(rows), step):
                 part = rows[first : first + step]
                 shares[part] = softmax_probabilities(self.X[part], found)
-                self._tell(fold + 1, FOLDS, "probabilities")
+                self._report(fold + 1, FOLDS, "probabilities")
         return shares
 
     def _coefficients(self, fold: int, weights: Array | None, start: Array | None = None) -> Array:
@@ -142,12 +142,12 @@ class OutOfFold:
                 self.C,
                 weights=weights,
                 start=start,
-                tell=lambda step: self._tell(fold, FOLDS, f"fold {fold + 1}, step {step}"),
+                on_step=lambda step: self._report(fold, FOLDS, f"fold {fold + 1}, step {step}"),
             )
 
         return self._kept(f"{self.C!r}-{what}-{fold}", fit)
 
-    def _tell(self, done: int, total: int, text: str) -> None:
+    def _report(self, done: int, total: int, text: str) -> None:
         if self.progress is not None:
             self.progress(done, total, f"logistic regression, {text}")
 
@@ -168,7 +168,7 @@ class OutOfFold:
             rows = np.flatnonzero(held_out)
             shares[np.ix_(rows, model.classes_)] = model.predict_proba(self.X[held_out])
 
-        each(fit, range(FOLDS), lambda done: self._tell(done, FOLDS, "fold by fold"))
+        each(fit, range(FOLDS), lambda done: self._report(done, FOLDS, "fold by fold"))
         return shares
 
 
@@ -180,9 +180,9 @@ def best_C(
         scores = choose_C(X, labels, np.ones(len(labels)), progress)
     else:
 
-        def tell(place: int) -> None:
+        def on_step(place: int) -> None:
             if progress is not None:
                 progress(place, len(C_GRID), "logistic regression, choosing C")
 
-        scores = choose_softmax_C(X, labels, folds, n_classes, C_GRID, tell)
+        scores = choose_softmax_C(X, labels, folds, n_classes, C_GRID, on_step)
     return max(scores, key=lambda c: scores[c]) if scores else 1.0

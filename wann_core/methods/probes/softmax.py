@@ -44,7 +44,7 @@ def fit_softmax(
     *,
     weights: Array | None = None,
     start: Array | None = None,
-    tell: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> Array:
     """Coefficients that minimize the log-loss of some rows under an L2 penalty.
 
@@ -62,8 +62,8 @@ def fit_softmax(
         Weight of each row; 1 by default.
     start : ndarray of shape (d + 1, n_classes), optional
         Coefficients near the answer.
-    tell : callable, optional
-        `tell(step)`, called after each block of rows; may raise to stop.
+    on_step : callable, optional
+        `on_step(step)`, called after each block of rows; may raise to stop.
 
     Returns
     -------
@@ -79,8 +79,8 @@ def fit_softmax(
     steps = 0
 
     def report() -> None:
-        if tell is not None:
-            tell(steps)
+        if on_step is not None:
+            on_step(steps)
 
     with blas.bounded(1):
         # W = R⁻¹ V, b = c √C: in V and c the loss is about as curved in all directions.
@@ -141,7 +141,7 @@ def choose_softmax_C(
     folds: Array,
     n_classes: int,
     grid: Sequence[float],
-    tell: Callable[[int], None] | None = None,
+    on_step: Callable[[int], None] | None = None,
 ) -> dict[float, float]:
     """Accuracy on the given labels of one fold by C, up to the first that is worse than one before.
 
@@ -155,8 +155,8 @@ def choose_softmax_C(
         Rows of fold 0 are answered, the others are fitted to.
     grid : sequence of float
         Strongest penalty first: each fit starts from the last.
-    tell : callable, optional
-        `tell(place in the grid)`, called after each block of rows; may raise to stop.
+    on_step : callable, optional
+        `on_step(place in the grid)`, called after each block of rows; may raise to stop.
     """
     chosen = np.random.RandomState(_SEED).permutation(len(labels))
     chosen = chosen[: max(_FEWEST_CHOOSING, _CHOOSING_ROWS_A_CLASS * n_classes)]
@@ -165,10 +165,10 @@ def choose_softmax_C(
     for place, C in enumerate(grid):
 
         def still(_: int, place: int = place) -> None:
-            if tell is not None:
-                tell(place)
+            if on_step is not None:
+                on_step(place)
 
-        found = fit_softmax(X, labels, fitted, n_classes, C, start=found, tell=still)
+        found = fit_softmax(X, labels, fitted, n_classes, C, start=found, on_step=still)
         right, step = 0, block_rows(n_classes)
         for first in range(0, len(held_out), step):
             part = held_out[first : first + step]

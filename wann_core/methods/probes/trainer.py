@@ -212,7 +212,7 @@ class Trainer:
         return accuracy, torch.cat(margins, dim=1) if margins else None
 
     def take_finished(self) -> list[Fit]:
-        """Results of the heads that stopped in this epoch; what is no more needed is dropped.
+        """Results of the heads that stopped in this epoch; what is no longer needed is dropped.
 
         Losses that stopped under all tasks leave the stack, and tasks under which all losses did.
         """

@@ -48,7 +48,7 @@ class ClassFolders:
     moved : int
         Images under another label than the given one.
     left_out : tuple of str
-        Names of files that are gone, or that are no plain path inside their folder.
+        Names of files that are gone, or that are not a plain path inside their folder.
     unlabeled : int
         Rows without a label.
     nbytes : int
@@ -176,7 +176,7 @@ def class_folders(review: Review) -> ClassFolders:
     """Plan the folder of a review's images: `<class>/<name>`, below split folders if need be.
 
     There are split folders where the source has them, or knows of splits that are not plain class
-    folders. Folders are named by the class, files by their own name; what is no plain name is
+    folders. Folders are named by the class, files by their own name; what is not a plain name is
     spelled with '_', and names that meet get the row's number. No path is made of a file's path.
 
     Raises

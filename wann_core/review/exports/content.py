@@ -56,7 +56,7 @@ class Review:
     def table(self) -> pd.DataFrame:
         """The ranking with the verdict in force beside each row, see `review_table`.
 
-        Labels that were made wrong on purpose are marked: `injected_errors` says how they were, and
+        Labels that were made wrong on purpose are marked: `injected_errors` describes how, and
         `label_before_injection` what each was.
         """
         audit = self.ranked_by
@@ -102,7 +102,7 @@ class Review:
 class Exported:
     """A file to be: its bytes, the rows in it, and how many rows could not go along.
 
-    Those are of files whose name is no safe relative path, or that the format cannot tell apart.
+    Those are of files whose name is not a safe relative path, or not unique in the format.
     """
 
     content: bytes
@@ -243,7 +243,7 @@ def missing_files(data: Dataset) -> str:
     if any(images is not None and images.files is not None for images in found):
         return ""
     why = data.images_missing or "They are rows of an array, or not known."
-    return f"the images of {data.name!r} are no files. {why}"
+    return f"the images of {data.name!r} are not files. {why}"
 
 
 def kept_images(review: Review) -> Iterator[ImageRow]:

@@ -12,7 +12,7 @@ from wann_core.errors import WannError
 from wann_core.progress import Progress
 from wann_core.review.corrections import Corrected, refuse_injected
 
-# What the new database says of itself.
+# Entries of the new database's manifest.
 _OWN = ("format", "dataset", "backbone", "class_names", "rows", "images", "review", "relabeled")
 
 

@@ -53,7 +53,7 @@ def fiftyone_labels(review: Review) -> Exported:
     Raises
     ------
     WannError
-        If the images are no files.
+        If the images are not files.
 
     References
     ----------
@@ -86,7 +86,7 @@ def fiftyone_fields(review: Review) -> Bundle:
     Raises
     ------
     WannError
-        If the images are no files.
+        If the images are not files.
     """
     reason = missing_files(review.data)
     if reason:

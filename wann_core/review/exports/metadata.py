@@ -32,7 +32,7 @@ def metadata_files(review: Review) -> Bundle:
     Raises
     ------
     WannError
-        If the images are no files.
+        If the images are not files.
     """
     rows, left_out = _safe_rows(review)
     top = split_folders(rows)

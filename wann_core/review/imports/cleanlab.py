@@ -61,7 +61,7 @@ def read_cleanlab(
     Raises
     ------
     WannError
-        If the file is no such table, or does not fit the data, as where its rows are in another
+        If the file is not such a table, or does not fit the data, as where its rows are in another
         order; with the field 'split' if it must
         be said what cleanlab was given.
     """
@@ -144,7 +144,7 @@ def _check_order(theirs: Array, ours: Array, data: Dataset) -> None:
 
 
 def _class_ids(matcher: Matcher, texts: Sequence[str]) -> Array:
-    """Class id of each label; -1 for what is no class here."""
+    """Class id of each label; -1 for what is not a class here."""
     known = {text: matcher.class_id(text) for text in {*texts}}
     return np.array([-1 if (label := known[text]) is None else label for text in texts], np.int64)
 

@@ -13,7 +13,7 @@ from wann_core.review.verdict import MOST_NOTE, Verdict
 
 
 def of_samples(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
-    """What samples.json of a FiftyOneDataset says, its ground truth as `of_labels` reads labels.
+    """Verdicts in samples.json of a FiftyOneDataset; its ground truth is read as by `of_labels`.
 
     Raises
     ------
@@ -40,15 +40,15 @@ def _with_note(answer: Answer, note: Any) -> Answer:
 
 
 def of_labels(content: Mapping[str, Any], limits: Limits = LIMITS) -> list[Answer]:
-    """What the labels of a FiftyOneImageClassificationDataset say.
+    """The verdicts in a FiftyOneImageClassificationDataset.
 
-    Every image is listed, so a label as it is here says nothing. Images are identified by path, or
+    Every image is listed, so a label equal to ours is no verdict. Images are identified by path, or
     by their name where that is one of its kind; images that are not listed stay as they are.
 
     Raises
     ------
     WannError
-        If a label is no class of the file.
+        If a label is not a class of the file.
     """
     classes, labels = content["classes"], content["labels"]
     limits.check(rows=len(labels))

@@ -129,12 +129,12 @@ def _decodes(path: Path, encoding: str) -> bool:
 def _table(path: Path, limits: Limits) -> Kind:
     with as_utf8(path) as (plain, encoding):
         names = {*column_names(plain, limits=limits)}
-    told = f", in {encoding}" if encoding else ""
+    suffix = f", in {encoding}" if encoding else ""
     if {"annotation_id", "annotator"} <= names:
-        return Kind("labelstudio-table", f"a CSV export of Label Studio{told}")
+        return Kind("labelstudio-table", f"a CSV export of Label Studio{suffix}")
     if "is_label_issue" in names and "action" not in names:
-        return Kind("cleanlab", f"a table of label issues, as cleanlab makes it{told}")
-    return Kind("table", f"a table of verdicts{told}")
+        return Kind("cleanlab", f"a table of label issues, as cleanlab makes it{suffix}")
+    return Kind("table", f"a table of verdicts{suffix}")
 
 
 def _json(path: Path) -> Kind:

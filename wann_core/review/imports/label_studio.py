@@ -31,7 +31,7 @@ _COLUMNS = (
 
 
 def of_json(content: Sequence[Any], limits: Limits = LIMITS) -> list[Answer]:
-    """What the annotations of a JSON or JSON-MIN export say; the latest of each task counts.
+    """The verdicts in a JSON or JSON-MIN export; the latest annotation of each task counts.
 
     A chosen class is the label of the sample: keep where it is the given one, else relabel. The
     decision 'remove' of our interface, and a cancelled annotation of a task that went out as
@@ -46,7 +46,7 @@ def of_json(content: Sequence[Any], limits: Limits = LIMITS) -> list[Answer]:
     latest: dict[Any, Mapping[str, Any]] = {}
     for number, task in enumerate(content):
         if not isinstance(task, dict):
-            raise WannError(f"task {number} (counted from 0) is no object.", "path")
+            raise WannError(f"task {number} (counted from 0) is not an object.", "path")
         for row in _annotations(task) if isinstance(task.get("data"), dict) else [task]:
             key = _key(row, number)
             if key not in latest or str(row.get("updated_at")) >= str(latest[key]["updated_at"]):
@@ -86,7 +86,7 @@ def _annotations(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _key(row: Mapping[str, Any], number: int) -> Any:
-    """What tells a task from the others."""
+    """The identity of a task."""
     if "row" in row and "split" in row:
         return str(row["split"]), str(row["row"])
     return row.get("image") or row.get("id") or number
@@ -114,7 +114,7 @@ def _answer(row: Mapping[str, Any]) -> Answer | None:
     if isinstance(label, dict):  # several choices at once
         label = label.get("choices")
     decision = str(row.get("decision") or "")
-    if isinstance(label, list):  # two classes at once are no answer
+    if isinstance(label, list):  # two classes at once are not an answer
         label, decision = None, decision or "unsure"
     if row.get("cancelled") and decision != "remove":
         decision = "remove" if row.get("action") == "remove" else "unsure"

@@ -52,11 +52,11 @@ class Incoming:
     unmatched : mapping of str to int
         Those that fit no sample, by the reason.
     people : tuple of str
-        Who made them, as far as the file says.
+        Who made them, as far as the file names them.
     source : str
         Name of the file.
     kind : str
-        What the file is, in words.
+        The file's kind, as a text.
     unchanged : int
         Labels as they are here, of a file that lists all rows.
     """
@@ -101,7 +101,7 @@ def read_verdicts(
     """Read verdicts and hold them against the data set and its ledger; nothing is written.
 
     A sample is identified by split and row, or by its id (or name) where the file has no rows,
-    and must have the given label that it was judged with, where the file says it.
+    and must have the given label that it was judged with, where the file holds it.
 
     Parameters
     ----------

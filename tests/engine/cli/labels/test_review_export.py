@@ -116,7 +116,7 @@ WRONG = {
     "npz file": (["--format", "npz", "--out", "x/y.npz"], "no file: letters, digits"),
     "files": (
         ["--dataset", "digits", "--backbone", "pixels", "--format", "fiftyone", "--out", "x"],
-        "are no files",
+        "are not files",
     ),
 }
 

@@ -21,7 +21,7 @@ from wann_core.datasets.tables.source import (
 )
 from wann_core.typing import Array
 
-# Looked at to tell how long the lists are; the first may be missing.
+# Read to find how long the lists are; the first may be missing.
 FIRST_ROWS = 100
 _BATCH_BYTES = 16 << 20
 
@@ -160,5 +160,5 @@ def _column(field: Any, batch: Any) -> Column:
     if kind == "list":
         width = next((len(value) for value in values if value), 0)
     examples = tuple(map(shorten, values[:EXAMPLES]))
-    told = "images" if kind == IMAGE else str(field.type)
-    return Column(field.name, told, kind, examples, width)
+    dtype = "images" if kind == IMAGE else str(field.type)
+    return Column(field.name, dtype, kind, examples, width)

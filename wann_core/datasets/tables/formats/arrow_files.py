@@ -103,8 +103,8 @@ def _unpacked(source: Any) -> Iterator[int]:
             whole = size
             if packed and size >= _PREFIX.size:
                 # The length comes first; -1 marks a buffer that did not get smaller.
-                (told,) = _PREFIX.unpack_from(memoryview(body), start)
-                whole = max(size, told)
+                (stated,) = _PREFIX.unpack_from(memoryview(body), start)
+                whole = max(size, stated)
             yield whole
 
 

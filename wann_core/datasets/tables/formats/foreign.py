@@ -76,7 +76,7 @@ def is_json_lines(path: Path) -> bool:
 
 
 def refusal(path: Path, what: str) -> WannError:
-    """What to say of a file that is no table, with the way out."""
+    """The message for a file that is not a table, with the way out."""
     way = _WAYS.get(what, f"save the table as {TABLES}")
     return WannError(f"{path.name!r} is {what}, where a table ({TABLES}) is needed: {way}.", "path")
 
@@ -86,7 +86,7 @@ def _zipped(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist()[:10_000])
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return ""  # the reader of .npz files says what is damaged
+        return ""  # the reader of .npz files names what is damaged
     if "xl/workbook.xml" in names:
         return XLSX
     if "content.xml" in names:

@@ -216,7 +216,7 @@ def _is_utf8(block: bytes, decoder: codecs.IncrementalDecoder | None = None) -> 
 
 
 def _block(encoding: str) -> Any:
-    # One thread: only then does a message tell the row; two are no faster here.
+    # One thread: only then does a message name the row; two are not faster here.
     return csv.ReadOptions(block_size=_BLOCK, use_threads=False, encoding=encoding)
 
 
@@ -261,7 +261,7 @@ def _column(name: str, values: Any, decimal: str) -> Column:
         return Column(name, "empty", "empty", examples)
     number = "^(" + _NUMBER.format(re.escape(decimal)) + "|" + _INFINITE + ")$"
     numbers = pc.sum(pc.match_substring_regex(present, number)).as_py()
-    # A few words among numbers are mistakes to report, no reason to leave the column out.
+    # A few texts among numbers are mistakes to report, not a reason to leave the column out.
     if 2 * numbers > len(present):
         return Column(name, "number", "number", examples)
     if 2 * pc.sum(pc.match_substring_regex(present, _THOUSANDS)).as_py() > len(present):
