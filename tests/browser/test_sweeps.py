@@ -111,7 +111,7 @@ def test_a_plan_file_is_uploaded_and_a_log_is_imported(
     page.locator("input[type=file]").set_input_files(
         [tmp_path / "digits_WANN_s1.json", tmp_path / "other_s1.json"]
     )
-    press(page, "Import", page.get_by_text("1 runs imported"))
+    press(page, "Import", page.get_by_text("1 run imported"))
     expect(page.get_by_text("is not a log of a run: it holds no JSON object")).to_be_visible()
     page.goto(f"{address}/results?f_origin=import: published code")
     expect(page.get_by_text(re.compile("1 of .* runs, 1 of them imported"))).to_be_visible()

@@ -143,7 +143,7 @@ def test_a_plan_file_says_what_is_missing_and_what_is_refused(tmp_path: Path) ->
     app = opened("sweeps", plan="file", plan_file_path=str(path))
     assert any("mnist / pixels is not embedded here" in plain(w.value) for w in app.warning)
     press(app, "Run")
-    assert any("1 runs refused: `num_subsamples` = 5000" in plain(w.value) for w in app.warning)
+    assert any("1 run refused: `num_subsamples` = 5000" in plain(w.value) for w in app.warning)
 
 
 def test_no_runs_yet_says_what_to_do() -> None:

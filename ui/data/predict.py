@@ -11,6 +11,7 @@ from ui.data.import_table import FORMATS
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import theme, uploads
+from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core import datasets
 from wann_core.datasets import BUILT_IN, tables
@@ -141,9 +142,9 @@ def _show(found: pd.DataFrame, lost: str, scenario: Scenario) -> None:
         },
     )
     st.caption(
-        f"{len(found):,} rows labeled by {scenario.method_name}. Confidence: the share of the "
-        "votes that the label won. Reliability: of the nearest training row's own label, 1 / "
-        f"adaptive k.{_more(len(found))}"
+        f"{counted(len(found), 'row')} labeled by {scenario.method_name}. Confidence: the share "
+        "of the votes that the label won. Reliability: of the nearest training row's own label, 1 "
+        f"/ adaptive k.{_more(len(found))}"
     )
     charts.download("labels", found, scenario, "Labels, CSV")
 

@@ -11,6 +11,7 @@ from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import uploads
 from ui.shell.controls import linked
+from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database
 from wann_core.datasets.sources import archive
@@ -91,8 +92,8 @@ def take_unpacked() -> None:
         st.session_state.pop("_unpacked")
         return
     st.success(
-        f"{report.images:,} images ({report.nbytes / 1e6:.1f} MB) are unpacked; name a backbone "
-        "and press Embed.",
+        f"{counted(report.images, 'image')} ({report.nbytes / 1e6:.1f} MB) unpacked; name a "
+        "backbone and press Embed.",
         icon=":material/folder_zip:",
     )
     if report.skipped:

@@ -11,6 +11,7 @@ from ui.explore import map_charts, map_view
 from ui.explore.map_view import Points
 from ui.pictures import chosen_rows, selected_rows
 from ui.shell import navigation
+from ui.shell.sentences import counted
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
 
@@ -132,7 +133,7 @@ def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> N
         chosen_rows.offer(selection.source, selection.rows)
         navigation.link(
             "label_audit",
-            f"Review these {sum(map(len, selection.rows.values())):,} rows",
+            f"Review {counted(sum(map(len, selection.rows.values())), 'row')}",
             ":material/rule:",
             chosen="true",
         )

@@ -12,6 +12,7 @@ from ui.jobs import engine, jobs
 from ui.pictures import selected_rows
 from ui.shell import sentences, theme
 from ui.shell.controls import linked
+from ui.shell.sentences import counted
 from ui.shell.settings import Settings
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import reliability
@@ -259,5 +260,7 @@ def _show_rows(
         return
     found = found[np.argsort(prepared.reliability[found], kind="stable")]
     mean = prepared.reliability[found].mean()
-    st.markdown(f"{len(found):,} rows, {what}: mean η {mean:.4f}. The least reliable come first.")
+    st.markdown(
+        f"{counted(len(found), 'row')}, {what}: mean η {mean:.4f}. The least reliable come first."
+    )
     selected_rows.show(prepared, "train", found, name, **settings)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ui.shell.sentences import counted
 from wann_core.experiments import grid
 from wann_core.experiments.scenario import Scenario
 
@@ -38,13 +39,14 @@ class Plan:
 
     def in_words(self) -> str:
         """How many runs, and of what."""
-        points, what = len(self.values), "values"
+        points, what = len(self.values), "value"
         if self.axis == REDUCTION:
-            points, what = sum(len(sizes) for _, sizes in self.values), "embeddings"
+            points, what = sum(len(sizes) for _, sizes in self.values), "embedding"
         runs = points * len(self.methods) * len(self.seeds)
+        seeds = f"{self.seeds[0]} to {self.seeds[-1]}" if len(self.seeds) > 1 else self.seeds[0]
         return (
-            f"{points} {what} × {len(self.methods)} methods × {len(self.seeds)} seeds "
-            f"({self.seeds[0]} to {self.seeds[-1]}): {runs} runs"
+            f"{counted(points, what)} × {counted(len(self.methods), 'method')} × "
+            f"{counted(len(self.seeds), 'seed')} ({seeds}): {counted(runs, 'run')}"
         )
 
     def scenarios(self) -> list[Scenario]:

@@ -12,6 +12,7 @@ import streamlit as st
 from ui.jobs import jobs, panel
 from ui.shell import theme
 from ui.shell.controls import describe_error
+from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core import datasets
 from wann_core.errors import WannError
@@ -155,7 +156,9 @@ def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
         )
         job.partial.extend(None if one.refused is None else str(one.refused) for one in outcomes)
 
-    jobs.registry().restart(_key(plan, folders), work, title=f"Sweep of {len(runs):,} runs")
+    jobs.registry().restart(
+        _key(plan, folders), work, title=f"Sweep of {counted(len(runs), 'run')}"
+    )
 
 
 def show_outcome(job: jobs.Job) -> None:
@@ -167,4 +170,6 @@ def show_outcome(job: jobs.Job) -> None:
         )
     refused = Counter(text for text in list(job.partial) if text is not None)
     for sentence, runs in refused.items():
-        st.warning(theme.plain(f"{runs:,} runs refused: {sentence}"), icon=":material/block:")
+        st.warning(
+            theme.plain(f"{counted(runs, 'run')} refused: {sentence}"), icon=":material/block:"
+        )

@@ -12,6 +12,7 @@ from ui.charts import charts
 from ui.charts.short_names import shorten
 from ui.pictures import picture_grid, thumbnails
 from ui.shell import theme
+from ui.shell.sentences import counted
 from wann_core.experiments.prepared import PreparedData
 
 _PICTURES = 24
@@ -167,7 +168,7 @@ def listing(
             },
         },
     )
-    charts.download(name, rows, prepared.scenario, f"These {len(rows):,} rows, CSV")
+    charts.download(name, rows, prepared.scenario, f"CSV: {counted(len(rows), 'row')}")
 
 
 def _judged(prepared: PreparedData, split: str) -> str:

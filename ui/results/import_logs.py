@@ -6,6 +6,7 @@ import streamlit as st
 
 from ui.results.results import Chosen
 from ui.shell import theme
+from ui.shell.sentences import counted
 from wann_core.errors import WannError
 from wann_core.experiments.store import IMPORTED, ResultsStore
 from wann_core.results import reference_logs
@@ -64,15 +65,15 @@ def _import(files: list[Any], name: str) -> None:
     for sentence in refused[:_LISTED]:
         st.error(theme.plain(sentence), icon=":material/error:")
     if len(refused) > _LISTED:
-        st.error(f"{len(refused) - _LISTED:,} more files are not logs of runs.")
+        st.error(f"Further files that are not logs of runs: {len(refused) - _LISTED:,}.")
     if not read:
         return
     ResultsStore().add_imported(read, name)
     runs = len({scenario.canonical() for scenario, _ in read})
     again = len(read) - runs
-    said = f"{runs:,} runs imported; their origin is “{theme.plain(IMPORTED + name)}”."
+    said = f"{counted(runs, 'run')} imported, with the origin “{theme.plain(IMPORTED + name)}”."
     if again:
-        said += f" {again:,} more logs are of the same runs: the last of each counts."
+        said += f" Further logs of the same runs: {again:,}; the last of each counts."
     if refused:
         st.success(said, icon=":material/check:")
     else:

@@ -12,6 +12,7 @@ import streamlit as st
 
 from ui.shell import navigation, theme, truth
 from ui.shell.controls import linked
+from ui.shell.sentences import counted
 from wann_core.experiments.store import IMPORTED, ResultsStore, use_store
 from wann_core.methods.metrics import METRICS
 from wann_core.results import table as results_table
@@ -114,11 +115,11 @@ def show_counts(found: Runs, passed: Chosen, *, empty: bool) -> None:
     """Show how many runs there are; with `empty`, end the page where there are none to show."""
     chosen = passed.table
     if found.unreadable:
-        st.warning(f"{found.unreadable:,} rows of the results store are none of a run.")
+        st.warning(f"Rows of the results store that hold no run: {found.unreadable:,}.")
     for name, runs in found.unknown.items():
         st.info(
-            f"{runs:,} runs of {theme.plain(name)} are not shown: it is not registered here. Name "
-            "its plug-in in WANN_PLUGINS and start the server again.",
+            f"{counted(runs, 'run')} of {theme.plain(name)} not shown: it is not registered here. "
+            "Name its plug-in in WANN_PLUGINS and start the server again.",
             icon=":material/extension_off:",
         )
     if found.table.empty and empty:
@@ -132,7 +133,7 @@ def show_counts(found: Runs, passed: Chosen, *, empty: bool) -> None:
     if found.table.empty:
         return
     older = (
-        f" {found.replaced:,} older runs of the same settings are left out: files, or the engine, "
+        f" Older runs of the same settings, left out: {found.replaced:,}; files, or the engine, "
         "have changed since."
         if found.replaced
         else ""

@@ -12,6 +12,7 @@ from ui.charts import charts
 from ui.results.results import Chosen, in_words, metric
 from ui.shell import theme
 from ui.shell.controls import linked
+from ui.shell.sentences import counted
 from wann_core.methods.metrics import METRICS
 from wann_core.results import table as results_table
 from wann_core.results import text as results_text
@@ -123,8 +124,8 @@ def _explain_seeds(cells: pd.DataFrame) -> None:
     failed = int(cells["unconverged"].sum())
     if failed:
         st.warning(
-            f"†: {failed:,} runs of these cells did not converge: on their validation labels they "
-            "are no better than guessing, so their scores mean nothing.",
+            f"†: {counted(failed, 'run')} of these cells did not converge: no better than guessing "
+            "on the validation labels, so the scores mean nothing.",
             icon=":material/hourglass_disabled:",
         )
     left_out = int((cells["seeds"] < cells["all_seeds"]).sum())

@@ -90,7 +90,7 @@ def _review(review: PartitionedReview, who: str) -> None:
     places = _filtered(review, table)
     done = table["action"].value_counts()
     counted = ", ".join(f"{done[action]:,} {action}" for action in done.index) or "none yet"
-    st.markdown(f"Verdicts: {counted}. **{len(places):,}** rows fit the filter.")
+    st.markdown(f"Verdicts: {counted}. Rows that fit the filter: **{len(places):,}**.")
     if error := st.session_state.pop("partitions_error", ""):
         st.error(theme.plain(error), icon=":material/error:")
     pages = max(-(-len(places) // _PAGE), 1)

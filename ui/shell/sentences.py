@@ -14,6 +14,11 @@ from wann_core.noise.registry import ALL_PATTERNS
 _REFERENCE = "kNN-11"
 
 
+def counted(count: int, noun: str) -> str:
+    """A number and its noun, as '1 row' or '1,200 rows'."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def settings(prepared: PreparedData) -> str:
     """What the settings mean, in Markdown."""
     scenario, data = prepared.scenario, prepared.dataset

@@ -315,7 +315,7 @@ def test_issues_alone_ask_which_rows_cleanlab_was_given(
     path = tmp_path / "issues.csv"
     # All issues of `Datalab.get_issues()` name no labels.
     table[table["is_label_issue"]].to_csv(path)
-    with pytest.raises(WannError, match="name the split it is") as error:
+    with pytest.raises(WannError, match="name the split") as error:
         read_incoming(path, data, here)
     assert error.value.field == "split"
     for split in ("train", "all"):

@@ -36,7 +36,7 @@ def test_rows_are_listed_filtered_judged_and_taken_back(folder: Path) -> None:
     assert app.button(key="partitions_keep").disabled
     app = select(app, 0, 1)
     app = app.button(key="partitions_relabel").click().run()
-    assert "Verdicts: 2 relabel. **10** rows fit the filter." in texts(app)
+    assert "Verdicts: 2 relabel. Rows that fit the filter: **10**." in texts(app)
     assert rows(app)["name"].iloc[0] == "a1.jpg"
     app = app.multiselect(key="partitions_given_label").set_value(["=owl"]).run()
     assert set(rows(app)["name"]) == {"a2.jpg", "b2.jpg", "a5.jpg", "b5.jpg"}

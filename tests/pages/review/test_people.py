@@ -54,7 +54,7 @@ def test_people_offers_a_second_look(blobs: Case) -> None:
     rows["new_label"] = rows["new_label"].replace("", None)
     ledger_of(datasets.load("digits", "pixels")).record(rows, who="ann")
     app = opened(probe=False, part="annotators", who="bob")  # nobody presses Audit
-    assert "2 rows have one other person's verdict; 0 wait for a third" in texts(app)
+    assert "Rows with one other person's verdict: 2; waiting for a third: 0." in texts(app)
     app = press(app, "Blind second look")
     app.slider(key="review_share").set_value(100)
     app = ready(app.run())

@@ -12,6 +12,7 @@ from ui.pictures.chosen_rows import ChosenRows
 from ui.review.case import issue_list
 from ui.review.case.data import Case
 from ui.shell import theme
+from ui.shell.sentences import counted
 from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array
 
@@ -90,7 +91,7 @@ def _draw_chosen(case: Case, changed: Callable[[], None]) -> None:
     rows = _offered(case)
     if rows:
         st.toggle(
-            f"Only the {len(rows):,} rows selected on the map",
+            f"Only the selection of the map ({counted(len(rows), 'row')})",
             key=CHOSEN,
             bind="query-params",
             persist_state="session",

@@ -11,6 +11,7 @@ from ui.review.cards import card_list
 from ui.review.case.data import Case, States
 from ui.review.case.session import session
 from ui.shell import theme
+from ui.shell.sentences import counted
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.verdict import MOST_NOTE, Verdict
@@ -164,7 +165,7 @@ def _record(case: Case, event: dict[str, Any], who: str, seen: int | None, blind
 
 def _on_all(action: str, judged: int, wanted: int) -> str:
     rest = f"; {wanted - judged:,} have no suggestion and stay" if judged < wanted else ""
-    return f"{action.capitalize()}: {judged:,} rows{rest}. Undo takes all back."
+    return f"{action.capitalize()}: {counted(judged, 'row')}{rest}. Undo takes all back."
 
 
 def _find(case: Case, event: dict[str, Any]) -> None:

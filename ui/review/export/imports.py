@@ -11,6 +11,7 @@ from ui.review.cards import card_list
 from ui.review.case.data import SPLITS, Case
 from ui.review.case.session import session
 from ui.shell import theme, uploads
+from ui.shell.sentences import counted
 from wann_core.errors import WannError
 from wann_core.review.imports import Incoming, Kind, Ranking, import_verdicts, read_incoming
 
@@ -85,20 +86,20 @@ def _choose_split(case: Case) -> None:
 def _offer_verdicts(case: Case, found: Incoming) -> None:
     st.markdown(theme.plain(found.text))
     overrule = bool(found.conflicts) and st.toggle(
-        f"Let them overrule the {len(found.conflicts):,} verdicts here that differ",
+        f"Overrule verdicts here that differ ({len(found.conflicts):,})",
         key="import_overrule",
     )
     count = len(found.new) + (len(found.conflicts) if overrule else 0)
 
     def take() -> None:
         number = import_verdicts(found, case.ledger, overrule=overrule)
-        text = f"{count:,} verdicts taken from {found.source}."
+        text = f"{counted(count, 'verdict')} taken from {found.source}."
         session().taken = case.key, number, found.who, text
         uploads.forget(_UPLOAD)
         card_list.refresh()
 
     st.button(
-        f"Take over {count:,} verdicts",
+        f"Take over {counted(count, 'verdict')}",
         on_click=take,
         disabled=not count,
         icon=":material/playlist_add:",

@@ -63,9 +63,9 @@ def show(case: Case, asked: Asked) -> None:
 def _what_is_there(after: Corrected) -> str:
     c = after.counts
     return (
-        f"**{c['relabel']:,}** labels are corrected, **{c['remove']:,}** rows removed, "
-        f"**{c['keep']:,}** labels kept on purpose; **{c['unsure']:,}** are unsure and "
-        f"**{c['unreviewed']:,}** unreviewed: these stay as they were given."
+        f"Corrected labels: **{c['relabel']:,}**, removed rows: **{c['remove']:,}**, labels "
+        f"kept on purpose: **{c['keep']:,}**. Unsure: **{c['unsure']:,}**, not reviewed: "
+        f"**{c['unreviewed']:,}**; these stay as they were given."
     )
 
 

@@ -19,8 +19,8 @@ def show(case: Case) -> None:
         return
     st.subheader("What to label next")
     st.caption(
-        f"{free:,} rows have no label. Those that are uncertain, and unlike each other, bring the "
-        "most."
+        f"Rows without a label: {free:,}. Those that are uncertain, and unlike each other, bring "
+        "the most."
     )
     n = int(
         st.number_input(

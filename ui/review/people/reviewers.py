@@ -69,4 +69,6 @@ def _second_look(case: Case, who: str) -> None:
         disabled=not open_rows,
         help="Judge the rows on which two others disagree; your verdict is in force.",
     )
-    row.caption(f"{rows:,} rows have one other person's verdict; {open_rows:,} wait for a third.")
+    row.caption(
+        f"Rows with one other person's verdict: {rows:,}; waiting for a third: {open_rows:,}."
+    )
