@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from ui.jobs import engine, jobs, panel
+from ui.jobs import engine, jobs, panel, runs
 from ui.jobs.plan import Plan
 from ui.measure import probe_results, probes
 from ui.shell import header, settings, truth
@@ -37,7 +37,7 @@ button = st.container()
 if not live:
     again = ended == len(plan.methods)
     button.button(
-        "Train again" if again else "Train",
+        "Train again" if again else runs.run_label(len(plan.methods) - ended, ended, "Train"),
         type="secondary" if again else "primary",
         on_click=probes.start,
         args=(plan, chosen, again),

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from ui.jobs import jobs, panel
+from ui.jobs import jobs, panel, runs
 from ui.measure import sweep_controls, sweeps
 from ui.shell import header, navigation, settings
 
@@ -34,9 +34,8 @@ download.download_button(
     width="stretch",
 )
 if not live:
-    begun = planned.stored or (job is not None and job.state is jobs.State.CANCELLED)
     button.button(
-        "Go on" if begun and planned.todo else "Run",
+        runs.run_label(len(planned.todo), planned.stored),
         type="primary",
         width="stretch",
         on_click=sweeps.start,

@@ -10,21 +10,21 @@ from tests.helpers.browser import cancel_button, download, legend, opened, press
 COLUMNS = 120
 
 
-def test_run_cancel_go_on_and_come_back(context: BrowserContext, address: str) -> None:
+def test_run_cancel_resume_and_come_back(context: BrowserContext, address: str) -> None:
     page = opened(context, f"{address}/dimensions?dataset=blobs&added_noise=Symmetric")
     expect(page.get_by_text("embeddings × 4 methods × 3 seeds")).to_be_visible()
     press(page, "Run")
 
     expect(page.get_by_text("All methods")).to_be_visible()
     cancel_button(page).click()
-    note = page.get_by_text(re.compile(r"Cancelled after \d+ runs"))
+    note = page.get_by_text(re.compile(r"Canceled after \d+ runs"))
     expect(note).to_be_visible()
     expect(cancel_button(page)).to_have_count(0)
     done = int(re.sub(r"\D", "", note.inner_text()))
     first = download(page, "dimensions")
     assert len(first) == done < 3 * 4 * 20
 
-    press(page, "Go on")
+    press(page, f"Run remaining {3 * 4 * 15 - done}")
     expect(cancel_button(page)).to_have_count(0)
     expect(note).to_have_count(0)
     runs = download(page, "dimensions")

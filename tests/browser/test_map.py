@@ -190,16 +190,16 @@ def test_two_tabs_do_not_disturb_each_other(context: BrowserContext, address: st
     assert download(one, "map-selection")["row"].to_list() == rows
 
 
-def test_umap_is_cancelled_and_begun_again(page: Page, address: str) -> None:
+def test_umap_is_canceled_and_begun_again(page: Page, address: str) -> None:
     # Thousands of rows: a map of hundreds may be there before the button is pressed.
     page.goto(f"{address}/map?dataset=large&rows=10000")
     cancel = page.locator(".st-key-cancel_umap button")
     cancel.click()
-    expect(page.get_by_text("UMAP was cancelled; PCA is shown instead")).to_be_visible()
+    expect(page.get_by_text("UMAP was canceled; PCA is shown instead")).to_be_visible()
     expect(page.get_by_text("PCA shows the two directions")).to_be_visible()
     press(page, "Start UMAP again", cancel)
     cancel.click()
-    expect(page.get_by_text("UMAP was cancelled; PCA is shown instead")).to_be_visible()
+    expect(page.get_by_text("UMAP was canceled; PCA is shown instead")).to_be_visible()
 
 
 def test_umap_comes_by_itself_and_is_kept(context: BrowserContext, address: str) -> None:

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.helpers.browser import download, legend, opened, press, server, settle
 
 ASKED = "/probes?rate=0.003&losses=ce&losses=gce&logistic=logreg"
-TRAIN = "button:has(:text-matches('^Train( again)?$'))"
+TRAIN = "button:has(:text-matches('^Train( again| remaining.*)?$'))"
 SCORES = ["method_name", "accuracy", "macro_f1", "best_epoch", "C"]
 
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.helpers.browser import cancel_button, download, legend, press, saved, server
 
-# Logistic regression takes long enough to be cancelled in the middle.
+# Logistic regression takes long enough to be canceled in the middle.
 ASKED = (
     "/sweeps?patterns=Symmetric&noise_ratios=0.2&noise_ratios=0.4&seed_count=4"
     "&sweep_methods=kNN-11&sweep_methods=WANN&sweep_methods=logreg&sweep_methods=logreg_reliability"
@@ -34,7 +34,7 @@ def text(page: Page, key: str) -> str:
     return Path(saved(page, page.locator(f".st-key-{key} button")).path()).read_text()
 
 
-def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address: str) -> None:
+def test_sweep_cancel_resume_table_latex_comparison_and_link(page: Page, address: str) -> None:
     page.goto(address + ASKED)
     expect(metric(page, "Runs")).to_have_text("32")
     plan = tomllib.loads(text(page, "toml_plan"))
@@ -44,8 +44,8 @@ def test_sweep_cancel_go_on_table_latex_comparison_and_link(page: Page, address:
     press(page, "Run", cancel_button(page))
     expect(page.get_by_text(re.compile(r"[1-9]\d* of 32 runs have ended"))).to_be_visible()
     cancel_button(page).click()  # at once: the runs go on meanwhile
-    expect(page.get_by_text("Cancelled. What has ended is kept")).to_be_visible()
-    press(page, "Go on", cancel_button(page))
+    expect(page.get_by_text("Canceled. Finished runs are kept")).to_be_visible()
+    press(page, re.compile(r"^Run remaining \d+$"), cancel_button(page))
     expect(page.get_by_text("All runs have ended")).to_be_visible()
     expect(metric(page, "Stored")).to_have_text("32")
     expect(metric(page, "To do")).to_have_text("0")

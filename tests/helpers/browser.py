@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -145,7 +146,7 @@ def opened(context: BrowserContext, url: str, sign: str = READY) -> Page:
     return tab
 
 
-def press(page: Page, name: str, follows: Locator | None = None) -> None:
+def press(page: Page, name: str | re.Pattern[str], follows: Locator | None = None) -> None:
     """Press a button until what should follow is there, or else until the button goes.
 
     A click while a loaded machine redraws the page may be lost.

@@ -108,7 +108,7 @@ def test_clean_labels_have_no_wrong_ones_to_average() -> None:
     assert len(charts(app)) == 2
 
 
-def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
+def test_cancel_keeps_what_is_done_and_the_rest_runs_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_all, half, asked = grid.run_all, threading.Event(), list[int]()
@@ -130,11 +130,11 @@ def test_cancel_keeps_what_is_done_and_go_on_does_the_rest(
     app = press(opened(**SMALL), "Run")
     assert half.wait(60)
     app = ready(press(app.run(), "Cancel"))
-    assert "Cancelled after 20 runs." in texts(app)
+    assert "Canceled after 20 runs." in texts(app)
     assert len(charts(app)) == 3
-    app = ready(press(app, "Go on"))
+    app = ready(press(app, "Run remaining 36"))
     assert asked == [56, 36]
-    assert "Cancelled" not in texts(app)
+    assert "Canceled" not in texts(app)
     assert len(app.dataframe[0].value) == 7
     assert "runs were not taken now but stored" in texts(app)
 

@@ -65,7 +65,7 @@ def test_cancel_stops_at_the_next_report_and_keeps_what_there_is() -> None:
     assert started.wait(10)
     job.cancel()
     assert job.wait(10)
-    assert job.state is State.CANCELLED
+    assert job.state is State.CANCELED
     assert job.partial
 
 
@@ -115,14 +115,14 @@ def test_work_that_does_not_report_is_given_up_within_two_seconds() -> None:
     began = time.monotonic()
     job.cancel()
     assert time.monotonic() - began < 2
-    assert job.state is State.CANCELLED
+    assert job.state is State.CANCELED
     assert not job.gone()
     go_on.set()
     assert job.gone(10)
-    assert (job.state, job.result) == (State.CANCELLED, None)  # the first word stays
+    assert (job.state, job.result) == (State.CANCELED, None)  # the first word stays
 
 
-def test_a_new_attempt_follows_the_cancelled_one() -> None:
+def test_a_new_attempt_follows_the_canceled_one() -> None:
     registry, go_on, order = Registry(), threading.Event(), list[str]()
 
     def slow(job: Job) -> None:
@@ -134,7 +134,7 @@ def test_a_new_attempt_follows_the_cancelled_one() -> None:
     second = registry.restart("key", lambda job: order.append("second"))
     assert second is not first
     assert not second.wait(0.5)
-    assert "Waiting for the cancelled attempt to end" in second.status()[1]
+    assert "Waiting for the canceled attempt to end" in second.status()[1]
     go_on.set()
     assert second.wait(10)
     assert order == ["first", "second"]
@@ -155,7 +155,7 @@ def endless(job: Job) -> None:
         time.sleep(0.01)
 
 
-def test_a_job_that_no_session_waits_for_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_that_no_session_waits_for_is_canceled(monkeypatch: pytest.MonkeyPatch) -> None:
     alive = {"other"}
     monkeypatch.setattr(jobs, "is_open", alive.__contains__)
     registry = Registry()
@@ -223,7 +223,7 @@ def test_a_wait_for_the_compiler_is_named(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_superseded_wait_for_the_same_cache_entry_ends() -> None:
-    """A job that waits for what another builds reports, and can be cancelled."""
+    """A job that waits for what another builds reports, and can be canceled."""
     cache, building, go_on = SharedCache(1 << 20), threading.Event(), threading.Event()
 
     def build() -> tuple[int, int]:
@@ -263,12 +263,12 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     assert registry.running() == [job]
     app.selectbox(key="norm").set_value("l2").run()
     assert job.wait(10)
-    assert job.state is State.CANCELLED
+    assert job.state is State.CANCELED
     (other,) = registry.running()
     assert other.title == "Preparing digits / pixels"
     app.button[0].click().run()
-    assert other.state is State.CANCELLED
-    assert "was cancelled" in app.info[0].value
+    assert other.state is State.CANCELED
+    assert "was canceled" in app.info[0].value
     assert [button.label for button in app.main.button] == ["Start again"]
     # Back where the search was given up, it starts again without being asked.
     app.selectbox(key="norm").set_value("zscore").run()
@@ -296,10 +296,10 @@ def test_long_work_waits_in_the_order_it_came_and_says_how_many_come_first(
         time.sleep(0.02)
     assert "Waiting for its turn: 2 jobs come first" in others[2].status()[1]
     assert "as many jobs as may run at once" in others[0].status()[1]
-    # What a page cannot do without is not behind them, and who waits can be cancelled.
+    # What a page cannot do without is not behind them, and who waits can be canceled.
     assert registry.start(("load", 1), lambda job: "there").wait(10)
     others[1].cancel()
-    assert others[1].state is State.CANCELLED
+    assert others[1].state is State.CANCELED
     go_on.set()
     assert others[2].wait(10) and first.state is State.DONE
     assert order == ["a", "b", "d"]

@@ -228,7 +228,7 @@ def estimating(
         ("estimate", request),
         work,
         f"Estimating the time for {request.dataset}",
-        cancelled="The estimate was cancelled.",
+        canceled="The estimate was canceled.",
         again="",
         refuse=lambda error: refuse(error, places),
     )
@@ -277,7 +277,7 @@ def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
         text = theme.plain(describe_error(error, _LABELS))
         st.error(f"{what}: {text}", icon=":material/error:")
 
-    if panel.outcome(job, what, f"{what} was cancelled. {kept}", refuse):
+    if panel.outcome(job, what, f"{what} was canceled. {kept}", refuse):
         made: Made = job.result
         took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
         rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())

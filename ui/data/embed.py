@@ -12,7 +12,7 @@ from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
 from ui.shell import access, navigation, theme
-from ui.shell.controls import linked
+from ui.shell.controls import ask, linked
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
 from wann_core.datasets.class_names import look_alike
@@ -39,9 +39,8 @@ def show(folders: Folders) -> Embedding | None:
     """Choose images and a backbone, look at what was understood, start; what is asked for."""
     zip_upload.take_unpacked()
     places: dict[str, DeltaGenerator] = {}
-    if "source" not in st.query_params:
-        # Not as a default, which must not meet a value that is set from here.
-        st.session_state.setdefault("source", "folder")
+    # Not as a default, which must not meet a value that is set from here.
+    ask("source", _SOURCES["folder"])
     # What names the job is in the link: a page that is loaded again shows how far it is.
     source = linked(
         st.segmented_control,
@@ -184,7 +183,7 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
         key,
         work,
         f"Looking into {root.name}",
-        cancelled="Looking into the folder was cancelled.",
+        canceled="Looking into the folder was canceled.",
         refuse=lambda error: refuse(error, places),
     )
     looking.begin()
@@ -241,9 +240,8 @@ def _preview(images: ImageDataset) -> None:
 def _how(
     dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
 ) -> Embedding | None:
-    if "embed_backbone" not in st.query_params:
-        # Not as the default, which links leave out: it is not the same on every machine.
-        st.session_state.setdefault("embed_backbone", backbone_list.default())
+    # Not as the default, which links leave out: it is not the same on every machine.
+    ask("embed_backbone", backbone_list.default())
     backbone = linked(
         st.selectbox,
         "Backbone",

@@ -97,7 +97,7 @@ def _read(
         key,
         work,
         f"Reading {file.name}",
-        cancelled="Reading was cancelled.",
+        canceled="Reading was canceled.",
         again="Read again",
         refuse=lambda error: refuse(error, places),
     )

@@ -84,7 +84,7 @@ def show(folders: Folders) -> None:
         key,
         work,
         f"Labeling rows by {pair[0]}",
-        cancelled="Labeling was cancelled.",
+        canceled="Labeling was canceled.",
         again="",
         refuse=lambda error: database_jobs.refuse(error, places),
     )

@@ -52,7 +52,7 @@ def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
         ("unzip", place, file.token),
         work,
         f"Unpacking {file.name}",
-        cancelled="Unpacking was cancelled; nothing is left of it.",
+        canceled="Unpacking was canceled; nothing is left of it.",
         again="",
         refuse=lambda error: refuse(error, places),
     )

@@ -39,7 +39,7 @@ def positions(how: str, prepared: PreparedData) -> tuple[str, Layout]:
         ("umap", name),
         fit,
         "Fitting UMAP",
-        cancelled="UMAP was cancelled; PCA is shown instead.",
+        canceled="UMAP was canceled; PCA is shown instead.",
         again="Start UMAP again",
         refuse=lambda error: st.warning(
             theme.plain(f"{error} PCA is shown instead."), icon=":material/error:"

@@ -81,7 +81,7 @@ def _preparation(
         ("prepare" if answer is _itself else "rows", settings.fingerprint, scenario, graph_k),
         work,
         f"Preparing {_name(scenario)}",
-        cancelled="The preparation of this scenario was cancelled.",
+        canceled="The preparation of this scenario was canceled.",
         refuse=settings.refuse,
     )
 

@@ -1,6 +1,6 @@
-"""Long work in the background: started once, found again from any tab, cancelled for good.
+"""Long work in the background: started once, found again from any tab, canceled for good.
 
-A worker thread never calls Streamlit. It reports through `Job.progress`, which raises `Cancelled`
+A worker thread never calls Streamlit. It reports through `Job.progress`, which raises `Canceled`
 once somebody has asked the job to stop; `ui.jobs.panel` draws what the job holds.
 """
 
@@ -24,14 +24,14 @@ _KEPT = 32  # finished jobs, so that a reload finds them
 _LARGE = ("table", "look", "predict", "audit", "prepare", "load")
 _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
-_CANCEL_SECONDS = 1.5  # within which a cancelled job ends, or is given up
+_CANCEL_SECONDS = 1.5  # within which a canceled job ends, or is given up
 _POLL_SECONDS = 0.2
 # At once, of all sessions together: what pages cannot do without, and what somebody started.
 _MOST_FOR_PAGES = 16
 _MOST_ASKED = 4
 
 
-class Cancelled(Exception):
+class Canceled(Exception):
     """Raised inside a job that was asked to stop."""
 
 
@@ -87,7 +87,7 @@ class State(Enum):
 
     RUNNING = "running"
     DONE = "done"
-    CANCELLED = "cancelled"
+    CANCELED = "canceled"
     FAILED = "failed"
 
 
@@ -154,13 +154,13 @@ class Job:
     def _run(self, work: Callable[["Job"], Any]) -> None:
         try:
             while self._after is not None and not self._after.gone(_POLL_SECONDS):
-                self.progress(0, 1, "waiting for the cancelled attempt to end")
+                self.progress(0, 1, "waiting for the canceled attempt to end")
             self._after = None
             with contextlib.nullcontext() if self._slots is None else self._slots.hold(self._wait):
                 result = work(self)
             self._settle(State.DONE, result=result)
-        except Cancelled:
-            self._settle(State.CANCELLED)
+        except Canceled:
+            self._settle(State.CANCELED)
         except Exception as error:
             if not isinstance(error, WannError):
                 logging.getLogger(__name__).exception("a background job failed")
@@ -188,11 +188,11 @@ class Job:
 
         Raises
         ------
-        Cancelled
+        Canceled
             If the job was asked to stop.
         """
         if self._stop.is_set():
-            raise Cancelled
+            raise Canceled
         if total != self._progress[1] or done < self._progress[0]:
             # Something new, or work that goes on where an earlier attempt stopped.
             self._phase = (time.monotonic(), done)
@@ -205,7 +205,7 @@ class Job:
         """
         self._stop.set()
         if not self.wait(_CANCEL_SECONDS):
-            self._settle(State.CANCELLED)
+            self._settle(State.CANCELED)
 
     def drop(self) -> None:
         """Ask the job to stop and give up its key, without a wait."""
@@ -223,7 +223,7 @@ class Job:
         return time.monotonic() - self._started
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is done, cancelled or failed; whether it is."""
+        """Wait until it is done, canceled or failed; whether it is."""
         return self._finished.wait(seconds)
 
     def gone(self, seconds: float = 0) -> bool:
@@ -235,7 +235,7 @@ class Job:
         done, total, text = self._progress
         share = done / total if total else 0.0
         if self._stop.is_set():
-            return share, "Cancelling …"
+            return share, "Canceling …"
         since, first = self._phase
         if done <= first and compilation.watch().going_on():
             text = compilation.TEXT

@@ -1,4 +1,4 @@
-"""How a page shows a job: not begun, running, cancelled, refused, failed or done."""
+"""How a page shows a job: not begun, running, canceled, refused, failed or done."""
 
 import logging
 from collections.abc import Callable
@@ -39,8 +39,8 @@ class Panel(Generic[T]):
         What it does, for the list of running jobs.
     about : object
         See `jobs.Job`.
-    cancelled : str
-        What a user should know of a cancelled job.
+    canceled : str
+        What a user should know of a canceled job.
     again : str
         Label of the button that starts it again; empty where the page has a button of its own.
     refuse : callable
@@ -55,7 +55,7 @@ class Panel(Generic[T]):
     work: Callable[[jobs.Job], T]
     title: str
     about: Any = None
-    cancelled: str = "Cancelled."
+    canceled: str = "Canceled."
     again: str = "Start again"
     refuse: Callable[[WannError], Any] = show_refusal
     retry: bool = True
@@ -88,7 +88,7 @@ class Panel(Generic[T]):
     def begin(self) -> None:
         """Start it without a click, because the page needs it.
 
-        What this panel was waiting for before, under other settings, is cancelled if no other tab
+        What this panel was waiting for before, under other settings, is canceled if no other tab
         waits for it.
         """
         registry, session = jobs.registry(), _session()
@@ -113,7 +113,7 @@ class Panel(Generic[T]):
         if job.error is not None and by_page and self.retry:
             self.forget()
         again = self.start if self.again and not (refused and self.retry) else None
-        if not outcome(job, self.name, self.cancelled, self.refuse, self.again, again):
+        if not outcome(job, self.name, self.canceled, self.refuse, self.again, again):
             return None
         result: T = job.result
         return result
@@ -126,7 +126,7 @@ class Panel(Generic[T]):
 def outcome(
     job: jobs.Job,
     name: str,
-    cancelled: str = "Cancelled.",
+    canceled: str = "Canceled.",
     refuse: Callable[[WannError], Any] = show_refusal,
     label: str = "",
     again: Callable[[], Any] | None = None,
@@ -138,8 +138,8 @@ def outcome(
     job : Job
     name : str
         Of its panel.
-    cancelled : str
-        What a user should know of a cancelled job.
+    canceled : str
+        What a user should know of a canceled job.
     refuse : callable, optional
         Shows a `WannError` beside the control at fault.
     label, again : str and callable, optional
@@ -154,8 +154,8 @@ def outcome(
     if again is not None and st.button(label, key=f"again_{name}", on_click=again):
         st.rerun()  # the whole page: a region of it would go on showing the job that ended
     with message:
-        if job.state is jobs.State.CANCELLED:
-            st.info(cancelled, icon=":material/cancel:")
+        if job.state is jobs.State.CANCELED:
+            st.info(canceled, icon=":material/cancel:")
         elif job.error is not None:
             show_error(job.error, refuse)  # last, since it may end the page
     return False

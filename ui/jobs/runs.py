@@ -1,4 +1,4 @@
-"""Many runs as one job: started, watched, cancelled and gone on with; the store keeps them."""
+"""Many runs as one job: started, watched, canceled, resumed; the store keeps them."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from ui.jobs.plan import Plan
 from ui.shell import theme
 from ui.shell.controls import describe_error
 from ui.shell.form import LABELS
+from ui.shell.sentences import counted
 from ui.shell.settings import Settings
 from wann_core.errors import WannError
 from wann_core.experiments import grid
@@ -29,7 +30,7 @@ def page(
     hint: str,
     passed_over: Sequence[str] = (),
 ) -> None:
-    """Run button, progress, Cancel and Go on; `show(records)` draws what there is.
+    """Run button, progress and Cancel; `show(records)` draws what there is.
 
     What the results store has is there at once, as after a reload or by a link.
 
@@ -52,7 +53,7 @@ def page(
         rest = len(plan.scenarios()) - len(stored)
         row = st.container(horizontal=True, vertical_alignment="center", gap="medium")
         if rest:
-            label = f"Run remaining {rest}" if stored else "Run"
+            label = run_label(rest, len(stored))
             row.button(label, type="primary", width=220, on_click=runs.start)
         row.caption(plan.in_words())
         if not stored:
@@ -66,16 +67,22 @@ def page(
         if job.state is jobs.State.RUNNING:
             panel.bar(job, kind)
         _show_remarks(job.about)
-        cancelled = job.state is jobs.State.CANCELLED
-        if cancelled:
-            text = f"Cancelled after {len(job.partial)} runs."
-            panel.outcome(job, kind, text, label="Go on", again=runs.start)
+        if job.state is jobs.State.CANCELED:
+            ended = len(job.partial)
+            text = f"Canceled after {counted(ended, 'run')}."
+            label = run_label(len(plan.scenarios()) - ended, ended)
+            panel.outcome(job, kind, text, label=label, again=runs.start)
         if job.partial:
             show(list(job.partial))
         if job.error is not None:
             panel.outcome(job, kind, refuse=settings.refuse, label="Try again", again=runs.start)
 
     panel.follow(job, results)
+
+
+def run_label(rest: int, ended: int, verb: str = "Run") -> str:
+    """Name of the button that starts runs: how many are left, where some have ended."""
+    return f"{verb} remaining {rest:,}" if rest and ended else verb
 
 
 def _stored(plan: Plan, settings: Settings) -> list[dict[str, Any]]:

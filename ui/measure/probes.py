@@ -13,6 +13,7 @@ from ui.jobs import engine, jobs
 from ui.jobs.plan import Plan
 from ui.measure.probe_results import Outcome
 from ui.shell.controls import linked
+from ui.shell.sentences import counted
 from ui.shell.settings import Settings
 from wann_core.experiments import records
 from wann_core.experiments.prepared import PreparedData
@@ -225,17 +226,17 @@ def find(plan: Plan, settings: Settings) -> jobs.Job | None:
 
 def show_plan(plan: Plan, settings: Settings, job: jobs.Job | None, ended: int) -> None:
     """Show what the button would train, and what is trained elsewhere."""
-    methods = "1 method" if len(plan.methods) == 1 else f"{len(plan.methods)} methods"
+    methods = counted(len(plan.methods), "method")
     if job is None and not ended:
         st.info(f"Press Train to fit {methods} to these labels.", icon=":material/model_training:")
     elif job is None and ended < len(plan.methods):
         st.info(
-            f"{ended} of {methods} were trained before. Press Train for the rest.",
+            f"{ended} of {methods} were trained before.",
             icon=":material/model_training:",
         )
-    elif job is not None and job.state is jobs.State.CANCELLED:
+    elif job is not None and job.state is jobs.State.CANCELED:
         st.warning(
-            f"Cancelled after {ended} of {methods}. Press Train to go on with the rest.",
+            f"Canceled after {ended} of {methods}.",
             icon=":material/cancel:",
         )
     if any(
@@ -249,7 +250,7 @@ def start(plan: Plan, settings: Settings, fresh: bool = False) -> None:
     """Start the plan's job; with `fresh` also what the results store knows is trained again."""
     roots = settings.roots
     before = find(plan, settings)
-    # The results store does not keep these rows; a training that was cancelled may have them.
+    # The results store does not keep these rows; a training that was canceled may have them.
     made = Outcome(last={} if fresh or before is None else dict(before.about.last))
 
     def work(job: jobs.Job) -> None:

@@ -163,7 +163,7 @@ def start(plan: SweepPlan, folders: Folders, runs: list[Scenario]) -> None:
 
 def show_outcome(job: jobs.Job) -> None:
     """Show what has become of the job."""
-    text = "Cancelled. What has ended is kept; “Go on” runs the rest."
+    text = "Canceled. Finished runs are kept."
     if panel.outcome(job, "sweep", text):
         st.success(
             f"All runs have ended, in {jobs.duration(job.seconds)}.", icon=":material/check:"

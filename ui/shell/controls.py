@@ -46,6 +46,16 @@ def linked(
     return value
 
 
+def ask(key: str, value: str) -> None:
+    """Have a control that was never drawn begin with this value, as if a link had asked for it.
+
+    The browser goes back to what is in the address; what a session sets, it would not find there.
+    """
+    if key not in st.query_params and key not in st.session_state:
+        st.query_params[key] = value
+        st.rerun()
+
+
 def forget_link(key: str) -> None:
     """Drop what is remembered of a link that asked a control for what does not exist."""
     st.session_state.pop(_memory(key), None)

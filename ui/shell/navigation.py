@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import streamlit as st
 from streamlit.navigation.page import Page as StreamlitPage
@@ -34,12 +34,32 @@ _PAGES = {
 # Addresses of earlier versions: links that people keep go on working.
 _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}
 _OPEN = "open_"
+_steps_back = st.components.v2.component(
+    "wann_history", js=Path(__file__).with_name("history.js").read_text(encoding="utf-8")
+)
 
 
 def pages() -> StreamlitPage:
     """Show the navigation, after the login, and return the chosen page; for the entry script."""
     st.session_state["_entered"] = True
+    with st.sidebar:
+        _steps_back(key="history")
+    _take_back()
     return _pages()
+
+
+def _take_back() -> None:
+    """Take all settings of an address that the browser goes back to, also on another page.
+
+    Streamlit drops those which controls of the page that is left are bound to, as it has to where a
+    link leads to a page: most pages share their settings.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        with context.session_state.query_params() as asked:
+            asked.set_initial_query_params(context.query_string)
+        settings = parse_qs(context.query_string, keep_blank_values=True)
+        st.query_params.update({k: v for k, v in settings.items() if k not in st.query_params})
 
 
 def enter() -> None:

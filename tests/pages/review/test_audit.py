@@ -83,21 +83,21 @@ def test_neighbors_rank_until_the_probe_is_fitted(
     assert "**1** reviewed" in texts(app)
 
 
-def test_a_cancelled_probe_leaves_the_neighbors_ranking(
+def test_a_canceled_probe_leaves_the_neighbors_ranking(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    class Cancelled(OutOfFold):
+    class Canceled(OutOfFold):
         def __init__(self, *args: Any, **named: Any) -> None:
-            raise jobs.Cancelled
+            raise jobs.Canceled
 
-    monkeypatch.setattr(label_audit, "OutOfFold", Cancelled)
+    monkeypatch.setattr(label_audit, "OutOfFold", Canceled)
     app = press(opened(**small_photos(tmp_path)), "Audit")
-    assert "fitting the probe was cancelled" in texts(app)
+    assert "fitting the probe was canceled" in texts(app)
     assert app.session_state["_review"].listed_case.provisional
     monkeypatch.undo()
     monkeypatch.setenv("WANN_REVIEW_ROOT", str(tmp_path / "reviews"))
     app = press(app, "Fit the probe")
-    assert "cancelled" not in texts(app)
+    assert "canceled" not in texts(app)
     assert not app.session_state["_review"].listed_case.provisional
 
 

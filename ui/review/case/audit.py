@@ -36,7 +36,7 @@ def case(asked: Asked) -> Case:
     panel = _panel(asked)
     if panel.job is None and _begun(asked):
         panel.begin()
-    if panel.job is None or (panel.job.state is jobs.State.CANCELLED and not panel.job.partial):
+    if panel.job is None or (panel.job.state is jobs.State.CANCELED and not panel.job.partial):
         st.info(
             "Every label of train, val and test is judged by the other rows. Then go through the "
             "most doubtful ones, by key or by button, and export your verdicts as a table or a "
@@ -76,7 +76,7 @@ def _provisional(panel: Panel[Case]) -> Case | None:
         st.info(_RANKED_BY_NEIGHBORS, icon=":material/hourglass_top:")
         follow(job, lambda: bar(job, panel.name), running=True)
         return made
-    st.info("Ranked by neighbors only: fitting the probe was cancelled.", icon=":material/cancel:")
+    st.info("Ranked by neighbors only: fitting the probe was canceled.", icon=":material/cancel:")
     st.button("Fit the probe", icon=":material/troubleshoot:", on_click=panel.start)
     return made
 

@@ -43,7 +43,7 @@ def panel(case: Case) -> Panel[Measurements]:
         ("issues", case.key),
         work,
         f"Issues of {case.data.name}",
-        cancelled="Cancelled. Press “List all issues” to start again.",
+        canceled="Canceled. Press “List all issues” to start again.",
         again="",
     )
 

@@ -103,6 +103,6 @@ def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
 
 def _made(title: str, key: tuple[Any, ...], work: Callable[[jobs.Job], T]) -> T | None:
     """What the job of a button has made, once it has."""
-    panel = Panel(title, key, work, title, cancelled="Cancelled; nothing was written.", again="")
+    panel = Panel(title, key, work, title, canceled="Canceled; nothing was written.", again="")
     st.button(title, on_click=panel.start, disabled=panel.busy, icon=":material/folder_copy:")
     return panel.answer()

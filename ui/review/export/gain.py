@@ -40,7 +40,7 @@ def show(case: Case, asked: Asked) -> None:
         key,
         work,
         f"Comparing labels of {asked.source.dataset}",
-        cancelled="Cancelled. Press Compare to start again.",
+        canceled="Canceled. Press Compare to start again.",
         again="",
     )
     gain.offer("Compare", type="primary", icon=":material/balance:")

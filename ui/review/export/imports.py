@@ -54,7 +54,7 @@ def _read(case: Case, file: uploads.File) -> None:
         key,
         work,
         f"Reading {file.name}",
-        cancelled="Reading was cancelled.",
+        canceled="Reading was canceled.",
         again="Read again",
         refuse=refuse,
     )

@@ -183,7 +183,7 @@ def _cleaned(case: Case, after: Corrected, asked: Asked) -> None:
         key,
         work,
         f"Writing {name.strip()}",
-        cancelled="Cancelled; nothing was written.",
+        canceled="Canceled; nothing was written.",
         again="",
         refuse=refuse,
     )

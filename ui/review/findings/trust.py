@@ -65,7 +65,7 @@ def show(case: Case, asked: Asked) -> None:
         key,
         work,
         f"Flipping labels of {asked.source.dataset}",
-        cancelled="Cancelled. Press “Flip and look” to start again.",
+        canceled="Canceled. Press “Flip and look” to start again.",
         again="",
     )
     right.button(

@@ -59,7 +59,7 @@ def _consensus(case: Case, asked: Asked) -> None:
         ("consensus", case.key, token),
         work,
         f"Consensus of {asked.source.dataset}",
-        cancelled="Cancelled. Press “Find the consensus” to start again.",
+        canceled="Canceled. Press “Find the consensus” to start again.",
         again="",
     )
     panel.offer("Find the consensus", type="primary", icon=":material/groups:")

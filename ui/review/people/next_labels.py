@@ -42,7 +42,7 @@ def show(case: Case) -> None:
         ("next_labels", case.key, n),
         work,
         f"Rows of {case.data.name} to label next",
-        cancelled="Cancelled. Press “Choose rows” to start again.",
+        canceled="Canceled. Press “Choose rows” to start again.",
         again="",
     )
     panel.offer("Choose rows", icon=":material/playlist_add_check:")

@@ -44,7 +44,7 @@ def label_studio_tasks(review: Review) -> Exported:
 
     The predicted label is each task's prediction; its score is the label's, so that Label Studio's
     "uncertainty sampling" asks for the most doubtful first. A verdict 'keep' or 'relabel' is the
-    task's annotation, 'remove' a cancelled one, 'unsure' none. Files are named as Label Studio
+    task's annotation, 'remove' a canceled one, 'unsure' none. Files are named as Label Studio
     serves them when the folder of the images is a Local files storage and the folder above it the
     document root; see `label_studio_recipe`. Rows of an array travel as PNG inside their task.
 

@@ -34,7 +34,7 @@ def of_json(content: Sequence[Any], limits: Limits = LIMITS) -> list[Answer]:
     """The verdicts in a JSON or JSON-MIN export; the latest annotation of each task counts.
 
     A chosen class is the label of the sample: keep where it is the given one, else relabel. The
-    decision 'remove' of our interface, and a cancelled annotation of a task that went out as
+    decision 'remove' of our interface, and a canceled annotation of a task that went out as
     removed, is remove; another skipped task, and the decision 'unsure', is unsure.
 
     Raises
@@ -74,7 +74,7 @@ def _annotations(task: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             continue
         row = {**task["data"], "updated_at": annotation.get("updated_at") or ""}
         row["annotator"] = annotation.get("completed_by")
-        row["cancelled"] = bool(annotation.get("was_cancelled"))
+        row["canceled"] = bool(annotation.get("was_cancelled"))
         for name in (*_LABELS, "decision"):
             row.pop(name, None)
         for part in annotation.get("result") or []:
@@ -116,7 +116,7 @@ def _answer(row: Mapping[str, Any]) -> Answer | None:
     decision = str(row.get("decision") or "")
     if isinstance(label, list):  # two classes at once are not an answer
         label, decision = None, decision or "unsure"
-    if row.get("cancelled") and decision != "remove":
+    if row.get("canceled") and decision != "remove":
         decision = "remove" if row.get("action") == "remove" else "unsure"
     given = decision in DECISIONS
     if not given and not isinstance(label, str):
