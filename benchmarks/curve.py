@@ -4,11 +4,10 @@ Run `python -m benchmarks.curve DATABASE_ROOT DATASET BACKBONE` on a database of
 without arguments on made data of 50,000 × 128 rows in 10 classes.
 """
 
-import sys
-import tempfile
 import time
 from pathlib import Path
 
+from benchmarks._databases import named_or_made
 from benchmarks.slider import make_database
 from wann_core import Scenario, grid, prepare, run_all
 from wann_core.methods.registry import BASELINES
@@ -32,12 +31,7 @@ def measure(root: Path, dataset: str, backbone: str) -> None:
 
 def main() -> None:
     """Measure on the database named, or on one that is made."""
-    if len(sys.argv) == 4:
-        measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
-        return
-    with tempfile.TemporaryDirectory() as name:
-        make_database(Path(name))
-        measure(Path(name), "clusters", "gauss")
+    named_or_made(measure, make_database)
 
 
 if __name__ == "__main__":

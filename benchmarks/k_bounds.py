@@ -8,12 +8,11 @@ the bounds would call them. Both give the same accuracies, or this fails.
 
 import dataclasses
 import itertools
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks._databases import named_or_made
 from benchmarks.slider import make_database
 from wann_core import Scenario, classify, prepare
 from wann_core.experiments.k_grid import METHODS, k_grid
@@ -72,12 +71,7 @@ def measure(root: Path, dataset: str, backbone: str) -> None:
 
 def main() -> None:
     """Measure on the database named, or on one that is made."""
-    if len(sys.argv) == 4:
-        measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
-        return
-    with tempfile.TemporaryDirectory() as name:
-        make_database(Path(name))
-        measure(Path(name), "clusters", "gauss")
+    named_or_made(measure, make_database)
 
 
 if __name__ == "__main__":

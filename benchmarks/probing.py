@@ -8,10 +8,9 @@ so that other work on the machine hits them alike; medians are printed, and two 
 import itertools
 import math
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks._databases import named_or_made, write_clusters
 from wann_core import Scenario
 from wann_core.datasets import load
 from wann_core.experiments.probe_data import ProbeData, Source, make_data
@@ -113,26 +113,9 @@ def measure(root: Path, dataset: str, backbone: str) -> None:
     print(f"DataLoader / ce: {loader / one:.2f}")
 
 
-def make_database(root: Path) -> None:
-    """Ten overlapping clusters of 50,000 + 1,000 rows × 640."""
-    rng = np.random.default_rng(0)
-    means = rng.normal(size=(10, 640))
-    folder = root / "clusters" / "gauss"
-    folder.mkdir(parents=True)
-    for split, n in (("train", ROWS), ("test", TEST_ROWS)):
-        labels = rng.integers(0, 10, n)
-        X = means[labels] + 8 * rng.standard_normal((n, 640))
-        np.savez(folder / f"{split}.npz", embeddings=X.astype(np.float32), labels=labels)
-
-
 def main() -> None:
     """Measure on the database named, or on one that is made."""
-    if len(sys.argv) == 4:
-        measure(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
-        return
-    with tempfile.TemporaryDirectory() as name:
-        make_database(Path(name))
-        measure(Path(name), "clusters", "gauss")
+    named_or_made(measure, partial(write_clusters, rows=(ROWS, TEST_ROWS), columns=640, spread=8))
 
 
 if __name__ == "__main__":

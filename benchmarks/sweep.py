@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
+from benchmarks._databases import write_clusters
 
 ROWS, TEST_ROWS = 20_000, 2_000
 ROUNDS = 2
@@ -87,18 +87,6 @@ def measure(root: Path, pair: str) -> None:
                 print(f"  {contestant:10} {best:6.1f} s  {base / best:4.2f} times as fast")
 
 
-def make_database(root: Path) -> None:
-    """Ten overlapping clusters of 20,000 + 2,000 rows × 128."""
-    rng = np.random.default_rng(0)
-    means = rng.normal(size=(10, 128))
-    folder = root / "clusters" / "gauss"
-    folder.mkdir(parents=True)
-    for split, n in (("train", ROWS), ("test", TEST_ROWS)):
-        labels = rng.integers(0, 10, n)
-        X = means[labels] + 4 * rng.standard_normal((n, 128))
-        np.savez(folder / f"{split}.npz", embeddings=X.astype(np.float32), labels=labels)
-
-
 def main() -> None:
     """Measure on the database named, or on one that is made."""
     if sys.argv[1:2] == ["--one"]:
@@ -107,7 +95,7 @@ def main() -> None:
         measure(Path(sys.argv[1]), f"{sys.argv[2]}/{sys.argv[3]}")
     else:
         with tempfile.TemporaryDirectory() as name:
-            make_database(Path(name))
+            write_clusters(Path(name), (ROWS, TEST_ROWS), columns=128, spread=4)
             measure(Path(name), "clusters/gauss")
 
 

@@ -8,6 +8,7 @@ small to the thread that asks: threads never wait for one another, however busy 
 import numba
 import numpy as np
 
+from wann_core.neighbors.selection import keep_largest
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -138,7 +139,7 @@ def _nearest(start, stop, queries, tiled, squares, ids):  # type: ignore[no-unty
         for t in range(0, n_tiles, _FIRST):
             _look_at(tiled[t], t, part, every, few, values, kept, counts, least)
         for q in range(m):
-            _cut(values, kept, counts, least, q, few)
+            keep_largest(values, kept, counts, least, q, few)
         for t in range(n_tiles):
             if t % _FIRST:
                 _look_at(tiled[t], t, part, every, wanted, values, kept, counts, least)
@@ -180,7 +181,7 @@ def _cut_at(above, which, values, kept, counts, least, wanted):  # type: ignore[
     """Keep only the best candidates of queries that hold too many."""
     for q in which:
         if counts[q] >= above:
-            _cut(values, kept, counts, least, q, wanted)
+            keep_largest(values, kept, counts, least, q, wanted)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -244,7 +245,7 @@ def _look_at(  # type: ignore[no-untyped-def]
                 q = which[start + row]
                 _keep(scores, row, t * ROWS, values, kept, counts, least, q)
                 if counts[q] > full:
-                    _cut(values, kept, counts, least, q, wanted)
+                    keep_largest(values, kept, counts, least, q, wanted)
 
 
 @numba.njit(nogil=True, cache=True)
@@ -259,7 +260,7 @@ def _finish(  # type: ignore[no-untyped-def]
             one, which = queries[start + q : start + q + 1], np.full(1, q)
             for t in range(len(tiled)):
                 _look_at(tiled[t], t, one, which, wanted, values, kept, counts, least)
-        _cut(values, kept, counts, least, q, wanted)
+        keep_largest(values, kept, counts, least, q, wanted)
         order = np.argsort(-values[q, :wanted])
         norm = _squared_norm(queries[start + q])
         for j in range(wanted):
@@ -285,34 +286,3 @@ def _keep(scores, row, first, values, kept, counts, least, q):  # type: ignore[n
         values[q, count], kept[q, count] = scores[row, j], first + j
         count += scores[row, j] > lowest
     counts[q] = count
-
-
-@numba.njit(nogil=True, cache=True)
-def _cut(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]
-    """Leave the `wanted` largest of a query's values, in any order (Hoare's selection, 1961)."""
-    low, high = 0, counts[q] - 1
-    while low < high:
-        a, b, c = values[q, low], values[q, (low + high) // 2], values[q, high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while values[q, i] > pivot:
-                i += 1
-            while values[q, j] < pivot:
-                j -= 1
-            if i <= j:
-                values[q, i], values[q, j] = values[q, j], values[q, i]
-                kept[q, i], kept[q, j] = kept[q, j], kept[q, i]
-                i += 1
-                j -= 1
-        if wanted - 1 <= j:
-            high = j
-        elif wanted - 1 >= i:
-            low = i
-        else:
-            break
-    counts[q] = min(counts[q], wanted)
-    lowest = values[q, 0]
-    for j in range(1, counts[q]):
-        lowest = min(lowest, values[q, j])
-    least[q] = lowest

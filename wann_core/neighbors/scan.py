@@ -18,6 +18,7 @@ from wann_core.neighbors.microkernel import (
     product,
     product_of_bytes,
 )
+from wann_core.neighbors.selection import keep_largest
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -240,42 +241,14 @@ def _keep(scores, masks, q, first, enough, values, kept, counts, least):  # type
                 mask &= mask - np.uint32(1)
             counts[q + r] = count
             if count > full:
-                _cut(values, kept, counts, least, q + r, enough)
+                keep_largest(values, kept, counts, least, q + r, enough)
 
 
 @numba.njit(nogil=True, cache=True)
 def _cut_all(values, kept, counts, least, enough):  # type: ignore[no-untyped-def]
     for q in range(len(counts)):
         if counts[q] > enough:
-            _cut(values, kept, counts, least, q, enough)
-
-
-@numba.njit(nogil=True, cache=True)
-def _cut(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]
-    """Leave the `wanted` largest of a query's values, in any order (Hoare's selection, 1961)."""
-    low, high = 0, counts[q] - 1
-    while low < high:
-        a, b, c = values[q, low], values[q, (low + high) // 2], values[q, high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while values[q, i] > pivot:
-                i += 1
-            while values[q, j] < pivot:
-                j -= 1
-            if i <= j:
-                values[q, i], values[q, j] = values[q, j], values[q, i]
-                kept[q, i], kept[q, j] = kept[q, j], kept[q, i]
-                i += 1
-                j -= 1
-        if wanted - 1 <= j:
-            high = j
-        elif wanted - 1 >= i:
-            low = i
-        else:
-            break
-    counts[q] = min(counts[q], wanted)
-    least[q] = values[q, : counts[q]].min()
+            keep_largest(values, kept, counts, least, q, enough)
 
 
 @numba.njit(nogil=True, cache=True)

@@ -3,6 +3,20 @@
 They are kept here because importing medmnist takes torch and seconds; a test compares them.
 """
 
+_ORGANS = (
+    "bladder",
+    "femur-left",
+    "femur-right",
+    "heart",
+    "kidney-left",
+    "kidney-right",
+    "liver",
+    "lung-left",
+    "lung-right",
+    "pancreas",
+    "spleen",
+)
+
 # flag: title, license, images for training, validation and test, class names
 MEDMNIST: dict[str, tuple[str, str, tuple[int, int, int], tuple[str, ...]]] = {
     "pathmnist": (
@@ -78,54 +92,18 @@ MEDMNIST: dict[str, tuple[str, str, tuple[int, int, int], tuple[str, ...]]] = {
         "OrganAMNIST",
         "CC BY 4.0",
         (34561, 6491, 17778),
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
     ),
     "organcmnist": (
         "OrganCMNIST",
         "CC BY 4.0",
         (12975, 2392, 8216),
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
     ),
     "organsmnist": (
         "OrganSMNIST",
         "CC BY 4.0",
         (13932, 2452, 8827),
-        (
-            "bladder",
-            "femur-left",
-            "femur-right",
-            "heart",
-            "kidney-left",
-            "kidney-right",
-            "liver",
-            "lung-left",
-            "lung-right",
-            "pancreas",
-            "spleen",
-        ),
+        _ORGANS,
     ),
 }

@@ -1,0 +1,49 @@
+"""Selection of the largest scores, shared by the kernels of the searches."""
+
+import numba
+
+
+@numba.njit(nogil=True, cache=True)
+def keep_largest(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]
+    """Keep the `wanted` largest of a query's scores, in any order (Hoare's selection, 1961).
+
+    Parameters
+    ----------
+    values : ndarray of shape (queries, room), float32
+        Scores; changed in place.
+    kept : ndarray of shape (queries, room), int
+        Row of each score; moved with it.
+    counts : ndarray of shape (queries,), int
+        How many scores each query has; cut to `wanted`.
+    least : ndarray of shape (queries,), float32
+        Set to the smallest score that stays.
+    q : int
+        Which query.
+    wanted : int
+    """
+    low, high = 0, counts[q] - 1
+    while low < high:
+        a, b, c = values[q, low], values[q, (low + high) // 2], values[q, high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while values[q, i] > pivot:
+                i += 1
+            while values[q, j] < pivot:
+                j -= 1
+            if i <= j:
+                values[q, i], values[q, j] = values[q, j], values[q, i]
+                kept[q, i], kept[q, j] = kept[q, j], kept[q, i]
+                i += 1
+                j -= 1
+        if wanted - 1 <= j:
+            high = j
+        elif wanted - 1 >= i:
+            low = i
+        else:
+            break
+    counts[q] = min(counts[q], wanted)
+    lowest = values[q, 0]
+    for j in range(1, counts[q]):
+        lowest = min(lowest, values[q, j])
+    least[q] = lowest
