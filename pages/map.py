@@ -41,8 +41,7 @@ charts.show(
     lambda: map_view.table(points, view.color),
     prepared.scenario,
     "These points, CSV",
-    pick=("points", "box", "lasso"),
-    on_pick=map_selection.picker(selection, points),
+    on_select=map_selection.picker(selection, points),
     scrollZoom=True,
     displayModeBar=True,
 )

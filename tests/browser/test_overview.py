@@ -8,6 +8,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.helpers.browser import cancel_button, download, legend, opened, press, saved, settle
 
+_CHART = "document.querySelector('.st-key-chart_accuracy .js-plotly-plot')"
+
 
 @pytest.fixture
 def page(context: BrowserContext, address: str) -> Page:
@@ -35,11 +37,16 @@ def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) ->
     assert list(before) == ["kNN-11", "kNN-51", "ANN", "WANN"]
     expect(page.get_by_text("Realized noise: 40.00 % of the labels")).to_be_visible()
 
+    page.evaluate(f"() => {{ {_CHART}.before = true; }}")
     move_noise(page, 6)
     expect(page.get_by_text("Realized noise: 70.00 % of the labels")).to_be_visible()
     settle(page)
     after = cards(page)
     assert after["kNN-11"] < before["kNN-11"] - 10
+    # The chart follows where it stands: it was not built again.
+    drawn = page.evaluate(f"() => {_CHART}.data.map((trace) => [trace.y[0], trace.x[0]])")
+    assert {name: round(x, 1) for name, x in drawn} == after
+    assert page.evaluate(f"() => {_CHART}.before")
 
     table = download(page, "accuracy")
     assert dict(zip(table["method_name"], (100 * table["accuracy"]).round(1), strict=True)) == after

@@ -1,7 +1,9 @@
 """Pages under Streamlit's AppTest, run until they come to rest."""
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -44,3 +46,17 @@ def press(app: AppTest, label: str) -> AppTest:
     """Press a button and wait for what follows."""
     next(button for button in app.button if button.label == label).click()
     return ready(app.run())
+
+
+def figures(app: AppTest) -> dict[str, dict[str, Any]]:
+    """The charts of a page in their order, by name, in Plotly's own form."""
+    found = {}
+    for element in app.main:
+        if element.type == "plotly_chart":
+            spec, identity = element.proto.spec, element.proto.id
+        elif element.type == "bidi_component" and element.proto.component_name == "wann_plot":
+            spec, identity = json.loads(element.proto.json)["figure"], element.proto.id
+        else:
+            continue
+        found[identity.rpartition("chart_")[2]] = json.loads(spec)
+    return found

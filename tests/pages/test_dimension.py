@@ -49,10 +49,6 @@ def texts(app: AppTest) -> str:
     return plain(" ".join(box.value for box in boxes))
 
 
-def charts(app: AppTest) -> list[Any]:
-    return [chart.proto for chart in app.get("plotly_chart")]
-
-
 def test_nothing_chosen_has_a_hint() -> None:
     for state in ({"reductions": []}, {"reductions": ["PCA", "LDA"], "dims_64": []}):
         app = opened(**state)
@@ -72,7 +68,7 @@ def test_sizes_come_from_the_data_and_from_its_rows() -> None:
 def test_run_shows_curves_words_and_a_table_and_is_found_again() -> None:
     app = ready(press(opened(**SMALL), "Run"))
     assert labels(app) == []
-    assert len(charts(app)) == 3
+    assert len(apps.figures(app)) == 3
     shown = app.dataframe[0].value
     assert list(zip(shown["reduction"], shown["dimensions"], strict=True)) == [
         ("none", 64),
@@ -105,7 +101,7 @@ def test_reduction_of_the_sidebar_does_not_matter() -> None:
 def test_clean_labels_have_no_wrong_ones_to_average() -> None:
     app = ready(press(opened(noise="none", k_of="adaptive_k_wrong", **SMALL), "Run"))
     assert "No training row has a label that is known to be wrong" in texts(app)
-    assert len(charts(app)) == 2
+    assert len(apps.figures(app)) == 2
 
 
 def test_cancel_keeps_what_is_done_and_the_rest_runs_later(
@@ -131,7 +127,7 @@ def test_cancel_keeps_what_is_done_and_the_rest_runs_later(
     assert half.wait(60)
     app = ready(press(app.run(), "Cancel"))
     assert "Canceled after 20 runs." in texts(app)
-    assert len(charts(app)) == 3
+    assert len(apps.figures(app)) == 3
     app = ready(press(app, "Run remaining 36"))
     assert asked == [56, 36]
     assert "Canceled" not in texts(app)

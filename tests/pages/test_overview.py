@@ -1,13 +1,12 @@
 """The first screen: its curve, its two doors, what it says, and the way back to the defaults."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers.apps import opened
+from tests.helpers.apps import figures, opened
 from tests.helpers.roots import ROOT
 from ui.explore import noise_curve
 from wann_core.methods.registry import BASELINES
@@ -29,9 +28,7 @@ def test_the_curve_of_the_first_screen_is_the_engines() -> None:
 
 
 def curve(app: AppTest) -> dict[str, Any]:
-    (chart,) = (c for c in app.get("plotly_chart") if "chart_noise-curve" in c.proto.id)
-    figure: dict[str, Any] = json.loads(chart.proto.spec)
-    return figure
+    return figures(app)["noise-curve"]
 
 
 @pytest.mark.parametrize("noise", ["sym", "asym"])

@@ -1,6 +1,5 @@
 """Reliability and k bounds without a browser: what they show, and when they have nothing."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from tests.engine.experiments.test_leave_one_out import write
+from tests.helpers import apps
 from tests.helpers.apps import opened, plain, ready
 from tests.helpers.roots import ROOT
 from ui.charts import heatmap_cell
@@ -37,7 +37,7 @@ def texts(app: AppTest) -> str:
 
 
 def figures(app: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(chart.proto.spec) for chart in app.get("plotly_chart")]
+    return list(apps.figures(app).values())
 
 
 def many_classes(root: Path, classes: int = 100) -> None:

@@ -1,7 +1,6 @@
 """The Sweeps and Results pages without a browser."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
@@ -172,7 +171,7 @@ def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) ->
 
     app = opened("results", view="chart", along="noise_ratio")
     assert "differ in noise" in app.info[0].value
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    (spec,) = apps.figures(app).values()
     assert {trace.get("name") for trace in spec["data"]} >= {"kNN-11", "kNN-51", "WANN"}
 
     app = opened("results", view="compare", first_method="kNN-11", second_method="WANN")
@@ -226,7 +225,7 @@ def test_methods_of_unequal_seeds_are_compared_on_the_common_ones() -> None:
 )
 def test_every_axis_opens(along: str, placed: bool) -> None:
     app = opened("results", view="chart", along=along)
-    assert bool(app.get("plotly_chart")) == placed
+    assert bool(apps.figures(app)) == placed
     assert any("has a place on this axis" in info.value for info in app.info) != placed
 
 

@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers.apps import opened, plain, press
+from tests.helpers.apps import figures, opened, plain, press
 from tests.helpers.roots import ROOT
 from ui.pictures import selected_rows
 from wann_core import Scenario, classify, datasets, prepare
@@ -53,7 +53,7 @@ def shown(app: AppTest) -> str:
     texts: list[str] = []
     for kind in ("title", "header", "subheader", "markdown", "caption", "info", "warning", "error"):
         texts += [str(element.value) for element in app.get(kind)]
-    texts += [str(chart.proto.spec) for chart in app.get("plotly_chart")]
+    texts += [json.dumps(figure, separators=(",", ":")) for figure in figures(app).values()]
     for frame in app.dataframe:
         texts += [*map(str, frame.value.columns)]
     for kind in ("selectbox", "button_group", "multiselect", "radio"):
@@ -102,7 +102,7 @@ def test_scores_are_called_what_they_are(roots: Roots) -> None:
     state = {"databases": str(roots.databases), "dataset": "own", "backbone": "tiny"}
     app = opened(ROOT / "pages" / "overview.py", **state)
     assert "Agreement with the given labels" in [heading.value for heading in app.header]
-    spec = json.loads(app.get("plotly_chart")[0].proto.spec)
+    spec = figures(app)["accuracy"]
     assert "agreement with the given test labels" in spec["layout"]["xaxis"]["title"]["text"]
     # With noise of our own, labels as they were given count as true; test labels never do.
     app = opened(ROOT / "pages" / "overview.py", added_noise="sym", **state)

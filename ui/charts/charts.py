@@ -5,14 +5,14 @@ cost more than the votes that they show.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.io
 import streamlit as st
 
-from ui.charts import figure_files, short_names
+from ui.charts import figure_files, plot, short_names
 from ui.shell import theme as look
 from wann_core.experiments.records import scenario_record, with_scenario
 from wann_core.experiments.scenario import Scenario
@@ -34,47 +34,43 @@ def show(
     data: pd.DataFrame | Callable[[], pd.DataFrame],
     scenario: Scenario | None,
     label: str = "CSV",
-    pick: Sequence[Literal["points", "box", "lasso"]] = (),
-    on_pick: Callable[[list[dict[str, Any]]], None] | None = None,
+    on_click: Callable[[list[dict[str, Any]]], None] | None = None,
+    on_select: Callable[[list[dict[str, Any]]], None] | None = None,
     **config: Any,
-) -> list[dict[str, Any]]:
+) -> None:
     """Draw a chart, explain below it how to read it, and offer it as CSV, SVG and PNG.
 
     Parameters
     ----------
-    pick : sequence of {'points', 'box', 'lasso'}
-        How its points can be selected; the page then runs again.
-    on_pick : callable, optional
-        Called with the points, before the page runs again; with none when the selection was taken
-        back.
+    on_click : callable, optional
+        Called with x, y and customdata of clicked points, before the page runs again.
+    on_select : callable, optional
+        Called with the points selected by click, box or lasso, before the page runs again; with
+        none when the selection was taken back.
     **config
         Further settings of Plotly's own behavior.
-
-    Returns
-    -------
-    list of dict
-        The selected points, as Plotly names their parts.
     """
-    tools = ("select2d", "lasso2d") if not {"box", "lasso"} & set(pick) else ()
+    tools = ("select2d", "lasso2d") if on_select is None else ()
     config = {
         **config,
         "displaylogo": False,
         "toImageButtonOptions": {"format": "svg", "filename": f"wann-{name}"},
-        "modeBarButtonsToRemove": [*tools, "autoScale2d"],
+        "modeBarButtonsToRemove": [*tools, "autoScale2d", "sendChartToCloud"],
     }
     key = f"chart_{name}"
 
-    def picked() -> None:
-        if on_pick is not None:
-            on_pick(list(st.session_state[key]["selection"]["points"]))
+    if on_select is None:
+        plot.draw(figure, key, config, reading, on_click)
+    else:
 
-    options: dict[str, Any] = {"on_select": picked, "selection_mode": pick} if pick else {}
-    event = st.plotly_chart(figure, key=key, config=config, alt=reading, **options)
+        def selected() -> None:
+            on_select(list(st.session_state[key]["selection"]["points"]))
+
+        st.plotly_chart(figure, key=key, config=config, alt=reading, on_select=selected)
     st.caption(reading)
     with st.container(horizontal=True):
         download(name, data, scenario, label)
         figure_files.buttons(name, key, "" if scenario is None else _in_a_line(scenario))
-    return list(event["selection"]["points"]) if pick else []
 
 
 def _in_a_line(scenario: Scenario) -> str:

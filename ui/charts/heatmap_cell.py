@@ -51,7 +51,7 @@ def choose(rows: Axis, columns: Axis) -> tuple[Any, Any]:
 
 
 def taker(rows: Axis, columns: Axis) -> Callable[[list[dict[str, Any]]], None]:
-    """For `charts.show(on_pick=…)`: choose the cell that was clicked."""
+    """For `charts.show(on_click=…)`: choose the cell that was clicked."""
 
     def take(points: list[dict[str, Any]]) -> None:
         if points:

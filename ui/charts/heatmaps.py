@@ -68,8 +68,8 @@ def heatmap(
     text : ndarray of str, shape of values, optional
         What is written into the cells, as long as their number leaves room for it.
     clickable : bool
-        Whether a click selects a cell: its point carries (row, column) as customdata, to be read
-        from what `show(..., pick=("points",))` returns.
+        Whether a click chooses a cell: its point carries (row, column) as customdata, to be read
+        by `show(..., on_click=…)`.
     """
     columns, rows = ([theme.charted(name) for name in names] for names in (columns, rows))
     gap = 1 if len(columns) <= _MOST_GAPS else 0
@@ -116,7 +116,7 @@ def heatmap(
         xaxis={"type": "category", "showgrid": False, "range": [-0.5, len(columns) - 0.5]},
         yaxis={"type": "category", "showgrid": False, "range": [len(rows) - 0.5, -0.5]},
         # Whatever the size of a cell, the nearest center is the one of the cell itself.
-        **({"hoverdistance": -1} if clickable else {}),
+        **({"hoverdistance": -1, "dragmode": "pan"} if clickable else {}),
     )
 
 
@@ -127,7 +127,7 @@ def _cells(
     text: npt.NDArray[Any] | None,
     hover: str,
 ) -> Trace:
-    """The texts of all cells, most of them empty, for Plotly lets nobody select a cell itself.
+    """The texts of all cells, most of them empty: a cell itself carries no customdata.
 
     Not markers: those within the radius of a mark count as equally near, and each costs the
     browser an element, be it seen or not.
@@ -138,16 +138,12 @@ def _cells(
         format(value, form[1] if form else "") if np.isfinite(value) else "–"
         for value in values.ravel().tolist()
     ]
-    # A selection would fade the texts of all other cells; the style sheet sets their true color.
-    same = {"textfont": {"color": "#808080"}}
     return {
         "type": "scatter",
         "x": [columns[c] for c in across],
         "y": [rows[r] for r in at],
         "mode": "text",
         "text": [""] * len(at) if text is None else text.ravel().tolist(),
-        "selected": same,
-        "unselected": same,
         "customdata": list(zip(at, across, shown, strict=True)),
         "hovertemplate": f"{re.sub(r'%{z[^}]*}', '%{customdata[2]}', hover)}<extra></extra>",
         "showlegend": False,

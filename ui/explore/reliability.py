@@ -228,8 +228,7 @@ def _heatmap(
         name,
         table,
         prepared.scenario,
-        pick=("points",),
-        on_pick=heatmap_cell.taker(rows, columns),
+        on_click=heatmap_cell.taker(rows, columns),
     )
 
 

@@ -74,8 +74,7 @@ def show_grid(prepared: PreparedData, grid: KGrid) -> tuple[str, pd.Series | Non
         "k-bounds",
         grid.bounds,
         prepared.scenario,
-        pick=("points",),
-        on_pick=heatmap_cell.taker(lows, highs),
+        on_click=heatmap_cell.taker(lows, highs),
     )
     if row is None or column is None:
         return method, None

@@ -66,7 +66,9 @@ _CSS = """
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; }
 /* The same for the gray of Plotly's theme; currentColor follows light and dark. */
-[data-testid="stPlotlyChart"] text:not(.bartext) { fill: currentColor !important; }
+.js-plotly-plot text:not(.bartext) { fill: currentColor !important; }
+/* In fullscreen the browser would show its own ground. */
+.wann-plot:fullscreen { background: var(--st-background-color); }
 /* Numbers that are being updated do not fade out: on a slider that reads as flicker. */
 [data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
 /* White text needs a darker ground than the accent of the dark theme. */
@@ -90,7 +92,7 @@ _CSS = """
 @media (max-width: 640px) {
   .block-container { padding-inline: 1rem; }
   /* Cells are narrower than the numbers in them; a tap shows the number. */
-  [data-testid="stPlotlyChart"]:has(.heatmaplayer .hm) .scatterlayer .textpoint { display: none; }
+  .js-plotly-plot:has(.heatmaplayer .hm) .scatterlayer .textpoint { display: none; }
 }
 @media (prefers-reduced-motion: reduce) {
   *, *::before, *::after { animation-duration: 0.01ms !important;

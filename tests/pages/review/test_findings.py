@@ -1,13 +1,14 @@
 """What audit and verdicts say of the whole data set."""
 
 import dataclasses
+import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.helpers.apps import press
+from tests.helpers.apps import figures, press
 from tests.helpers.reviewing import (
     audited,
     judge,
@@ -28,7 +29,7 @@ def test_known_flips_tell_how_far_to_trust_it() -> None:
     table = next(f.value for f in app.dataframe if "recall" in f.value)
     assert table["flips"].sum() == 180
     assert table["recall"].mean() > 0.9
-    titles = [c.proto.spec for c in app.get("plotly_chart")]
+    titles = [json.dumps(figure) for figure in figures(app).values()]
     assert any("precision, %" in spec for spec in titles)
     assert any("wrong labels expected" in spec for spec in titles)
 

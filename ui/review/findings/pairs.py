@@ -72,7 +72,6 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         clickable=True,
         height=heatmaps.height_of(len(names)),
     )
-    # Any change of a figure clears its selection, so that the same cell can be clicked again.
     given, suggested = (st.session_state.get(axis.key) for axis in cell)
     heatmap_cell.outline(figure, *cell, given, suggested, "solid")
     charts.show(
@@ -82,8 +81,7 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         "class-pairs",
         pairs,
         None,
-        pick=("points",),
-        on_pick=pick,
+        on_click=pick,
     )
 
 
