@@ -8,8 +8,8 @@ import contextlib
 import logging
 import threading
 import time
-from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from enum import Enum
 from typing import Any
 
@@ -17,6 +17,7 @@ import streamlit as st
 from streamlit import runtime
 
 from ui.jobs import compilation
+from ui.jobs.slots import POLL_SECONDS, Slots
 from wann_core.errors import WannError
 
 _KEPT = 32  # finished jobs, so that a reload finds them
@@ -25,7 +26,6 @@ _LARGE = ("table", "look", "predict", "audit", "prepare", "load")
 _LARGE_KEPT = 3
 _LARGE_SECONDS = 900.0
 _CANCEL_SECONDS = 1.5  # within which a canceled job ends, or is given up
-_POLL_SECONDS = 0.2
 # At once, of all sessions together: what pages cannot do without, and what somebody started.
 _MOST_FOR_PAGES = 16
 _MOST_ASKED = 4
@@ -33,53 +33,6 @@ _MOST_ASKED = 4
 
 class Canceled(Exception):
     """Raised inside a job that was asked to stop."""
-
-
-class Slots:
-    """Places for jobs that run at once; the others wait in the order in which they came.
-
-    Parameters
-    ----------
-    count : int
-    """
-
-    def __init__(self, count: int) -> None:
-        self._free = count
-        self._queue: deque[object] = deque()
-        self._changed = threading.Condition()
-
-    @contextlib.contextmanager
-    def hold(self, tell: Callable[[int], None]) -> Iterator[None]:
-        """Wait for a place; `tell(before)` is called meanwhile, and may raise to give it up."""
-        ticket = object()
-        with self._changed:
-            self._queue.append(ticket)
-        try:
-            while (before := self._before(ticket)) >= 0:
-                tell(before)
-        except BaseException:
-            with self._changed:
-                self._queue.remove(ticket)
-                self._changed.notify_all()
-            raise
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._free += 1
-                self._changed.notify_all()
-
-    def _before(self, ticket: object) -> int:
-        """How many come first, after a short wait for a place; -1 once it is taken."""
-        with self._changed:
-            if self._changed.wait_for(
-                lambda: self._free > 0 and self._queue[0] is ticket, _POLL_SECONDS
-            ):
-                self._queue.popleft()
-                self._free -= 1
-                self._changed.notify_all()
-                return -1
-            return self._queue.index(ticket)
 
 
 class State(Enum):
@@ -153,7 +106,7 @@ class Job:
 
     def _run(self, work: Callable[["Job"], Any]) -> None:
         try:
-            while self._after is not None and not self._after.gone(_POLL_SECONDS):
+            while self._after is not None and not self._after.gone(POLL_SECONDS):
                 self.progress(0, 1, "waiting for the canceled attempt to end")
             self._after = None
             with contextlib.nullcontext() if self._slots is None else self._slots.hold(self._wait):
