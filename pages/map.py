@@ -3,7 +3,15 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.explore import map_charts, map_hover, map_jobs, map_review, map_selection, map_view
+from ui.explore import (
+    map_charts,
+    map_hover,
+    map_jobs,
+    map_review,
+    map_selection,
+    map_view,
+    map_window,
+)
 from ui.jobs import engine
 from ui.pictures import selected_rows
 from ui.shell import header, settings
@@ -45,8 +53,8 @@ charts.show(
     scrollZoom=True,
     displayModeBar=True,
 )
-if not map_view.is_whole(view):
-    st.button("Whole map", icon=":material/zoom_out_map:", on_click=map_view.show_whole)
+if not map_window.is_whole(view.across, view.up):
+    st.button("Whole map", icon=":material/zoom_out_map:", on_click=map_window.show_whole)
 map_hover.follow_zoom(points, len(positions.train) + len(positions.test))
 map_hover.show(prepared, points, token)
 shown = map_selection.show(selection, prepared, points)

@@ -18,7 +18,7 @@ from tests.helpers.map_page import (
     payload,
     ready,
 )
-from ui.explore import map_charts, map_hover, map_jobs, map_view
+from ui.explore import map_charts, map_hover, map_jobs, map_view, map_window
 from ui.explore.map_selection import Selection
 from ui.explore.map_view import Points
 from wann_core import prepare
@@ -113,10 +113,10 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_map_is_shown_in_the_steps_of_its_controls() -> None:
-    map_view.show_part(np.array([[12.3, 30.0], [81.0, 70.4]]), (10.0, 0.0, 100.0))
+    map_window.show_part(np.array([[12.3, 30.0], [81.0, 70.4]]), (10.0, 0.0, 100.0))
     assert st.session_state["across"] == (2.0, 20.0)
     assert st.session_state["up"] == (70.0, 81.0)
-    map_view.show_part(np.array([[-50.0, 400.0], [0.0, 100.0]]), (10.0, 0.0, 100.0))
+    map_window.show_part(np.array([[-50.0, 400.0], [0.0, 100.0]]), (10.0, 0.0, 100.0))
     assert st.session_state["across"] == st.session_state["up"] == (0.0, 100.0)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui.explore import map_charts, map_view
+from ui.explore import map_charts, map_window
 from ui.explore.map_view import Points
 from ui.pictures import selected_rows
 from wann_core.experiments.prepared import PreparedData
@@ -50,7 +50,7 @@ def follow_zoom(points: Points, rows: int) -> None:
     def zoomed() -> None:
         asked = st.session_state[_ZOOM].zoomed
         if asked:
-            map_view.show_part(np.array([asked["x"], asked["y"]], np.float64), points.square)
+            map_window.show_part(np.array([asked["x"], asked["y"]], np.float64), points.square)
 
     _zoom(key=_ZOOM, data={"chart": _CHART}, on_zoomed_change=zoomed)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui.explore import map_charts, map_view
+from ui.explore import map_charts, map_window
 from ui.explore.map_view import Points
 from ui.pictures import chosen_rows, selected_rows
 from ui.shell import navigation
@@ -126,7 +126,7 @@ def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> N
         icon=":material/zoom_in:",
         width="stretch",
         disabled=not len(shown),
-        on_click=map_view.zoom,
+        on_click=map_window.zoom,
         args=(shown, points.square),
     )
     with review:

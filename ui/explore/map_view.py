@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from ui.explore import map_window
 from ui.explore.map_review import DOUBTFUL, VERDICT, Values
 from ui.shell import theme
 from ui.shell.controls import linked
@@ -33,9 +34,7 @@ _COLORS = {
 BY_CLASS = ("observed", "true", "predicted-WANN")
 # Classes that have a color each, beside the gray of the others.
 _MOST_FOCUS = theme.CLASS_COLORS - 1
-_WHOLE = (0.0, 100.0)
 _MOST_K = 51
-_MARGIN = 1.03  # half the side of the square over the reach of the points
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ class View:
     classes: tuple[int, ...]
     k_range: tuple[int, int]
     parts: tuple[str, ...]
-    across: tuple[float, float]
-    up: tuple[float, float]
+    across: map_window.Range
+    up: map_window.Range
     others: bool = False
 
 
@@ -98,8 +97,8 @@ class Points:
     observed: Array
     values: Array
     n_train: int
-    square: tuple[float, float, float]
-    window: tuple[float, float, float, float]
+    square: map_window.Square
+    window: map_window.Window
     focus: tuple[int, ...] = ()
 
 
@@ -189,7 +188,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             key="across",
             min_value=0.0,
             max_value=100.0,
-            value=_WHOLE,
+            value=map_window.WHOLE,
             step=0.5,
         )
         up = linked(
@@ -198,7 +197,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             key="up",
             min_value=0.0,
             max_value=100.0,
-            value=_WHOLE,
+            value=map_window.WHOLE,
             step=0.5,
         )
     return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up, others)
@@ -221,14 +220,14 @@ def points(
         "train": (layout.train, prepared.row_ids, 0),
         "test": (layout.test, prepared.test_ids, len(prepared.row_ids)),
     }
-    square = _square(layout)
-    window = _window(view, square)
+    square = map_window.square_of(layout)
+    window = map_window.window_of(view.across, view.up, square)
     k_low, k_high = view.k_range
     found: list[tuple[Array, ...]] = []
     for part in view.parts:
         xy, rows, first = parts[part]
         observed = point_values.values(prepared, part, "observed")
-        keep = _within(xy, window)
+        keep = map_window.within(xy, window)
         if view.classes and not view.others:
             keep &= np.isin(observed, view.classes)
         if (k_low, k_high) != (1, _MOST_K):
@@ -283,7 +282,7 @@ def narrow(view: View, prepared: PreparedData) -> str:
         reasons.append(f"only {shown}{more} are shown")
     if view.k_range != (1, _MOST_K):
         reasons.append("only adaptive k from {} to {}".format(*view.k_range))
-    if (view.across, view.up) != (_WHOLE, _WHOLE):
+    if not map_window.is_whole(view.across, view.up):
         reasons.append("only a part of the map")
     return "; ".join(reasons)
 
@@ -294,67 +293,7 @@ def show_all() -> None:
     st.session_state["classes"] = []
     st.session_state["others"] = False
     st.session_state["trust"] = (1, _MOST_K)
-    show_whole()
-
-
-def show_whole() -> None:
-    """Zoom out."""
-    st.session_state["across"] = st.session_state["up"] = _WHOLE
-
-
-def zoom(xy: Array, square: tuple[float, float, float]) -> None:
-    """Narrow the view to these positions, as a square."""
-    left, bottom, side = square
-    share = 100 * (xy - [left, bottom]) / side
-    middle = (share.min(axis=0) + share.max(axis=0)) / 2
-    half = max(float(np.ptp(share, axis=0).max()) / 2 * _MARGIN, 0.5)
-    for key, center in zip(("across", "up"), middle, strict=True):
-        low, high = (np.clip(round(2 * (center + s)) / 2, *_WHOLE) for s in (-half, half))
-        st.session_state[key] = (float(low), float(high))
-
-
-def show_part(ends: Array, square: tuple[float, float, float]) -> None:
-    """Narrow or widen the view to a part.
-
-    Parameters
-    ----------
-    ends : ndarray of shape (2, 2)
-        Both ends across, and up, in the layout's own units.
-    square : tuple of float
-        As of `Points`.
-    """
-    left, bottom, side = square
-    share = 100 * (np.sort(ends, axis=1) - [[left], [bottom]]) / side
-    for key, (low, high) in zip(("across", "up"), np.clip(share, *_WHOLE), strict=True):
-        # In steps of the controls, outward.
-        ends_of = np.clip([np.floor(2 * low) / 2, np.ceil(2 * high) / 2], *_WHOLE)
-        st.session_state[key] = (float(ends_of[0]), float(ends_of[1]))
-
-
-def is_whole(view: View) -> bool:
-    """Whether the whole map is in view."""
-    return (view.across, view.up) == (_WHOLE, _WHOLE)
-
-
-def _square(layout: Layout) -> tuple[float, float, float]:
-    both = np.concatenate([layout.train, layout.test])
-    low, high = both.min(axis=0), both.max(axis=0)
-    half = _MARGIN * float((high - low).max() or 1) / 2
-    center = (low + high) / 2
-    return float(center[0] - half), float(center[1] - half), 2 * half
-
-
-def _window(view: View, square: tuple[float, float, float]) -> tuple[float, float, float, float]:
-    left, bottom, side = square
-    (x0, x1), (y0, y1) = view.across, view.up
-    ends = (left + side * x0 / 100, left + side * x1 / 100)
-    return (*ends, bottom + side * y0 / 100, bottom + side * y1 / 100)
-
-
-def _within(xy: Array, window: tuple[float, float, float, float]) -> Array:
-    x0, x1, y0, y1 = window
-    x, y = xy.T
-    return np.asarray((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1))
+    map_window.show_whole()
 
 
 def reading(points: Points, layout: str, color: str, image: bool, rows: int) -> str:
