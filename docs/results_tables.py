@@ -144,7 +144,7 @@ def pair_table(pairs: Sequence[tuple[str, str]], sizes: Sequence[str]) -> Callab
                     cells.append((f"**{text}**", text, f"_{text}_")[place])
                 lines.append(f"| {rows} | {labels} | {source} | {' | '.join(cells)} |")
         said = "; ".join(
-            f"{a} against {b} ahead in {won}, not told apart in {even}, behind in {lost}"
+            f"{a} against {b} ahead in {won}, level in {even}, behind in {lost}"
             for (a, b), (won, even, lost) in counts.items()
         )
         return "\n".join([*lines, "", f"{said}."])
@@ -192,7 +192,7 @@ def order_table(runs: Sequence[Run]) -> str:
         "",
         f"Kendall's τ between the orders under {first} and {second}: {np.median(taus):.2f} in the "
         f"median of {len(common)} conditions, {min(taus):.2f} to {max(taus):.2f}. Of {told} pairs "
-        f"of methods that both tell apart, {len(turned)} stand the other way round"
+        f"of methods that both distinguish, {len(turned)} stand the other way round"
         + (f" ({first} first; {'; '.join(turned)})." if turned else "."),
     ]
     return "\n".join(lines)

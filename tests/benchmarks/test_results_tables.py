@@ -94,7 +94,7 @@ def test_pairs_are_counted_by_what_their_interval_says() -> None:
         for method, accuracy in zip(("WANN", "logreg"), pair, strict=True)
     ]
     text = pair_table([("WANN", "logreg")], ["5,000"])(runs)
-    assert "ahead in 1, not told apart in 1, behind in 1." in text
+    assert "ahead in 1, level in 1, behind in 1." in text
     assert "| c | one | +0.0 (+0.0 to +0.0) |" in text
 
 
@@ -107,7 +107,7 @@ def test_pairs_that_turn_round_with_the_backbone_are_named() -> None:
     ]
     text = order_table(runs)
     assert "-1.00 in the median of 1 conditions" in text
-    assert "Of 3 pairs of methods that both tell apart, 3 stand the other way round" in text
+    assert "Of 3 pairs of methods that both distinguish, 3 stand the other way round" in text
     assert "clean: WANN before logreg" in text
     assert all(isinstance(make(runs), str) for make in TABLES.values())
 
