@@ -94,7 +94,7 @@ def detection(prepared: PreparedData) -> Detection | None:
 def areas_and_curve(
     name: str, belief: Array, flipped: Array
 ) -> tuple[dict[str, object], pd.DataFrame]:
-    """One score's parts of `Detection.areas` and `Detection.curves`, after one sort of the rows.
+    """One score's parts of `Detection.areas` and `Detection.curves`.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def areas_and_curve(
     flipped : ndarray of shape (n,), bool
         Some, not all.
     """
-    order = np.argsort(belief)
-    ranked = belief[order]
+    ranked = np.sort(belief)
     # Labels scored alike are listed together: up to the last of each value.
     ends = np.flatnonzero(np.concatenate([ranked[1:] != ranked[:-1], [True]]))
     listed = ends + 1
-    finds = np.cumsum(flipped[order])[ends]
+    # Values alone are sorted several times as fast as rows by their values.
+    finds = np.searchsorted(np.sort(belief[flipped]), ranked[ends], "right")
     right = listed - finds
     recall, false_rate, precision = finds / finds[-1], right / right[-1], finds / listed
     found, passed = np.diff(finds, prepend=0), np.diff(right, prepend=0)

@@ -31,21 +31,23 @@ def edge_shares(start, stop, ids, labels, weights, shares):  # type: ignore[no-u
 @numba.njit(nogil=True, cache=True)
 def own_shares(start, stop, ids, labels, k, shares):  # type: ignore[no-untyped-def]
     """What `edge_shares` finds for the label of each row by weights 1 / k, without its table."""
-    own = np.zeros(1, shares.dtype)
+    weights = np.zeros(256)  # k is of one byte
+    for i in range(1, 256):
+        weights[i] = 1.0 / i
     for i in range(start, stop):
-        own[0], total = 0.0, 0.0
+        own, total = shares.dtype.type(0.0), 0.0
         for j in range(ids.shape[1]):
-            weight = 1.0 / k[i, j]
-            if labels[ids[i, j]] == labels[i]:
-                own[0] += weight
+            weight = weights[k[i, j]]
+            # Rounded as in a table of this precision.
+            own = shares.dtype.type(own + (weight if labels[ids[i, j]] == labels[i] else 0.0))
             total += weight
-        shares[i] = own[0] / total if total > 0.0 else own[0]
+        shares[i] = own / total if total > 0.0 else own
 
 
 @numba.njit(nogil=True, cache=True)
 def near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no-untyped-def]
     """The same as `edge_shares` with weights that fall with the distance, see `_near`."""
-    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1] + 1, np.int32)
     for i in range(start, stop):
         _near(i, ids, labels, distances, weights, shares[i], classes)
 
@@ -56,7 +58,7 @@ def near_surest(start, stop, ids, labels, distances, shares, winner, sure):  # t
 
     `shares`, of shape (C,), says the precision.
     """
-    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1] + 1, np.int32)
     shares = np.zeros_like(shares)
     for i in range(start, stop):
         found = _near(i, ids, labels, distances, weights, shares, classes)
@@ -78,7 +80,7 @@ def near_odds(  # type: ignore[no-untyped-def]
     A class is as likely as (share + floor) · given[label, class] + 1e-7. `strongest` has the
     largest of this that another class reaches without any vote. `shares` as in `near_surest`.
     """
-    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1], np.int32)
+    weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1] + 1, np.int32)
     shares = np.zeros_like(shares)
     for i in range(start, stop):
         found = _near(i, ids, labels, distances, weights, shares, classes)
@@ -95,8 +97,8 @@ def near_odds(  # type: ignore[no-untyped-def]
 def _near(i, ids, labels, distances, weights, shares, classes):  # type: ignore[no-untyped-def]
     """Shares of the classes of row i; weights fall with the distance, in units of the farthest.
 
-    `weights` and `classes` have a place for each neighbor, `shares` comes as zeros; returns how
-    many of the `classes` have a share.
+    `weights` has a place for each neighbor, `classes` one more, `shares` comes as zeros; returns
+    how many of the `classes` have a share.
     """
     last, found = ids.shape[1] - 1, 0
     farthest = np.float64(distances[i, last])
@@ -115,9 +117,8 @@ def _near(i, ids, labels, distances, weights, shares, classes):  # type: ignore[
     total = 0.0
     for j in range(last + 1):
         c = labels[ids[i, j]]
-        if shares[c] == 0.0:
-            classes[found] = c
-            found += 1
+        classes[found] = c  # written over unless it is new: no branch to guess wrong
+        found += shares[c] == 0.0
         shares[c] += weights[j]
         total += weights[j]
     for c in classes[:found]:
@@ -211,9 +212,23 @@ def _find_rivals(j, ids, labels, k_min, looked_at, rank, near, rivals):  # type:
         else:
             rivals[tried - 1] = _OTHERS
         moved |= rivals[tried - 1] != _OTHERS
+        if tried == 1 and not moved and _too_few(own, j, ids, labels, seen, rank, first):
+            break
     for at in range(seen):
         rank[near[at]] = len(rank) - near[at]
     return tried if moved else 0
+
+
+@numba.njit(nogil=True, cache=True)
+def _too_few(own, j, ids, labels, seen, rank, first):  # type: ignore[no-untyped-def]
+    """Whether all votes for the own label, seen or not, are too few for the rival of now.
+
+    At a larger k the best rival has no fewer votes: so it is with most wrong labels.
+    """
+    votes = rank[own] // (len(rank) + 1)
+    for at in range(seen, ids.shape[1]):
+        votes += labels[ids[j, at]] == own
+    return votes + 1 < rank[first] // (len(rank) + 1)
 
 
 @numba.njit(nogil=True, cache=True)
