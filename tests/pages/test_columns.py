@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 import wann_core as wann
 from tests.helpers import apps
-from tests.helpers.apps import plain, press, ready
+from tests.helpers.apps import press, ready
 from tests.helpers.blobs import blobs
 from tests.helpers.roots import ROOT
 from ui.jobs import jobs
@@ -104,8 +104,9 @@ def test_causes_are_listed_and_filter_the_cards(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = opened(root, monkeypatch, part="causes")
-    said = plain(" ".join(box.value for box in app.markdown))
-    assert "site Rome: about" in said.replace("**", "")
+    worst = next(box.value for box in app.dataframe if "odds ratio" in box.value).iloc[0]
+    assert (worst["column"], worst["value"], worst["p"]) == ("site", "Rome", "< 0.001")
+    assert worst["beyond chance"] == "more wrong" and worst["rows"] == ROWS // 6
     app.session_state["review_column"] = "site"
     app.session_state["review_value"] = "Rome"
     app.session_state["review_show"] = "all"

@@ -263,6 +263,14 @@ def test_compare_waits_for_the_second_of_two_methods(monkeypatch: pytest.MonkeyP
     assert any("No two runs" in caption.value for caption in app.caption)
 
 
+def test_compare_offers_noise_where_there_is_none() -> None:
+    app = AppTest.from_file(PAGE.with_name("compare.py"), default_timeout=120)
+    app.session_state["noise"] = "none"
+    app = press(ready(app.run()), "Add symmetric noise")
+    assert app.session_state["noise"] == "sym"
+    assert any(label.startswith("Run") for label in labels(app))
+
+
 def test_losses_differ_by_more_than_their_color() -> None:
     looks = [(theme.color(name), theme.symbol(name), theme.dash(name)) for name in TRAINED]
     assert len(set(looks)) == len(looks)

@@ -169,6 +169,14 @@ def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) ->
     assert r"\toprule" in app.code[0].value
     assert expected.replace("±", r"\pm") in app.code[0].value
 
+    # Of more tables than three one is shown, and written out; all where somebody wants them.
+    app = opened("results", rows_of="dataset", columns_of="backbone", score="balanced_accuracy")
+    (first, *_, everything) = app.selectbox(key="which_table").options
+    assert everything == f"All {3 * 5} tables" and first.startswith("Method: ")
+    assert len(app.dataframe) == 1 == app.code[0].value.count(r"\toprule")
+    app = app.selectbox(key="which_table").select(everything).run()
+    assert len(app.dataframe) == 3 * 5 == app.code[0].value.count(r"\toprule")
+
     app = opened("results", view="chart", along="noise_ratio")
     assert "differ in noise" in app.info[0].value
     (spec,) = apps.figures(app).values()

@@ -64,6 +64,7 @@ def _databases(stored: list[inventory.Stored], folders: Folders) -> None:
         key=f"stored_{names}",
         on_select="rerun",
         selection_mode="single-row",
+        placeholder="–",
         column_config={
             **{
                 split: st.column_config.NumberColumn(f"{split} rows", format="localized")

@@ -14,7 +14,7 @@ from ui.jobs import engine
 from ui.jobs.plan import Plan
 from ui.measure import comparison_summary, probe_results, probes
 from ui.measure.comparison_summary import AXIS_TITLES
-from ui.shell import truth
+from ui.shell import noise, truth
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
 from wann_core.errors import WannError
@@ -85,6 +85,7 @@ def controls(settings: Settings) -> Plan | None:
             "Choose a noise pattern with a ratio in the sidebar to compare along the noise ratio.",
             icon=":material/arrow_back:",
         )
+        noise.offer_symmetric(base.dataset)
         return None
     seeds = tuple(range(base.seed, base.seed + n_seeds))
     # What the axis sets is not part of the plan: moving that control keeps the results.

@@ -191,8 +191,8 @@ def show_bounds(prepared: PreparedData, grid: KGrid, method: str) -> None:
     judged = "rows, each judged by the others," if prepared.leave_one_out else "test rows"
     st.warning(
         f"The best pair was chosen on the very {judged} that judge it: its accuracy is optimistic. "
-        "Chosen on a random half of them and judged on the other half, bounds make "
-        f"{_points(gain, half)} against the present ones.",
+        "Chosen on a random half of them and judged on the other half, the best "
+        f"bounds change accuracy by {_points(gain, half)} against the present ones.",
         icon=":material/balance:",
     )
 

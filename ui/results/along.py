@@ -47,7 +47,7 @@ def show(chosen: Chosen) -> None:
     part, shown = parts[0]
     if len(parts) > 1:
         explain_parts([part for part, _ in parts], "chart")
-        which = linked(st.selectbox, "Which", key="which", options=names)
+        which = linked(st.selectbox, "Chart", key="which", options=names)
         part, shown = parts[names.index(which)]
     shown = _in_order(shown)
     summed = grid.summary(shown.assign(method_name=shown["method"]), "place", score)

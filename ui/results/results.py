@@ -161,4 +161,4 @@ def metric(place: Any) -> str:
 
 def in_words(part: dict[str, str]) -> str:
     """What the runs of a part have in common that others do not."""
-    return ", ".join(f"{FIELDS[f].lower()} {value or 'none'}" for f, value in part.items())
+    return ", ".join(f"{FIELDS[f].lower()}: {value or 'none'}" for f, value in part.items())

@@ -23,6 +23,7 @@ from wann_core.results.table import FIELDS, Pivot
 _MOST_STRETCHED, _CELL_WIDTH = 5, 165  # pixels, of "92.29 ± 1.10 (n=10) ≈" in bold
 _NAME_WIDTH, _MOST_WIDTH = 7.5, 480  # pixels of a letter, and of a whole row name
 _MOST_TABLES = 20
+_MOST_AT_ONCE = 3  # tables; of more, one is chosen
 _SEEDS = {"common": "Common seeds", "all": "All seeds of each cell"}
 _MOST_ROWS = 20_000  # above 150,000 st.dataframe loses its search; long before, its use
 _FIRST = ("dataset", "backbone", "method", "noise")
@@ -82,9 +83,10 @@ def table(chosen: Chosen) -> None:
         st.info("None of these runs has this score. Choose another one.")
         return
     explain_parts([one.part for one in made], "table")
+    made = _chosen_tables(made)
     for one in made[:_MOST_TABLES]:
         if one.part:
-            st.header(title_of(one.part))
+            st.header(theme.plain(title_of(one.part)))
         # Few columns share the width; of more, each is wide enough for its cells.
         names = one.column_names
         wide = len(names) > _MOST_STRETCHED
@@ -100,6 +102,16 @@ def table(chosen: Chosen) -> None:
     st.caption(_reading(METRICS[score]))
     _explain_seeds(pd.concat([one.cells for one in made]))
     _downloads(made, METRICS[score])
+
+
+def _chosen_tables(made: list[Pivot]) -> list[Pivot]:
+    """The tables to show and to download: of many, one by one, or all."""
+    if len(made) <= _MOST_AT_ONCE:
+        return made
+    everything = f"All {len(made)} tables"
+    titles = [title_of(one.part) for one in made]
+    which = linked(st.selectbox, "Table", key="which_table", options=[*titles, everything], index=0)
+    return made if which == everything else [made[titles.index(which)]]
 
 
 def _reading(title: str) -> str:
@@ -220,9 +232,9 @@ def _draws(fields: Iterable[str]) -> str:
 
 
 def title_of(part: dict[str, str]) -> str:
-    """What the runs of a table or chart have in common, as Markdown."""
+    """What the runs of a table or chart have in common, as plain text."""
     text = in_words(part)
-    return theme.plain(text[:1].upper() + text[1:])
+    return text[:1].upper() + text[1:]
 
 
 def runs(chosen: Chosen) -> None:

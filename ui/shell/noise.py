@@ -26,12 +26,26 @@ def pattern_titles(*, matrix: bool) -> dict[str, str]:
     return {one.name: one.title for one in entries if matrix or not one.needs_matrix}
 
 
+def _is_doubtful(dataset: str) -> bool:
+    return catalog.is_noisy(dataset) or dataset not in catalog.ENTRIES
+
+
+def offer_symmetric(dataset: str) -> None:
+    """Draw a button that chooses symmetric noise, where a page needs some."""
+    key = "added_noise" if _is_doubtful(dataset) else "noise"
+
+    def choose() -> None:
+        st.session_state[key] = "sym"
+
+    st.button("Add symmetric noise", type="primary", on_click=choose)
+
+
 def controls(form: Form, dataset: str) -> tuple[dict[str, Any], WannError | None, DeltaGenerator]:
     """The scenario's fields of the noise, what is wrong with them, and where to show it."""
     # Labels that may be wrong by themselves get no more noise unless somebody asks for it. This is
     # a control of its own, since a link leaves out what is a control's default.
     titles = {**pattern_titles(matrix=True), "none": "None"}
-    doubtful = catalog.is_noisy(dataset) or dataset not in catalog.ENTRIES
+    doubtful = _is_doubtful(dataset)
     pattern = form(
         st.selectbox,
         "noise_pattern",

@@ -24,7 +24,7 @@ from wann_core.noise.transition import Transition
 
 def test_known_flips_tell_how_far_to_trust_it() -> None:
     app = audited(part="trust", flips=10)
-    app = press(app, "Flip and look")
+    app = press(app, "Flip and measure")
     assert "**180** labels were flipped" in texts(app)
     table = next(f.value for f in app.dataframe if "recall" in f.value)
     assert table["flips"].sum() == 180

@@ -11,7 +11,6 @@ from ui.jobs.panel import Panel
 from ui.review.cards import column_filter, filters
 from ui.review.case.asked import Asked
 from ui.review.case.data import Case
-from ui.shell import theme
 from wann_core.audit.metadata import OTHERS, doubt_by_metadata
 
 _TABLE = "causes_table"
@@ -52,8 +51,9 @@ def show(case: Case, asked: Asked) -> None:
     )
     _draw(found.head(_SHOWN))
     st.caption(
-        "Estimates, with 95 % intervals; nobody has verified these labels. Times: odds of a wrong "
-        "label over those elsewhere. p is one-sided and corrected for looking at all lines (Holm). "
+        "Estimates, at least and at most with 95 % confidence; nobody has verified these labels. "
+        "Odds ratio: odds of a wrong label over those elsewhere. p is one-sided and corrected for "
+        "looking at all lines (Holm). "
         "Images of one site that are harder than the others raise its number, too: look at the "
         "cards before you blame anybody. Select a line to see its cards."
     )
@@ -63,16 +63,16 @@ def show(case: Case, asked: Asked) -> None:
 def _draw(found: pd.DataFrame) -> None:
     table = pd.DataFrame(
         {
-            "": ["more" if alarm else "" for alarm in found["alarm"]],
+            "beyond chance": ["more wrong" if alarm else "" for alarm in found["alarm"]],
             "column": found["column"],
             "value": found["value"],
             "rows": found["rows"],
             "wrong, about": found["wrong"].round(),
-            "from": found["low"].round(),
-            "to": found["high"].round(),
+            "at least": found["low"].round(),
+            "at most": found["high"].round(),
             "wrong, %": 100 * found["wrong"] / found["rows"],
-            "times": found["times"],
-            "p": found["p_corrected"],
+            "odds ratio": found["times"],
+            "p": ["< 0.001" if p < 0.001 else f"{p:.3f}" for p in found["p_corrected"]],
         }
     )
 
@@ -83,25 +83,17 @@ def _draw(found: pd.DataFrame) -> None:
         on_select=lambda: _pick(found),
         selection_mode="single-row",
         column_config={
-            "": st.column_config.TextColumn(width="small", help="More wrong labels than elsewhere"),
             **{
                 name: st.column_config.NumberColumn(format="localized")
-                for name in ("rows", "wrong, about", "from", "to")
+                for name in ("rows", "wrong, about", "at least", "at most")
             },
             "wrong, %": st.column_config.NumberColumn(format="%.1f"),
-            "times": st.column_config.NumberColumn(format="%.1f"),
-            "p": st.column_config.NumberColumn(format="%.3g"),
+            "odds ratio": st.column_config.NumberColumn(format="%.1f"),
+            "p": st.column_config.TextColumn(alignment="right"),
         },
     )
     if len(found) == _SHOWN:
         st.caption(f"The first {_SHOWN:,} lines; the CSV has all.")
-    worst = found[found["alarm"]].head(3)
-    for line in worst.to_dict("records"):
-        st.markdown(
-            f"- {theme.plain(str(line['column']))} **{theme.plain(str(line['value']))}**: about "
-            f"{line['wrong']:,.0f} of {line['rows']:,} labels wrong ({line['low']:,.0f} to "
-            f"{line['high']:,.0f})"
-        )
 
 
 def _pick(found: pd.DataFrame) -> None:

@@ -65,11 +65,11 @@ def show(case: Case, asked: Asked) -> None:
         key,
         work,
         f"Flipping labels of {asked.source.dataset}",
-        canceled="Canceled. Press “Flip and look” to start again.",
+        canceled="Canceled. Press “Flip and measure” to start again.",
         again="",
     )
     right.button(
-        "Flip and look",
+        "Flip and measure",
         type="primary",
         width="stretch",
         icon=":material/science:",

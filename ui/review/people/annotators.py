@@ -32,8 +32,8 @@ def _consensus(case: Case, asked: Asked) -> None:
     """Draw where labels come from, the job, and what was found."""
     data = case.data
     st.markdown(
-        "Where several people labeled the same rows, their labels and the embeddings together give "
-        "each row its likeliest label, and each person a quality."
+        "Where several people labeled the same rows, their labels and the embeddings together show "
+        "the likeliest label of each row, and how often each person is right."
     )
     known = annotators_of(data)
     file = None
@@ -88,8 +88,16 @@ def _show(found: Consensus, data: Dataset) -> None:
                 if agreement.rows
                 else "no row has two labels",
             ),
-            ("Consensus wrong, about", f"{found.expected_wrong:,.0f}", "if probabilities hold"),
-            ("Other than the majority", f"{int(differs.sum()):,}", "rows"),
+            (
+                "Consensus wrong, about",
+                f"{found.expected_wrong:,.0f}",
+                "if probabilities are right",
+            ),
+            (
+                "Against the majority",
+                f"{int(differs.sum()):,}",
+                "rows by consensus",
+            ),
         ]
     )
     left, right = st.columns(2, gap="large")
@@ -99,23 +107,28 @@ def _show(found: Consensus, data: Dataset) -> None:
     with right:
         st.header("Confusion")
         _confusion(found, found.annotators["annotator"].tolist())
-    st.header("To label once more")
+    st.header("Rows to label again")
     again = found.label_again(_AGAIN)
     st.dataframe(
         again,
         hide_index=True,
         column_config={
+            "position": None,
+            "name": "row",
+            "consensus_label": "consensus",
             "probability": st.column_config.NumberColumn(format="%.2f"),
+            "n_labels": "labels so far",
             "gain": st.column_config.NumberColumn(format="%.3f"),
             "annotator": st.column_config.TextColumn(
-                help="Who should give it; empty: anybody who has not labeled the row."
+                "ask", help="Who should give it; empty: anybody who has not labeled the row."
             ),
         },
     )
     st.caption("Gain: by how much the probability of the consensus is expected to rise.")
-    charts.download("consensus", table, None, "Consensus labels, CSV")
-    charts.download("annotators", found.annotators, None, "Annotators, CSV")
-    charts.download("label-again", again, None, "To label once more, CSV")
+    with st.container(horizontal=True):
+        charts.download("consensus", table, None, "Consensus labels, CSV")
+        charts.download("annotators", found.annotators, None, "Annotators, CSV")
+        charts.download("label-again", again, None, "Rows to label again, CSV")
     st.caption(
         f"“wann relabel consensus.csv --dataset {theme.plain(data.name)} --out NAME” makes a new "
         "version of the data set under the consensus labels."
@@ -143,7 +156,9 @@ def _annotators(table: pd.DataFrame) -> None:
             },
         },
     )
-    st.caption("Worst first. Intervals cover chance, not what people and embedding both get wrong.")
+    st.caption(
+        "Worst first. Intervals (95 %) cover chance, not what people and embedding both get wrong."
+    )
 
 
 def _confusion(found: Consensus, annotators: Sequence[str]) -> None:
