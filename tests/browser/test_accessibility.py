@@ -68,3 +68,26 @@ def test_the_tour_goes_on_and_never_returns(page: Page, address: str) -> None:
     page.locator(".wann-card").first.wait_for()
     settle(page)
     assert tour.count() == 0
+
+
+def test_tab_comes_to_a_field_before_its_help(page: Page, address: str) -> None:
+    page.goto(f"{address}/compare")
+    page.get_by_role("button", name="Run", exact=True).wait_for()
+    settle(page)
+
+    def tab(keys: str) -> str:
+        page.keyboard.press(keys)
+        return str(
+            page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText")
+        )
+
+    fields = ["Noise ratio", "Help for Noise ratio", "Imbalance", "Help for Imbalance"]
+    page.get_by_role("combobox", name="Noise pattern").focus()
+    assert [tab("Tab") for _ in range(5)] == ["Help for Noise pattern", *fields]
+    assert page.get_by_role("tooltip").count() == 1  # its text, without a mouse
+    assert [tab("Shift+Tab") for _ in range(4)] == [*fields[2::-1], "Help for Noise pattern"]
+    # Of a group of choices Tab meets one.
+    page.get_by_role("slider", name="Seeds").focus()
+    there = ["Help for Seeds", "kNN-11", "Help for Methods"]
+    assert [tab("Tab") for _ in range(4)][:3] == there
+    assert [tab("Shift+Tab") for _ in range(3)][::2] == ["Help for Methods", "Help for Seeds"]

@@ -85,7 +85,7 @@ def table(chosen: Chosen) -> None:
     explain_parts([one.part for one in made], "table")
     made = _chosen_tables(made)
     for one in made[:_MOST_TABLES]:
-        if one.part:
+        if one.part and len(made) > 1:
             st.header(theme.plain(title_of(one.part)))
         # Few columns share the width; of more, each is wide enough for its cells.
         names = one.column_names

@@ -34,8 +34,12 @@ _PAGES = {
 # Addresses of earlier versions: links that people keep go on working.
 _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}
 _OPEN = "open_"
-_steps_back = st.components.v2.component(
-    "wann_history", js=Path(__file__).with_name("history.js").read_text(encoding="utf-8")
+# Scripts of every page.
+_steps_back, _tab_order = (
+    st.components.v2.component(
+        f"wann_{name}", js=Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
+    )
+    for name in ("history", "tab_order")
 )
 
 
@@ -44,6 +48,7 @@ def pages() -> StreamlitPage:
     st.session_state["_entered"] = True
     with st.sidebar:
         _steps_back(key="history")
+        _tab_order(key="tab_order")
     _take_back()
     return _pages()
 
