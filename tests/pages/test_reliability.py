@@ -192,8 +192,7 @@ def test_hundred_classes_open(tmp_path: Path) -> None:
     app = opened(RELIABILITY, **state, added_noise="sym", true=99, given=99)
     pairs = figures(app)[4]
     assert "given label **class 99**" in texts(app)
-    assert len(pairs["data"]) == 2
-    assert set(pairs["data"][1]["text"]) == {""}  # no numbers in cells of some pixels
+    assert len(pairs["data"]) == 1  # no numbers in cells of some pixels
     assert pairs["layout"]["height"] <= 800
     assert len(figures(opened(K_BOUNDS, **state))) == 2
 

@@ -34,7 +34,7 @@ def show(
     data: pd.DataFrame | Callable[[], pd.DataFrame],
     scenario: Scenario | None,
     label: str = "CSV",
-    on_click: Callable[[list[dict[str, Any]]], None] | None = None,
+    on_click: Callable[[int, int], None] | None = None,
     on_select: Callable[[list[dict[str, Any]]], None] | None = None,
     **config: Any,
 ) -> None:
@@ -43,7 +43,7 @@ def show(
     Parameters
     ----------
     on_click : callable, optional
-        Called with x, y and customdata of clicked points, before the page runs again.
+        Called with row and column of the clicked cell of a heatmap, before the page runs again.
     on_select : callable, optional
         Called with the points selected by click, box or lasso, before the page runs again; with
         none when the selection was taken back.

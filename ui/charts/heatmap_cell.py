@@ -50,14 +50,12 @@ def choose(rows: Axis, columns: Axis) -> tuple[Any, Any]:
     return rows.choose(left), columns.choose(right)
 
 
-def taker(rows: Axis, columns: Axis) -> Callable[[list[dict[str, Any]]], None]:
+def taker(rows: Axis, columns: Axis) -> Callable[[int, int], None]:
     """For `charts.show(on_click=…)`: choose the cell that was clicked."""
 
-    def take(points: list[dict[str, Any]]) -> None:
-        if points:
-            row, column = points[0]["customdata"][:2]
-            st.session_state[rows.key] = rows.values[row]
-            st.session_state[columns.key] = columns.values[column]
+    def take(row: int, column: int) -> None:
+        st.session_state[rows.key] = rows.values[row]
+        st.session_state[columns.key] = columns.values[column]
 
     return take
 

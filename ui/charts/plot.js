@@ -22,9 +22,8 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   place.ariaLabel = data.description;
   place.wanted = data;
   place.clicked = ({ points }) => {
-    const found = points.filter((point) => point.customdata !== undefined)
-      .map(({ x, y, customdata }) => ({ x, y, customdata }));
-    if (data.clickable && found.length) setTriggerValue("clicked", found);
+    const cell = points.map((point) => point.pointNumber).find(Array.isArray); // row and column
+    if (data.clickable && cell) setTriggerValue("clicked", cell);
   };
   const figure = JSON.parse(data.figure);
   const height = figure.layout.height;
@@ -39,7 +38,9 @@ export default async function ({ data, parentElement, setTriggerValue }) {
     const size = { width: place.clientWidth, height: full ? place.clientHeight : height };
     // Beside an open dialog or in a closed section it has no width yet: the observer sees it come.
     if (!size.width) return;
-    const layout = { ...figure.layout, ...size, template };
+    // A slip of the mouse during a click must not zoom.
+    const dragmode = data.clickable ? "pan" : "zoom";
+    const layout = { dragmode, ...figure.layout, ...size, template };
     Plotly.react(place, figure.data, layout, { ...data.config, modeBarButtonsToAdd: [FULLSCREEN] });
     place.listening ??= place.on("plotly_click", (event) => place.clicked(event));
   };

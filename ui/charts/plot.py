@@ -26,7 +26,7 @@ def draw(
     key: str,
     config: dict[str, Any],
     description: str,
-    on_click: Callable[[list[dict[str, Any]]], None] | None = None,
+    on_click: Callable[[int, int], None] | None = None,
 ) -> None:
     """Draw a figure, or update the one that the page shows under this key.
 
@@ -40,14 +40,13 @@ def draw(
     description : str
         Name of the chart for those who hear the page.
     on_click : callable, optional
-        Called with x, y and customdata of clicked points that have customdata, before the page
-        runs again.
+        Called with row and column of the clicked cell of a heatmap, before the page runs again.
     """
 
     def clicked() -> None:
-        points = st.session_state[key].clicked
-        if points and on_click is not None:
-            on_click(points)
+        cell = st.session_state[key].clicked
+        if cell and on_click is not None:
+            on_click(*cell)
 
     base = str(st.get_option("server.baseUrlPath")).strip("/")
     _component(

@@ -216,8 +216,7 @@ def _heatmap(
         hover=hover,
         unit="η",
         span=(0 if k_min == k_max else 1 / k_max, 1 / k_min),
-        text=reliability_charts.written(values),
-        clickable=True,
+        text="%.3f",
         height=reliability_charts.heights(len(rows.names)),
     )
     heatmap_cell.outline(figure, rows, columns, None, mark, "dot")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from ui.charts.charts import Figure, framed
@@ -195,8 +194,3 @@ def _line(found: Detection, name: str, column: str, short: str) -> dict[str, Any
 def heights(rows: int) -> int:
     """Height in pixels of a heatmap with this many rows."""
     return int(np.clip(130 + 26 * rows, 400, 760))
-
-
-def written(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Reliabilities as they stand in cells, '' for an empty one."""
-    return np.where(np.isnan(values), "", np.char.mod("%.3f", values))

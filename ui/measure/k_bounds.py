@@ -54,7 +54,6 @@ def show_grid(prepared: PreparedData, grid: KGrid) -> tuple[str, pd.Series | Non
         "smallest neighborhood tried, k_min",
         hover="k_min %{y}, k_max %{x}: %{z:.2f} %",
         unit="%",
-        clickable=True,
         height=560,
     )
     _stretch(figure, wide)
@@ -95,7 +94,7 @@ def _stretch(figure: charts.Figure, values: np.ndarray) -> None:
 
 
 def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.Trace:
-    # A click on the mark is one on the cell; a selection must not fade it.
+    # A click on the mark is one on the cell.
     return {
         "type": "scatter",
         "name": name,
@@ -108,7 +107,6 @@ def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.
             "color": theme.color(method),
             "line": {"width": 3 if symbol.endswith("open") else 0, "color": theme.color(method)},
         },
-        "unselected": {"marker": {"opacity": 1}},
         "cliponaxis": False,  # whole in the outermost cell, too
         "hoverinfo": "skip",
     }

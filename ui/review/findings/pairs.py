@@ -1,7 +1,5 @@
 """Which class is mistaken for which: the labels that look wrong, and the transition matrix."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -55,8 +53,8 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
     )
     take = heatmap_cell.taker(*cell)
 
-    def pick(points: list[dict[str, Any]]) -> None:
-        take(points)
+    def pick(row: int, column: int) -> None:
+        take(row, column)
         refresh()
 
     figure = heatmaps.heatmap(
@@ -68,8 +66,7 @@ def _heatmap(case: Case, pairs: pd.DataFrame) -> None:
         hover="given %{y}, suggested %{x}: %{z:.0f}",
         unit="rows",
         span=(0, max(int(counts.max()), 1)),
-        text=np.where(counts > 0, counts.astype(str), ""),
-        clickable=True,
+        text="%d",
         height=heatmaps.height_of(len(names)),
     )
     given, suggested = (st.session_state.get(axis.key) for axis in cell)

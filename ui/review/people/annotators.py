@@ -178,7 +178,8 @@ def _confusion(found: Consensus, annotators: Sequence[str]) -> None:
             hover="true %{y}, labeled %{x}: %{z:.1f} %",
             unit="%",
             span=(0, 100),
-            text=shares.map(lambda v: f"{v:.0f}" if v >= 1 else "").to_numpy(),
+            text="%.0f",
+            least=1,
         ),
         "Row: the true class. Column: the label given to it, in percent; drawn toward the average "
         "of all annotators where there are few labels.",
