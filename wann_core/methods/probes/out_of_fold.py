@@ -80,7 +80,7 @@ class OutOfFold:
         if (np.bincount(labels) >= 2).sum() < 2:
             raise WannError(
                 "a probe needs two classes of at least two rows each, got "
-                f"{len(labels)} rows in {len(np.unique(labels))} classes.",
+                f"{len(labels)} rows in {len(np.unique(labels))} classes; judge without the probe.",
                 "score",
             )
         self.labels, self.n_classes = labels, n_classes
