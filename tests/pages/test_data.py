@@ -3,12 +3,14 @@
 import io
 import time
 import tomllib
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from huggingface_hub import constants
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.pictures import write_photos
@@ -242,6 +244,27 @@ def test_second_import_of_a_name_is_refused(page: Callable[..., AppTest], tmp_pa
     path = digits_table(tmp_path / "mine.csv")
     import_it(page("import", table_path=str(path)), "is imported")
     import_it(page("import", table_path=str(path)), "already a database of 'mine'")
+
+
+def test_a_zip_file_becomes_a_folder_of_its_name(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    path = tmp_path / "my photos (1).zip"
+    with zipfile.ZipFile(path, "w") as packed:
+        for i in range(10):
+            image = io.BytesIO()
+            Image.new("RGB", (8, 8), (25 * i, 0, 0)).save(image, "PNG")
+            packed.writestr(f"{'cats' if i % 2 else 'dogs'}/{i}.png", image.getvalue())
+    app = page("embed", source="zip")
+    assert said(app, "Choose a zip file that holds one subfolder per class.")
+    assert not any(box.label == "Name of the data set" for box in app.text_input)
+    app.text_input(key="images_zip_path").input(str(path)).run()
+    name = next(box for box in app.text_input if box.label == "Name of the data set")
+    assert name.value == "my photos -1"
+    press(app, "Unpack")
+    until(app, lambda: said(app, "10 images"))
+    assert len(list((tmp_path / "data" / "my photos -1").rglob("*.png"))) == 10
+    assert app.session_state["source"] == "folder"
 
 
 def import_it(app: AppTest, sentence: str) -> None:

@@ -1,9 +1,7 @@
 """The Data page's way from a user's table of embeddings to a database."""
 
 import hashlib
-import re
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -254,7 +252,10 @@ def _finish(
     places: dict[str, DeltaGenerator] = {}
     columns = st.columns(3)
     dataset = columns[0].text_input(
-        "Name of the data set", _suggested(name), key=f"call_{name}", persist_state="session"
+        "Name of the data set",
+        uploads.data_set_name(name),
+        key=f"call_{name}",
+        persist_state="session",
     )
     places["dataset"] = columns[0].empty()
     backbone = columns[1].text_input(
@@ -302,8 +303,3 @@ def _finish(
 def _start(request: Import, table: tables.Table, folders: Folders) -> None:
     database_jobs.import_table(request, table, folders)
     st.session_state["_import"] = request
-
-
-def _suggested(name: str) -> str:
-    """A data set's name from a file's name: what is not allowed becomes '-'."""
-    return re.sub(r"[^\w.+ -]+", "-", Path(name).stem).strip(". -") or "my-data"

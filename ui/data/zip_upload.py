@@ -10,7 +10,6 @@ from ui.data.database_jobs import refuse
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import uploads
-from ui.shell.controls import linked
 from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database
@@ -23,20 +22,20 @@ _FILE = "images_zip"
 def show(folders: Folders, places: dict[str, DeltaGenerator]) -> None:
     """Choose and unpack a zip file; from then on it is a folder on this machine."""
     file = uploads.choose("zip file", ("zip",), _FILE, "/path/to/images.zip")
-    name = linked(
-        st.text_input,
+    if file is None:
+        st.info(
+            "Choose a zip file that holds one subfolder per class.", icon=":material/folder_zip:"
+        )
+        return
+    name = st.text_input(
         "Name of the data set",
-        key="zip_name",
+        uploads.data_set_name(file.name),
+        key=f"zip_name_{file.name}",
+        persist_state="session",
         help="The images are unpacked into a folder of this name in the data folder.",
     )
     places["dataset"] = places["destination"] = st.empty()
     places["path"] = st.empty()
-    if file is None or not name.strip():
-        st.info(
-            "Choose a zip file that holds one subfolder per class, and name the data set.",
-            icon=":material/folder_zip:",
-        )
-        return
     try:
         place = _place(folders, name.strip())
     except WannError as error:

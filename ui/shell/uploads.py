@@ -172,3 +172,8 @@ def _named(typed: str, place: Any) -> File | None:
         place.error(theme.plain(text), icon=":material/error:")
         return None
     return File(path.name, f"{path} {stat.st_size} {stat.st_mtime_ns}", path)
+
+
+def data_set_name(file_name: str) -> str:
+    """A data set's name from a file's name: what is not allowed becomes '-'."""
+    return re.sub(r"[^\w.+ -]+", "-", Path(file_name).stem).strip(". -") or "my-data"
