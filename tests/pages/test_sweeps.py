@@ -172,6 +172,9 @@ def test_views_show_the_numbers_of_the_store(monkeypatch: pytest.MonkeyPatch) ->
     # Of more tables than three one is shown, and written out; all where somebody wants them.
     app = opened("results", rows_of="dataset", columns_of="backbone", score="balanced_accuracy")
     (first, *_, everything) = app.selectbox(key="which_table").options
+    last = table.iloc[table["created"].to_numpy(object).argmax()]
+    shown = app.selectbox(key="which_table").value
+    assert shown == f"Method: {last['method']}, noise: {last['noise']}"
     assert everything == f"All {3 * 5} tables" and first.startswith("Method: ")
     assert len(app.dataframe) == 1 == app.code[0].value.count(r"\toprule")
     app = app.selectbox(key="which_table").select(everything).run()

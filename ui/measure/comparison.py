@@ -14,7 +14,7 @@ from ui.jobs import engine
 from ui.jobs.plan import Plan
 from ui.measure import comparison_summary, probe_results, probes
 from ui.measure.comparison_summary import AXIS_TITLES
-from ui.shell import noise, truth
+from ui.shell import navigation, noise, truth
 from ui.shell.controls import linked
 from ui.shell.settings import IMBALANCES, Settings
 from wann_core.errors import WannError
@@ -188,6 +188,10 @@ def show(plan: Plan, rows: list[dict[str, Any]]) -> None:
     with st.container(horizontal=True):
         charts.download("compare-table", table, plan.base, "Table, CSV")
         comparison_summary.download(plan, metric, table, gain, against)
+    asked = {"f_dataset": plan.base.dataset, "f_backbone": plan.base.backbone}
+    navigation.link(
+        "results", "LaTeX and paired tests in Results", ":material/table_chart:", **asked
+    )
 
 
 def common_seeds(records: pd.DataFrame, ended: pd.DataFrame) -> str:

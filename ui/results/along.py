@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.results.results import Chosen, metric, ordered
+from ui.results.results import Chosen, metric, of_newest, ordered
 from ui.results.views import explain_parts, title_of
 from ui.shell.controls import linked
 from wann_core.experiments import grid
@@ -46,8 +46,10 @@ def show(chosen: Chosen) -> None:
     names = [title_of(part) or "all" for part, _ in parts]
     part, shown = parts[0]
     if len(parts) > 1:
-        explain_parts([part for part, _ in parts], "chart")
-        which = linked(st.selectbox, "Chart", key="which", options=names)
+        of_all = [part for part, _ in parts]
+        explain_parts(of_all, "chart")
+        newest = of_newest(of_all, placed)
+        which = linked(st.selectbox, "Chart", key="which", options=names, index=newest)
         part, shown = parts[names.index(which)]
     shown = _in_order(shown)
     summed = grid.summary(shown.assign(method_name=shown["method"]), "place", score)

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -157,6 +158,17 @@ def metric(place: Any) -> str:
         format_func=METRICS.__getitem__,
     )
     return chosen
+
+
+def of_newest(parts: Sequence[dict[str, str]], runs: pd.DataFrame) -> int:
+    """Which of the parts holds the run that was measured last: what somebody looks for first."""
+    newest = runs.iloc[int(runs["created"].astype(str).to_numpy(object).argmax())]
+    found = (
+        i
+        for i, part in enumerate(parts)
+        if all(newest[field] in (value, "") for field, value in part.items())
+    )
+    return next(found, 0)
 
 
 def in_words(part: dict[str, str]) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.results.results import Chosen, in_words, metric
+from ui.results.results import Chosen, in_words, metric, of_newest
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.sentences import counted
@@ -83,7 +83,7 @@ def table(chosen: Chosen) -> None:
         st.info("None of these runs has this score. Choose another one.")
         return
     explain_parts([one.part for one in made], "table")
-    made = _chosen_tables(made)
+    made = _chosen_tables(made, chosen.table)
     for one in made[:_MOST_TABLES]:
         if one.part and len(made) > 1:
             st.header(theme.plain(title_of(one.part)))
@@ -104,13 +104,19 @@ def table(chosen: Chosen) -> None:
     _downloads(made, METRICS[score])
 
 
-def _chosen_tables(made: list[Pivot]) -> list[Pivot]:
+def _chosen_tables(made: list[Pivot], runs: pd.DataFrame) -> list[Pivot]:
     """The tables to show and to download: of many, one by one, or all."""
     if len(made) <= _MOST_AT_ONCE:
         return made
     everything = f"All {len(made)} tables"
     titles = [title_of(one.part) for one in made]
-    which = linked(st.selectbox, "Table", key="which_table", options=[*titles, everything], index=0)
+    which = linked(
+        st.selectbox,
+        "Table",
+        key="which_table",
+        options=[*titles, everything],
+        index=of_newest([one.part for one in made], runs),
+    )
     return made if which == everything else [made[titles.index(which)]]
 
 
