@@ -15,5 +15,6 @@ st.logo(str(_PICTURES / "logo.svg"), size="large")
 page = navigation.pages()
 access.require_login()
 with st.sidebar:
+    navigation.add_scripts()
     panel.list_others()
 page.run()

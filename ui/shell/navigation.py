@@ -34,7 +34,6 @@ _PAGES = {
 # Addresses of earlier versions: links that people keep go on working.
 _MOVED = {"neighbourhoods": "neighborhoods", "dimension": "dimensions", "review": "label_audit"}
 _OPEN = "open_"
-# Scripts of every page.
 _steps_back, _tab_order = (
     st.components.v2.component(
         f"wann_{name}", js=Path(__file__).with_name(f"{name}.js").read_text(encoding="utf-8")
@@ -46,11 +45,14 @@ _steps_back, _tab_order = (
 def pages() -> StreamlitPage:
     """Show the navigation, after the login, and return the chosen page; for the entry script."""
     st.session_state["_entered"] = True
-    with st.sidebar:
-        _steps_back(key="history")
-        _tab_order(key="tab_order")
     _take_back()
     return _pages()
+
+
+def add_scripts() -> None:
+    """Add what every page does in the browser: steps back, and the order of Tab."""
+    _steps_back(key="history")
+    _tab_order(key="tab_order")
 
 
 def _take_back() -> None:
