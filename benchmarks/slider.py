@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from benchmarks.neighbors import clusters
 from tests.helpers.browser import launch, process
@@ -97,6 +97,12 @@ def processor(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def thread_seconds(session: CDPSession) -> float:
+    """Seconds that the page's main thread has worked since this session began to measure."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return float(next(one["value"] for one in metrics if one["name"] == "TaskDuration"))
+
+
 def opened(browser: Browser, address: str, name: str, dataset: str) -> tuple[Page, float]:
     """A page of a new session that shows its numbers, and the seconds that took."""
     page = browser.new_context(viewport={"width": 1440, "height": 1200}).new_page()
@@ -146,9 +152,14 @@ def browser_part(root: Path, folder: Path, dataset: str, pages: list[str], moves
             each = memory(server.pid) - before
             ticks.append(processor(server.pid))
             if name != "label_audit":
+                session = page.context.new_cdp_session(page)
+                session.send("Performance.enable")
+                worked = thread_seconds(session)
                 print(line(f"slider to picture, {name}", moved(page, moves)))
                 spent = (processor(server.pid) - ticks[-1]) / moves
                 print(f"{'of these, the server’s processor':42}{1000 * spent:7.0f} ms mean")
+                worked = (thread_seconds(session) - worked) / moves
+                print(f"{'of these, the browser’s main thread':42}{1000 * worked:7.0f} ms mean")
             page.context.close()
             held, most = memory(server.pid), memory(server.pid, "VmHWM")
             print(
