@@ -28,7 +28,10 @@ export default async function ({ data, parentElement, setTriggerValue }) {
   const figure = JSON.parse(data.figure);
   const height = figure.layout.height;
   place.style.minHeight = `${height}px`;
-  library ??= import(new URL(data.library, location.origin)).then(() => window.Plotly);
+  library ??= load(new URL(data.library, location.origin)).catch((error) => {
+    library = undefined; // the next run of the page tries again
+    throw error;
+  });
   const Plotly = await library;
   if (place.wanted !== data || !place.isConnected) return undefined; // changed meanwhile
   const template = themed(place);
@@ -51,6 +54,14 @@ export default async function ({ data, parentElement, setTriggerValue }) {
     place.observer.disconnect();
     Plotly.purge(place);
   };
+}
+
+// The server does not say how long its answer holds; the address names the version.
+async function load(address) {
+  const answer = await fetch(address, { cache: "force-cache" });
+  if (!answer.ok) throw new Error(`${address} answers ${answer.status}`);
+  await import(URL.createObjectURL(await answer.blob()));
+  return window.Plotly;
 }
 
 function created(parent) {

@@ -52,7 +52,8 @@ def draw(
     _component(
         key=key,
         data={
-            "library": f"{base and '/'}{base}/component/{_LIBRARY.name}/plotly.min.js",
+            "library": f"{base and '/'}{base}/component/{_LIBRARY.name}/plotly.min.js"
+            f"?version={plotly.__version__}",
             "figure": plotly.io.to_json(figure, validate=False),
             "config": config,
             "description": description,
