@@ -71,6 +71,8 @@ _CSS = """
 .wann-plot:fullscreen { background: var(--st-background-color); }
 /* Numbers that are being updated do not fade out: on a slider that reads as flicker. */
 [data-testid="stElementContainer"] { opacity: 1 !important; transition: none !important; }
+/* Scripts have nothing to show, and take no gap between controls. */
+.st-key-history, .st-key-tab_order { position: absolute; }
 /* White text needs a darker ground than the accent of the dark theme. */
 [data-testid="stBaseButton-primary"]:not(:disabled) { background: #B34700; border-color: #B34700; }
 [data-testid="stMultiSelect"] [data-tag]:has([aria-label^="Remove"]) {
