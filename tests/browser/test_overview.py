@@ -37,6 +37,7 @@ def test_noise_slider_moves_the_numbers_and_csv_and_svg_hold_them(page: Page) ->
     assert list(before) == ["kNN-11", "kNN-51", "ANN", "WANN"]
     expect(page.get_by_text("Realized noise: 40.00 % of the labels")).to_be_visible()
 
+    page.wait_for_function(f"() => {_CHART}")
     page.evaluate(f"() => {{ {_CHART}.before = true; }}")
     move_noise(page, 6)
     expect(page.get_by_text("Realized noise: 70.00 % of the labels")).to_be_visible()
