@@ -15,6 +15,7 @@ import numpy as np
 from scipy.special import expit
 
 from wann_core.class_table import Shares
+from wann_core.noise.human import sign_of_one_way
 from wann_core.typing import Array
 
 # A transition matrix is fitted for the test, which costs by rows, classes and rounds.
@@ -66,6 +67,11 @@ class EvenNoise:
         would, 0 where one does.
     power : float
         How far the test can tell: 0 with few rows, 1 with many.
+    one_way : float
+        How far the wrong labels of each class go to one other class, by the transition matrix of
+        the test: 0 is as those of people do, 1 is certain. 0 where nothing was tested.
+    matrix_rate : float
+        Share of wrong labels by that matrix.
     """
 
     rate: float
@@ -73,6 +79,8 @@ class EvenNoise:
     high: float
     weight: float
     power: float
+    one_way: float = 0.0
+    matrix_rate: float = 0.0
 
 
 def even_noise(
@@ -107,10 +115,13 @@ def even_noise(
     rate, deviation = float(expit(fit[-1])), rows.deviation(fit)
     low, high = max(rate - _Z_95 * deviation, 0.0), min(rate + _Z_95 * deviation, 1.0)
     weight, power = 0.0, _power(len(labels), n_classes)
+    one_way = matrix_rate = 0.0
     if within[0] - _BELOW * (1 - power) <= rate <= within[1]:
-        above = _test(some, best, largest) + _LOWER * (1 - power)
+        above, flows = _test(some, best, largest)
+        above += _LOWER * (1 - power)
         weight = float(np.clip((_UNEVEN - above) / (_UNEVEN - _EVEN), 0, 1))
-    return EvenNoise(rate, low, high, weight, power)
+        one_way, matrix_rate = sign_of_one_way(flows), float(flows.sum())
+    return EvenNoise(rate, low, high, weight, power, one_way, matrix_rate)
 
 
 def powered(logs: Array, sharpness: float) -> Array:
@@ -266,18 +277,22 @@ def _power(rows: int, n_classes: int) -> float:
     return float(np.clip(rows / few - 1, 0, 1))
 
 
-def _test(rows: _Rows, at: Array, largest: float) -> float:
+def _test(rows: _Rows, at: Array, largest: float) -> tuple[float, Array]:
     """Standard deviations by which a full matrix explains the labels better than chance would.
 
-    `largest` is the log-likelihood of even noise.
+    `largest` is the log-likelihood of even noise. With it goes the share of all rows that have each
+    true class (row) and another given label; (C, C), 0 on the diagonal.
     """
-    full = _matrix_likelihood(rows, at[:-1], max(float(expit(at[-1])), _LEAST_RATE))
+    full, joint = _matrix_likelihood(rows, at[:-1], max(float(expit(at[-1])), _LEAST_RATE))
     chance = _parameters(rows.n_classes)
-    return float((2 * max(full - largest, 0.0) - chance) / np.sqrt(2 * max(chance, 1)))
+    above = (2 * max(full - largest, 0.0) - chance) / np.sqrt(2 * max(chance, 1))
+    flows = joint / joint.sum()
+    np.fill_diagonal(flows, 0)
+    return float(above), flows
 
 
-def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> float:
-    """Largest log-likelihood of the labels under any transition matrix.
+def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> tuple[float, Array]:
+    """Largest log-likelihood of the labels under any transition matrix, and `_Rows.joint` there.
 
     The matrix by expectation and maximization, the rest by scoring steps, in turn.
     """
@@ -293,4 +308,4 @@ def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> float:
         if value - last < _TEST_GAIN:
             break
         last = value
-    return value
+    return value, joint

@@ -163,9 +163,15 @@ def estimate_noise(
         matrix = (wide.pairs + joint) / 2
         transition = Transition(1 - np.diag(matrix), matrix)
     base = (everywhere + on_anchors) / 2
+    rate, ambiguity = _raised(base, human, harder), float(1 - sure.mean())
+    within = _range(rate, base, rows, ambiguity)
+    even = even_noise([shares] if opinions is None else opinions, labels, within=within)
+    # What goes one way is not of people. Of few rows the readings above take too many for wrong,
+    # and the matrix of the test takes too few.
+    human *= 1 - even.one_way
+    base += even.one_way * (1 - even.power) * (even.matrix_rate - base) / 2
     rate = _raised(base, human, harder)
-    low, high = _range(rate, base, rows, float(1 - sure.mean()))
-    even = even_noise([shares] if opinions is None else opinions, labels, within=(low, high))
+    low, high = _range(rate, base, rows, ambiguity)
     weight = even.weight
     # What is not shown to be even may be of people, whatever the anchors look like.
     high = max(high, _raised(base, max(human, 1 - weight), harder) + high - rate)

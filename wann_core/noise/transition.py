@@ -79,6 +79,14 @@ class Transition:
         return whole
 
 
+def mean_transition(first: Transition, second: Transition) -> Transition:
+    """The mean of two matrices; its diagonal only, where either has no more."""
+    rates = (first.rates + second.rates) / 2
+    if first.pairs is None or second.pairs is None:
+        return Transition(rates, None)
+    return Transition(rates, (first.pairs + second.pairs) / 2)
+
+
 def anchor_transition(shares: Shares, labels: Array, part: float) -> Transition:
     """How labels go wrong on the surest `part` of the rows that each class wins.
 

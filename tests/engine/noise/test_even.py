@@ -5,6 +5,7 @@ import pytest
 
 from wann_core import add_noise
 from wann_core.noise.even import MOST_CLASSES, even_noise
+from wann_core.noise.human import sign_of_one_way
 
 CLASSES = 5
 
@@ -55,7 +56,18 @@ def test_sources_that_favor_classes_are_no_noise(ratio: float) -> None:
 def test_one_sided_noise_is_not_even() -> None:
     shares, true = opinions(4000, 1.0)
     given = np.where(np.random.default_rng(1).random(4000) < 0.2, (true + 1) % CLASSES, true)
-    assert even_noise([shares], given).weight == 0
+    found = even_noise([shares], given)
+    assert (found.weight, found.one_way) == (0, 1)
+    assert found.matrix_rate == pytest.approx(0.2, abs=0.02)
+
+
+def test_only_noise_that_goes_to_one_class_from_each_goes_one_way() -> None:
+    even = np.ones((5, 5)) - np.eye(5)
+    mostly = even + 16 * np.roll(np.eye(5), 1, axis=1)  # 17 of 20
+    assert [sign_of_one_way(flows) for flows in (even, mostly, 0 * even)] == [0.0, 1.0, 0.0]
+    half = even + 2 * np.roll(np.eye(5), 1, axis=1)  # 3 of 6, as people's at most
+    assert sign_of_one_way(half) == 0
+    assert sign_of_one_way(np.array([[0.0, 3.0], [0.0, 0.0]])) == 0  # of two classes
 
 
 def test_few_rows_or_many_classes_cannot_tell() -> None:

@@ -281,7 +281,7 @@ def consensus(
         )
         # Rows that nobody labeled have their labeled neighbors' mean.
         shares = found.soft_labels.copy()
-        shares[found.everything.labeled] = found.evidence.shares
+        shares[found.everything.labeled] = found.evidence.first_shares
         crowd = fit_crowd(given, shares, seed=seed, progress=progress)
     names = [""] * given.rows if ids is None else [str(name) for name in ids]
     return Consensus(given, crowd, names, found)

@@ -19,7 +19,13 @@ from wann_core.audit.judging.kernels import (
     near_shares,
     neighbor_k,
 )
-from wann_core.audit.judging.shares import absorbed, ranking_posterior
+from wann_core.audit.judging.shares import (
+    absorbed,
+    posterior_of_ranking,
+    ranking_posterior,
+    with_mean_doubt,
+)
+from wann_core.audit.judging.soft_labels import fits_soft_labels, soft_label_probabilities
 from wann_core.audit.judging.tables import even_noise_opinions, mean_table, vote_table
 from wann_core.audit.judging.trust import Clusters, Trust, agreement, clusters, trust_of
 from wann_core.class_table import ClassTable, Shares, small_ids
@@ -31,6 +37,7 @@ from wann_core.methods.voting import adaptive_k
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.even import MOST_CLASSES
 from wann_core.noise.rate import HARDER, HARDER_BY_PROBE, NoiseEstimate, estimate_noise
+from wann_core.noise.transition import RANKING_ANCHORS, anchor_transition, mean_transition
 from wann_core.parallel import in_slices
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -43,6 +50,9 @@ _PROBE_PART = 0.75
 _PROBE_PARTS = 0.4, 0.4, 0.2
 DISCRIMINANT_PART = 0.7
 COUNTING_PART = 0.5
+# Of a regression on the posterior of these, with the probe and the neighbors, or the latter alone.
+_SOFT_PARTS = 0.6, 0.2, 0.2
+_SOFT_PART = 0.7
 # What no probe has part in, but for the discriminant, whose folds may be the probe's.
 _WITHOUT_PROBE = (
     "codes",
@@ -227,8 +237,8 @@ class Evidence:
         return None if self.groups is None else units_of(self.groups, self.labels)
 
     @cached_property
-    def shares(self) -> Shares:
-        """Best available shares, which rank the labels; (n, C).
+    def first_shares(self) -> Shares:
+        """Shares by what was fitted to given labels; (n, C).
 
         Of the neighbors, of a linear discriminant where there are embeddings, and of the probe
         where one is wanted. Probe and discriminant are fitted once more with each row weighted by
@@ -254,6 +264,41 @@ class Evidence:
         return self._mean(*zip(_PROBE_PARTS, parts, strict=True))
 
     @cached_property
+    def first_posterior(self) -> Shares:
+        """Probability of each true class by the first shares, given the labels; (n, C)."""
+        return ranking_posterior(self.first_shares, self.labels)
+
+    @cached_property
+    def soft_label_shares(self) -> Array | None:
+        """Out-of-fold probabilities of a logistic regression on soft labels; (n, C).
+
+        These are the posterior by the first shares under the noise that was found. None
+        without embeddings, where groups are judged as a whole, and where it would take minutes,
+        see `fits_soft_labels`.
+        """
+        if self.X is None or self.units is not None or not serves(self.X):
+            return None
+        if not fits_soft_labels(self.X, self.n_classes):
+            return None
+        soft = self._posterior_by(self.first_shares)
+        return soft_label_probabilities(self.X, np.asarray(soft), self._dealt, self.progress)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """Best available shares, which rank the labels; (n, C).
+
+        Of the regression on soft labels, the neighbors, and the probe where one is wanted; the
+        first shares where that regression cannot be had.
+        """
+        soft = self.soft_label_shares
+        if soft is None:
+            return self.first_shares
+        if self.probe is None:
+            return self._mean((_SOFT_PART, soft), (1 - _SOFT_PART, self.near_shares))
+        parts = soft, self.second_probe_shares, self.near_shares
+        return self._mean(*zip(_SOFT_PARTS, parts, strict=True))
+
+    @cached_property
     def counting_shares(self) -> Shares:
         """The shares that tell how many labels are wrong; (n, C).
 
@@ -262,15 +307,31 @@ class Evidence:
         """
         first = self.discriminant_shares
         if first is None:
-            return self.shares
+            return self.first_shares
         if self.probe is None:
             return self._mean((COUNTING_PART, first), (1 - COUNTING_PART, self.near_shares))
         return self._probe_and_neighbors()
 
     @cached_property
     def posterior(self) -> Shares:
-        """Probability of each true class, given labels and noise; shape (n, C)."""
-        return ranking_posterior(self.shares, self.labels)
+        """Probability of each true class, given labels and noise; shape (n, C).
+
+        With the regression on soft labels it is as sharp as makes the mean probability of a wrong
+        label the estimated rate.
+        """
+        if self.soft_label_shares is None:
+            return self.first_posterior
+        found = np.asarray(self._posterior_by(self.shares))
+        return with_mean_doubt(found, self.labels, self.noise.rate)
+
+    def _posterior_by(self, shares: Shares) -> Shares:
+        """Under the mean of the estimated noise and what the anchors of these shares show.
+
+        Either may miss noise that the other sees.
+        """
+        shown = anchor_transition(shares, self.labels, RANKING_ANCHORS)
+        T = mean_transition(self.noise.transition, shown)
+        return posterior_of_ranking(shares, self.labels, T)
 
     @cached_property
     def noise(self) -> NoiseEstimate:

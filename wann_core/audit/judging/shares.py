@@ -18,6 +18,8 @@ from wann_core.typing import Array
 FLOOR = 0.01
 TRUST = 0.5
 ABSORBING_ROUNDS = 3
+# Base-2 logarithm of the largest power of a posterior, and how often its interval is halved.
+_MOST_LOG_POWER, _HALVINGS = 2.0, 10
 
 
 def own_share(shares: Shares, labels: Array) -> Array:
@@ -52,6 +54,28 @@ def posterior_of_ranking(shares: Shares, labels: Array, T: Transition) -> Shares
     """The same by the matrix that the anchors of all rows show."""
     # The matrix is an estimate: its square root trusts it half, on the scale of log-odds.
     return posterior_table(shares, labels, T, FLOOR, TRUST)
+
+
+def with_mean_doubt(table: Array, labels: Array, rate: float) -> Array:
+    """A posterior to the power that makes the mean probability of a wrong label the rate.
+
+    Its rows sum to 1. The power lies within 1/4 and 4; no row's odds change their order.
+    """
+    with np.errstate(divide="ignore"):
+        logs = np.log(table, dtype=np.float64)
+    logs -= logs.max(axis=1, keepdims=True)
+
+    def to_power(power: float) -> Array:
+        found = np.exp(power * logs)
+        found /= found.sum(axis=1, keepdims=True)
+        return found
+
+    low, high = -_MOST_LOG_POWER, _MOST_LOG_POWER
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        doubt = 1 - float(own_share(to_power(np.exp2(middle)), labels).mean())
+        low, high = (middle, high) if doubt > rate else (low, middle)
+    return np.asarray(to_power(np.exp2((low + high) / 2)), table.dtype)
 
 
 def absorbed(shares: Shares, labels: Array) -> Array:

@@ -45,7 +45,7 @@ class PosteriorLogisticRegression(AuditedClassifier):
     """
 
     def _learn(self, X: Array, codes: Array, evidence: Evidence) -> None:
-        self.posterior_ = np.asarray(evidence.posterior, np.float32)
+        self.posterior_ = np.asarray(evidence.first_posterior, np.float32)
         scores = posterior_by_C(X, self.posterior_, deal_folds(codes))
         self.C_ = max(scores, key=lambda C: scores[C])
         rows, n_classes = np.arange(len(X)), len(self.classes_)

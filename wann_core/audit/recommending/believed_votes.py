@@ -122,13 +122,13 @@ def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
         shares = vote_shares_by(ids, labels, near * right[ids] ** belief, C)
         answers[f"belief {belief:g}"] = shares.argmax(axis=1)
     rows = np.arange(len(labels))
-    found = {name: float(evidence.posterior[rows, a].mean()) for name, a in answers.items()}
+    found = {name: float(evidence.first_posterior[rows, a].mean()) for name, a in answers.items()}
     return pd.Series(found).sort_values(ascending=False, kind="stable")
 
 
 def right_labels(evidence: Evidence) -> Array:
     """Probability that each given label is right."""
-    own = evidence.posterior[np.arange(len(evidence.labels)), evidence.labels]
+    own = evidence.first_posterior[np.arange(len(evidence.labels)), evidence.labels]
     return np.asarray(own, np.float64)
 
 

@@ -183,10 +183,10 @@ def _asked(folds: Array) -> list[int]:
 def _posteriors(evidence: Evidence) -> list[Shares]:
     """Probability of each true class by neighbors and discriminant, and by the probe."""
     if evidence.probe is None:
-        return [evidence.posterior]
+        return [evidence.first_posterior]
     alone = evidence.with_probe(None)
     by_probe = ranking_posterior(evidence.probe_shares, evidence.labels)
-    return [alone.posterior, by_probe]
+    return [alone.first_posterior, by_probe]
 
 
 def _by_probe(evidence: Evidence, test: Array) -> list[tuple[Candidate, Array]]:

@@ -45,6 +45,8 @@ def audit_partitions(
 ) -> PartitionedAudit:
     """Judge every label of a table in partitions by the other rows, without a probe.
 
+    The regression on soft labels that an audit on one machine adds is left out, too.
+
     The workers read the partitions, search, vote and write; the client sees a few numbers of each
     partition. Work of a worker that is lost is done again on another one.
 
