@@ -96,7 +96,7 @@ class Audit:
 
         0 where there is no label.
         """
-        own = self.evidence.posterior[np.arange(len(self.rows)), self.rows.labels]
+        own = self.evidence.first_posterior[np.arange(len(self.rows)), self.rows.labels]
         weights = np.zeros(len(self.everything))
         weights[self.everything.labeled] = own
         return weights
@@ -108,7 +108,7 @@ class Audit:
         A row without a label gets the mean of its 51 nearest labeled rows, or even shares where
         there are no embeddings.
         """
-        everything, posterior = self.everything, self.evidence.posterior
+        everything, posterior = self.everything, self.evidence.first_posterior
         soft = np.full((len(everything), posterior.shape[1]), 1 / posterior.shape[1])
         soft[everything.labeled] = posterior
         others = np.setdiff1d(np.arange(len(soft)), everything.labeled)

@@ -120,7 +120,8 @@ def even_noise(
         above, flows = _test(some, best, largest)
         above += _LOWER * (1 - power)
         weight = float(np.clip((_UNEVEN - above) / (_UNEVEN - _EVEN), 0, 1))
-        one_way, matrix_rate = sign_of_one_way(flows), float(flows.sum())
+        one_way = sign_of_one_way(flows)
+        matrix_rate = float(flows.sum()) / len(some.labels)
     return EvenNoise(rate, low, high, weight, power, one_way, matrix_rate)
 
 
@@ -280,15 +281,14 @@ def _power(rows: int, n_classes: int) -> float:
 def _test(rows: _Rows, at: Array, largest: float) -> tuple[float, Array]:
     """Standard deviations by which a full matrix explains the labels better than chance would.
 
-    `largest` is the log-likelihood of even noise. With it goes the share of all rows that have each
-    true class (row) and another given label; (C, C), 0 on the diagonal.
+    `largest` is the log-likelihood of even noise. With it goes how many rows have each true class
+    (row) and another given label; (C, C), 0 on the diagonal.
     """
     full, joint = _matrix_likelihood(rows, at[:-1], max(float(expit(at[-1])), _LEAST_RATE))
     chance = _parameters(rows.n_classes)
     above = (2 * max(full - largest, 0.0) - chance) / np.sqrt(2 * max(chance, 1))
-    flows = joint / joint.sum()
-    np.fill_diagonal(flows, 0)
-    return float(above), flows
+    np.fill_diagonal(joint, 0)
+    return float(above), joint
 
 
 def _matrix_likelihood(rows: _Rows, at: Array, rate: float) -> tuple[float, Array]:

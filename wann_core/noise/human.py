@@ -53,23 +53,25 @@ def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> float:
 def sign_of_one_way(flows: Array) -> float:
     """How far the wrong labels of each class go to one other class, 0 to 1.
 
-    Of two classes they have no choice, which is 0.
+    Of two classes they have no choice, and few wrong labels a class, up to three, lie together by
+    chance.
 
     Parameters
     ----------
     flows : ndarray of shape (C, C)
-        Wrong labels of each true class (row) by the given one; the diagonal is 0.
+        How many wrong labels of each true class (row) by the given one; the diagonal is 0.
 
     Examples
     --------
-    >>> sign_of_one_way(np.roll(np.eye(5), 1, axis=1)), sign_of_one_way(1 - np.eye(5))
+    >>> sign_of_one_way(9 * np.roll(np.eye(5), 1, axis=1)), sign_of_one_way(9 * (1 - np.eye(5)))
     (1.0, 0.0)
     """
     others, total = len(flows) - 1, float(flows.sum())
     if others < 2 or not total:
         return 0.0
     largest = float(flows.max(axis=1).sum()) / total
-    return _sign((largest - 1 / others) / (1 - 1 / others), _CONCENTRATED)
+    concentrated = _sign((largest - 1 / others) / (1 - 1 / others), _CONCENTRATED)
+    return _sign(total / len(flows), _SEEN) * concentrated
 
 
 def _sign(value: float, limits: tuple[float, float]) -> float:

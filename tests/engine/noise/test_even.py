@@ -67,7 +67,11 @@ def test_only_noise_that_goes_to_one_class_from_each_goes_one_way() -> None:
     assert [sign_of_one_way(flows) for flows in (even, mostly, 0 * even)] == [0.0, 1.0, 0.0]
     half = even + 2 * np.roll(np.eye(5), 1, axis=1)  # 3 of 6, as people's at most
     assert sign_of_one_way(half) == 0
-    assert sign_of_one_way(np.array([[0.0, 3.0], [0.0, 0.0]])) == 0  # of two classes
+    assert sign_of_one_way(np.array([[0.0, 9.0], [0.0, 0.0]])) == 0  # of two classes
+    # One wrong label goes one way whatever there is.
+    one = np.zeros((3, 3))
+    one[0, 1] = 1
+    assert sign_of_one_way(one) == 0
 
 
 def test_few_rows_or_many_classes_cannot_tell() -> None:

@@ -313,6 +313,13 @@ class Evidence:
         return self._probe_and_neighbors()
 
     @cached_property
+    def ranking_posterior(self) -> Shares:
+        """The posterior before its power is set: by the best shares and the noise; (n, C)."""
+        if self.soft_label_shares is None:
+            return self.first_posterior
+        return self._posterior_by(self.shares)
+
+    @cached_property
     def posterior(self) -> Shares:
         """Probability of each true class, given labels and noise; shape (n, C).
 
@@ -321,7 +328,7 @@ class Evidence:
         """
         if self.soft_label_shares is None:
             return self.first_posterior
-        found = np.asarray(self._posterior_by(self.shares))
+        found = np.asarray(self.ranking_posterior)
         return with_mean_doubt(found, self.labels, self.noise.rate)
 
     def _posterior_by(self, shares: Shares) -> Shares:

@@ -9,13 +9,16 @@ from wann_core.progress import Progress
 from wann_core.storage.disk_cache import digest_of, kept_fit
 from wann_core.typing import Array
 
-# Inverse strength of the L2 penalty, for z-scored columns: within 0.003 and 0.03 average precision
-# moves by 0.004 in the mean, from 1,000 rows to 50,000 (docs/protocol.md).
-_C = 0.01
+# Inverse strengths of the L2 penalty, for z-scored columns. The first serves hundreds of columns,
+# from 1,000 rows to 50,000: within 0.003 and 0.03 average precision moves by 0.004 in the mean
+# (docs/protocol.md). Few columns or rows need a weaker one, which then lowers the loss on rows held
+# out by more than this share of it.
+_C_GRID, _WORTH_IT = (0.01, 0.1, 1.0, 10.0), 0.1
+_LEAST = 1e-6
 # Rows times columns times (columns + classes times the steps of a fit): a minute of one core.
 _MOST_WORK, _STEPS = 5e11, 64
 _WORTH_KEEPING = 3e7
-_FIT_VERSION = 1
+_FIT_VERSION = 2
 
 
 def fits_soft_labels(X: Array, n_classes: int) -> bool:
@@ -51,6 +54,7 @@ def soft_label_probabilities(
 
     def build() -> Array:
         rows, result = in_their_span(X), soft.copy()
+        C, start = _C_GRID[0], None
         for fold in range(FOLDS):
             held_out = folds == fold
             if not held_out.any() or held_out.all():
@@ -61,12 +65,28 @@ def soft_label_probabilities(
                     text = f"regression on soft labels, fold {fold + 1}, step {step}"
                     progress(fold, FOLDS, text)
 
-            fitted = np.flatnonzero(~held_out)
-            found = fit_softmax(rows, soft, fitted, n_classes, _C, tell=tell)
+            data = rows, soft, np.flatnonzero(~held_out), n_classes
+            if start is None:
+                start = fit_softmax(*data, C, tell=tell)
+                lost = _log_loss(softmax_probabilities(rows[held_out], start), soft[held_out])
+                for weaker in _C_GRID[1:]:
+                    start = fit_softmax(*data, weaker, start=start, tell=tell)
+                    answers = softmax_probabilities(rows[held_out], start)
+                    before, lost = lost, _log_loss(answers, soft[held_out])
+                    if lost > (1 - _WORTH_IT) * before:
+                        break
+                    C = weaker
+            found = fit_softmax(*data, C, tell=tell)
             result[held_out] = softmax_probabilities(rows[held_out], found)
         return result
 
     if X.size * n_classes <= _WORTH_KEEPING:
         return build()
-    name = digest_of(f"soft labels {_FIT_VERSION} {_C}", X, soft, folds)
+    name = digest_of(f"soft labels {_FIT_VERSION}", X, soft, folds)
     return kept_fit(name, build, progress)
+
+
+def _log_loss(probabilities: Array, soft: Array) -> float:
+    """By which the answers fall short of the soft labels (Kullback and Leibler), in the mean."""
+    logs = np.log(np.maximum(soft, _LEAST)) - np.log(np.maximum(probabilities, _LEAST))
+    return float((soft * logs).sum(axis=1).mean())

@@ -7,12 +7,13 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from tests.helpers.blobs import N_CLASSES, blobs
-from wann_core import add_noise
+from wann_core import add_noise, datasets
 from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.groups import deal_by_group
 from wann_core.audit.judging.shares import odds, with_mean_doubt
 from wann_core.audit.judging.soft_labels import fits_soft_labels, soft_label_probabilities
 from wann_core.methods.folds import deal_folds
+from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.transition import Transition, mean_transition
 from wann_core.typing import Array
@@ -25,18 +26,18 @@ def noisy(pattern: str, ratio: float, rows: int = 1500) -> tuple[Evidence, Array
     return Evidence(NeighborGraph.build(X, k=51), given, N_CLASSES, X=X), given != y
 
 
-@pytest.mark.parametrize(
-    ("pattern", "ratio", "gain"), [("sym", 0.05, 0.005), ("sym", 0.3, 0.0), ("asym", 0.3, 0.005)]
-)
-def test_it_ranks_better_and_says_as_many_as_are_estimated(
-    pattern: str, ratio: float, gain: float
-) -> None:
-    known, wrong = noisy(pattern, ratio)
+@pytest.mark.parametrize(("pattern", "ratio"), [("sym", 0.1), ("asym", 0.2)])
+def test_it_ranks_better_and_says_as_many_as_are_estimated(pattern: str, ratio: float) -> None:
+    digits = datasets.load("digits", "pixels").train
+    X = normalize(digits.X[:1000], digits.X[:1], "zscore")[0]
+    true = digits.y[:1000]
+    given = add_noise(true, pattern, ratio, rng=np.random.RandomState(5), draw="exact").labels
+    known, wrong = Evidence(NeighborGraph.build(X, k=51), given, 10, X=X), given != true
 
     def precision(table: Array) -> float:
         return float(average_precision_score(wrong, -odds(table, known.labels)))
 
-    assert precision(known.posterior) > precision(known.first_posterior) + gain
+    assert precision(known.posterior) > precision(known.first_posterior) + 0.002
     rows = np.arange(len(wrong))
     before, now = (1 - t[rows, known.labels] for t in (known.first_posterior, known.posterior))
     assert now.mean() == pytest.approx(known.noise.rate, abs=2e-3)
@@ -56,6 +57,15 @@ def test_soft_labels_of_a_fold_do_not_speak_for_it() -> None:
     np.testing.assert_array_equal(after[held_out], before[held_out])
     assert np.abs(after[~held_out] - before[~held_out]).max() > 1e-3
     np.testing.assert_allclose(before.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_few_columns_get_a_weaker_penalty() -> None:
+    X, y = blobs(150, apart=8.0)
+    soft = np.full((150, N_CLASSES), 0.01, np.float32)
+    soft[np.arange(150), y] = 0.97
+    # Columns of little spread, as beside an outlier: under the first penalty all classes are alike.
+    found = soft_label_probabilities(X / 20, soft, deal_folds(y))
+    assert found[np.arange(150), y].mean() > 0.8
 
 
 def test_progress_may_stop_it() -> None:
