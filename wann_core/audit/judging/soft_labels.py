@@ -1,5 +1,7 @@
 """Class probabilities by a logistic regression on soft labels that was not fitted to the row."""
 
+from functools import partial
+
 import numpy as np
 
 from wann_core.class_table import MOST_DENSE
@@ -60,23 +62,24 @@ def soft_label_probabilities(
             if not held_out.any() or held_out.all():
                 continue
 
-            def tell(step: int, fold: int = fold) -> None:
+            def on_step(step: int, fold: int = fold) -> None:
                 if progress is not None:
                     text = f"regression on soft labels, fold {fold + 1}, step {step}"
                     progress(fold, FOLDS, text)
 
-            data = rows, soft, np.flatnonzero(~held_out), n_classes
+            fitted = np.flatnonzero(~held_out)
+            fit = partial(fit_softmax, rows, soft, fitted, n_classes, on_step=on_step)
             if start is None:
-                start = fit_softmax(*data, C, tell=tell)
+                start = fit(C)
                 lost = _log_loss(softmax_probabilities(rows[held_out], start), soft[held_out])
                 for weaker in _C_GRID[1:]:
-                    start = fit_softmax(*data, weaker, start=start, tell=tell)
+                    start = fit(weaker, start=start)
                     answers = softmax_probabilities(rows[held_out], start)
                     before, lost = lost, _log_loss(answers, soft[held_out])
                     if lost > (1 - _WORTH_IT) * before:
                         break
                     C = weaker
-            found = fit_softmax(*data, C, tell=tell)
+            found = fit(C)
             result[held_out] = softmax_probabilities(rows[held_out], found)
         return result
 
