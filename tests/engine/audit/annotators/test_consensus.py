@@ -106,7 +106,7 @@ def test_labels_alone_need_rows_with_several() -> None:
     _, true, table = crowd(200)
     found = consensus(None, table)
     assert found.audit is None and (found.labels == true).mean() > 0.85
-    with pytest.raises(WannError, match="nothing else tells which annotator is right"):
+    with pytest.raises(WannError, match="nothing else shows which annotator is right"):
         consensus(None, table.drop_duplicates("row"))
 
 
