@@ -129,7 +129,9 @@ TOYS = {
     ),
     "scale": Toy("", "measure {results} 2500 auto --columns 32"),
     "slider": Toy("slider to picture", "", CLUSTERS | {"slider.MOVES": 2}),
-    "start": Toy("times the empty app", "", {"start.STARTS": 1, "start.ROUNDS": 0}),
+    "start": Toy(
+        "times the empty app", "", {"start.WARM_UPS": 0, "start.STARTS": 1, "start.ROUNDS": 0}
+    ),
     "stopping": Toy("known flips", "{cifar} none --only CIFAR-10_sym_0.2"),
     "sweep": Toy("same scores: True", "", SWEEP),
     "training": Toy(

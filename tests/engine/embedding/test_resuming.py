@@ -128,8 +128,8 @@ def test_killed_at_ten_random_moments_the_result_is_bit_equal(tmp_path: Path) ->
 @pytest.mark.slow
 def test_killed_model_of_timm_resumes_bit_equal(tmp_path: Path, small_weights: Path) -> None:
     write_photos(tmp_path / "photos", train=180, test=20)  # 50 batches take 1 s at least
-    delays = [random.Random(os.urandom(4)).uniform(0.1, 0.5) for _ in range(2)]
-    assert kill_and_resume(tmp_path, delays, small_weights, "resnet10t") == 2, delays
+    delays = [random.Random(os.urandom(4)).uniform(0.1, 0.5)]
+    assert kill_and_resume(tmp_path, delays, small_weights, "resnet10t") == 1, delays
 
 
 @pytest.mark.usefixtures("often")
