@@ -21,7 +21,7 @@ import numpy as np
 import plotly.graph_objects as go
 from sklearn.manifold import trustworthiness
 
-from ui.explore import map_charts, map_view
+from ui.explore.map import figures, views
 from wann_core import Scenario, prepare
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import map, point_values, umap_process
@@ -47,7 +47,7 @@ def payload(prepared: PreparedData, color: str) -> float:
     ends = (float(xy.min()), float(xy.max()))
     values = at if color == "density" else point_values.values(prepared, "train", color)
     places = np.arange(FIGURE_ROWS, dtype=np.int32)
-    points = map_view.Points(
+    points = views.Points(
         places,
         places,
         xy,
@@ -57,7 +57,7 @@ def payload(prepared: PreparedData, color: str) -> float:
         (ends[0], ends[0], ends[1] - ends[0]),
         (*ends, *ends),
     )
-    figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
+    figure = figures.figure(points, color, prepared, np.empty(0, np.int64), 0)
     return len(go.Figure(figure).to_json()) / 1e6
 
 

@@ -3,15 +3,7 @@
 import streamlit as st
 
 from ui.charts import charts
-from ui.explore import (
-    map_charts,
-    map_hover,
-    map_jobs,
-    map_review,
-    map_selection,
-    map_view,
-    map_window,
-)
+from ui.explore.map import figures, hover, layouts, reviews, selections, views, windows
 from ui.jobs import engine
 from ui.pictures import selected_rows
 from ui.shell import header, settings
@@ -25,38 +17,38 @@ chosen = settings.sidebar()
 prepared = engine.prepared(chosen)
 chosen.show_realized(prepared)
 
-view = map_view.controls(chosen, prepared)
-layout, positions = map_jobs.positions(view.layout, prepared)
+view = views.controls(chosen, prepared)
+layout, positions = layouts.positions(view.layout, prepared)
 reviewed = None
-if view.color in (map_review.DOUBTFUL, map_review.VERDICT):
-    reviewed = map_review.values(view.color, chosen, prepared)
+if view.color in (reviews.DOUBTFUL, reviews.VERDICT):
+    reviewed = reviews.values(view.color, chosen, prepared)
     if reviewed is None:
         st.stop()
-points = map_view.points(view, prepared, positions, reviewed)
+points = views.points(view, prepared, positions, reviewed)
 if not len(points.places):
-    st.info(f"No row is left: {map_view.narrow(view, prepared)}.", icon=":material/filter_alt_off:")
-    st.button("Show all", on_click=map_view.show_all)
+    st.info(f"No row is left: {views.narrow(view, prepared)}.", icon=":material/filter_alt_off:")
+    st.button("Show all", on_click=views.show_all)
     st.stop()
 
 token = f"{hash((prepared.scenario, layout, view))}"
-selection = map_selection.current(prepared, (prepared.scenario, layout, view))
+selection = selections.current(prepared, (prepared.scenario, layout, view))
 charts.show(
-    map_charts.figure(points, view.color, prepared, selection.places(prepared), selection.turn),
-    map_view.reading(
-        points, layout, view.color, map_charts.is_image(points), map_view.rows(view, positions)
+    figures.figure(points, view.color, prepared, selection.places(prepared), selection.turn),
+    views.reading(
+        points, layout, view.color, figures.is_image(points), views.rows(view, positions)
     ),
     "map",
-    lambda: map_view.table(points, view.color),
+    lambda: views.table(points, view.color),
     prepared.scenario,
     "These points, CSV",
-    on_select=map_selection.picker(selection, points),
+    on_select=selections.picker(selection, points),
     scrollZoom=True,
     displayModeBar=True,
 )
-if not map_window.is_whole(view.across, view.up):
-    st.button("Whole map", icon=":material/zoom_out_map:", on_click=map_window.show_whole)
-map_hover.follow_zoom(points, len(positions.train) + len(positions.test))
-map_hover.show(prepared, points, token)
-shown = map_selection.show(selection, prepared, points)
+if not windows.is_whole(view.across, view.up):
+    st.button("Whole map", icon=":material/zoom_out_map:", on_click=windows.show_whole)
+hover.follow_zoom(points, len(positions.train) + len(positions.test))
+hover.show(prepared, points, token)
+shown = selections.show(selection, prepared, points)
 if shown is not None:
     selected_rows.listing(prepared, *shown, "map-selection")

@@ -11,8 +11,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.roots import ROOT
-from ui.explore import map_colors, map_view
-from ui.explore.map_view import Points
+from ui.explore.map import colors, views
+from ui.explore.map.views import Points
 from wann_core import Scenario
 from wann_core.experiments.prepared import PreparedData
 
@@ -74,9 +74,9 @@ def many(
     rng = np.random.default_rng(seed)
     xy = rng.normal(size=(count, 2)).astype(np.float32)
     observed = rng.integers(0, classes, count)
-    kind = None if color == "density" else map_colors.of(color, prepared)
-    held = observed if color in map_view.BY_CLASS else rng.random(count) / 10
-    if isinstance(kind, map_colors.Kinds) and color not in map_view.BY_CLASS:
+    kind = None if color == "density" else colors.of(color, prepared)
+    held = observed if color in views.BY_CLASS else rng.random(count) / 10
+    if isinstance(kind, colors.Kinds) and color not in views.BY_CLASS:
         held = rng.integers(0, len(kind.names), count) * (rng.random(count) < 0.2)
     places = np.arange(count, dtype=np.int32)
     ends = (float(xy.min()), float(xy.max()))

@@ -18,9 +18,9 @@ from tests.helpers.map_page import (
     payload,
     ready,
 )
-from ui.explore import map_charts, map_hover, map_jobs, map_view, map_window
-from ui.explore.map_selection import Selection
-from ui.explore.map_view import Points
+from ui.explore.map import figures, hover, layouts, views, windows
+from ui.explore.map.selections import Selection
+from ui.explore.map.views import Points
 from wann_core import prepare
 from wann_core.datasets import Split
 from wann_core.datasets import database as databases
@@ -113,10 +113,10 @@ def test_data_without_test_rows(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_map_is_shown_in_the_steps_of_its_controls() -> None:
-    map_window.show_part(np.array([[12.3, 30.0], [81.0, 70.4]]), (10.0, 0.0, 100.0))
+    windows.show_part(np.array([[12.3, 30.0], [81.0, 70.4]]), (10.0, 0.0, 100.0))
     assert st.session_state["across"] == (2.0, 20.0)
     assert st.session_state["up"] == (70.0, 81.0)
-    map_window.show_part(np.array([[-50.0, 400.0], [0.0, 100.0]]), (10.0, 0.0, 100.0))
+    windows.show_part(np.array([[-50.0, 400.0], [0.0, 100.0]]), (10.0, 0.0, 100.0))
     assert st.session_state["across"] == st.session_state["up"] == (0.0, 100.0)
 
 
@@ -128,15 +128,15 @@ def test_pictures_come_for_the_point_and_those_beside_it(prepared: PreparedData)
     points = Points(places, rows, xy, labels, labels, 1200, (0, 0, 1797), (0, 1797, 0, 1))
     asked = {"place": "1200", "at": [1200, 0], "token": "now"}
     st.session_state["_map_hovered"] = asked
-    cards = map_hover._asked(prepared, points, "now")
+    cards = hover._asked(prepared, points, "now")
     assert set(cards) == {str(place) for place in range(1194, 1207)}
     (card,) = cards["1200"]
     assert card["id"] == f"test-{prepared.test_ids[0]}"
     assert card["lines"][0] == prepared.dataset.class_names[prepared.y_test[0]]
     assert card["picture"].startswith("data:image/png")
-    assert map_hover._asked(prepared, points, "now") == {}  # nothing is asked for twice
+    assert hover._asked(prepared, points, "now") == {}  # nothing is asked for twice
     st.session_state["_map_hovered"] = asked
-    assert map_hover._asked(prepared, points, "another view") == {}
+    assert hover._asked(prepared, points, "another view") == {}
 
 
 def test_zoom_frames_what_was_chosen(prepared: PreparedData) -> None:
@@ -152,29 +152,29 @@ def test_zoom_frames_what_was_chosen(prepared: PreparedData) -> None:
 @pytest.mark.parametrize("color", COLORS)
 def test_thirty_thousand_points_travel_light(prepared: PreparedData, color: str) -> None:
     points = many(30_000, prepared, color)
-    assert not map_charts.is_image(points)
-    figure = map_charts.figure(points, color, prepared, np.arange(20_000), 0)
+    assert not figures.is_image(points)
+    figure = figures.figure(points, color, prepared, np.arange(20_000), 0)
     assert payload(figure) < 2_000_000
 
 
 @pytest.mark.parametrize("color", COLORS)
 def test_too_many_points_become_an_image(prepared: PreparedData, color: str) -> None:
     points = many(250_000, prepared, color)
-    figure = map_charts.figure(points, color, prepared, np.empty(0, np.int64), 0)
+    figure = figures.figure(points, color, prepared, np.empty(0, np.int64), 0)
     image, marks = figure["data"][:2]
     assert image["type"] == "heatmap"
     counts = [int(text.split(" rows")[0].replace(",", "")) for text in marks["text"]]
     assert sum(counts) == 250_000
-    assert set(marks["customdata"].ravel()) == set(map_charts.cells(points))
+    assert set(marks["customdata"].ravel()) == set(figures.cells(points))
     z = np.asarray(image["z"])
     shown = z > 0 if z.dtype == np.uint8 else np.isfinite(z)
-    assert shown.sum() == len(np.unique(map_charts.cells(points, len(z))))
+    assert shown.sum() == len(np.unique(figures.cells(points, len(z))))
     assert payload(figure) < 2_500_000
 
 
 def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
-    assert map_charts.is_image(points)
+    assert figures.is_image(points)
     half = points.xy[:, 0] < np.quantile(points.xy[:, 0], 0.1)
     fewer = Points(
         points.places[half],
@@ -186,16 +186,14 @@ def test_narrow_view_of_many_rows_has_points_again(prepared: PreparedData) -> No
         points.square,
         points.window,
     )
-    figure = map_charts.figure(fewer, "observed", prepared, np.empty(0), 0)
+    figure = figures.figure(fewer, "observed", prepared, np.empty(0), 0)
     assert {trace["type"] for trace in figure["data"]} == {"scattergl", "scatter"}
 
 
 def test_table_of_the_points(prepared: PreparedData) -> None:
     positions = Layout(np.zeros((1200, 2), np.float32), np.ones((597, 2), np.float32))
-    view = map_view.View(
-        "pca", "flipped", (), (1, 51), ("train", "test"), (0.0, 100.0), (0.0, 100.0)
-    )
-    table = map_view.table(map_view.points(view, prepared, positions), "flipped")
+    view = views.View("pca", "flipped", (), (1, 51), ("train", "test"), (0.0, 100.0), (0.0, 100.0))
+    table = views.table(views.points(view, prepared, positions), "flipped")
     assert table.groupby("split").size().to_dict() == {"train": 1200, "test": 597}
     assert table["flipped"].sum() == 480
     assert isinstance(table, pd.DataFrame)
@@ -205,7 +203,7 @@ def test_umap_of_many_rows_waits_to_be_asked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("WANN_CACHE", str(tmp_path))  # no layout of an earlier test
-    monkeypatch.setattr(map_jobs, "_MOST_BY_ITSELF", 100)
+    monkeypatch.setattr(layouts, "_MOST_BY_ITSELF", 100)
     monkeypatch.setattr(layout, "fitted_layout", lambda graph, start, _: Layout(start, start))
     page = opened(layout="umap")
     assert any("PCA is shown, as UMAP of" in caption.value for caption in page.caption)

@@ -8,7 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.map_page import COLORS, NOISY, array, chart, drawn_rows, many, opened
-from ui.explore import map_charts, map_colors, map_labels, map_view
+from ui.explore.map import colors, figures, labels, views
 from ui.shell import theme
 from wann_core import Scenario, prepare
 from wann_core.datasets import Split
@@ -81,14 +81,14 @@ def test_the_audit_and_the_review_color_the_map(
 
 def test_image_shows_the_mean_and_the_most_frequent_class(prepared: PreparedData) -> None:
     points = many(250_000, prepared, "observed")
-    figure = map_charts.figure(points, "observed", prepared, np.empty(0), 0)
+    figure = figures.figure(points, "observed", prepared, np.empty(0), 0)
     image = figure["data"][0]
     colors, axis = image["z"].ravel(), figure["layout"]["coloraxis"]
     steps = [color for _, color in axis["colorscale"][::2]]
     assert axis["cmin"] == -0.5 and axis["cmax"] == len(steps) - 0.5
-    cell = map_charts.cells(points, len(image["z"]))
+    cell = figures.cells(points, len(image["z"]))
     trust = many(250_000, prepared, "reliability")
-    means = map_charts.figure(trust, "reliability", prepared, np.empty(0), 0)["data"][0]["z"]
+    means = figures.figure(trust, "reliability", prepared, np.empty(0), 0)["data"][0]["z"]
     for at in np.random.default_rng(0).choice(np.unique(cell), 50, replace=False):
         inside = points.observed[cell == at]
         assert steps[colors[at]] == theme.class_color(int(np.bincount(inside).argmax()))
@@ -96,11 +96,11 @@ def test_image_shows_the_mean_and_the_most_frequent_class(prepared: PreparedData
 
 
 def test_legend_of_many_classes_is_bounded() -> None:
-    kinds = map_colors.Kinds([f"c{i}" for i in range(100)], [f"#{i % 12:06x}" for i in range(100)])
-    entries = map_colors.legend(kinds, range(100))
+    kinds = colors.Kinds([f"c{i}" for i in range(100)], [f"#{i % 12:06x}" for i in range(100)])
+    entries = colors.legend(kinds, range(100))
     assert entries[0] == ("c0 and 8 more", "#000000", "circle")
     assert len(entries) == 12
-    assert map_colors.legend(kinds, [3, 15]) == [
+    assert colors.legend(kinds, [3, 15]) == [
         ("c3", "#000003", "cross"),
         ("c15", "#000003", "square"),
     ]
@@ -109,7 +109,7 @@ def test_legend_of_many_classes_is_bounded() -> None:
 def test_marks_tell_classes_apart_whose_colors_do_not(prepared: PreparedData) -> None:
     points = many(1000, prepared, "observed")
     marks = {}
-    for trace in map_charts.figure(points, "observed", prepared, np.empty(0), 0)["data"]:
+    for trace in figures.figure(points, "observed", prepared, np.empty(0), 0)["data"]:
         if "customdata" in trace:
             label = points.observed[trace["customdata"][0, 0]]
             hollow = trace["customdata"][0, 0] >= points.n_train
@@ -117,9 +117,9 @@ def test_marks_tell_classes_apart_whose_colors_do_not(prepared: PreparedData) ->
             marks[label] = trace["marker"]["symbol"]
     assert len(marks) == 10
     # Under another coloring each mark of a trace has the shape of its own value.
-    flipped = map_charts.figure(
-        many(1000, prepared, "flipped"), "flipped", prepared, np.empty(0), 0
-    )["data"]
+    flipped = figures.figure(many(1000, prepared, "flipped"), "flipped", prepared, np.empty(0), 0)[
+        "data"
+    ]
     seen = {
         (int(shape) % 100, float(tint))
         for trace in flipped
@@ -135,19 +135,19 @@ def test_names_stand_where_their_classes_lie(prepared: PreparedData) -> None:
     centers = np.stack([np.arange(10) % 4, np.arange(10) // 4], axis=1).astype(np.float32)
     xy = centers[points.observed] + 0.01 * points.xy
     points = dataclasses.replace(points, xy=xy, window=(-0.5, 3.5, -0.5, 2.5))
-    palette = map_colors.of("observed", prepared)
-    assert isinstance(palette, map_colors.Kinds)
-    found = map_labels.annotations(points, palette)
+    palette = colors.of("observed", prepared)
+    assert isinstance(palette, colors.Kinds)
+    found = labels.annotations(points, palette)
     places = {note["text"]: (note["x"], note["y"]) for note in found}
     names = prepared.dataset.class_names
     for label, center in enumerate(centers):
         assert np.allclose(places[names[label]], center, atol=0.05)
     together = dataclasses.replace(points, xy=np.ones_like(points.xy))
-    heights = {note["y"] for note in map_labels.annotations(together, palette)}
+    heights = {note["y"] for note in labels.annotations(together, palette)}
     assert len(heights) == 7
-    hundred = map_colors.Kinds([f"c{i}" for i in range(100)], ["#000000"] * 100)
+    hundred = colors.Kinds([f"c{i}" for i in range(100)], ["#000000"] * 100)
     crowd = dataclasses.replace(points, values=np.arange(3000) % 100)
-    assert map_labels.annotations(crowd, hundred) == []
+    assert labels.annotations(crowd, hundred) == []
 
 
 def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:
@@ -157,19 +157,19 @@ def test_chosen_classes_have_colors_of_their_own(tmp_path: Path) -> None:
     many_classes = prepare(Scenario("many", "tiny"), database_root=tmp_path)
     positions = Layout(*[rng.normal(size=(400, 2)).astype(np.float32)] * 2)
     whole = (0.0, 100.0)
-    view = map_view.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
-    every = map_view.points(view, many_classes, positions)
-    assert "12 colors stand for 40 classes" in map_view.reading(
-        every, "pca", "observed", False, map_view.rows(view, positions)
+    view = views.View("pca", "observed", (), (1, 51), ("train",), whole, whole)
+    every = views.points(view, many_classes, positions)
+    assert "12 colors stand for 40 classes" in views.reading(
+        every, "pca", "observed", False, views.rows(view, positions)
     )
     for others, shown, extra in ((False, 20, []), (True, 400, ["other classes"])):
         # 3 and 15 share a color where all are shown.
         chosen = dataclasses.replace(view, classes=(3, 15), others=others)
-        points = map_view.points(chosen, many_classes, positions)
+        points = views.points(chosen, many_classes, positions)
         assert len(points.places) == shown
         count = "20 of 400 rows" if shown == 20 else "400 rows"
-        assert map_view.reading(points, "pca", "observed", False, 400).startswith(count)
-        figure = map_charts.figure(points, "observed", many_classes, np.empty(0), 0)
+        assert views.reading(points, "pca", "observed", False, 400).startswith(count)
+        figure = figures.figure(points, "observed", many_classes, np.empty(0), 0)
         legend = {t["name"]: t["marker"]["color"] for t in figure["data"] if "name" in t}
         assert list(legend) == ["c3", "c15", *extra]
         assert len(set(legend.values())) == len(legend)

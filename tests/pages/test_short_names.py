@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from ui.charts import charts, heatmaps, short_names
-from ui.explore import map_colors, neighborhood_charts
+from ui.explore import neighborhood_charts
+from ui.explore.map import colors
 from ui.shell import theme
 
 LONG = [f"Staffordshire bull terrier <adult> & others, outdoors {i}" for i in range(100)]
@@ -67,7 +68,7 @@ def test_votes_of_many_classes_share_one_bar() -> None:
 
 
 def test_a_shared_color_names_one_class_and_how_many_more() -> None:
-    kinds = map_colors.Kinds(LONG, [theme.class_color(c) for c in range(100)])
-    names = [name for name, *_ in map_colors.legend(kinds, range(100))]
+    kinds = colors.Kinds(LONG, [theme.class_color(c) for c in range(100)])
+    names = [name for name, *_ in colors.legend(kinds, range(100))]
     assert len(names) == theme.CLASS_COLORS
     assert all("…" in name and " more" in name and len(name) <= 36 for name in names)

@@ -1,1 +1,1 @@
-"""The parts of the pages Map, Neighborhoods and Reliability."""
+"""The parts of the pages Overview, Map, Neighborhoods and Reliability."""

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui.explore import map_charts, map_window
-from ui.explore.map_view import Points
+from ui.explore.map import figures, windows
+from ui.explore.map.views import Points
 from ui.pictures import selected_rows
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
@@ -28,10 +28,10 @@ img { width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixela
 """
 _HERE = Path(__file__).parent
 _pictures = st.components.v2.component(
-    "wann_map_hover", css=_CSS, js=(_HERE / "map_hover.js").read_text(encoding="utf-8")
+    "wann_map_hover", css=_CSS, js=(_HERE / "hover.js").read_text(encoding="utf-8")
 )
 _zoom = st.components.v2.component(
-    "wann_map_zoom", js=(_HERE / "map_zoom.js").read_text(encoding="utf-8")
+    "wann_map_zoom", js=(_HERE / "zoom.js").read_text(encoding="utf-8")
 )
 
 
@@ -44,13 +44,13 @@ def follow_zoom(points: Points, rows: int) -> None:
     rows : int
         Of the whole map.
     """
-    if not map_charts.is_many(rows):
+    if not figures.is_many(rows):
         return
 
     def zoomed() -> None:
         asked = st.session_state[_ZOOM].zoomed
         if asked:
-            map_window.show_part(np.array([asked["x"], asked["y"]], np.float64), points.square)
+            windows.show_part(np.array([asked["x"], asked["y"]], np.float64), points.square)
 
     _zoom(key=_ZOOM, data={"chart": _CHART}, on_zoomed_change=zoomed)
 
@@ -88,11 +88,11 @@ def _asked(prepared: PreparedData, points: Points, token: str) -> dict[str, list
         return {}
     at = np.array(asked["at"], np.float64)
     distance = ((points.xy - at) ** 2).sum(axis=1)
-    most = min(_IN_CELL if map_charts.is_image(points) else 1 + _AHEAD, len(distance))
+    most = min(_IN_CELL if figures.is_image(points) else 1 + _AHEAD, len(distance))
     near = np.argpartition(distance, most - 1)[:most]
     near = near[np.argsort(distance[near], kind="stable")]
     cards = _cards(prepared, points, near)
-    if map_charts.is_image(points):
+    if figures.is_image(points):
         return {str(asked["place"]): cards}
     return {str(place): [card] for place, card in zip(points.places[near], cards, strict=True)}
 

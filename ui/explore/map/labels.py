@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from ui.charts.short_names import shorten
-from ui.explore.map_colors import Kinds
-from ui.explore.map_view import Points
+from ui.explore.map.colors import Kinds
+from ui.explore.map.views import Points
 from ui.shell import theme
 from wann_core.typing import Array
 

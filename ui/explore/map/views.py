@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui.explore import map_window
-from ui.explore.map_review import DOUBTFUL, VERDICT, Values
+from ui.explore.map import windows
+from ui.explore.map.reviews import DOUBTFUL, VERDICT, Values
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
@@ -62,8 +62,8 @@ class View:
     classes: tuple[int, ...]
     k_range: tuple[int, int]
     parts: tuple[str, ...]
-    across: map_window.Range
-    up: map_window.Range
+    across: windows.Range
+    up: windows.Range
     others: bool = False
 
 
@@ -97,8 +97,8 @@ class Points:
     observed: Array
     values: Array
     n_train: int
-    square: map_window.Square
-    window: map_window.Window
+    square: windows.Square
+    window: windows.Window
     focus: tuple[int, ...] = ()
 
 
@@ -188,7 +188,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             key="across",
             min_value=0.0,
             max_value=100.0,
-            value=map_window.WHOLE,
+            value=windows.WHOLE,
             step=0.5,
         )
         up = linked(
@@ -197,7 +197,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             key="up",
             min_value=0.0,
             max_value=100.0,
-            value=map_window.WHOLE,
+            value=windows.WHOLE,
             step=0.5,
         )
     return View(layout, color, tuple(classes), tuple(k_range), tuple(parts), across, up, others)
@@ -214,20 +214,20 @@ def points(
     prepared : PreparedData
     layout : Layout
     reviewed : dict, optional
-        Codes of a coloring of the review, see `map_review.values`.
+        Codes of a coloring of the review, see `reviews.values`.
     """
     parts = {
         "train": (layout.train, prepared.row_ids, 0),
         "test": (layout.test, prepared.test_ids, len(prepared.row_ids)),
     }
-    square = map_window.square_of(layout)
-    window = map_window.window_of(view.across, view.up, square)
+    square = windows.square_of(layout)
+    window = windows.window_of(view.across, view.up, square)
     k_low, k_high = view.k_range
     found: list[tuple[Array, ...]] = []
     for part in view.parts:
         xy, rows, first = parts[part]
         observed = point_values.values(prepared, part, "observed")
-        keep = map_window.within(xy, window)
+        keep = windows.within(xy, window)
         if view.classes and not view.others:
             keep &= np.isin(observed, view.classes)
         if (k_low, k_high) != (1, _MOST_K):
@@ -282,7 +282,7 @@ def narrow(view: View, prepared: PreparedData) -> str:
         reasons.append(f"only {shown}{more} are shown")
     if view.k_range != (1, _MOST_K):
         reasons.append("only adaptive k from {} to {}".format(*view.k_range))
-    if not map_window.is_whole(view.across, view.up):
+    if not windows.is_whole(view.across, view.up):
         reasons.append("only a part of the map")
     return "; ".join(reasons)
 
@@ -293,7 +293,7 @@ def show_all() -> None:
     st.session_state["classes"] = []
     st.session_state["others"] = False
     st.session_state["trust"] = (1, _MOST_K)
-    map_window.show_whole()
+    windows.show_whole()
 
 
 def reading(points: Points, layout: str, color: str, image: bool, rows: int) -> str:

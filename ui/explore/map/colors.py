@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ui.charts.short_names import shorten
-from ui.explore.map_review import DOUBTFUL, VERDICT
-from ui.explore.map_view import BY_CLASS, color_name, judges_truth
+from ui.explore.map.reviews import DOUBTFUL, VERDICT
+from ui.explore.map.views import BY_CLASS, color_name, judges_truth
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values

@@ -6,9 +6,9 @@ import numpy as np
 
 from ui.charts import short_names
 from ui.charts.charts import Figure, Trace
-from ui.explore import map_colors, map_labels
-from ui.explore.map_colors import Kinds, Scale
-from ui.explore.map_view import BY_CLASS, Points
+from ui.explore.map import colors, labels
+from ui.explore.map.colors import Kinds, Scale
+from ui.explore.map.views import BY_CLASS, Points
 from ui.shell import theme
 from wann_core.experiments.prepared import PreparedData
 from wann_core.typing import Array
@@ -92,8 +92,8 @@ def figure(
 
 def _names(points: Points, color: str, prepared: PreparedData) -> list[dict[str, Any]]:
     """Names of classes on the map, where these have the colors."""
-    palette = map_colors.of(color, prepared, points.focus) if color in BY_CLASS else None
-    return map_labels.annotations(points, palette) if isinstance(palette, Kinds) else []
+    palette = colors.of(color, prepared, points.focus) if color in BY_CLASS else None
+    return labels.annotations(points, palette) if isinstance(palette, Kinds) else []
 
 
 def is_image(points: Points) -> bool:
@@ -121,7 +121,7 @@ def _marks(
     test = points.places >= points.n_train
     tint, axis, entries = _tint(points, color, prepared)
     by_class = len(names) <= _MOST_TRACES
-    palette = map_colors.of(color, prepared, points.focus) if color != "density" else None
+    palette = colors.of(color, prepared, points.focus) if color != "density" else None
     layer = np.zeros(len(test), np.int64)
     if isinstance(palette, Kinds) and palette.on_top:
         layer = np.isin(points.values, palette.on_top).astype(np.int64)
@@ -184,11 +184,11 @@ def _tint(
     if color == "density":
         in_cell = cells(points)
         rows = np.bincount(in_cell, minlength=_CELLS**2)
-        scale = map_colors.density_scale(int(rows.max()))
+        scale = colors.density_scale(int(rows.max()))
         return np.log10(rows[in_cell]).astype(np.float32), scale.axis(), []
-    palette = map_colors.of(color, prepared, points.focus)
+    palette = colors.of(color, prepared, points.focus)
     if isinstance(palette, Scale):
-        values = map_colors.numbers(color, points.values)
+        values = colors.numbers(color, points.values)
         return values.astype(np.float32), palette.axis(), []
     steps, step = palette.scale()
     return (
@@ -215,7 +215,7 @@ def _legend(kinds: Kinds, values: Array, *, shapes: bool) -> list[Trace]:
             "marker": {"size": 10, "color": color, "symbol": symbol if shapes else "circle"},
             "hoverinfo": "skip",
         }
-        for name, color, symbol in map_colors.legend(kinds, present)
+        for name, color, symbol in colors.legend(kinds, present)
     ]
 
 
@@ -223,7 +223,7 @@ def _image(
     points: Points, color: str, prepared: PreparedData
 ) -> tuple[list[Trace], dict[str, Any]]:
     """Heatmap of the most frequent kind, the mean, or the number of rows in each cell."""
-    palette = None if color == "density" else map_colors.of(color, prepared, points.focus)
+    palette = None if color == "density" else colors.of(color, prepared, points.focus)
     rows, found = _summed(points, color, palette, _PIXELS)
     filled, entries = np.flatnonzero(rows), list[Trace]()
     if isinstance(palette, Kinds):
@@ -236,7 +236,7 @@ def _image(
         axis = _stepped([[0, _UNSEEN], [1 / (n + 1), _UNSEEN], *shifted])
     else:
         z = np.full(_PIXELS**2, np.nan, np.float32)
-        scale = palette or map_colors.density_scale(int(rows.max()))
+        scale = palette or colors.density_scale(int(rows.max()))
         z[filled], axis = found, scale.axis()
     x, y = _middles(points, _PIXELS)
     image = {
@@ -289,7 +289,7 @@ def _summed(
     if palette is None:
         return rows, np.log10(rows[filled])
     if isinstance(palette, Scale):
-        sums = np.bincount(in_cell, map_colors.numbers(color, points.values), side**2)
+        sums = np.bincount(in_cell, colors.numbers(color, points.values), side**2)
         return rows, sums[filled] / rows[filled]
     return rows, _most_frequent(in_cell, points.values.astype(np.int64))
 

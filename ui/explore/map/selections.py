@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from ui.explore import map_charts, map_window
-from ui.explore.map_view import Points
+from ui.explore.map import figures, windows
+from ui.explore.map.views import Points
 from ui.pictures import chosen_rows, selected_rows
 from ui.shell import navigation
 from ui.shell.sentences import counted
@@ -74,8 +74,8 @@ def picker(selection: Selection, points: Points) -> Callable[[list[dict[str, Any
     def picked(marks: list[dict[str, Any]]) -> None:
         # The browser gives rows of a typed array as objects.
         first = np.array([mark["customdata"]["0"] for mark in marks], np.int64)
-        if map_charts.is_image(points):
-            chosen = np.isin(map_charts.cells(points), first)
+        if figures.is_image(points):
+            chosen = np.isin(figures.cells(points), first)
         else:
             chosen = np.isin(points.places, first)
         test = points.places >= points.n_train
@@ -126,7 +126,7 @@ def _buttons(selection: Selection, found: dict[str, Array], points: Points) -> N
         icon=":material/zoom_in:",
         width="stretch",
         disabled=not len(shown),
-        on_click=map_window.zoom,
+        on_click=windows.zoom,
         args=(shown, points.square),
     )
     with review:

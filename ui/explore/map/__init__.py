@@ -1,0 +1,1 @@
+"""The map: layout, what is in view and how it is colored, hover, selection."""
