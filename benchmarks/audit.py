@@ -23,7 +23,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from benchmarks._results import show
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.rows import LabeledRows, labeled_rows
 from wann_core.audit.label_audit import judge
 from wann_core.audit.scores import SCORES, score_labels

@@ -24,7 +24,8 @@ from scipy.sparse import csr_array, csr_matrix
 from benchmarks._results import show
 from benchmarks.audit import CIFAR, HUMAN, NOISES, SEED, cleanlab, ours, tiny
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.rows import LabeledRows, labeled_rows
 from wann_core.audit.label_audit import judge
 from wann_core.audit.scores import score_labels

@@ -17,7 +17,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import CIFAR_ROWS, HUMAN, last_rows
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.scores import score_labels
 from wann_core.methods.probes.out_of_fold import OutOfFold
 from wann_core.methods.reduction import normalize

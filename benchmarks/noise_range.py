@@ -18,7 +18,8 @@ import numpy as np
 from benchmarks._results import arguments, measure_missing
 from benchmarks.audit import mnist
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.patterns import add_noise

@@ -18,7 +18,8 @@ from benchmarks.audit import HUMAN, mnist
 from benchmarks.backbones import BACKBONES
 from benchmarks.votes import LABELS
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.recommending.candidates import USUAL, Candidate, candidate_answers
 from wann_core.audit.recommending.recommendation import Recommendation, recommend
 from wann_core.methods.probes.out_of_fold import OutOfFold

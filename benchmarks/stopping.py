@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.audit_all import ROWS, load
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.label_audit import judge
 from wann_core.audit.reviewing.known_flips import known_flips
 from wann_core.audit.reviewing.stopping import error_rates, outlook

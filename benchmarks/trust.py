@@ -17,7 +17,8 @@ from PIL import Image
 
 from benchmarks import noise_range
 from benchmarks._results import arguments, measure_missing, show
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.noise.patterns import add_noise

@@ -14,7 +14,7 @@ from benchmarks._results import arguments, measure_missing, show
 from benchmarks.audit import HUMAN
 from benchmarks.backbones import BACKBONES
 from wann_core import datasets
-from wann_core.audit.judging.evidence import NEIGHBORS
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.recommending.believed_votes import BelievedNeighborsClassifier
 from wann_core.methods.metrics import paired_gain_interval
 from wann_core.methods.reduction import normalize

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.probabilities import GivenProbabilities, probabilities_of
 from wann_core.audit.judging.rows import AllRows, LabeledRows
 from wann_core.audit.label_audit import judge

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.judging.duplicates import NEAR, mixed_groups, near_duplicates, outlier_score
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.groups import deal_by_group, graph_without_groups, group_codes
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.rows import AllRows, LabeledRows, labeled_rows
 from wann_core.audit.result import Audit, doubt_order
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels

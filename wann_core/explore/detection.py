@@ -58,8 +58,8 @@ def beliefs(prepared: PreparedData) -> dict[str, Array]:
     evidence = Evidence(
         prepared.graph, prepared.labels, prepared.dataset.n_classes, bounds=prepared.k_bounds
     )
-    if evidence.k_bounds == prepared.k_bounds:  # of the same rows: found once
-        vars(evidence)["adaptive_k"] = prepared.adaptive_k
+    if evidence.k_bounds == prepared.k_bounds:
+        evidence = evidence.with_adaptive_k(prepared.adaptive_k)
     eta, share = prepared.reliability, score_labels(evidence, "wann_share")
     return {
         "eta": eta,

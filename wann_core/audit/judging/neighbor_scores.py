@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.kernels import near_odds, near_surest, own_shares
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.shares import FLOOR, TRUST, odds, ranking_posterior
 from wann_core.audit.judging.tables import precision
 from wann_core.class_table import MOST_DENSE

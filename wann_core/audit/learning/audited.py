@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.errors import WannError
 from wann_core.methods.probes.softmax import softmax_probabilities
 from wann_core.neighbors.graph import NeighborGraph

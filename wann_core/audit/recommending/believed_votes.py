@@ -5,8 +5,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.kernels import edge_shares
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.errors import WannError
 from wann_core.methods.classifiers import NeighborVote
 from wann_core.methods.voting import adaptive_k, vote

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from wann_core.audit.judging.evidence import NEIGHBORS, Evidence
+from wann_core.audit.judging.evidence import Evidence
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.recommending.believed_votes import (
     BELIEFS,
     distance_weights,

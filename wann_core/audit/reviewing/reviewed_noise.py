@@ -156,7 +156,7 @@ def _chances(rates: Array, found: Audit) -> Array:
     n = len(rates)
     least = max(_LEAST_RATE * n, _LEAST_OF_HIGH * found.noise.high)
     if found.noise.count < least:
-        own = found.evidence.ranking_posterior[np.arange(n), found.rows.labels]
+        own = found.evidence.unscaled_posterior[np.arange(n), found.rows.labels]
         rates = scaled((1 - own)[found.ranked().index], least)
     return np.asarray(np.clip(rates, *_CLIP))
 

@@ -103,7 +103,7 @@ def error_rates(found: Audit, flips: KnownFlips | None = None) -> Array:
         falling = IsotonicRegression(increasing=False).fit_transform(np.arange(n), rates)
         return np.asarray(np.clip(falling, 0, 1))
     labels = found.rows.labels
-    wrong = 1 - found.evidence.ranking_posterior[np.arange(n), labels]
+    wrong = 1 - found.evidence.unscaled_posterior[np.arange(n), labels]
     wrong = scaled(wrong, min(found.noise.count, n))
     return np.asarray(wrong[found.ranked().index])
 

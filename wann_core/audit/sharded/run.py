@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wann_core.audit.judging.duplicates import NEAR
-from wann_core.audit.judging.evidence import NEIGHBORS
+from wann_core.audit.judging.neighbor_votes import NEIGHBORS
 from wann_core.audit.judging.shares import ABSORBING_ROUNDS, first_absorbing
 from wann_core.audit.judging.trust import warnings
 from wann_core.audit.sharded import columns, output, parts, tasks, votes

@@ -8,13 +8,9 @@ from typing import Any
 import numpy as np
 
 from wann_core.audit.judging.duplicates import near_pairs, outlier_distance
-from wann_core.audit.judging.evidence import (
-    COUNTING_PART,
-    DISCRIMINANT_PART,
-    K_MIN,
-    NEIGHBORS,
-)
+from wann_core.audit.judging.evidence import COUNTING_PART, DISCRIMINANT_PART
 from wann_core.audit.judging.kernels import edge_shares, k_without_each, near_shares
+from wann_core.audit.judging.neighbor_votes import K_MIN, NEIGHBORS
 from wann_core.audit.judging.shares import AbsorbingCounts, odds, own_share, posterior_of_ranking
 from wann_core.audit.judging.tables import mean_table, vote_table
 from wann_core.class_table import Shares, class_table
@@ -58,7 +54,7 @@ class Local:
 
     @property
     def k_bounds(self) -> tuple[int, int]:
-        """Bounds of the adaptive k, as `Evidence` has them."""
+        """Bounds of the adaptive k, as `NeighborVotes` has them."""
         k_max = min(NEIGHBORS, self.ids.shape[1])
         return min(K_MIN, k_max), k_max
 
@@ -225,7 +221,7 @@ def absorbing_transition(counts: Sequence[AbsorbingCounts]) -> Transition:
 
 
 def ranking_shares(votes: Votes, again: Shares | None, shard: Local) -> Shares:
-    """The shares that rank the labels, see `Evidence.shares`."""
+    """The shares that rank the labels, see `Evidence.first_shares`."""
     if again is None:
         return votes.near
     parts = (DISCRIMINANT_PART, again), (1 - DISCRIMINANT_PART, votes.near)
@@ -233,7 +229,7 @@ def ranking_shares(votes: Votes, again: Shares | None, shard: Local) -> Shares:
 
 
 def counting_shares(votes: Votes, first: Shares | None, shard: Local, rows: Array) -> Shares:
-    """The shares that tell how many labels are wrong, of some of the rows."""
+    """The shares of some rows from which the number of wrong labels is estimated."""
     part = taken(votes.near, rows)
     if first is None:
         return part

@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
         "wrong_low": noise.low,
         "wrong_high": noise.high,
         "rate": noise.rate,
-        "tells_classes_apart": bool(found.evidence.tells_apart),
+        "tells_classes_apart": bool(found.evidence.separates_classes),
         "trust": found.evidence.trust,
         "not_judged": found.not_judged,
         "after_review": None if reviewed is None else dataclasses.asdict(reviewed),

@@ -34,13 +34,13 @@ def test_noise_alone_is_no_weak_embedding(ratio: float) -> None:
     X, y = blobs(1200, apart=4.0)
     flips = np.random.RandomState(0).rand(len(y)) < ratio
     given = np.where(flips, (y + 1 + np.arange(len(y)) % 3) % N_CLASSES, y)
-    assert evidence(X, given).tells_apart
+    assert evidence(X, given).separates_classes
 
 
 def test_an_embedding_without_classes_is_told() -> None:
     _, y = blobs(600)
     blind = evidence(np.random.RandomState(1).randn(600, 8).astype(np.float32), y)
-    assert not blind.tells_apart
+    assert not blind.separates_classes
     assert abs(blind.agreement) < 0.1 < 0.9 < evidence(*blobs(600, apart=8.0)).agreement
     assert blind.noise.rate > 0.5  # all labels are right
 
