@@ -81,7 +81,7 @@ def _methods(value: type) -> dict[str, Any]:
 
 
 def _parameters(value: Any) -> str:
-    """Parameters by name; a default is only told from none, as some depend on the machine."""
+    """Parameters by name; only whether there is a default counts, as some depend on the machine."""
     shown = []
     star = False
     for p in inspect.signature(value).parameters.values():

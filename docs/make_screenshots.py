@@ -36,7 +36,7 @@ VIEWS = {
     "review": "/label_audit?practice=Symmetric",
     "data": "/data?task=embed&embed_backbone=pixels",
 }
-# Relative to the server's working folder, so that no picture tells where that lies.
+# Relative to the server's working folder, so that no picture shows where that lies.
 DEMO = Path("build/demo")
 
 

@@ -173,7 +173,7 @@ def order_table(runs: Sequence[Run]) -> str:
     common = [labels for source, labels in cases if source == first and (second, labels) in cases]
     if not common:
         return "\n".join(lines)
-    taus, turned, told = [], [], 0
+    taus, turned, apart = [], [], 0
     for labels in common:
         one, other = cases[first, labels], cases[second, labels]
         both = [method for method in methods if method in one and method in other]
@@ -183,7 +183,7 @@ def order_table(runs: Sequence[Run]) -> str:
         for i, a in enumerate(both):
             for b in both[:i]:
                 signs = [_sign(found[a], found[b]) for found in (one, other)]
-                told += 0 not in signs
+                apart += 0 not in signs
                 if signs[0] * signs[1] < 0:
                     turned.append(
                         f"{labels}: {a if signs[0] > 0 else b} before {b if signs[0] > 0 else a}"
@@ -191,7 +191,7 @@ def order_table(runs: Sequence[Run]) -> str:
     lines += [
         "",
         f"Kendall's τ between the orders under {first} and {second}: {np.median(taus):.2f} in the "
-        f"median of {len(common)} conditions, {min(taus):.2f} to {max(taus):.2f}. Of {told} pairs "
+        f"median of {len(common)} conditions, {min(taus):.2f} to {max(taus):.2f}. Of {apart} pairs "
         f"of methods that both distinguish, {len(turned)} stand the other way round"
         + (f" ({first} first; {'; '.join(turned)})." if turned else "."),
     ]

@@ -60,7 +60,7 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert gap == pytest.approx(10) and high - low > 10
 
 
-def test_the_best_and_what_is_not_told_from_it_are_bold() -> None:
+def test_the_best_and_what_is_level_with_it_are_bold() -> None:
     runs = [run_of("WANN", 0.8), run_of("logreg", 0.8), run_of("kNN-51", 0.6)]
     # As often right as the first to a row, on other rows.
     runs[1]["right"] = np.roll(runs[0]["right"], 1)

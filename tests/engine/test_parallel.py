@@ -20,7 +20,7 @@ def nothing(done: int) -> None:
     """Told, and glad of it."""
 
 
-def test_answers_come_in_the_order_of_their_items_and_are_told_of() -> None:
+def test_answers_come_in_the_order_of_their_items_and_are_reported() -> None:
     told: list[int] = []
 
     def work(item: int) -> int:

@@ -166,7 +166,7 @@ def test_backbones_that_are_here_come_first_and_their_speed_is_remembered(
         ("empty", "holds no labeled images"),
     ],
 )
-def test_folder_of_no_use_is_told(
+def test_folder_of_no_use_is_reported(
     page: Callable[..., AppTest], tmp_path: Path, folder: str, sentence: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -176,7 +176,7 @@ def test_folder_of_no_use_is_told(
     assert not any(button.label == "Embed" for button in app.button)
 
 
-def test_bad_weights_are_told_below_their_field(
+def test_bad_weights_are_reported_below_their_field(
     page: Callable[..., AppTest], tmp_path: Path
 ) -> None:
     write_photos(tmp_path / "mine" / "a", train=3, test=3)
@@ -278,7 +278,7 @@ def import_it(app: AppTest, sentence: str) -> None:
     ("content", "sentence"),
     [(b"", "content is empty"), (b"PK\3\4 broken", "cannot be read"), (None, "does not exist")],
 )
-def test_file_of_no_use_is_told(
+def test_file_of_no_use_is_reported(
     page: Callable[..., AppTest], tmp_path: Path, task: str, content: bytes | None, sentence: str
 ) -> None:
     path = tmp_path / "table.csv"
@@ -373,7 +373,7 @@ def test_uploads_are_bounded(
         uploads._check_room(100, tmp_path, 100)
 
 
-def test_an_upload_that_is_gone_is_told(page: Callable[..., AppTest]) -> None:
+def test_an_upload_that_is_gone_is_reported(page: Callable[..., AppTest]) -> None:
     app = page("import")
     assert not said(app, "uploaded here is gone")
     app.query_params["_table_kept"] = "token of another server"

@@ -135,7 +135,7 @@ def test_cancel_keeps_what_is_done_and_the_rest_runs_later(
     assert "runs were not taken now but stored" in texts(app)
 
 
-def test_size_that_noise_leaves_no_class_for_is_told_of() -> None:
+def test_size_that_noise_leaves_no_class_for_is_reported() -> None:
     # With 14 rows of 10 classes, fLDA finds too few classes that a neighborhood explains.
     app = ready(press(opened(rows=14, seeds=1, dims_64=[2]), "Run"))
     assert "runs are missing. Reduction by fLDA needs at least 2 classes" in texts(app)

@@ -175,7 +175,7 @@ def test_a_class_that_another_data_set_lacks_is_dropped(tmp_path: Path) -> None:
         (NEIGHBORHOODS, {"dataset": "![](x)"}),
     ],
 )
-def test_what_a_link_asks_for_in_vain_is_told(page: Path, asked: dict[str, str]) -> None:
+def test_what_a_link_asks_for_in_vain_is_reported(page: Path, asked: dict[str, str]) -> None:
     opened(page)  # what follows must not wait for a search of neighbors
     app = AppTest.from_file(page, default_timeout=120)
     for key, value in asked.items():
@@ -220,7 +220,7 @@ def test_every_pattern_has_its_ratios() -> None:
             assert len(figures(app)) == CHARTS, (pattern, draw)
 
 
-def test_a_failed_computation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_computation_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*args: object, **kwargs: object) -> None:
         raise WannError("`noise_ratio` cannot be.", "noise_ratio")
 

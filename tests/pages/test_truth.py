@@ -111,7 +111,7 @@ def test_scores_are_called_what_they_are(roots: Roots) -> None:
     assert "Agreement with the given labels" in [heading.value for heading in app.header]
 
 
-def test_noise_that_cannot_happen_is_told_beside_its_control(roots: Roots) -> None:
+def test_noise_that_cannot_happen_is_reported_beside_its_control(roots: Roots) -> None:
     y = np.repeat([0, 2, 5], 40)
     X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32) + y[:, None]
     splits = {name: Split(X, y, np.arange(120)) for name in ("train", "test")}

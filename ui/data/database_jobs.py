@@ -273,11 +273,11 @@ def _show_job(key: tuple[str, ...], job: jobs.Job) -> None:
 def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
     kept = "Nothing was written." if imported else "Press Embed again to go on from there."
 
-    def refuse(error: WannError) -> None:
+    def show(error: WannError) -> None:
         text = theme.plain(describe_error(error, _LABELS))
         st.error(f"{what}: {text}", icon=":material/error:")
 
-    if panel.outcome(job, what, f"{what} was canceled. {kept}", refuse):
+    if panel.outcome(job, what, f"{what} was canceled. {kept}", show):
         made: Made = job.result
         took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
         rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())

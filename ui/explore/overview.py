@@ -119,7 +119,7 @@ def show_transitions(prepared: PreparedData) -> None:
 
 
 def show_wrong_labels(prepared: PreparedData) -> None:
-    """Draw some rows with wrong labels, or show that there are none."""
+    """Show rows whose labels are wrong, or a note where no label is."""
     st.header("Some wrong labels")
     flipped = np.flatnonzero(prepared.labels != prepared.clean_labels)
     names = prepared.dataset.class_names

@@ -114,7 +114,7 @@ def judge(
     """The audit of rows whose evidence is there."""
     labels = rows.labels
     scores, noise = score_labels(evidence, score), evidence.noise
-    # What the others say, on which the row's own label has no influence.
+    # By the others alone: the row's own label has no influence on it.
     predicted = np.asarray(evidence.shares.argmax(axis=1))
     judgeable = evidence.judgeable
     predicted[~judgeable], scores[~judgeable] = labels[~judgeable], np.nan

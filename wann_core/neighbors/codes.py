@@ -244,7 +244,7 @@ def by_nearness(rows: Array) -> Array:
     Parameters
     ----------
     rows : ndarray of shape (m, p), float32
-        A few dimensions of them tell.
+        A few dimensions of them suffice.
     """
     groups = int(np.clip(len(rows) // _GROUP, 1, _GROUPS))
     _, nearest = faiss.knn(rows, np.ascontiguousarray(rows[:: -(-len(rows) // groups)]), 1)

@@ -6,6 +6,7 @@ import numba
 import numpy as np
 
 from wann_core.neighbors.microkernel import prefetch
+from wann_core.neighbors.selection import least_first
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -104,7 +105,7 @@ def _near(q, batch, train, own, bounds, candidates, reach, k, rough, keys):  # t
     # The first give a distance that the k-th neighbor does not exceed; then come those that may be
     # nearer than that.
     n, first, farthest = 0, min(k + 1 + SPARE, count), np.inf
-    _lead(keys, count, first)
+    least_first(keys, count, first)
     for at in range(count):
         if at == first and n >= k:
             keys[:n].sort()
@@ -152,31 +153,6 @@ def _surely(n_columns):  # type: ignore[no-untyped-def]
     worst.
     """
     return 1 - (n_columns + 4) * EPSILON
-
-
-@numba.njit(nogil=True, cache=True)
-def _lead(keys, count, wanted):  # type: ignore[no-untyped-def]
-    """Put the least keys first, in any order (Hoare's selection, 1961)."""
-    low, high = 0, count - 1
-    while low < high:
-        a, b, c = keys[low], keys[(low + high) // 2], keys[high]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j = low, high
-        while i <= j:
-            while keys[i] < pivot:
-                i += 1
-            while keys[j] > pivot:
-                j -= 1
-            if i <= j:
-                keys[i], keys[j] = keys[j], keys[i]
-                i += 1
-                j -= 1
-        if wanted - 1 <= j:
-            high = j
-        elif wanted - 1 >= i:
-            low = i
-        else:
-            break
 
 
 @numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})

@@ -1,4 +1,4 @@
-"""Selection of the largest scores, shared by the kernels of the searches."""
+"""Selection of the best, in place, shared by the kernels of the searches."""
 
 import numba
 
@@ -47,3 +47,37 @@ def keep_largest(values, kept, counts, least, q, wanted):  # type: ignore[no-unt
     for j in range(1, counts[q]):
         lowest = min(lowest, values[q, j])
     least[q] = lowest
+
+
+@numba.njit(nogil=True, cache=True)
+def least_first(keys, count, wanted):  # type: ignore[no-untyped-def]
+    """Put the `wanted` least of the first `count` keys before the others, in any order.
+
+    The same selection, of keys that carry their rows.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (room,), int64
+        Changed in place.
+    count, wanted : int
+    """
+    low, high = 0, count - 1
+    while low < high:
+        a, b, c = keys[low], keys[(low + high) // 2], keys[high]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j = low, high
+        while i <= j:
+            while keys[i] < pivot:
+                i += 1
+            while keys[j] > pivot:
+                j -= 1
+            if i <= j:
+                keys[i], keys[j] = keys[j], keys[i]
+                i += 1
+                j -= 1
+        if wanted - 1 <= j:
+            high = j
+        elif wanted - 1 >= i:
+            low = i
+        else:
+            break

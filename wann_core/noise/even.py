@@ -25,8 +25,8 @@ _TEST_ROWS = 8_000
 _FIT_ROWS = 100_000
 # Logits of the noise to start from: it explains what a dull opinion does, so maxima may be several.
 _STARTS = -3.0, -1.0, 0.0
-# Of fits that differ by less log-likelihood (half the 95 % point of χ²) the one counts that tells
-# the rate best: where sure opinions are all as sure, a low power is as likely as noise.
+# Of fits that differ by less log-likelihood (half the 95 % point of χ²) the one counts that has
+# the surest rate: where sure opinions are all as sure, a low power is as likely as noise.
 _AS_LIKELY = 1.92
 # Where a fit to some rows found no noise at all, one to all rows starts from here.
 _LEAST_LOGIT = -6.0
@@ -66,7 +66,7 @@ class EvenNoise:
         How far it may be: 1 where no transition matrix explains the labels better than chance
         would, 0 where one does.
     power : float
-        How far the test can tell: 0 with few rows, 1 with many.
+        Power of the test: 0 with few rows, 1 with many.
     one_way : float
         How far the wrong labels of each class go to one other class, by the transition matrix of
         the test: 0 is as those of people do, 1 is certain. 0 where nothing was tested.

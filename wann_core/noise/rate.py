@@ -116,10 +116,10 @@ def estimate_noise(
 ) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
-    Where wrong labels go evenly to all other classes, which a test says, the rate is that of
-    `even_noise`. Elsewhere, or as far as the test cannot say, the matrix T is read off the anchors,
-    the surest tenth of each class, and the rate is the mean of two readings, which mostly err to
-    opposite sides: that of wrong labels on the anchors; and the mean over all rows of the posterior
+    Where wrong labels go evenly to all other classes, by a test, the rate is that of `even_noise`.
+    Elsewhere, or as far as the test cannot decide, the matrix T is read off the anchors, the surest
+    tenth of each class, and the rate is the mean of two readings, which mostly err to opposite
+    sides: that of wrong labels on the anchors; and the mean over all rows of the posterior
     probability that another class than the given one is true, for which the shares of true classes
     are those that, mixed by T, give the shares of given labels. Both take hard rows to be
     mislabeled as often as sure ones. Where wrong labels look like those of people, see

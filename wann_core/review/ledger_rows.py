@@ -10,37 +10,13 @@ import pandas as pd
 from wann_core.errors import WannError
 from wann_core.storage.tables import TEXT
 
-VERDICT = (
-    "split",
-    "row",
-    "id",
-    "given_label",
-    "action",
-    "new_label",
-    "who",
-    "when",
-    "score",
-    "score_name",
-    "predicted_label",
-    "note",
-)
+_LABEL = ("split", "row", "id", "given_label", "action", "new_label")
+_SUGGESTION = ("score", "score_name", "predicted_label", "note")
+VERDICT = (*_LABEL, "who", "when", *_SUGGESTION)
 EVENT = (
-    "operation",
-    "event",
-    "target",
-    "batch",
-    "who",
-    "when",
-    "split",
-    "row",
-    "id",
-    "given_label",
-    "action",
-    "new_label",
-    "score",
-    "score_name",
-    "predicted_label",
-    "note",
+    *("operation", "event", "target", "batch", "who", "when"),
+    *_LABEL,
+    *_SUGGESTION,
     "second_look",
 )
 # An operation counts unless the last that was done to it is an undo. MAX() picks the other

@@ -57,7 +57,7 @@ def refuse(path: Path, message: str, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_images_and_tables_come_out_and_the_rest_is_told(tmp_path: Path, method: int) -> None:
+def test_images_and_tables_come_out_and_the_rest_is_reported(tmp_path: Path, method: int) -> None:
     good = {
         "cat/1.png": PNG,
         "cat/2.JPG": picture(2),

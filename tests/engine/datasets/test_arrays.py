@@ -160,7 +160,7 @@ def test_threads_read_once(source: Source) -> None:
     assert source.reads == 1
 
 
-def test_cache_that_cannot_be_written_is_told(source: Source, cache: Path) -> None:
+def test_cache_that_cannot_be_written_is_reported(source: Source, cache: Path) -> None:
     cache.parent.write_text("a file where the folder should be")
     with pytest.raises(WannError, match="cannot be unpacked into"):
         source.open()
@@ -236,7 +236,7 @@ def test_no_images_are_missing_where_none_are_promised(mnist: Path) -> None:
     assert (data.images, data.images_missing) == (None, "")
 
 
-def test_moved_arrays_are_looked_for_and_then_told(mnist: Path) -> None:
+def test_moved_arrays_are_looked_for_and_then_reported(mnist: Path) -> None:
     origin = {"source": "torchvision", "root": str(mnist / "before" / "mnist")}
     manifest = mnist / "db" / "mnist" / "tiny" / "manifest.json"
     manifest.write_text(json.dumps({"images": origin}))
@@ -313,7 +313,7 @@ def test_rows_of_files_are_found_by_their_names(photos: Path) -> None:
         data.image("train", 0)
 
 
-def test_moved_folder_is_told(photos: Path) -> None:
+def test_moved_folder_is_reported(photos: Path) -> None:
     (photos / "photos").rename(photos / "elsewhere")
     data = load(photos, "birds")
     assert data.image("train", 0) is None
@@ -321,7 +321,7 @@ def test_moved_folder_is_told(photos: Path) -> None:
     assert data.train.y.tolist() == [0, 1, 0]
 
 
-def test_record_without_a_folder_is_told(photos: Path) -> None:
+def test_record_without_a_folder_is_reported(photos: Path) -> None:
     manifest = photos / "db" / "birds" / "tiny" / "manifest.json"
     manifest.write_text('{"images": {"source": "files"}}')
     assert "'', does not exist" in load(photos, "birds").images_missing

@@ -82,7 +82,7 @@ def test_what_is_noisy_by_itself() -> None:
     assert "CIFAR-100_human.pt" in ENTRIES["cifar100-n/noisy_label"].way
 
 
-def test_unknown_names_are_told() -> None:
+def test_unknown_names_are_reported() -> None:
     with pytest.raises(WannError, match="known data set or a folder of images, got 'cifar'"):
         catalog.lookup("cifar")
 

@@ -175,7 +175,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("content", HOSTILE, ids=range(len(HOSTILE)))
-def test_manifests_of_something_else_are_told(tmp_path: Path, content: bytes) -> None:
+def test_manifests_of_something_else_are_reported(tmp_path: Path, content: bytes) -> None:
     (write(tmp_path) / database.MANIFEST).write_bytes(content)
     refused(r"manifest\.json cannot be read", tmp_path)
 
@@ -203,7 +203,7 @@ def test_row_ids_are_different_and_from_zero(tmp_path: Path, ids: list[Any]) -> 
     refused("`ids` must be 6 different whole numbers from 0", tmp_path)
 
 
-def test_row_ids_beyond_all_rows_are_told(tmp_path: Path) -> None:
+def test_row_ids_beyond_all_rows_are_reported(tmp_path: Path) -> None:
     ids = np.arange(6, dtype=np.uint64)
     ids[5] = 2**64 - 1
     np.savez(write(tmp_path) / "train.npz", embeddings=X, labels=Y, ids=ids)

@@ -143,7 +143,7 @@ SHUFFLED = np.random.default_rng(0).permutation(CLEAN)
         ({"worse_label": np.array([None] * 40)}, ["CIFAR-10_human.pt"]),
     ],
 )
-def test_labels_that_do_not_fit_are_told(
+def test_labels_that_do_not_fit_are_reported(
     root: Path, change: dict[str, Any], words: list[str]
 ) -> None:
     save(root, labels(**change))
@@ -151,7 +151,7 @@ def test_labels_that_do_not_fit_are_told(
 
 
 @pytest.mark.parametrize("content", [[1, 2], CLEAN, None, {}, {"worse_label": {}}])
-def test_files_of_something_else_are_told(root: Path, content: Any) -> None:
+def test_files_of_something_else_are_reported(root: Path, content: Any) -> None:
     save(root, content)
     refused(root, "no whole numbers")
 
@@ -228,7 +228,7 @@ def gigabytes() -> bytes:
     ],
     ids="empty text cut head gigabytes text-encoding folder".split(),
 )
-def test_damaged_files_are_told(root: Path, spoil: Callable[[Path], object]) -> None:
+def test_damaged_files_are_reported(root: Path, spoil: Callable[[Path], object]) -> None:
     spoil(root / "raw" / "cifarn" / "CIFAR-10_human.pt")
     refused(root, "CIFAR-10_human.pt")
 
@@ -266,7 +266,7 @@ def test_too_large_files_are_not_read(root: Path, monkeypatch: pytest.MonkeyPatc
     refused(root, "larger than 1 MiB")
 
 
-def test_missing_file_and_column_are_told(root: Path) -> None:
+def test_missing_file_and_column_are_reported(root: Path) -> None:
     for column in ("noisy_label", "", "clean_label", "worse_label/x"):
         refused(root, "must be one of cifar10-n/aggre_label", name=f"cifar10-n/{column}".strip("/"))
     (root / "raw" / "cifarn" / "CIFAR-10_human.pt").unlink()

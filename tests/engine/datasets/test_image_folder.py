@@ -156,7 +156,7 @@ def test_too_few_images_for_a_split(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [[], ["loose.png"], ["unlabeled/a.png"], ["unlabeled/x/a.png"]])
-def test_folders_without_classes_are_told(tmp_path: Path, names: list[str]) -> None:
+def test_folders_without_classes_are_reported(tmp_path: Path, names: list[str]) -> None:
     refused(write(tmp_path, *names), "no labeled images", "metadata.csv")
 
 

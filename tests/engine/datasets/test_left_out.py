@@ -190,6 +190,6 @@ def test_data_sets_of_other_programs_are_refused_by_name(
     refused(tmp_path, *what.split(".*"))
 
 
-def test_a_header_of_several_lines_is_told_in_one(tmp_path: Path) -> None:
+def test_a_header_of_several_lines_is_reported_in_one(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_text('"file_\n\u202ename",label\n0.png,a\n')
     refused(tmp_path, "it has file_  name, label")

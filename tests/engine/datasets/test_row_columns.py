@@ -172,7 +172,7 @@ def test_a_million_different_texts_and_too_many_columns_are_bounded(
     assert any("are left out" in problem.text for problem in tables.problems(table))
 
 
-def test_a_column_without_room_takes_none_and_one_of_another_length_is_told(
+def test_a_column_without_room_takes_none_and_one_of_another_length_is_reported(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(row_columns, "MOST_TEXT_BYTES", 10)

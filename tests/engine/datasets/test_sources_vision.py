@@ -88,7 +88,7 @@ def test_a_changed_cifar_batch_is_never_unpickled(
 
 
 @pytest.mark.parametrize("name", ["cifar10", "mnist", "dermamnist_28", "animal-10n"])
-def test_absent_data_are_told(tmp_path: Path, name: str) -> None:
+def test_absent_data_are_reported(tmp_path: Path, name: str) -> None:
     refused(name, tmp_path, str(tmp_path))
 
 
@@ -111,7 +111,9 @@ FEW = raw.idx(np.zeros(29, np.uint8))
     ],
     ids="short empty header type gzip other cut-header few-labels class-id".split(),
 )
-def test_damaged_idx_files_are_told(tmp_path: Path, file: str, content: bytes, words: str) -> None:
+def test_damaged_idx_files_are_reported(
+    tmp_path: Path, file: str, content: bytes, words: str
+) -> None:
     place = raw.write_mnist(tmp_path / "mnist")
     (place / file).write_bytes(content)
     for _ in range(2):  # what was read wrongly is not kept
@@ -196,7 +198,9 @@ OBJECTS = np.array([None, 1] * 7)
         ({"train_labels": np.array(["x"] * 14)}, "class ids below 7"),
     ],
 )
-def test_wrong_medmnist_arrays_are_told(tmp_path: Path, change: dict[str, Any], words: str) -> None:
+def test_wrong_medmnist_arrays_are_reported(
+    tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
     arrays = {**raw.medmnist_arrays(), **change}
     kept = {key: value for key, value in arrays.items() if value is not None}
     np.savez(tmp_path / "dermamnist.npz", **kept)
@@ -248,7 +252,9 @@ def shorten_an_image_array(path: Path) -> None:
     ],
     ids="empty html npy cut bit method encrypted short-array".split(),
 )
-def test_damaged_medmnist_files_are_told(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+def test_damaged_medmnist_files_are_reported(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
     path = tmp_path / "dermamnist.npz"
     np.savez(path, **raw.medmnist_arrays())
     damage(path)
@@ -288,7 +294,7 @@ def test_animal_10n_labels_are_in_the_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["10_1.jpg", "cat_1.jpg", "7.jpg", "_1.jpg", "99999999999999999999_1.jpg", "Thumbs.db"]
 )
-def test_other_names_in_animal_10n_are_told(tmp_path: Path, name: str) -> None:
+def test_other_names_in_animal_10n_are_reported(tmp_path: Path, name: str) -> None:
     write_animals(tmp_path, "training/0_1.jpg", "testing/0_1.jpg", f"testing/{name}")
     refused("animal-10n", tmp_path, f"testing/{name} is not (1 such files)")
 

@@ -40,7 +40,7 @@ def test_weights_of_another_head_fit(small_weights: Path, tmp_path: Path, capfd:
     assert timm.create_model("resnet10t").num_classes == 1000
 
 
-def test_weights_are_told_apart(small_weights: Path, tmp_path: Path) -> None:
+def test_weights_are_kept_apart(small_weights: Path, tmp_path: Path) -> None:
     import hashlib
 
     backbone = load_backbone("resnet10t", weights=small_weights, device="cpu", image_size=64)

@@ -78,7 +78,7 @@ def unlabeled(root: Path, files: list[str]) -> ImageSplit:
     return ImageSplit(np.full(len(files), UNLABELED), root, files)
 
 
-def test_unreadable_images_are_told_and_the_others_kept(tmp_path: Path) -> None:
+def test_unreadable_images_are_reported_and_the_others_kept(tmp_path: Path) -> None:
     images = write_photos(tmp_path / "photos", train=5, test=1)
     root, files = images.splits["train"].root, list(images.splits["train"].files or ())
     whole = embed_images(unlabeled(root, files), Pixels(8))[1]

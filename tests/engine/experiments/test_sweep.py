@@ -157,7 +157,7 @@ def test_runs_that_are_one_run_are_run_once() -> None:
     assert len(ResultsStore().records()) == 1
 
 
-def test_what_stopped_a_sweep_is_told_even_if_another_task_ends_first() -> None:
+def test_what_stopped_a_sweep_is_reported_even_if_another_task_ends_first() -> None:
     def stop(*_: object) -> None:
         raise InterruptedError
 

@@ -190,7 +190,7 @@ def test_killed_process_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         map._run(tmp_path / "graph.npz", tmp_path / "map.npz", None)
 
 
-def test_progress_is_the_last_epoch_that_was_told(tmp_path: Path) -> None:
+def test_progress_is_the_last_epoch_that_was_reported(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"")
     assert map._progress(log) == (0, 1, "starting UMAP")

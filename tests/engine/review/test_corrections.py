@@ -94,7 +94,7 @@ def test_verdicts_that_do_not_fit_are_refused(data: Dataset, case: str) -> None:
         corrected(data, verdicts((split, row, label, action, new)))
 
 
-def test_two_verdicts_are_refused_and_classes_of_one_name_are_told_apart(data: Dataset) -> None:
+def test_two_verdicts_are_refused_and_classes_of_one_name_are_kept_apart(data: Dataset) -> None:
     one = ("train", 140, name_of(data, "train", 0), "keep", None)
     with pytest.raises(WannError, match="one verdict"):
         corrected(data, verdicts(one, one))

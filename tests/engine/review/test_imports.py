@@ -91,7 +91,7 @@ def test_verdicts_arrive_as_one_operation(
     assert here.verdicts().empty
 
 
-def test_conflicts_are_told_and_left(data: Dataset, here: Ledger, there: Ledger) -> None:
+def test_conflicts_are_reported_and_left(data: Dataset, here: Ledger, there: Ledger) -> None:
     here.record([verdict(data, 0, "keep"), verdict(data, 1, "remove")], who="me")
     incoming = read_verdicts(there.path, data, here, source="ada.sqlite")
     assert incoming.text == (
@@ -189,7 +189,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_tables_are_told(data: Dataset, here: Ledger, tmp_path: Path, case: str) -> None:
+def test_broken_tables_are_reported(data: Dataset, here: Ledger, tmp_path: Path, case: str) -> None:
     content, message = BROKEN[case]
     path = tmp_path / "t.csv"
     path.write_text(content)
@@ -343,7 +343,7 @@ WRONG_ISSUES = {
 
 
 @pytest.mark.parametrize("case", WRONG_ISSUES)
-def test_wrong_tables_of_cleanlab_are_told(data: Dataset, tmp_path: Path, case: str) -> None:
+def test_wrong_tables_of_cleanlab_are_reported(data: Dataset, tmp_path: Path, case: str) -> None:
     change, message = WRONG_ISSUES[case]
     path = tmp_path / "issues.csv"
     change(issues(data, data.train.y)).to_csv(path, index=False)  # type: ignore[no-untyped-call]

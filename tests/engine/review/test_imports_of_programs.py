@@ -128,7 +128,7 @@ def test_the_latest_annotation_counts(data: Dataset, here: Ledger, tmp_path: Pat
     assert judged(verdicts_of(path, data, here)[1]) == [("train", 0, "relabel", "dog")]
 
 
-def test_tasks_of_somebody_else_are_told_by_their_image(
+def test_tasks_of_somebody_else_are_found_by_their_image(
     data: Dataset, here: Ledger, tmp_path: Path
 ) -> None:
     one = task(0, "cat", label="dog")
@@ -325,7 +325,7 @@ def test_issues_alone_ask_which_rows_cleanlab_was_given(
         assert "predicted_label" not in found.table
 
 
-def test_a_ranking_of_ours_is_told_by_split_and_row(
+def test_a_ranking_of_ours_is_found_by_split_and_row(
     data: Dataset, here: Ledger, tmp_path: Path
 ) -> None:
     ranked = audit(data, probe=False).ranked()

@@ -153,7 +153,7 @@ def damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
-def test_rows_out_of_order_on_a_damaged_page_are_told(ledger: Ledger) -> None:
+def test_rows_out_of_order_on_a_damaged_page_are_reported(ledger: Ledger) -> None:
     for row in range(3):
         ledger.record([dataclasses.replace(KEEP, row=row)], who="ada")
     with contextlib.closing(sqlite3.connect(ledger.path)) as database:
@@ -180,7 +180,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_broken_files_are_told_in_a_sentence(tmp_path: Path, case: str) -> None:
+def test_broken_files_are_reported_in_a_sentence(tmp_path: Path, case: str) -> None:
     make, message = BROKEN[case]
     make(tmp_path / "ledger.sqlite")  # type: ignore[operator]
     ledger = Ledger(tmp_path / "ledger.sqlite")

@@ -91,7 +91,7 @@ def test_killed_writers_lose_nothing_that_was_acknowledged(tmp_path: Path) -> No
     database.close()
 
 
-def test_who_has_not_seen_a_verdict_is_told_of_it_and_decides(tmp_path: Path) -> None:
+def test_who_has_not_seen_a_verdict_is_shown_it_and_decides(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "l.sqlite", ("a", "b"))
     ledger.record([Verdict("train", 3, "a", "keep")], who="ann")
     seen = ledger.version()

@@ -59,7 +59,7 @@ def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
         found.judge(np.array([5]), "remove", "ann", seen=seen)
 
 
-def test_partitions_of_one_file_name_are_told_apart(tmp_path: Path) -> None:
+def test_partitions_of_one_file_name_are_kept_apart(tmp_path: Path) -> None:
     sources = ("rows/day=1/part.parquet", "rows/day=2/part.parquet")
     found = open_review(write_result(tmp_path / "out", sources=sources), tmp_path)
     assert found.table["partition"].head(2).tolist() == ["day=1/part.parquet", "day=2/part.parquet"]

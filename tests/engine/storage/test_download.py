@@ -151,7 +151,7 @@ def test_file_that_is_wrong_is_replaced(tmp_path: Path, server: Server) -> None:
     assert (tmp_path / "file.bin").read_bytes() == BYTES
 
 
-def test_slow_lines_are_told_byte_by_byte(tmp_path: Path, server: Server) -> None:
+def test_bytes_of_slow_lines_are_reported_as_they_come(tmp_path: Path, server: Server) -> None:
     server.files["/file"], server.seen = BYTES, threading.Event()
     told: list[float] = []
 
@@ -222,7 +222,7 @@ def test_part_that_is_too_long_is_thrown_away(tmp_path: Path, server: Server, ra
     assert (tmp_path / "file.bin").read_bytes() == BYTES
 
 
-def test_wrong_checksum_is_told_and_nothing_kept(tmp_path: Path, server: Server) -> None:
+def test_wrong_checksum_is_reported_and_nothing_kept(tmp_path: Path, server: Server) -> None:
     server.files["/file"] = b"<html>sign in first</html>"
     refused(server, tmp_path / "file.bin", server.url, "wrong checksum")
     assert not list(tmp_path.iterdir())
@@ -233,14 +233,14 @@ def test_wrong_checksum_is_told_and_nothing_kept(tmp_path: Path, server: Server)
     fetch(server, tmp_path / "file.bin")
 
 
-def test_missing_file_is_told(tmp_path: Path, server: Server) -> None:
+def test_missing_file_is_reported(tmp_path: Path, server: Server) -> None:
     refused(server, tmp_path / "file.bin", "Not Found")
     (tmp_path / "file.bin.part").write_bytes(b"begun")
     refused(server, tmp_path / "file.bin", "Not Found")
     assert (tmp_path / "file.bin.part").read_bytes() == b"begun"
 
 
-def test_unreachable_and_silent_servers_are_told_soon(
+def test_unreachable_and_silent_servers_are_reported_soon(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(downloads, "_TIMEOUT", 0.2)
@@ -254,7 +254,7 @@ def test_unreachable_and_silent_servers_are_told_soon(
     assert time.monotonic() - started < 3
 
 
-def test_folder_that_cannot_be_made_is_told(tmp_path: Path, server: Server) -> None:
+def test_folder_that_cannot_be_made_is_reported(tmp_path: Path, server: Server) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(WannError, match="cannot be downloaded"):
         fetch(server, tmp_path / "file" / "x.bin")
@@ -346,7 +346,7 @@ def test_medmnist_is_fetched_at_its_size(
         ("dermamnist", ["https://medmnist.com", "dermamnist_224.npz", "or choose --size 28,"]),
     ],
 )
-def test_offline_the_way_out_is_told_at_once(
+def test_offline_the_way_out_is_reported_at_once(
     tmp_path: Path, offline: None, name: str, words: list[str]
 ) -> None:
     raw.torchvision_datasets()  # its import takes seconds, which are not the network's

@@ -109,7 +109,7 @@ def test_relabeled_to_what_it_is_means_kept(blobs: Case, session: dict[str, Any]
         {"kind": "verdict", "action": "keep", "items": [{"id": "train-1000"}] * 2},
     ],
 )
-def test_what_cannot_be_a_verdict_is_told_and_not_written(
+def test_what_cannot_be_a_verdict_is_reported_and_not_written(
     blobs: Case, session: dict[str, Any], event: dict[str, Any]
 ) -> None:
     deck.receive(blobs, {"client": "a", "events": [event | {"sequence": 1}]}, "ann")

@@ -59,7 +59,9 @@ def test_the_pace_leaves_out_breaks() -> None:
     )
 
 
-def test_errors_and_minutes_that_are_left_are_told(blobs: Case, session: dict[str, Any]) -> None:
+def test_errors_and_minutes_that_are_left_are_reported(
+    blobs: Case, session: dict[str, Any]
+) -> None:
     def left() -> str:
         states = blobs.states()
         expected = progress.ahead(blobs, states)

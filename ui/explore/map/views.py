@@ -299,7 +299,7 @@ def show_all() -> None:
 def reading(points: Points, layout: str, color: str, image: bool, rows: int) -> str:
     """How to read the map, whose whole has this number of rows."""
     how = (
-        "UMAP keeps neighbors together; distances between groups, and how dense they are, say "
+        "UMAP keeps neighbors together; distances between groups, and how dense they are, mean "
         "little."
         if layout == "umap"
         else "PCA shows the two directions of the largest spread; rows that lie together here may "

@@ -25,8 +25,8 @@ def show(case: Case) -> None:
     _show_taken(case)
     st.caption(
         "A ledger, a table of ours (also saved by Excel or LibreOffice), Label Studio's JSON, "
-        "JSON-MIN or CSV, FiftyOne's labels.json, or cleanlab's table of label issues. What a file "
-        "is, is found from its content."
+        "JSON-MIN or CSV, FiftyOne's labels.json, or cleanlab's table of label issues. The kind "
+        "of a file is detected from its content."
     )
     file = uploads.choose("file", _SUFFIXES, _UPLOAD, "/path/to/verdicts.parquet")
     if session().ranking is not None:

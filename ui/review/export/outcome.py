@@ -98,7 +98,7 @@ def _files(case: Case, states: States) -> None:
         if not reason and name == "labelstudio":
             reason = too_many(case.data, review.table)
         if reason and case.data.injected:
-            continue  # as the line above all says
+            continue  # the line above all gives the reason
         marked = f"training-{form.file_name}" if case.data.injected else form.file_name
         _download(form.title, marked, form.what, _content(name, review), reason)
     _download(

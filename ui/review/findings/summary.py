@@ -48,9 +48,8 @@ def show(case: Case) -> None:
     st.caption(
         "An estimate made without the truth. Its range held the true number in nearly all "
         "measured cases, and is not a confidence interval. Where classes look alike, people's "
-        "errors are counted too low; a backbone that does not "
-        "separate the classes makes it far too high."
-        + "".join(f" {theme.plain(note)}" for note in found.notes)
+        "errors are counted too low; a backbone that does not separate the classes makes it far "
+        "too high." + "".join(f" {theme.plain(note)}" for note in found.notes)
     )
     pairs.show(case)
 

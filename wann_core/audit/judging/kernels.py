@@ -56,7 +56,7 @@ def near_shares(start, stop, ids, labels, distances, shares):  # type: ignore[no
 def near_surest(start, stop, ids, labels, distances, shares, winner, sure):  # type: ignore[no-untyped-def]
     """Class with the largest of the `near_shares` of each row, and that share; ties: lowest id.
 
-    `shares`, of shape (C,), says the precision.
+    `shares`, of shape (C,), sets the precision.
     """
     weights, classes = np.empty(ids.shape[1]), np.empty(ids.shape[1] + 1, np.int32)
     shares = np.zeros_like(shares)
@@ -156,7 +156,7 @@ def k_without_each(  # type: ignore[no-untyped-def]
 ):
     """Adaptive k without each neighbor that was looked at; 0 where it stays as it is.
 
-    `changes` tells the rows that have others than 0; `without` comes as zeros, whole numbers of
+    `changes` marks the rows that have others than 0; `without` comes as zeros, whole numbers of
     one byte.
     """
     # Without a neighbor of class c among them, the first k of the others are the first k + 1 of all

@@ -111,7 +111,7 @@ class NeighborVotes:
     def wann_votes(self) -> Array:
         """What WANN answers for each row, fitted to all others; shape (n,), int64.
 
-        As many neighbors vote as the adaptive k of the nearest one says, each with its η; equal
+        As many neighbors vote as the adaptive k of the nearest one, each with its η; equal
         sums go to the class met first.
         """
         votes = np.empty(len(self.labels), np.int64)

@@ -1,4 +1,4 @@
-"""What a table of class shares says of each row's given label."""
+"""Belief in each row's given label, by a table of class shares."""
 
 from dataclasses import dataclass
 

@@ -17,7 +17,7 @@ _DOUBLE_CLASSES = 100
 def even_noise_opinions(near: Shares, wann: Shares, fits: list[Shares | None]) -> list[Array]:
     """What `even_noise` is fitted to: probabilities of the fits there are, and votes.
 
-    Votes of near rows are what they say beyond those by η, and may be weighed against them; both
+    Votes of near rows count for what they add to those by η, and may be weighed against them; both
     together never speak for a class that has fewer. No vote of 51 is not no chance: shares of votes
     are at least a thousandth.
     """

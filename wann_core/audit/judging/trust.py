@@ -1,4 +1,4 @@
-"""How far an audit can be trusted: what the embedding tells apart, and rows that vote for copies.
+"""How far an audit can be trusted: whether the embedding separates classes, and copies that vote.
 
 Nothing here knows the true labels. Limits were derived from measured subsets, see docs/audit.md.
 """
@@ -20,7 +20,7 @@ _FEWEST_ROWS = 4
 _OF_ONE_LABEL = 0.95
 _CLUSTERED = 0.1
 # Agreement of the neighbors below which, and estimated rate from which (for the first as a share of
-# what guessing would get wrong), the number says nothing, or is not to be trusted.
+# what guessing would get wrong), the number means nothing, or is not to be trusted.
 _BLIND, _IMPLAUSIBLE = 0.34, 0.55
 _SOUND, _LEAST_RATE = 0.6, 0.1
 
@@ -116,7 +116,7 @@ def trust_of(agree: float, rate: float, labels: Array, n_classes: int) -> Trust:
     str
         'sound': off by little in the measured subsets. 'doubtful': off by much in some of them.
         'blind': the neighbors contradict each other and most labels look wrong, which labels that
-        really are that bad do, too; nothing can tell these apart.
+        really are that bad do, too; nothing can separate these.
     """
     shares = np.bincount(labels, minlength=n_classes) / len(labels)
     of_guessing = rate / max(1 - float(shares @ shares), 1e-12)
@@ -131,7 +131,7 @@ def warnings(trust: Trust, agree: float, rate: float, found: Clusters) -> tuple[
     if trust != "sound":
         able = "can hardly" if trust == "blind" else "may not"
         said.append(
-            f"The embeddings {able} tell these classes apart (votes of the two halves of each "
+            f"The embeddings {able} separate these classes (votes of the two halves of each "
             f"row's neighbors agree with kappa {agree:.2f}; 1 is always, 0 is chance): an estimate "
             f"of {100 * rate:.0f} % wrong labels is not to be trusted, as right labels look wrong, "
             "too. A stronger backbone helps."

@@ -56,7 +56,7 @@ class Recommendation:
 
     @property
     def ties(self) -> tuple[Candidate, ...]:
-        """Other candidates that these rows cannot tell from the best."""
+        """Other candidates that these rows cannot distinguish from the best."""
         near = (self.table["behind"] <= self.table["half_width"]).to_numpy()
         return tuple(one for one, is_near in zip(self.candidates, near, strict=True) if is_near)[1:]
 

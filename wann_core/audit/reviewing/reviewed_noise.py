@@ -46,7 +46,7 @@ class ReviewedNoise:
     count, low, high : int
         Wrong labels, and their range. Without verdicts below the head of the list it is the
         estimate's own; with some, a 95 % interval as far as the judged rows of a rank are like the
-        others of that rank. Verdicts on rows chosen otherwise (of one class, say) break that.
+        others of that rank. Verdicts on rows chosen otherwise (as of one class) break that.
     rows : int
         Labels.
     judged, found : int
@@ -172,7 +172,7 @@ def _after(chances: Array, wrong: Array, count: int, low: int, high: int) -> Rev
     left = np.flatnonzero(~judged)
     most = errors + len(left)
     shifts = [_shift(logit(chances), total) for total in (low, high)]
-    # By the estimate alone. Finds above expectation in the head say nothing of the rest, whose
+    # By the estimate alone. Finds above expectation in the head do not extend to the rest, whose
     # chances sum to the rest of the estimate; finds below it take errors away.
     missing = min(errors - float(chances[judged].sum()), 0.0)
     rest_low, rest_high = (errors + expit(logit(chances[left]) + s).sum() for s in shifts)

@@ -19,7 +19,7 @@ from wann_core.typing import Array
 
 # The reviewer's finds count beside the estimate as if it had been borne out on this many errors.
 _PRIOR_ERRORS = 4.0
-# Finds far up the list say little of its rate where the reviewer is now.
+# Finds far up the list hardly predict its rate where the reviewer is now.
 _RECENT = 200
 
 

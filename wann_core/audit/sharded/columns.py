@@ -137,7 +137,7 @@ def finished(
     noise: NoiseEstimate,
     halves: Sequence[tuple[int, tuple[Array, Array]]],
 ) -> Whole:
-    """Mark the issues, group near-duplicates, and tell how far the number is to be trusted."""
+    """Mark the issues, group near-duplicates, and find how far the number is to be trusted."""
     n, n_classes = len(labels), len(halves[0][1][0])
     issues = np.zeros(n, bool)
     issues[doubt_order(scores["label_score"], scores["given_share"])[: noise.count]] = True

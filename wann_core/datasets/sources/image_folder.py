@@ -36,8 +36,8 @@ def open_images(
 
     Understood are `<split>/<class>/…`, `<class>/…`, and a metadata.csv or metadata.jsonl (in
     `root` or in the folder of a split) with `file_name`, a label column and, if need be, `split`;
-    and what FiftyOne (labels.json, samples.json, labels.csv) or COCO files with one class an image
-    say. `remarks` names what is left out.
+    and files of FiftyOne (labels.json, samples.json, labels.csv) or COCO with one class an image.
+    `remarks` names what is left out.
     Classes are sorted by name. Images in a folder `unlabelled`, or with an empty label in the
     table, are kept without a label. Files are in the order of their paths.
 

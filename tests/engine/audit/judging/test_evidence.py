@@ -37,7 +37,7 @@ def test_noise_alone_is_no_weak_embedding(ratio: float) -> None:
     assert evidence(X, given).separates_classes
 
 
-def test_an_embedding_without_classes_is_told() -> None:
+def test_an_embedding_without_classes_is_reported() -> None:
     _, y = blobs(600)
     blind = evidence(np.random.RandomState(1).randn(600, 8).astype(np.float32), y)
     assert not blind.separates_classes

@@ -100,7 +100,7 @@ def test_too_many_classes_are_an_id_column(tmp_path: Path) -> None:
         tables.read(path)
 
 
-def test_an_array_of_other_length_is_told(tmp_path: Path) -> None:
+def test_an_array_of_other_length_is_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "t", {"embeddings": embeddings(12), "labels": np.arange(11)}, "npz")
     assert tables.inspect(path).guess.label is None
     with pytest.raises(WannError, match="it holds int64 array, 11, not one row for each of 12"):

@@ -184,7 +184,7 @@ def test_jsonl_that_cannot_be_understood(tmp_path: Path, text: str, words: str) 
     refused(table(tmp_path, text, "metadata.jsonl"), words)
 
 
-def test_other_encodings_are_told(tmp_path: Path) -> None:
+def test_other_encodings_are_reported(tmp_path: Path) -> None:
     (tmp_path / "metadata.csv").write_bytes("file_name,label\na.png,x".encode("utf-16"))
     refused(tmp_path, "cannot be read")
 

@@ -33,7 +33,7 @@ def test_a_healthy_table_has_no_problem(tmp_path: Path) -> None:
     assert tables.problems(full) == []
 
 
-def test_bad_rows_are_told_and_dropped_on_request(tmp_path: Path) -> None:
+def test_bad_rows_are_reported_and_dropped_on_request(tmp_path: Path) -> None:
     X = healthy()["embedding"].astype(np.float64)
     X[3, 0], X[5, 1], X[[7, 8, 9, 119], 2] = np.nan, np.inf, -np.inf
     table = table_of(tmp_path, embedding=X, id=np.arange(120), path=np.arange(120).astype(str))
@@ -85,7 +85,7 @@ def test_what_is_wrong_is_named(
     assert text in found(table_of(tmp_path, **changes), severity)
 
 
-def test_duplicates_are_told_apart(tmp_path: Path) -> None:
+def test_duplicates_are_kept_apart(tmp_path: Path) -> None:
     X = healthy()["embedding"].copy()
     X[50], X[60], X[61], X[0, 0], X[90] = X[2], X[3], X[3], 0.0, X[0]
     X[90, 0] = -0.0  # equal to 0

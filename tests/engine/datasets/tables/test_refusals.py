@@ -55,7 +55,7 @@ def test_what_is_no_table_is_refused_in_a_sentence(
 
 
 @pytest.mark.parametrize("content", [b"no arrays\n", b"a,b\n1,2\n3\n", b"a,b\n1,2\n"])
-def test_text_that_is_called_npz_is_told_to_be_none(tmp_path: Path, content: bytes) -> None:
+def test_text_that_is_called_npz_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "fake.npz").write_bytes(content)
     with pytest.raises(
         WannError, match=r"^'fake.npz' is no .npz file: its content is text, [^.]*\.$"

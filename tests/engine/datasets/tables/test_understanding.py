@@ -27,7 +27,7 @@ def warned(path: Path) -> str:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_several_labels_a_row_are_told(tmp_path: Path, form: str) -> None:
+def test_several_labels_a_row_are_reported(tmp_path: Path, form: str) -> None:
     labels = ["a,b", "b,a", "a", "b"] * 30
     assert "'a,b' look like several labels a row" in warned(
         write(tmp_path / "t", healthy() | {"label": labels}, form)
@@ -37,7 +37,7 @@ def test_several_labels_a_row_are_told(tmp_path: Path, form: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_classes_that_look_alike_are_told_and_can_be_merged(tmp_path: Path, form: str) -> None:
+def test_classes_that_look_alike_are_reported_and_can_be_merged(tmp_path: Path, form: str) -> None:
     labels = ["cat", "cat", "Cat", "cat\u200b", "caf\xe9", "cafe\u0301", "caf\xe9", "tea"] * 15
     table = tables.read(write(tmp_path / "t", healthy() | {"label": labels}, form))
     text = " | ".join(p.text for p in tables.problems(table))
@@ -217,7 +217,7 @@ def test_a_name_does_not_make_pyarrow_unpack(tmp_path: Path) -> None:
     assert np.array_equal(tables.read(path).X, embeddings())
 
 
-def test_text_of_windows_is_read_and_told(tmp_path: Path) -> None:
+def test_text_of_windows_is_read_and_reported(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     columns = {**wide(embeddings()), "label": ["Zoë", "café"] * 6}
     write(path, columns, sep=";", decimal=",", encoding="cp1252")

@@ -47,7 +47,7 @@ def test_settings_follow_the_rows_down_to_the_published_ones(rows: int) -> None:
         assert made == published
 
 
-def test_guessing_is_told_from_learning() -> None:
+def test_guessing_is_separated_from_learning() -> None:
     even = np.arange(200) % 10
     lopsided = np.repeat([0, 1], [180, 20])
     assert not beats_guessing(0.1, even) and not beats_guessing(0.15, even)
