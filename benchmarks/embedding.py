@@ -1,18 +1,22 @@
-"""Embedding JPEG files, side by side with the bare model on tensors that are ready.
+"""Embedding JPEG files beside the bare model, in float32 and in bfloat16.
 
-Run `python -m benchmarks.embedding [images] [rounds]` (default 384 images up to 500 × 375, ViT-S at
-224 pixels with random weights). Both are measured by turns in one run, so that their ratio holds on
-any machine: `embed` reads, decodes, resizes, embeds and writes a database. Beside the wall-clock
-time stands the processor time of all threads, more reliable where others keep the cores busy.
+Run `python -m benchmarks.embedding [images] [rounds] [--model NAME …]` (default 384 images up to
+500 × 375 in three rounds, random weights). By turns in one run, so that the ratios hold on any
+machine: `embed` reads, decodes, resizes, embeds and writes a database; a loop over torch's
+DataLoader, with a process a core, does so with the transform of timm, and keeps the embeddings; and
+the model alone runs on tensors that are ready. Beside the time by the clock stands that of the
+processor, DataLoader's processes left out, more reliable where others keep the cores busy.
 """
 
 import argparse
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -22,7 +26,7 @@ from wann_core.embedding.backbones import load_backbone
 from wann_core.embedding.embed import embed
 from wann_core.torch_compat import prepare_torchvision
 
-MODEL = "vit_small_patch16_224"
+MODELS = ("vit_small_patch16_224", "tf_efficientnet_lite0")
 BATCH = 32
 SIZES = ((500, 375), (500, 333), (375, 500), (400, 300))
 
@@ -50,49 +54,90 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - processor
 
 
+class Photos:
+    """Files and a transform, as torch's DataLoader takes them."""
+
+    def __init__(self, files: list[Path], transform: Any) -> None:
+        self.files, self.transform = files, transform
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> Any:
+        with Image.open(self.files[row]) as image:
+            return self.transform(image.convert("RGB"))
+
+
+def measure(name: str, precision: str, images: ImageDataset, folder: Path, rounds: int) -> None:
+    """Measure one model in one precision, and print."""
+    import timm
+    import torch
+    from torch.utils.data import DataLoader
+
+    torch.manual_seed(0)
+    model = timm.create_model(name, num_classes=0).eval().requires_grad_(False)
+    weights = folder / f"{name}.pth"
+    torch.save(model.state_dict(), weights)
+    backbone = load_backbone(name, weights=weights, device="cpu", precision=precision)
+    config = timm.data.resolve_model_data_config(model)
+    split = images.splits["train"]
+    assert split.files is not None
+    photos = Photos(
+        [split.root / file for file in split.files], timm.data.create_transform(**config)
+    )
+    loader = DataLoader(photos, BATCH, num_workers=os.cpu_count() or 1)  # type: ignore[arg-type]
+    ready = torch.randn(len(photos), *config["input_size"]).split(BATCH)
+
+    def loop(batches: Any) -> None:
+        half = precision == "bfloat16"
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+            np.concatenate([model(x).float().numpy() for x in batches])
+
+    kinds: dict[str, list[tuple[float, float]]] = {"DataLoader": [], "ready": [], "embed": []}
+    for number in range(rounds + 1):
+        database = folder / f"{name}-{precision}-{number}"
+        work = {
+            "DataLoader": partial(loop, loader),
+            "ready": partial(loop, ready),
+            "embed": partial(embed, images, backbone, database, batch_size=BATCH),
+        }
+        for kind, run in work.items():
+            took = timed(run)
+            if number:  # the first round warms up
+                kinds[kind].append(took)
+    print(f"{name}, {precision}, {torch.get_num_threads()} threads")
+    for kind, times in kinds.items():
+        speed = len(photos) / statistics.median(wall for wall, _ in times)
+        print(f"  {kind:10} {speed:7.1f} images/s")
+    for kind, index, clock in (
+        ("DataLoader", 0, "clock"),
+        ("ready", 0, "clock"),
+        ("ready", 1, "processor"),
+    ):
+        pairs = zip(kinds[kind], kinds["embed"], strict=True)
+        ratios = [bare[index] / whole[index] for bare, whole in pairs]
+        print(
+            f"  speed of embed over that of {kind}, by the {clock}: median "
+            f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=int, nargs="?", default=384)
-    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    parser.add_argument("rounds", type=int, nargs="?", default=3)
+    parser.add_argument("--model", nargs="+", default=MODELS, help="of timm")
     args = parser.parse_args()
     prepare_torchvision()
-    import timm
-    import torch
-
-    torch.manual_seed(0)
-    model = timm.create_model(MODEL, num_classes=0).eval()
-    bare, whole = [], []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         images = write_photos(folder, args.images)
         mean_bytes = statistics.mean(file.stat().st_size for file in folder.glob("*.jpg"))
-        torch.save(model.state_dict(), folder / "weights.pth")
-        backbone = load_backbone(MODEL, weights=folder / "weights.pth", device="cpu")
-        ready = torch.randn(args.images, 3, 224, 224).split(BATCH)
-
-        def loop() -> None:
-            with torch.inference_mode():
-                for x in ready:
-                    model(x)
-
-        for number in range(args.rounds + 1):
-            database = folder / f"database{number}"
-            work = partial(embed, images, backbone, database, batch_size=BATCH)
-            rounds = timed(loop), timed(work)
-            if number:  # the first round warms up
-                bare.append(rounds[0])
-                whole.append(rounds[1])
-    n = args.images
-    print(f"{n} JPEGs of {mean_bytes / 1000:.0f} kB, {MODEL}, {torch.get_num_threads()} threads")
-    print(f"model(x) on ready tensors  {n / statistics.median(w for w, _ in bare):7.1f} images/s")
-    print(f"embed on files             {n / statistics.median(w for w, _ in whole):7.1f} images/s")
-    for index, kind in enumerate(("wall-clock", "processor")):
-        ratios = [b[index] / a[index] for a, b in zip(bare, whole, strict=True)]
-        print(
-            f"{kind} time of embed over the loop: median {statistics.median(ratios):.3f}, "
-            f"rounds {', '.join(f'{ratio:.3f}' for ratio in ratios)}"
-        )
+        print(f"{args.images} JPEGs of {mean_bytes / 1000:.0f} kB, batches of {BATCH}")
+        for model in args.model:
+            for precision in ("float32", "bfloat16"):
+                measure(model, precision, images, folder, args.rounds)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from tests.helpers.roots import ROOT
 from tests.helpers.user_tables import write
 from ui.jobs import jobs
 from ui.shell import uploads
-from wann_core.datasets import load
+from wann_core.datasets import database, load
+from wann_core.embedding import backbones
 from wann_core.embedding.backbones import Pixels
 from wann_core.embedding.embed import embed
 from wann_core.errors import WannError
@@ -113,6 +114,7 @@ def test_a_reload_keeps_the_form_and_opens_on_ones_own_images(
     page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(backbones, "no_bfloat16", lambda name, device: None)
     for name in ("even", "odd"):
         write_photos(tmp_path / "mine" / name, train=3, test=1)
     app = page("embed", embed_folder=str(tmp_path / "mine"))
@@ -124,6 +126,7 @@ def test_a_reload_keeps_the_form_and_opens_on_ones_own_images(
         "embed_backbone": "resnet18.a1_in1k",
         "embed_size": 96,
         "embed_dtype": "float16",
+        "embed_precision": "bfloat16",
         "embed_on_error": "fail",
         "embed_device": "cpu",
     }
@@ -134,6 +137,56 @@ def test_a_reload_keeps_the_form_and_opens_on_ones_own_images(
     for key, value in asked.items():
         assert key in app.query_params, key
         assert again.session_state[key] == value, key
+
+
+def test_precision_is_computed_in_and_recorded(
+    page: Callable[..., AppTest],
+    tmp_path: Path,
+    small_weights: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backbones, "no_bfloat16", lambda name, device: None)
+    write_photos(tmp_path / "mine" / "a", train=3, test=0)
+    write_photos(tmp_path / "mine" / "b", train=3, test=0)
+    app = page(
+        "embed",
+        embed_folder=str(tmp_path / "mine"),
+        embed_backbone="resnet10t",
+        embed_weights=str(small_weights),
+        embed_size=32,
+        embed_device="cpu",
+    )
+    until(app, lambda: said(app, "Understood"))
+    assert app.selectbox(key="embed_precision").value == "float32"
+    app.selectbox(key="embed_precision").set_value("bfloat16").run()
+    press(app, "Embed")
+    until(app, lambda: said(app, "dimensions, computed in bfloat16"))
+    assert database.manifest(tmp_path / "db" / "mine" / "resnet10t")["precision"] == "bfloat16"
+
+
+def test_precision_is_no_choice_where_bfloat16_gains_nothing(
+    page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_photos(tmp_path / "mine" / "a", train=3, test=3)
+    app = page(
+        "embed",
+        embed_folder=str(tmp_path / "mine"),
+        embed_backbone="pixels",
+        embed_precision="bfloat16",
+    )
+    until(app, lambda: said(app, "No choice: 'pixels' is the image itself"))
+    fixed = app.selectbox(key="embed_precision_fixed")
+    assert (fixed.value, fixed.disabled) == ("float32", True)
+    # A processor without the instructions.
+    features = {"avx2": True, "avx512bf16": False, "amx-bf16": False}
+    monkeypatch.setattr(backbones.llvm, "get_host_cpu_features", lambda: features)
+    app.selectbox(key="embed_device").set_value("cpu").run()
+    app.selectbox(key="embed_backbone").set_value("resnet18.a1_in1k").run()
+    assert said(app, "this processor has no instructions for bfloat16")
+    features["avx512bf16"] = True
+    app.run()
+    # What was chosen before is kept.
+    assert app.selectbox(key="embed_precision").value == "bfloat16"
 
 
 def test_backbones_that_are_here_come_first_and_their_speed_is_remembered(

@@ -59,8 +59,10 @@ def describe(name: str) -> None:
     if offer.megabytes:
         weights = "on this machine" if _here(name) else "downloaded once"
         parts.append(f"weights of {theme.nbytes(1e6 * offer.megabytes)}, {weights}")
-    if (rate := speeds().get(name)) is not None:
-        parts.append(f"{in_words(rate)} images a second here")
+    measured = speeds()
+    for key, precision in ((name, ""), (_half(name), " in bfloat16")):
+        if key in measured:
+            parts.append(f"{in_words(measured[key])} images a second here{precision}")
     st.caption("; ".join(parts) + ".")
 
 
@@ -91,7 +93,10 @@ def show_all() -> None:
 
 
 def speeds() -> dict[str, float]:
-    """Images a second by backbone, as they were measured on this machine."""
+    """Images a second by backbone, as they were measured on this machine.
+
+    In float32; those in bfloat16 have keys of their own.
+    """
     try:
         found = json.loads(_file().read_text(encoding="utf-8"))
         return {str(name): float(rate) for name, rate in found.items()}
@@ -107,11 +112,17 @@ def in_words(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 10 else f"{rate:.1f}"
 
 
-def record_speed(name: str, rate: float) -> None:
+def record_speed(name: str, rate: float, precision: str) -> None:
     """Keep a measured speed."""
-    content = json.dumps({**speeds(), name: rate}).encode()
+    key = _half(name) if precision == "bfloat16" else name
+    content = json.dumps({**speeds(), key: rate}).encode()
     _file().parent.mkdir(parents=True, exist_ok=True)
     write_atomically(_file(), lambda file: file.write(content))
+
+
+def _half(name: str) -> str:
+    """Under which the speed in bfloat16 is kept."""
+    return f"{name} in bfloat16"
 
 
 def _file() -> Path:

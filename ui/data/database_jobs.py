@@ -1,8 +1,7 @@
 """Databases in the making: what was asked, how far it is, what came of it."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,18 +9,16 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.data import backbone_list
+from ui.data.requests import Embedding, Import, Request
 from ui.jobs import jobs, panel
 from ui.shell import navigation, theme
 from ui.shell.controls import describe_error
 from ui.shell.settings import Folders
-from wann_core.datasets import image_sources, tables
-from wann_core.datasets.images import ImageDataset
-from wann_core.datasets.sources import image_folder
+from wann_core.datasets import database, tables
 from wann_core.embedding import backbones, inventory
 from wann_core.embedding import embed as embedding
 from wann_core.embedding.partial import Skipped
 from wann_core.errors import WannError
-from wann_core.progress import Progress
 
 _KIND = "make"
 _LABELS = {
@@ -30,60 +27,12 @@ _LABELS = {
     "weights": "Weights file",
     "image_size": "Image size",
     "device": "Device",
+    "precision": "Precision",
+    "no-resume": "Delete …, under Installed data",
     "on_error": "Unreadable images",
     "split": "Test rows",
     "X": "Table",
 }
-
-
-@dataclass(frozen=True)
-class Embedding:
-    """Images to embed, and how."""
-
-    dataset: str
-    root: Path
-    split: str | None
-    backbone: str
-    weights: str | None
-    image_size: int | None
-    dtype: str
-    on_error: str
-    device: str
-    merge_alike: bool = False
-
-    def open(self, progress: Progress) -> ImageDataset:
-        """The images."""
-        progress(0, 1, "opening the images")
-        if self.split is None:
-            return image_sources.open_images(self.dataset, self.root, progress=progress)
-        images = image_folder.open_images(self.root, self.dataset, split=self.split)
-        return images.merge_look_alikes() if self.merge_alike else images
-
-    def load(self, progress: Progress) -> backbones.Backbone:
-        """The backbone."""
-        progress(0, 1, f"loading {self.backbone}")
-        return backbones.load_backbone(
-            self.backbone,
-            weights=self.weights,
-            image_size=self.image_size,
-            device=self.device,
-            progress=progress,
-        )
-
-
-@dataclass(frozen=True)
-class Import:
-    """A table to import; `table` is the key of the job that has read it."""
-
-    dataset: str
-    backbone: str
-    table: Hashable
-    split: str
-    drop_bad: bool
-    image_root: str | None
-
-
-Request = Embedding | Import
 
 
 @dataclass(frozen=True)
@@ -93,6 +42,7 @@ class Made:
     rows: Mapping[str, int]
     columns: int
     skipped: tuple[Skipped, ...] = ()
+    precision: str = "float32"
 
 
 def embed(request: Embedding, folders: Folders) -> None:
@@ -110,7 +60,9 @@ def embed(request: Embedding, folders: Folders) -> None:
             on_error=request.on_error,
             progress=job.progress,
         )
-        return Made(made.rows, made.columns, made.skipped)
+        record = database.manifest(made.folder)
+        precision = str(record.get("precision", "float32"))
+        return Made(made.rows, made.columns, made.skipped, precision)
 
     _start(request, folders, work)
 
@@ -212,15 +164,17 @@ def watch(folders: Folders, before: States, shown: Request | None) -> None:
 
 
 def estimating(
-    request: Embedding, places: Mapping[str, DeltaGenerator]
+    request: Embedding, folders: Folders, places: Mapping[str, DeltaGenerator]
 ) -> panel.Panel[tuple[int, float]]:
     """The job that measures on a few images how long a request will take."""
 
     def work(job: jobs.Job) -> tuple[int, float]:
         images = request.open(job.progress)
-        backbone = request.load(job.progress)
+        backbone = embedding.settled(
+            images, request.load(job.progress), folders.roots.databases, progress=job.progress
+        )
         rate = embedding.estimate(images, backbone, progress=job.progress)
-        backbone_list.record_speed(request.backbone, rate)
+        backbone_list.record_speed(request.backbone, rate, getattr(backbone, "precision", ""))
         return len(images), rate
 
     return panel.Panel(
@@ -280,10 +234,11 @@ def _outcome(job: jobs.Job, what: str, imported: bool) -> None:
     if panel.outcome(job, what, f"{what} was canceled. {kept}", show):
         made: Made = job.result
         took = f", in {jobs.duration(job.seconds)}" if job.seconds >= 1 else ""
+        half = "" if made.precision == "float32" else f", computed in {made.precision}"
         rows = ", ".join(f"{count:,} {split}" for split, count in made.rows.items())
         st.success(
             f"{what} is {'imported' if imported else 'embedded'}: {rows} rows of "
-            f"{made.columns:,} dimensions{took}.",
+            f"{made.columns:,} dimensions{half}{took}.",
             icon=":material/check_circle:",
         )
 

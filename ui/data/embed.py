@@ -6,8 +6,9 @@ from pathlib import Path
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from ui.data import backbone_list, database_jobs, zip_upload
-from ui.data.database_jobs import Embedding, refuse
+from ui.data import database_jobs, embedding_options, zip_upload
+from ui.data.database_jobs import refuse
+from ui.data.requests import Embedding
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
@@ -19,7 +20,6 @@ from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones, inventory
-from wann_core.embedding import embed as embedding
 from wann_core.errors import WannError
 
 _SOURCES = {
@@ -28,7 +28,6 @@ _SOURCES = {
     "known": "A known data set",
 }
 _SPLITS = {"stratified": "Hold out 20 % of each class", "none": "None: judge each by the others"}
-_ON_ERROR = {"skip": "leave out and list", "fail": "stop at the first"}
 _PREVIEWED = 12
 _MERGE = "merge"
 
@@ -57,7 +56,7 @@ def show(folders: Folders) -> Embedding | None:
     if found is None:
         navigation.link_to_example()
         return None
-    request = _how(*found, places)
+    request = embedding_options.show(*found, bool(st.session_state.get(_MERGE)), places)
     if request is not None:
         _start(request, folders, places)
     return request
@@ -90,7 +89,7 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
             on_click=database_jobs.embed,
             args=(request, folders),
         )
-        measured = database_jobs.estimating(request, places)
+        measured = database_jobs.estimating(request, folders, places)
         st.button("Estimate the time", on_click=measured.start, disabled=busy or measured.busy)
     database_jobs.show(request, folders, places)
     if made is not None and made.state == "unfinished":
@@ -234,78 +233,4 @@ def _preview(images: ImageDataset) -> None:
     thumbnails.grid(
         [thumbnails.of_file(train, row) for row in rows],
         [images.class_names[train.labels[row]] for row in rows],
-    )
-
-
-def _how(
-    dataset: str, root: Path, split: str | None, places: dict[str, DeltaGenerator]
-) -> Embedding | None:
-    # Not as the default, which links leave out: it is not the same on every machine.
-    ask("embed_backbone", backbone_list.default())
-    backbone = linked(
-        st.selectbox,
-        "Backbone",
-        key="embed_backbone",
-        options=list(backbone_list.OFFERS),
-        accept_new_options=True,
-        help="The frozen model that makes the embeddings: one of these, or any image model of "
-        "timm; type its name. 'pixels' is the image itself, flattened, and needs no weights.",
-    )
-    places["backbone"] = st.empty()
-    backbone_list.describe(backbone)
-    with st.expander("Which backbone?"):
-        backbone_list.show_all()
-    with st.expander("More: weights, image size, precision", key="embed_more"):
-        weights = linked(
-            st.text_input,
-            "Weights file",
-            key="embed_weights",
-            placeholder="timm's own, downloaded or from its cache",
-            help="A state dict on this machine: .safetensors, .pth, .pt or .bin.",
-        )
-        columns = st.columns(4)
-        size = linked(
-            columns[0].number_input,
-            "Image size",
-            key="embed_size",
-            min_value=1,
-            max_value=2048,
-            value=None,
-            placeholder="the model's own",
-            help="Side of the model's input in pixels.",
-        )
-        dtype = linked(
-            columns[1].selectbox,
-            "Stored as",
-            key="embed_dtype",
-            options=embedding.DTYPES,
-            help="float16 halves the file; neighbors may then differ in the last place.",
-        )
-        on_error = linked(
-            columns[2].selectbox,
-            "Unreadable images",
-            key="embed_on_error",
-            options=embedding.ON_ERROR,
-            format_func=_ON_ERROR.__getitem__,
-        )
-        device = linked(
-            columns[3].selectbox, "Device", key="embed_device", options=("auto", "cpu", "cuda")
-        )
-    places |= {field: st.empty() for field in ("weights", "image_size", "device", "on_error")}
-    try:
-        own = str(access.typed_path(weights, "weights")) if weights.strip() else None
-    except WannError as error:
-        refuse(error, places)
-        return None
-    return Embedding(
-        dataset,
-        root,
-        split,
-        backbone or backbones.PIXELS,
-        own,
-        size,
-        dtype,
-        on_error,
-        device,
-        bool(st.session_state.get(_MERGE)),
     )

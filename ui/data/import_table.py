@@ -9,7 +9,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from ui.data import database_jobs
-from ui.data.database_jobs import Import, refuse
+from ui.data.database_jobs import refuse
+from ui.data.requests import Import
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import access, theme, uploads

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+import llvmlite.binding as llvm
 import numpy as np
 from PIL import Image
 
@@ -138,6 +139,34 @@ def check_backbone(name: str) -> None:
     """Raise `WannError` unless the name is 'pixels' or a model of timm; nothing is downloaded."""
     if name != PIXELS:
         timm_models.check_name(name)
+
+
+def no_bfloat16(name: str, device: str = "auto") -> str | None:
+    """Why a backbone gains nothing from 'bfloat16' here; None where it may.
+
+    Parameters
+    ----------
+    name : str
+        'pixels' or a model of timm.
+    device : str
+        As in `load_backbone`. A GPU is taken to have instructions for it, as is a processor other
+        than x86, whose features cannot be asked for everywhere.
+    """
+    if name == PIXELS:
+        return "'pixels' is the image itself: no model computes anything"
+    if _processor_has_bfloat16() or (device != "cpu" and timm_models.has_gpu()):
+        return None
+    return "this processor has no instructions for bfloat16, which would be slower than float32"
+
+
+def _processor_has_bfloat16() -> bool:
+    try:
+        features = llvm.get_host_cpu_features()
+    except RuntimeError:  # LLVM cannot tell on this platform
+        return True
+    # Only on x86 every feature is listed, those that are missing too.
+    known = [features[name] for name in ("avx512bf16", "amx-bf16") if name in features]
+    return any(known) or not known
 
 
 def load_backbone(

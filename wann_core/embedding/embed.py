@@ -21,7 +21,7 @@ import numpy as np
 from wann_core.datasets import BUILT_IN, database
 from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding import partial, pipeline
-from wann_core.embedding.backbones import Backbone, lanes_of
+from wann_core.embedding.backbones import Backbone, lanes_of, no_bfloat16
 from wann_core.embedding.partial import Skipped
 from wann_core.embedding.timm_models import TimmBackbone
 from wann_core.errors import WannError, check_choice, check_number
@@ -228,7 +228,7 @@ def settled(
     """The backbone in the precision that its `precision` 'auto' stands for; any other as it is.
 
     That of an unfinished attempt, so that it can go on. Else 'bfloat16' where a few batches show it
-    to be faster by a fifth or more, as on processors with instructions for it.
+    to be faster by a fifth or more; nothing is measured where there are no instructions for it.
 
     Raises
     ------
@@ -240,6 +240,8 @@ def settled(
     plan = partial.plan_of(database.folder(database_root, images.name, backbone.name))
     if plan is not None:
         return backbone.in_precision(plan.get("precision", "float32"))
+    if no_bfloat16(backbone.name, str(backbone.record["device"])) is not None:
+        return backbone.in_precision("float32")
     work: dict[str, Any] = {"batch_size": batch_size, "num_workers": num_workers}
     rates = {
         name: round(estimate(images, backbone.in_precision(name), progress=progress, **work), 1)

@@ -170,6 +170,8 @@ def begin(folder: Path, plan: Mapping[str, Any]) -> None:
         write_atomically(path, lambda file: _write_through(text, file))
     elif begun != wanted:
         names = [name for name in {**begun, **wanted} if begun.get(name) != wanted.get(name)]
+        if "precision" in names:  # which implies autocast
+            names = ["precision", *(n for n in names if n not in ("precision", "autocast"))]
         raise WannError(
             f"an unfinished attempt in {str(folder)!r} was begun with "
             f"{', '.join(_change(name, begun, wanted) for name in names)}; repeat it as it was "
@@ -199,7 +201,8 @@ def _read_plan(path: Path) -> dict[str, Any] | None:
 def _change(name: str, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     if name == "source":
         return "another list of images or labels"
-    return f"another `{name}` ({begun.get(name)!r}, now {wanted.get(name)!r})"
+    usual = "float32" if name == "precision" else None  # which plans do not name
+    return f"another `{name}` ({begun.get(name, usual)!r}, now {wanted.get(name, usual)!r})"
 
 
 def _write_through(text: bytes, file: BinaryIO) -> None:

@@ -238,9 +238,16 @@ def _configuration(timm: Any, name: str) -> Any:
     )
 
 
+def has_gpu() -> bool:
+    """Whether torch is installed and finds a GPU; the first call may take seconds."""
+    if find_spec("torch") is None:
+        return False
+    return bool(importlib.import_module("torch").cuda.is_available())
+
+
 def _device(name: str) -> Any:
     torch: Any = importlib.import_module("torch")
-    has_cuda = torch.cuda.is_available()
+    has_cuda = has_gpu()
     if name == "auto":
         return torch.device("cuda" if has_cuda else "cpu")
     try:

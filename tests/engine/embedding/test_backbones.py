@@ -199,22 +199,34 @@ def test_automatic_precision_is_measured_once_and_kept_on_resume(
         measured.append(backbone.precision)
         return 30.0 if backbone.precision == faster else 20.0
 
+    reasons: list[str | None] = ["this processor has no instructions for it"]
+    monkeypatch.setattr(embedding, "no_bfloat16", lambda name, device: reasons[-1])
     monkeypatch.setattr(embedding, "estimate", rate)
     monkeypatch.setattr(pipeline, "SHARD_ROWS", 1)
     images = write_photos(tmp_path / "photos")
 
-    def attempt(progress: Progress | None = None) -> Any:
+    def loaded(precision: str) -> Any:
         given = {"weights": small_weights, "image_size": 64, "device": "cpu"}
-        backbone = load_backbone("resnet10t", precision="auto", **given)  # type: ignore[arg-type]
+        return load_backbone("resnet10t", precision=precision, **given)  # type: ignore[arg-type]
+
+    def attempt(progress: Progress | None = None, precision: str = "auto") -> Any:
+        backbone = loaded(precision)
         return embedding.embed(images, backbone, tmp_path / "db", batch_size=4, progress=progress)
 
     def stop(done: float, total: float, text: str) -> None:
         if done >= 8:
             raise InterruptedError
 
+    chosen = embedding.settled(images, loaded("auto"), tmp_path / "db")
+    assert (chosen.precision, measured) == ("float32", [])  # type: ignore[attr-defined]
+    reasons.append(None)
     with pytest.raises(InterruptedError):
         attempt(stop)
     assert measured == ["float32", "bfloat16"]
+    other = "bfloat16" if faster == "float32" else "float32"
+    with pytest.raises(WannError, match=f"`precision` \\('{faster}', now '{other}'\\)") as refused:
+        attempt(precision=other)
+    assert refused.value.field == "precision" and "autocast" not in str(refused.value)
     made = attempt()
     assert len(measured) == 2
     record = database.manifest(made.folder)
