@@ -24,7 +24,8 @@ from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from benchmarks.neighbors import clusters
 from tests.helpers.browser import launch, process
-from wann_core import Scenario, classify, prepare
+from wann_core import Scenario, prepare
+from wann_core.experiments.run import classify_all
 from wann_core.methods.registry import BASELINES
 
 ROWS, TEST_ROWS, COLUMNS, MOVES = 50_000, 10_000, 128, 60
@@ -77,8 +78,7 @@ def engine_part(root: Path, pattern: str) -> list[float]:
         moved = dataclasses.replace(base, noise_ratio=0.2 + 0.01 * i)
         started = time.perf_counter()
         prepared = prepare(moved, database_root=root)
-        for method in BASELINES:
-            classify(prepared, moved.with_method(method))
+        classify_all(prepared, [moved.with_method(method) for method in BASELINES])
         seconds.append(time.perf_counter() - started)
     return seconds
 

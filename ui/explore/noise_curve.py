@@ -15,7 +15,7 @@ from ui.shell import theme, truth
 from ui.shell.noise import DEFAULT_DRAW
 from ui.shell.settings import Settings
 from wann_core.experiments.prepared import PreparedData
-from wann_core.experiments.run import classify, prepare
+from wann_core.experiments.run import classify_all, prepare
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.registry import BASELINES
 from wann_core.paths import Roots
@@ -35,9 +35,9 @@ def compute(
     for step, ratio in enumerate(_RATIOS):
         progress(step, len(_RATIOS), "voting along the noise ratio")
         prepared = prepare(dataclasses.replace(scenario, noise_ratio=ratio), roots)
-        for name in methods:
-            accuracy = classify(prepared, prepared.scenario.with_method(name)).metrics.accuracy
-            rows.append((ratio, name, accuracy))
+        asked = [prepared.scenario.with_method(name) for name in methods]
+        reports = classify_all(prepared, asked)
+        rows += [(ratio, r.scenario.method_name, r.metrics.accuracy) for r in reports]
     return pd.DataFrame(rows, columns=["noise_ratio", "method_name", "accuracy"])
 
 

@@ -11,7 +11,7 @@ from ui.jobs.panel import Panel
 from ui.shell.settings import Settings
 from wann_core import datasets
 from wann_core.experiments.prepared import PreparedData, Report
-from wann_core.experiments.run import classify, prepare
+from wann_core.experiments.run import classify_all, prepare
 from wann_core.experiments.scenario import Scenario, graph_neighbors
 
 T = TypeVar("T")
@@ -103,7 +103,7 @@ def _name(scenario: Scenario) -> str:
 
 def reports(settings: Settings, prepared: PreparedData, methods: tuple[str, ...]) -> list[Report]:
     """One report a method, named as in 'kNN-11', 'ANN', 'WANN'."""
-    return [classify(prepared, settings.scenario.with_method(name)) for name in methods]
+    return classify_all(prepared, [settings.scenario.with_method(name) for name in methods])
 
 
 def in_background(

@@ -1,6 +1,7 @@
 """One run: prepare a scenario's data and predict the test rows."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from wann_core.experiments.probe_runs import TrainedReport, run_trained
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.metrics import Metrics
 from wann_core.methods.registry import METHODS, TRAINED
-from wann_core.methods.voting import vote
+from wann_core.methods.voting import vote, votes
 from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -40,16 +41,43 @@ def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report
         If `scenario` asks for other rows, labels or bounds than were prepared, or for more
         neighbors than were searched.
     """
-    asked = prepared.scenario if scenario is None else scenario
+    return classify_all(prepared, [prepared.scenario if scenario is None else scenario])[0]
+
+
+def classify_all(prepared: PreparedData, scenarios: Sequence[Scenario]) -> list[Report]:
+    """Predict the test rows by several methods, in one pass over the neighbors.
+
+    Parameters
+    ----------
+    prepared : PreparedData
+    scenarios : sequence of Scenario
+        As for `classify`.
+
+    Returns
+    -------
+    list of Report
+        The seconds of each are an equal share of the pass.
+
+    Raises
+    ------
+    WannError
+        As `classify` does.
+    """
     started = time.perf_counter()
-    predictions, voters = cast_votes(prepared, asked)
-    seconds = time.perf_counter() - started
-    metrics = Metrics.of(prepared.y_test, predictions, prepared.dataset.n_classes)
-    return Report(asked, prepared, predictions, voters, metrics, seconds)
+    ballots = [_ballot(prepared, asked) for asked in scenarios]
+    ids = prepared.graph.test_ids
+    assert ids is not None
+    found = votes(ids, prepared.labels, ballots)
+    seconds = (time.perf_counter() - started) / max(len(ballots), 1)
+    n_classes, reports = prepared.dataset.n_classes, []
+    for asked, predictions, (voters, _) in zip(scenarios, found, ballots, strict=True):
+        metrics = Metrics.of(prepared.y_test, predictions, n_classes)
+        reports.append(Report(asked, prepared, predictions, voters, metrics, seconds))
+    return reports
 
 
 def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
-    """Winning class, its share of the votes, and the number of voters per test row.
+    """Winning class and number of voters of each test row.
 
     Returns
     -------
@@ -61,20 +89,25 @@ def cast_votes(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array]:
     WannError
         As `classify` does.
     """
+    voters, weights = _ballot(prepared, asked)
+    ids = prepared.graph.test_ids
+    assert ids is not None
+    return vote(ids, prepared.labels, voters, weights), voters
+
+
+def _ballot(prepared: PreparedData, asked: Scenario) -> tuple[Array, Array | None]:
+    """Number of voters of each test row, and the weight of each training row's vote."""
     check_choice("method", asked.method, METHODS)
     same_bounds = (asked.k_min, asked.k_max) == (prepared.scenario.k_min, prepared.scenario.k_max)
     if asked.labeling() != prepared.scenario.labeling() or not same_bounds:
         raise WannError("the scenario asks for other rows, labels or bounds than were prepared.")
     ids = prepared.graph.test_ids
     assert ids is not None
-    weights = None
     if asked.method == "kNN":
         k = min(asked.k, len(prepared.labels) - prepared.leave_one_out)
-        voters = np.full(len(ids), k, np.int32)
-    else:
-        voters = prepared.adaptive_k[ids[:, 0]]
-        weights = prepared.reliability if asked.method == "WANN" else None
-    return vote(ids, prepared.labels, voters, weights), voters
+        return np.full(len(ids), k, np.int32), None
+    voters = prepared.adaptive_k[ids[:, 0]]
+    return voters, prepared.reliability if asked.method == "WANN" else None
 
 
 def run(

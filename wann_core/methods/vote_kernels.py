@@ -28,19 +28,36 @@ def adaptive_k_of_rows(start, stop, ids, labels, k_min, k_max, n_classes, result
 
 
 @numba.njit(nogil=True, cache=True)
-def count_votes(start, stop, ids, labels, k, n_classes, result):  # type: ignore[no-untyped-def]
-    """Class with the most votes of rows start to stop; ties: the lowest id."""
+def count_votes(start, stop, ids, labels, ks, n_classes, result):  # type: ignore[no-untyped-def]
+    """Class with the most votes of rows start to stop; ties: the lowest id.
+
+    By several k, each of shape (n,), in one pass over the neighbors; a row of `result` for each.
+    """
     counts = np.zeros(n_classes, np.int32)
     for i in range(start, stop):
-        leader, most = -1, 0
-        for j in range(k[i]):
-            c = labels[ids[i, j]]
-            counts[c] += 1
-            if counts[c] > most or (counts[c] == most and c < leader):
-                leader, most = c, counts[c]
-        result[i] = leader
-        for j in range(k[i]):
+        leader, most, seen = -1, 0, 0
+        while (k := _next_larger(ks, i, seen)) > seen:
+            for j in range(seen, k):
+                c = labels[ids[i, j]]
+                counts[c] += 1
+                if counts[c] > most or (counts[c] == most and c < leader):
+                    leader, most = c, counts[c]
+            for m in range(len(ks)):
+                if ks[m, i] == k:
+                    result[m, i] = leader
+            seen = k
+        for j in range(seen):
             counts[labels[ids[i, j]]] = 0
+
+
+@numba.njit(nogil=True, cache=True)
+def _next_larger(ks, i, seen):  # type: ignore[no-untyped-def]
+    """The least k of row i above `seen`, or `seen` if there is none; few k need no sort."""
+    found = seen
+    for m in range(len(ks)):
+        if ks[m, i] > seen and (found == seen or ks[m, i] < found):
+            found = ks[m, i]
+    return found
 
 
 @numba.njit(nogil=True, cache=True)

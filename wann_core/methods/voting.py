@@ -1,5 +1,6 @@
 """Adaptive k and the kNN / ANN / WANN votes on neighbor ids."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,15 +110,49 @@ def vote(
     >>> vote(ids, labels, 3), vote(ids, labels, 3, weights=np.array([1.0, 0.4, 0.4]))
     (array([1]), array([2]))
     """
+    return votes(test_ids, labels, [(k, weights)])[0]
+
+
+def votes(
+    test_ids: IntArray,
+    labels: IntArray,
+    ballots: Sequence[tuple[int | IntArray, FloatArray | None]],
+) -> list[IntArray]:
+    """Each `vote` of several by the same neighbors and labels, in one pass over the neighbors.
+
+    Parameters
+    ----------
+    test_ids, labels : ndarray
+        As for `vote`.
+    ballots : sequence of (k, weights)
+        As for `vote`.
+
+    Returns
+    -------
+    list of ndarray of shape (m,), int64
+
+    Raises
+    ------
+    WannError
+        As `vote` does.
+    """
     ids, labels, n_classes = _check(test_ids, labels)
-    k_rows = _check_k(k, ids)
-    result = np.empty(len(ids), np.int64)
-    if weights is None:
-        in_slices(count_votes, len(ids), ids, labels, k_rows, n_classes, result)
-    else:
-        w = _check_weights(weights, labels)
-        in_slices(weigh_votes, len(ids), ids, labels, k_rows, w, n_classes, result)
-    return result
+    checked = [
+        (_check_k(k, ids), None if w is None else _check_weights(w, labels)) for k, w in ballots
+    ]
+    plain, weighted = [k for k, w in checked if w is None], [b for b in checked if b[1] is not None]
+    ks = np.stack(plain) if plain else np.empty((0, len(ids)), np.int32)
+    counted, weighed = (np.empty((len(some), len(ids)), np.int64) for some in (plain, weighted))
+
+    def cast(start: int, stop: int) -> None:
+        if plain:
+            count_votes(start, stop, ids, labels, ks, n_classes, counted)
+        for (k, w), result in zip(weighted, weighed, strict=True):
+            weigh_votes(start, stop, ids, labels, k, w, n_classes, result)
+
+    in_slices(cast, len(ids))
+    counts, sums = iter(counted), iter(weighed)
+    return [next(counts if w is None else sums) for _, w in checked]
 
 
 def vote_shares(

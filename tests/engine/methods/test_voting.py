@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.helpers import reference
 from wann_core.errors import WannError
-from wann_core.methods.voting import adaptive_k, support, vote, vote_shares, winning_share
+from wann_core.methods.voting import adaptive_k, support, vote, vote_shares, votes, winning_share
 from wann_core.typing import Array
 
 
@@ -47,6 +47,19 @@ def ballots(draw: st.DrawFn, weighted: bool) -> Ballot:
 def test_vote_equals_a_count_with_ties_to_the_lowest_class(ballot: Ballot) -> None:
     expected = [reference.majority(ballot.labels[ballot.voters(i)]) for i in range(len(ballot.ids))]
     assert vote(ballot.ids, ballot.labels, ballot.k).tolist() == expected
+
+
+@given(ballot=ballots(weighted=True), seed=st.integers(0, 99), count=st.integers(0, 5))
+def test_votes_in_one_pass_are_those_of_each_alone(ballot: Ballot, seed: int, count: int) -> None:
+    rng = np.random.RandomState(seed)
+    m, columns = ballot.ids.shape
+    asked = []
+    for _ in range(count):
+        k = rng.randint(1, columns + 1, m) if rng.rand() < 0.5 else rng.randint(1, columns + 1)
+        asked.append((k, ballot.weights if rng.rand() < 0.4 else None))
+    found = votes(ballot.ids, ballot.labels, asked)
+    alone = [vote(ballot.ids, ballot.labels, *one).tolist() for one in asked]
+    assert [one.tolist() for one in found] == alone
 
 
 @given(ballot=ballots(weighted=True))
