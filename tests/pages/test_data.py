@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from tests.helpers.user_tables import write
+from ui.data import backbone_list
 from ui.jobs import jobs
 from ui.shell import uploads
 from wann_core.datasets import database, load
@@ -146,6 +147,9 @@ def test_precision_is_computed_in_and_recorded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backbones, "no_bfloat16", lambda name, device: None)
+    # A test's page can only press what it has, as it knows no typed options.
+    offer = backbone_list.Offer(22, 512, "tests")
+    monkeypatch.setitem(backbone_list.OFFERS, "resnet10t", offer)
     write_photos(tmp_path / "mine" / "a", train=3, test=0)
     write_photos(tmp_path / "mine" / "b", train=3, test=0)
     app = page(

@@ -105,7 +105,7 @@ def _precision(place: DeltaGenerator, backbone: str, device: str) -> str:
     """The arithmetic of the model, or the reason why there is no choice."""
     reason = backbones.no_bfloat16(backbone, device)
     if reason is None:
-        return linked(
+        chosen = linked(
             place.selectbox,
             "Precision",
             key="embed_precision",
@@ -115,6 +115,7 @@ def _precision(place: DeltaGenerator, backbone: str, device: str) -> str:
             "two sets of small pictures, and changed the average precision of a label audit by "
             "0.007 at most.",
         )
+        return str(chosen)
     # A control of its own: the choice is kept for another backbone.
     place.selectbox("Precision", ["float32"], key="embed_precision_fixed", disabled=True)
     place.caption(f"No choice: {reason}.")

@@ -34,9 +34,17 @@ def count_votes(start, stop, ids, labels, ks, n_classes, result):  # type: ignor
     By several k, each of shape (n,), in one pass over the neighbors; a row of `result` for each.
     """
     counts = np.zeros(n_classes, np.int32)
+    stops = np.empty(len(ks), ks.dtype)
     for i in range(start, stop):
+        for m in range(len(ks)):
+            # In rising order: there are few.
+            at = m
+            while at > 0 and stops[at - 1] > ks[m, i]:
+                stops[at] = stops[at - 1]
+                at -= 1
+            stops[at] = ks[m, i]
         leader, most, seen = -1, 0, 0
-        while (k := _next_larger(ks, i, seen)) > seen:
+        for k in stops:
             for j in range(seen, k):
                 c = labels[ids[i, j]]
                 counts[c] += 1
@@ -48,16 +56,6 @@ def count_votes(start, stop, ids, labels, ks, n_classes, result):  # type: ignor
             seen = k
         for j in range(seen):
             counts[labels[ids[i, j]]] = 0
-
-
-@numba.njit(nogil=True, cache=True)
-def _next_larger(ks, i, seen):  # type: ignore[no-untyped-def]
-    """The least k of row i above `seen`, or `seen` if there is none; few k need no sort."""
-    found = seen
-    for m in range(len(ks)):
-        if ks[m, i] > seen and (found == seen or ks[m, i] < found):
-            found = ks[m, i]
-    return found
 
 
 @numba.njit(nogil=True, cache=True)
