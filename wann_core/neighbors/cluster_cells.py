@@ -149,10 +149,8 @@ def grouped_graph(
     fit = np.sort(drawn[: min(n, _FIT_ROWS * _CELLS * count)])
     samples = each(_picked, X, rows, same(fit))
     grouping = client.submit(Grouping.fit, samples, count, pure=False)
-    pieces = each(_pieces, X, rows, same(grouping), same(count))
-    own = [client.submit(_group, pieces, g, pure=False) for g in range(count)]
-    near, numbers = each(_first, own), each(_second, own)
-    wait(near, "grouping rows by nearness")
+    near, numbers = _regrouped(client, X, rows, grouping)
+    wait([*near, *numbers], "grouping rows by nearness")
     found = each(_within, near, numbers, same(k))
     wait(found, "searching neighbors within groups")
     sample = np.sort(drawn[:: max(1, n // (2 * _SAMPLE))][: 2 * _SAMPLE])
@@ -181,6 +179,28 @@ def grouped_graph(
     if recall < RECALL:
         return None
     return Groups(near, numbers, merged, float(recall), len(fresh))
+
+
+def _regrouped(
+    client: "Client", X: "Sequence[Future[Any]]", rows: "Sequence[Future[Any]]", grouping: Any
+) -> "tuple[list[Future[Any]], list[Future[Any]]]":
+    """The rows of each group and their numbers, in their order.
+
+    Piece by piece: a task holds a shard or a group, whatever the number of rows.
+    """
+    shards = range(len(X))
+    of = [client.submit(_groups_of, shard, grouping, pure=False) for shard in X]
+
+    def dealt(columns: "Sequence[Future[Any]]") -> "list[Future[Any]]":
+        cut = [
+            [client.submit(_of_group, column, groups, g, pure=False) for g in shards]
+            for column, groups in zip(columns, of, strict=True)
+        ]
+        return [
+            client.submit(np.concatenate, [pieces[g] for pieces in cut], pure=False) for g in shards
+        ]
+
+    return dealt(X), dealt(rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,14 +252,6 @@ class _Sample:
         return client.submit(_ordered_found, parts, place, pure=False)
 
 
-def _first(group: tuple[Array, Array]) -> Array:
-    return group[0]
-
-
-def _second(group: tuple[Array, Array]) -> Array:
-    return group[1]
-
-
 def _picked(X: Array, rows: Array, wanted: Array) -> Array:
     """Those of the rows whose numbers are wanted."""
     return np.asarray(X[np.isin(rows, wanted)])
@@ -266,16 +278,14 @@ def _graph_rows(found: Found, rows: Array, wanted: Array) -> Found:
     return found[0][kept], found[1][kept]
 
 
-def _pieces(X: Array, rows: Array, grouping: Grouping, groups: int) -> list[tuple[Array, Array]]:
-    """The rows of a shard that go to each group."""
-    of = grouping.of_rows(X)
-    return [(X[of == group], rows[of == group]) for group in range(groups)]
+def _groups_of(X: Array, grouping: Grouping) -> Array:
+    """Group of each row of a shard."""
+    return grouping.of_rows(X)
 
 
-def _group(pieces: Sequence[list[tuple[Array, Array]]], group: int) -> tuple[Array, Array]:
-    """A group's rows, in their order."""
-    parts = [shard[group] for shard in pieces]
-    return np.concatenate([X for X, _ in parts]), np.concatenate([rows for _, rows in parts])
+def _of_group(column: Array, groups: Array, group: int) -> Array:
+    """What of a shard belongs to a group."""
+    return np.asarray(column[groups == group])
 
 
 def _within(X: Array, rows: Array, k: int) -> Found:

@@ -180,12 +180,17 @@ def write_part(folder: str, number: int, name: str, table: pd.DataFrame) -> pd.D
     return ranked
 
 
-def write_doubtful(folder: str, parts: Sequence[pd.DataFrame]) -> int:
-    """Write the most doubtful rows of all partitions; returns how many."""
+def most_doubtful(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The most doubtful rows of some partitions, of those of each."""
     table = pd.concat(parts, ignore_index=True)
     order = doubt_order(table["label_score"], table["given_share"])[:MOST_DOUBTFUL]
-    write(folder, DOUBTFUL, to_parquet(table.iloc[order]))
-    return len(order)
+    return table.iloc[order]
+
+
+def write_doubtful(folder: str, table: pd.DataFrame) -> int:
+    """Write the most doubtful rows of all partitions; returns how many."""
+    write(folder, DOUBTFUL, to_parquet(table))
+    return len(table)
 
 
 def write_summary(folder: str, summary: Mapping[str, Any]) -> None:

@@ -186,7 +186,8 @@ def squares(part: Part, whole: Sums) -> Array:
     """Summed squared differences from the mean of all rows, shape (d,), float64."""
     mean, out = whole.total / whole.rows, np.zeros(part.X.shape[1])
     for start in range(0, len(part.X), _ROWS):
-        out += ((part.X[start : start + _ROWS] - mean) ** 2).sum(axis=0)
+        moved = part.X[start : start + _ROWS] - mean
+        out += np.square(moved, out=moved).sum(axis=0)
     return out
 
 

@@ -108,6 +108,14 @@ class _Run:
         """One task for each shard."""
         return [self.task(work, *some) for some in zip(*lists, strict=True)]
 
+    def together(self, work: Callable[..., Any], futures: "Sequence[Future[Any]]") -> Any:
+        """One result of all, by a task for each two of them: none holds more than that."""
+        found = list(futures)
+        while len(found) > 1:
+            pairs = [found[i : i + 2] for i in range(0, len(found), 2)]
+            found = [self.task(work, pair) if len(pair) > 1 else pair[0] for pair in pairs]
+        return found[0]
+
     def wait(self, futures: "Sequence[Future[Any]]", text: str) -> None:
         """Until all are done; progress is called every second, and may raise."""
         distributed, waiting = require_dask(), set(futures)
@@ -189,7 +197,9 @@ def _audited(
     numbers, called = list(range(len(sources))), output.partition_names(sources)
     best = run.each(output.write_part, [folder] * len(sources), numbers, called, tables)
     run.wait(best, "writing the result")
-    doubtful = run.results([run.task(output.write_doubtful, folder, best)], "writing the result")[0]
+    first = run.together(output.most_doubtful, best)
+    written = run.task(output.write_doubtful, folder, first)
+    doubtful = run.results([written], "writing the result")[0]
     noise, facts = found.noise, found.facts
     summary = {
         "labels": noise.rows,
@@ -252,7 +262,7 @@ def _check(known: Sequence[parts.PartFacts], n: int, n_classes: int) -> None:
 
 def _scaled(run: _Run, read: "list[Future[Any]]") -> "list[Future[Any]]":
     """The rows z-scored by the mean and deviation of all."""
-    whole = run.task(parts.added, run.each(parts.sums, read))
+    whole = run.together(parts.added, run.each(parts.sums, read))
     squared = run.each(parts.squares, read, [whole] * len(read))
     scale = run.task(parts.scale_of, whole, squared)
     return run.each(parts.z_scored, read, [scale] * len(read))
@@ -325,7 +335,7 @@ def _discriminants(
     def answers(*weights: Sequence[Any]) -> "list[Future[Any]]":
         rest = same(folds), same(center), same(C)
         sums = run.each(votes.scatter_of, shards.X, local, *rest, *weights)
-        fits = run.task(votes.fits_of, run.task(parts.added, sums))
+        fits = run.task(votes.fits_of, run.together(parts.added, sums))
         given = same(folds), same(center), same(fits), same(C)
         return run.each(votes.answers_of, shards.X, local, *given)
 
