@@ -8,7 +8,7 @@ small to the thread that asks: threads never wait for one another, however busy 
 import numba
 import numpy as np
 
-from wann_core.neighbors.selection import keep_largest
+from wann_core.neighbors.selection import keep_largest, sort
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -254,6 +254,9 @@ def _finish(  # type: ignore[no-untyped-def]
 ):
     """Answer with the best of what was kept; where that is too little, look at every tile."""
     wanted = ids.shape[1]
+    near, keys = np.empty(wanted, np.float32), np.empty(wanted, np.int64)
+    # Bits of numbers that are not negative are in the order of the numbers.
+    bits = near.view(np.int32)
     for q in range(len(counts)):
         if counts[q] < wanted:
             counts[q], least[q] = 0, -np.inf
@@ -261,11 +264,14 @@ def _finish(  # type: ignore[no-untyped-def]
             for t in range(len(tiled)):
                 _look_at(tiled[t], t, one, which, wanted, values, kept, counts, least)
         keep_largest(values, kept, counts, least, q, wanted)
-        order = np.argsort(-values[q, :wanted])
         norm = _squared_norm(queries[start + q])
         for j in range(wanted):
-            squares[start + q, j] = norm - 2 * np.float64(values[q, order[j]])
-            ids[start + q, j] = kept[q, order[j]]
+            near[j] = max(norm - 2 * np.float64(values[q, j]), 0.0)
+            keys[j] = (np.int64(bits[j]) << 32) | j
+        sort(keys, wanted)
+        for j in range(wanted):
+            place = keys[j] & 0xFFFFFFFF
+            squares[start + q, j], ids[start + q, j] = near[place], kept[q, place]
 
 
 @numba.njit(nogil=True, cache=True)

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 from wann_core.neighbors.microkernel import prefetch
-from wann_core.neighbors.selection import least_first
+from wann_core.neighbors.selection import least_first, sort
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -108,7 +108,7 @@ def _near(q, batch, train, own, bounds, candidates, reach, k, rough, keys):  # t
     least_first(keys, count, first)
     for at in range(count):
         if at == first and n >= k:
-            keys[:n].sort()
+            sort(keys, n)
             farthest = np.float64(rough[keys[k - 1] & _PLACE]) / _surely(n_columns)
         if at + _AHEAD < count:
             row = candidates[keys[at + _AHEAD] & _PLACE]
@@ -121,7 +121,7 @@ def _near(q, batch, train, own, bounds, candidates, reach, k, rough, keys):  # t
             rough[c] = _rough_square(batch, q, train, candidates[c])
             keys[n] = (np.int64(bits[c]) << 32) | c
             n += 1
-    keys[:n].sort()
+    sort(keys, n)
     return n
 
 

@@ -153,7 +153,8 @@ def _scan_bytes(queries, units, norms, tiles, sums, factors, halves, order, want
     scores, masks = np.empty((HEIGHT, WIDTH), np.float32), np.empty(HEIGHT, np.uint32)
     to = scores.ctypes.data, masks.ctypes.data
     unit = np.zeros(len(least), np.float32)
-    unit[:m] = units
+    for q in range(m):
+        unit[q] = units[q]
     few, first = _few(wanted, len(order), True)
     for i, t in enumerate(order):
         if i == first:
@@ -189,7 +190,8 @@ def _panels(queries):  # type: ignore[no-untyped-def]
     m, columns = queries.shape
     panels = np.zeros((-(-m // HEIGHT), columns, HEIGHT), queries.dtype)
     for q in range(m):
-        panels[q // HEIGHT, :, q % HEIGHT] = queries[q]
+        for f in range(columns):
+            panels[q // HEIGHT, f, q % HEIGHT] = queries[q, f]
     return panels
 
 

@@ -81,3 +81,24 @@ def least_first(keys, count, wanted):  # type: ignore[no-untyped-def]
             low = i
         else:
             break
+
+
+@numba.njit(nogil=True, cache=True)
+def sort(keys, count):  # type: ignore[no-untyped-def]
+    """Sort the first `count` keys, smallest first (Shell, 1959; Ciura's gaps).
+
+    As fast as a quicksort at some hundred keys, and compiled in a fraction of its time.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (room,), int64
+        Changed in place.
+    count : int
+    """
+    for gap in (701, 301, 132, 57, 23, 10, 4, 1):
+        for i in range(gap, count):
+            key, j = keys[i], i
+            while j >= gap and keys[j - gap] > key:
+                keys[j] = keys[j - gap]
+                j -= gap
+            keys[j] = key
