@@ -63,7 +63,10 @@ def begin(page: Page) -> None:
           const { default: draw } = await import(url);
           const parentElement = document.querySelector("#deck");
           window.sent = [];
-          const setStateValue = (name, log) => window.sent.push(...log.events.slice(-1));
+          const setStateValue = (name, log) => {
+            window.client = log.client;
+            window.sent.push(...log.events.slice(-1));
+          };
           let stop = () => {};
           window.update = (data) => {
             stop();
@@ -76,6 +79,18 @@ def begin(page: Page) -> None:
 
 def update(page: Page, data: dict[str, Any]) -> None:
     page.evaluate("(data) => window.update(data)", data)
+
+
+def acknowledged(page: Page, data: dict[str, Any]) -> dict[str, Any]:
+    """The same, after all that was sent so far."""
+    last = page.evaluate("[window.client, window.sent.at(-1).sequence]")
+    return data | {"client": last[0], "sequence": last[1]}
+
+
+def judged(page: Page) -> list[tuple[str, str]]:
+    """Actions sent, with the card of each."""
+    sent = [event for event in page.evaluate("window.sent") if event["kind"] == "verdict"]
+    return [(event["action"], item["id"]) for event in sent for item in event["items"]]
 
 
 def shown(page: Page, name: str) -> None:
@@ -105,13 +120,63 @@ def test_a_card_on_another_page_is_looked_for_and_shown_until_it_is_found(page: 
         ("find", "q")
     ]
     shown(page, "q")
-    page.keyboard.press("k")  # nothing is judged while the card is looked for
-    assert len(page.evaluate("window.sent")) == 1
     update(page, deck(["t", "q"], "its page", focus={"id": "q", "turn": 1}))
     shown(page, "q")
     page.keyboard.press("k")
-    verdict = page.evaluate("window.sent")[-1]
-    assert (verdict["action"], [item["id"] for item in verdict["items"]]) == ("keep", ["q"])
+    assert judged(page) == [("keep", "q")]
+
+
+def test_cards_that_one_sees_are_judged_while_one_is_looked_for(page: Page) -> None:
+    begin(page)
+    update(page, deck(["p", "q", "o"], "by neighbors", provisional=True))
+    update(page, deck(["r", "s"], "by the probe, too"))
+    page.keyboard.press("k")
+    shown(page, "q")
+    update(page, deck(["p", "t"], "page of p", focus={"id": "p", "turn": 1}))
+    shown(page, "q")  # looked for in its turn
+    page.keyboard.press("x")
+    shown(page, "o")
+    update(page, deck(["q", "o"], "page of q", focus={"id": "q", "turn": 2}))
+    shown(page, "o")
+    page.keyboard.press("u")
+    assert judged(page) == [("keep", "p"), ("remove", "q"), ("unsure", "o")]
+
+
+def test_after_the_last_card_comes_the_head_of_the_better_ranking(page: Page) -> None:
+    begin(page)
+    update(page, deck(["p"], "by neighbors", provisional=True))
+    update(page, deck(["r", "s"], "by the probe, too"))
+    page.keyboard.press("k")
+    last = page.evaluate("window.sent")[-1]
+    assert (last["kind"], last["by"]) == ("page", 0)
+    update(page, deck(["p", "t"], "page of p", focus={"id": "p", "turn": 1}))
+    page.keyboard.press("k")
+    update(page, acknowledged(page, deck(["r", "s"], "head", focus={"id": "p", "turn": 1})))
+    shown(page, "r")
+    assert judged(page) == [("keep", "p")]
+
+
+def test_a_key_for_a_card_that_is_loading_is_not_recorded_and_that_shows(page: Page) -> None:
+    begin(page)
+    update(page, deck(["p"], "first page", more=True))
+    page.keyboard.press("k")
+    missed = page.locator(".panel .missed")
+    expect(missed).to_have_count(0)
+    page.keyboard.press("x")
+    expect(missed).to_be_visible()
+    update(page, acknowledged(page, deck(["q"], "second page")))
+    shown(page, "q")
+    expect(missed).to_have_count(0)
+    assert judged(page) == [("keep", "p")]
+
+
+def test_an_undo_leads_to_its_card_while_another_is_looked_for(page: Page) -> None:
+    begin(page)
+    update(page, deck(["p", "q"], "by neighbors", provisional=True))
+    page.keyboard.press("l")
+    update(page, deck(["r", "s"], "by the probe, too"))
+    update(page, deck(["t", "s"], "of the undo", focus={"id": "s", "turn": 1}))
+    shown(page, "s")
 
 
 def test_another_data_set_begins_at_its_head(page: Page) -> None:

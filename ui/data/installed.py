@@ -137,28 +137,52 @@ def _catalog(stored: list[inventory.Stored], folders: Folders) -> None:
                 "embedded by": ", ".join(names) if there or not human else "",
                 "license": entry.license,
                 "home": entry.home,
-                "how to get it": "" if there else entry.way,
             }
         )
     table = pd.DataFrame(rows)
     only = st.toggle("Only those that are here", key="only_here")
     if only:
         table = table[(table["raw data"] == "here") | (table["embedded by"] != "")]
-    st.dataframe(
+    event = st.dataframe(
         table,
         hide_index=True,
         width="stretch",
         height=min(420, 38 + 35 * len(table)),
+        # Another table, another key: a mark must never pass to another data set.
+        key=f"known_{only}",
+        on_select="rerun",
+        selection_mode="single-row",
         column_config={
             "home": st.column_config.LinkColumn(display_text=r"https?://(?:www\.)?([^/]+)"),
             "images": st.column_config.NumberColumn(format="localized"),
         },
     )
+    chosen = event.selection.rows
+    if chosen:
+        _way_in(catalog.lookup(table["name"].iloc[chosen[0]]), folders)
+        return
     place = theme.plain(str(folders.roots.data))
     st.caption(
-        "Labels: noisy where the data set's own labels hold wrong ones. Raw data are looked for in "
-        f"{place}; images that can be downloaded come when they are embedded."
+        "Tick a row at its left to see how to get it. Labels: noisy where the data set's own "
+        f"labels hold wrong ones. Raw data are looked for in {place}."
     )
+
+
+def _way_in(entry: catalog.Entry, folders: Folders) -> None:
+    """How to get a known data set, and the button that leads there."""
+    there = image_sources.present(entry.name, folders.roots.data)
+    here = "Its raw data are here." if there and entry.name != BUILT_IN[0] else ""
+    way = here or entry.way or "Its images are downloaded when they are embedded."
+    st.info(
+        f"**{theme.plain(entry.title)}.** {theme.plain(way)} [Home page]({entry.home})",
+        icon=":material/info:",
+    )
+    if entry.source not in ("digits", "human labels") and (there or entry.downloads):
+        st.button("Embed its images", icon=":material/image:", on_click=_embed, args=(entry.name,))
+
+
+def _embed(name: str) -> None:
+    st.session_state.update(task="embed", source="known", embed_dataset=name)
 
 
 def _caches() -> None:

@@ -1,8 +1,10 @@
 """Which cards are listed, and in which order."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tests.helpers.reviewing import judge, listed
 from ui.pictures import chosen_rows
@@ -43,6 +45,17 @@ def test_rows_of_the_map_can_be_reviewed_alone(blobs: Case, session: dict[str, A
     assert len(listed(blobs).positions) == 120
 
 
+def test_a_word_is_found_in_names_and_texts(blobs: Case, session: dict[str, Any]) -> None:
+    session["review_text"] = " 1003 "
+    assert listed(blobs).positions.tolist() == [3]  # the number of a row
+    assert filters.narrowed(blobs)
+    texts = pd.DataFrame({"said": ["a (B) c" if i == 7 else None for i in range(120)]})
+    train = replace(blobs.data.train, columns=texts)
+    data = replace(blobs.data, train=train, roles={"text": ("said",)})
+    session["review_text"] = "(b)"
+    assert listed(replace(blobs, data=data)).positions.tolist() == [7]
+
+
 def test_the_list_knows_verdicts(blobs: Case, session: dict[str, Any]) -> None:
     judge(blobs, "relabel", "train-1000", label=0)
     judge(blobs, "keep", "train-1005", "train-1006", at=2)
@@ -57,7 +70,7 @@ def test_pages_stay_within_the_list(session: dict[str, Any]) -> None:
     state = review_session.session()
     state.listed = np.arange(45)
     seen = []
-    for by in (-1, 1, 1, 1, -1):
+    for by in (-1, 1, 1, 1, -1, 0):
         card_list.turn_page(by)
         seen.append(state.first)
-    assert seen == [0, 20, 40, 40, 20]
+    assert seen == [0, 20, 40, 40, 20, 0]

@@ -171,10 +171,10 @@ def still_wanted(case: Case, token: str) -> Array:
 
 
 def turn_page(by: int) -> None:
-    """Go on, or back, in the list."""
+    """Go on, or back, in the list; by 0 pages to its head."""
     state = session()
     last = max(len(state.listed) - 1, 0) // PAGE * PAGE
-    state.first = min(max(state.first + by * PAGE, 0), last)
+    state.first = min(max(state.first + by * PAGE, 0), last) if by else 0
 
 
 def go_to(position: int) -> None:

@@ -1,4 +1,4 @@
-"""Cards of rows with one kind of issue, or one value of a column: a site, an annotator."""
+"""Cards of rows with a word, one kind of issue, or one value of a column: a site, an annotator."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,14 +16,23 @@ from ui.shell.sentences import counted
 from wann_core.audit.metadata import slices_of
 from wann_core.typing import Array
 
-COLUMN, VALUE = "review_column", "review_value"
+TEXT, COLUMN, VALUE = "review_text", "review_column", "review_value"
 CHOSEN = "chosen"  # by which a link asks for the rows that were selected on another page
-KEYS = (COLUMN, VALUE, issue_list.KEY, CHOSEN)
+KEYS = (TEXT, COLUMN, VALUE, issue_list.KEY, CHOSEN)
 _MOST_VALUES = 1_000
 
 
 def draw(case: Case, changed: Callable[[], None]) -> None:
-    """Draw the choices of an issue, a column and a value, as far as there are any."""
+    """Draw the choices of a word, an issue, a column and a value, as far as there are any."""
+    st.text_input(
+        "Row number, name or text",
+        None,
+        max_chars=100,
+        key=TEXT,
+        placeholder="any",
+        on_change=changed,
+        persist_state="session",
+    )
     issue_list.draw(case, changed)
     _draw_chosen(case, changed)
     columns = case.data.columns
@@ -71,15 +80,29 @@ def asked(case: Case) -> tuple[Any, ...]:
 
 
 def mask(case: Case) -> Array:
-    """Which rows have the chosen value and issue; all where none is chosen."""
+    """Which rows have the chosen word, value and issue; all where none is chosen."""
     column, value = (st.session_state.get(key) for key in (COLUMN, VALUE))
     columns, kept = case.data.columns, issue_list.mask(case)
     rows = _offered(case)
     if st.session_state.get(CHOSEN) and rows is not None:
         kept &= _chosen(case, rows)
+    if word := (st.session_state.get(TEXT) or "").strip():
+        kept &= _with_word(case, word)
     if column is None or value is None or columns is None or column not in columns:
         return kept
     return np.asarray(kept & _texts(columns, column).eq(value).fillna(False).to_numpy(bool))
+
+
+def _with_word(case: Case, word: str) -> Array:
+    """Which rows have this number, or the word in their name or text, in whatever case."""
+    found = [case.found.rows.rows.astype(str) == word]
+    texts = [case.found.table["name"]]
+    if case.data.columns is not None:
+        texts += [case.data.columns[c] for c in case.data.roles.get("text", ())]
+    for text in texts:
+        known = text.astype(object).fillna("").astype(str)
+        found.append(known.str.contains(word, case=False, regex=False).to_numpy())
+    return np.asarray(np.logical_or.reduce(found), bool)
 
 
 def _offered(case: Case) -> ChosenRows | None:

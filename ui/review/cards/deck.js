@@ -7,6 +7,7 @@ const KEYS = { k: "keep", r: "relabel", x: "remove", u: "unsure", z: "undo", y: 
 const SIGNS = { keep: "✓", relabel: "→", remove: "✕", unsure: "?" };
 const NAMES = { keep: "Keep", relabel: "Relabel", remove: "Remove", unsure: "Unsure" };
 const STEPS = { j: -1, l: 1, ArrowLeft: -1, ArrowRight: 1 };
+const MISSED = "Not recorded: the next cards are loading.";
 const decks = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -55,19 +56,23 @@ class Deck {
     this.pending = this.pending.filter((event) => event.sequence > acknowledged);
     this.shown = {};
     for (const event of this.pending) this.foresee(event);
-    if (this.replaced(data)) return;
+    if (this.replaced(data)) return this.draw();
     const now = this.bettered(data) ? this.data.cards[this.cursor]?.id : null;
     if (!this.data || this.data.page !== data.page) {
-      this.cursor = 0;
+      this.cursor = this.sought == null ? 0
+        : Math.max(0, data.cards.findIndex((card) => !this.verdict(card)));
       this.selected.clear();
       this.whole = false; // whether all of the list is selected, beyond this page
       this.ticked = null; // the card that was ticked last
     }
-    this.waiting = this.pending.some((event) => event.kind === "page");
+    this.wait(this.pending.some((event) => event.kind === "page"));
     const kept = data.cards.findIndex((card) => card.id === now);
-    if (kept >= 0) this.cursor = kept;
     const focus = data.cards.findIndex((card) => card.id === data.focus.id);
-    if (focus >= 0 && data.focus.turn !== this.turn) this.cursor = focus;
+    const led = data.focus.turn !== this.turn && focus >= 0;
+    // Who has gone on from the card that was looked for is not led back to it.
+    if (kept >= 0 && !(led && data.focus.id !== this.sought)) this.cursor = kept;
+    else if (led) this.cursor = focus;
+    this.sought = null;
     this.turn = data.focus.turn;
     this.data = data;
     this.draw();
@@ -78,14 +83,23 @@ class Deck {
   }
 
   // A better ranking has taken the list's place: stay on the card, which may lie on another page.
+  // Until it is found, the cards that one sees are judged as before.
   replaced(data) {
     const card = this.data?.cards[this.cursor];
-    if (!this.bettered(data) || !card || this.sought === data.case || this.verdict(card)
-      || data.cards.some(({ id }) => id === card.id)) return false;
-    this.sought = data.case;
+    const led = this.turn !== data.focus.turn && this.sought !== data.focus.id; // by an undo
+    if (!this.bettered(data) || this.waiting || led || !card || this.sought === card.id
+      || this.verdict(card) || data.cards.some(({ id }) => id === card.id)) return false;
+    this.sought = card.id;
+    this.turn = data.focus.turn;
     this.emit({ kind: "find", id: card.id });
-    this.waiting = true;
     return true;
+  }
+
+  // Keys judge nothing until the card that they would judge is there.
+  wait(waiting) {
+    this.waiting = waiting;
+    this.missed = false; // whether a key was pressed meanwhile
+    this.root.ariaBusy = waiting;
   }
 
   emit(event) {
@@ -133,7 +147,8 @@ class Deck {
   }
 
   judge(action, cards, label = null, bulk = false) {
-    if (this.waiting || !cards.length) return;
+    if (this.waiting) return this.miss();
+    if (!cards.length) return;
     // A label that nobody suggests cannot be given in bulk, nor by one key.
     const items = cards.map((card) => ({ id: card.id, label: action === "relabel"
       ? label ?? card.suggestion : null, note: this.note(card) })).filter((item) => action !== "relabel"
@@ -153,6 +168,7 @@ class Deck {
   advance() {
     const next = this.data.cards.findIndex((c, i) => i > this.cursor && !this.verdict(c));
     if (next >= 0) this.cursor = next;
+    else if (this.sought != null) return this.turnPage(0); // to the head of the better ranking
     else if (this.data.more) return this.turnPage(1);
     this.draw();
   }
@@ -170,8 +186,14 @@ class Deck {
   turnPage(by) {
     // A held key must not turn pages that nobody has seen.
     if (this.waiting) return;
-    this.waiting = true;
+    this.wait(true);
     this.emit({ kind: "page", by });
+    this.draw();
+  }
+
+  miss() {
+    this.missed = true;
+    this.say(MISSED);
     this.draw();
   }
 
@@ -233,6 +255,7 @@ class Deck {
       make("optgroup", { label: "All classes" }, ...classes.map((name, c) =>
         make("option", { value: c }, name))));
     return make("div", { class: "panel", "--verdict": verdict && colors[verdict.action] },
+      this.missed ? make("p", { class: "missed" }, MISSED) : null,
       make("div", { class: "actions", role: "group", "aria-label": "Verdict" },
         act("keep", "k", "Keep"),
         act("relabel", "r", card.suggestion == null ? "Relabel …" : `Relabel to ${suggested}`),
