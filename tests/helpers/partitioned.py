@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from wann_core.audit.sharded.output import (
+    most_doubtful,
     partition_names,
     result_name,
     table_of,
@@ -49,7 +49,7 @@ def write_result(folder: Path, rows: int = 6, sources: tuple[str, ...] = SOURCES
         }
         table = table_of(part, part.labels, columns, CLASSES)
         best.append(write_part(str(folder), number, name, table))
-    doubtful = write_doubtful(str(folder), pd.concat(best))
+    doubtful = write_doubtful(str(folder), most_doubtful(best))
     summary = {
         "labels": rows * len(sources),
         "wrong": 4,
