@@ -2,6 +2,7 @@
 
 import threading
 import time
+import tomllib
 from collections.abc import Callable
 
 import pytest
@@ -328,3 +329,22 @@ def test_a_job_that_ends_while_its_bar_is_drawn_runs_the_page_again() -> None:
     app = AppTest.from_function(page, kwargs={"job": job}).run()
     assert [text.value for text in app.text] == ["done"]
     assert job.asked == 2
+
+
+def test_large_results_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = Registry()
+    for i in range(10):
+        registry.start(("table", i), lambda job: "large").wait(10)
+        registry.start(("small", i), lambda job: "small").wait(10)
+    registry.find(("small", 0))
+    assert len(registry.of_kind("table")) == 3
+    assert len(registry.of_kind("small")) == 10
+    monkeypatch.setattr(jobs, "_LARGE_SECONDS", -1.0)
+    registry.find(("small", 0))
+    assert not registry.of_kind("table")
+
+
+def test_pages_collect_no_garbage_while_jobs_run() -> None:
+    """Full collections after each drawing of a progress bar took most of a job's time."""
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text("utf-8"))
+    assert settings["runner"]["postScriptGC"] is False

@@ -174,7 +174,8 @@ def estimating(
             images, request.load(job.progress), folders.roots.databases, progress=job.progress
         )
         rate = embedding.estimate(images, backbone, progress=job.progress)
-        backbone_list.record_speed(request.backbone, rate, getattr(backbone, "precision", ""))
+        precision = str(backbone.record.get("precision", "float32"))
+        backbone_list.record_speed(request.backbone, rate, precision)
         return len(images), rate
 
     return panel.Panel(

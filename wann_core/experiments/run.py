@@ -18,7 +18,7 @@ from wann_core.paths import DEFAULT_ROOTS, Roots
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-__all__ = ["cast_votes", "classify", "prepare", "run"]
+__all__ = ["cast_votes", "classify", "classify_all", "prepare", "run"]
 
 
 def classify(prepared: PreparedData, scenario: Scenario | None = None) -> Report:

@@ -8,7 +8,7 @@ small to the thread that asks: threads never wait for one another, however busy 
 import numba
 import numpy as np
 
-from wann_core.neighbors.selection import keep_largest, sort
+from wann_core.neighbors.selection import PLACE, keep_largest, sort
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -270,7 +270,7 @@ def _finish(  # type: ignore[no-untyped-def]
             keys[j] = (np.int64(bits[j]) << 32) | j
         sort(keys, wanted)
         for j in range(wanted):
-            place = keys[j] & 0xFFFFFFFF
+            place = keys[j] & PLACE
             squares[start + q, j], ids[start + q, j] = near[place], kept[q, place]
 
 

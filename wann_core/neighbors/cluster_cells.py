@@ -149,7 +149,7 @@ def grouped_graph(
     fit = np.sort(drawn[: min(n, _FIT_ROWS * _CELLS * count)])
     samples = each(_picked, X, rows, same(fit))
     grouping = client.submit(Grouping.fit, samples, count, pure=False)
-    near, numbers = _regrouped(client, X, rows, grouping)
+    near, numbers = _regrouped(client, X, rows, grouping, count)
     wait([*near, *numbers], "grouping rows by nearness")
     found = each(_within, near, numbers, same(k))
     wait(found, "searching neighbors within groups")
@@ -182,22 +182,29 @@ def grouped_graph(
 
 
 def _regrouped(
-    client: "Client", X: "Sequence[Future[Any]]", rows: "Sequence[Future[Any]]", grouping: Any
+    client: "Client",
+    X: "Sequence[Future[Any]]",
+    rows: "Sequence[Future[Any]]",
+    grouping: "Future[Any]",
+    groups: int,
 ) -> "tuple[list[Future[Any]], list[Future[Any]]]":
     """The rows of each group and their numbers, in their order.
 
-    Piece by piece: a task holds a shard or a group, whatever the number of rows.
+    Piece by piece, a task for each shard and group: none holds more than a shard or a group.
     """
-    shards = range(len(X))
-    of = [client.submit(_groups_of, shard, grouping, pure=False) for shard in X]
+    of = [client.submit(Grouping.of_rows, grouping, shard, pure=False) for shard in X]
 
     def dealt(columns: "Sequence[Future[Any]]") -> "list[Future[Any]]":
-        cut = [
-            [client.submit(_of_group, column, groups, g, pure=False) for g in shards]
-            for column, groups in zip(columns, of, strict=True)
-        ]
         return [
-            client.submit(np.concatenate, [pieces[g] for pieces in cut], pure=False) for g in shards
+            client.submit(
+                np.concatenate,
+                [
+                    client.submit(_of_group, column, found, group, pure=False)
+                    for column, found in zip(columns, of, strict=True)
+                ],
+                pure=False,
+            )
+            for group in range(groups)
         ]
 
     return dealt(X), dealt(rows)
@@ -276,11 +283,6 @@ def _ordered_found(parts: Sequence[Found], places: Sequence[Array]) -> Found:
 def _graph_rows(found: Found, rows: Array, wanted: Array) -> Found:
     kept = np.isin(rows, wanted)
     return found[0][kept], found[1][kept]
-
-
-def _groups_of(X: Array, grouping: Grouping) -> Array:
-    """Group of each row of a shard."""
-    return grouping.of_rows(X)
 
 
 def _of_group(column: Array, groups: Array, group: int) -> Array:

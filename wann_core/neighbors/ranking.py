@@ -6,15 +6,13 @@ import numba
 import numpy as np
 
 from wann_core.neighbors.microkernel import prefetch
-from wann_core.neighbors.selection import least_first, sort
+from wann_core.neighbors.selection import PLACE, least_first, sort
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
 # Candidates more than asked that are looked at first.
 SPARE = 8
 EPSILON = float(np.finfo(np.float32).eps)
-# The lower half of a key.
-_PLACE = 0xFFFFFFFF
 # Rows are fetched into the cache this many candidates ahead.
 _AHEAD = 3
 
@@ -109,14 +107,14 @@ def _near(q, batch, train, own, bounds, candidates, reach, k, rough, keys):  # t
     for at in range(count):
         if at == first and n >= k:
             sort(keys, n)
-            farthest = np.float64(rough[keys[k - 1] & _PLACE]) / _surely(n_columns)
+            farthest = np.float64(rough[keys[k - 1] & PLACE]) / _surely(n_columns)
         if at + _AHEAD < count:
-            row = candidates[keys[at + _AHEAD] & _PLACE]
-            if not _beyond(bounds[keys[at + _AHEAD] & _PLACE], reach, farthest):
+            row = candidates[keys[at + _AHEAD] & PLACE]
+            if not _beyond(bounds[keys[at + _AHEAD] & PLACE], reach, farthest):
                 address = train.ctypes.data + row * train.strides[0]
                 for line in range(0, train.strides[0], 64):
                     prefetch(address + line)
-        c = keys[at] & _PLACE
+        c = keys[at] & PLACE
         if candidates[c] != own and not _beyond(bounds[c], reach, farthest):
             rough[c] = _rough_square(batch, q, train, candidates[c])
             keys[n] = (np.int64(bits[c]) << 32) | c
@@ -130,7 +128,7 @@ def _sort(q, batch, train, candidates, k, rough, keys, distances, rows):  # type
     """Put the k nearest first, by distances summed in float64; equal ones: lowest id first."""
     surely = _surely(train.shape[1])
     for found, key in enumerate(keys):
-        c = key & _PLACE
+        c = key & PLACE
         if found >= k and distances[k - 1] < surely * rough[c] < np.inf:
             break
         i = candidates[c]

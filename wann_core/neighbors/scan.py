@@ -3,8 +3,8 @@
 Each thread multiplies panels of its own queries with tiles of the rows, and keeps what lies above
 the least score that is worth keeping; no library's threads are involved.
 
-All kernels that call each other stand in this file, because numba's cache does not see that a
-function in another file has changed.
+Kernels that call each other stand in this file, but for the selection that all searches share:
+numba's cache does not see that a function in another file has changed.
 """
 
 import numba

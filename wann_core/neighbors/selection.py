@@ -2,6 +2,9 @@
 
 import numba
 
+# The lower half of a key: the place of what it is the key of, below the bits of its rank.
+PLACE = 0xFFFFFFFF
+
 
 @numba.njit(nogil=True, cache=True)
 def keep_largest(values, kept, counts, least, q, wanted):  # type: ignore[no-untyped-def]

@@ -95,7 +95,7 @@ def mask(case: Case) -> Array:
 
 def _with_word(case: Case, word: str) -> Array:
     """Which rows have this number, or the word in their name or text, in whatever case."""
-    found = [case.found.rows.rows.astype(str) == word]
+    found = [case.found.rows.rows == int(word)] if word.isdecimal() else []
     texts = [case.found.table["name"]]
     if case.data.columns is not None:
         texts += [case.data.columns[c] for c in case.data.roles.get("text", ())]
