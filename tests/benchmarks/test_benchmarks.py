@@ -90,7 +90,7 @@ TOYS = {
         "{cifar} none --results {results} --backbones tiny-darknet",
         {"detectors.LABELS": ("sym 0.2",), "_detectors.EPOCHS": 6},
     ),
-    "embedding": Toy("embed on files", "4 1", {"embedding.MODEL": "resnet10t"}),
+    "embedding": Toy("speed of embed over that of ready", "4 1 --model resnet10t"),
     "groups": Toy(
         "range holds the truth",
         "",
