@@ -158,6 +158,29 @@ def test_a_link_names_options_or_their_titles(
     assert again.run().session_state[key] == value
 
 
+def test_what_code_replaces_is_not_taken_for_a_link_to_nothing() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from ui.shell.controls import linked
+
+        linked(
+            st.selectbox, "Pattern", key="pattern", options=["sym", "asym"], format_func=str.title
+        )
+        linked(st.number_input, "k", key="k", min_value=1, max_value=9, value=3)
+        st.button("Reset", on_click=lambda: st.session_state.update(pattern="sym", k=3))
+
+    app = AppTest.from_function(page)
+    app.query_params.update({"pattern": "asym", "k": "5"})
+    app.run()
+    assert [app.session_state[key] for key in ("pattern", "k")] == ["asym", 5]
+    app.button[0].click().run()
+    assert [app.session_state[key] for key in ("pattern", "k")] == ["sym", 3]
+    assert not app.warning
+    app.query_params["k"] = "12"
+    assert "“12”" in app.run().warning[0].value
+
+
 def test_a_link_that_asks_for_some_of_what_there_is_names_the_rest() -> None:
     app = AppTest.from_file(PAGE["sweeps"], default_timeout=120)
     app.query_params["patterns"] = ["Symmetric", "pairs"]

@@ -34,9 +34,12 @@ def linked(
         # Bound controls understand titles only; the address is read again, as a link with them.
         st.query_params[key] = titles
         st.rerun()
+    # Of a control that was drawn before, the address may name the value that code has replaced.
+    replaced = key in st.session_state and _exists(asked, options)
     value = widget(label, key=key, bind="query-params", persist_state="session", **options)
     memory = _memory(key)
-    if asked and asked != st.query_params.get_all(key) and not _same(asked, value, options):
+    taken = asked == st.query_params.get_all(key) or _same(asked, value, options)
+    if asked and not taken and not replaced:
         st.session_state[memory] = (", ".join(_unknown(asked, value, options))[:80], value)
     refused, fallback = st.session_state.get(memory, ("", None))
     if refused and fallback == value:
@@ -100,6 +103,17 @@ def _option(text: str, options: dict[str, Any]) -> Any:
     )
     # An exact match anywhere counts more than a like one before it.
     return next((o for test in tests for o, names in known if test(o, names)), None)
+
+
+def _exists(asked: list[str], options: dict[str, Any]) -> bool:
+    """Whether the control has all these values."""
+    if "options" in options:
+        return all(_option(text, options) is not None for text in asked)
+    low, high = options.get("min_value"), options.get("max_value")
+    if low is None or high is None:
+        return True
+    numbers = [_number(text) for text in asked]
+    return all(number is not None and low <= number <= high for number in numbers)
 
 
 def _unknown(asked: list[str], value: Any, options: dict[str, Any]) -> list[str]:

@@ -22,8 +22,8 @@ KEYS = (TEXT, COLUMN, VALUE, issue_list.KEY, CHOSEN)
 _MOST_VALUES = 1_000
 
 
-def draw(case: Case, changed: Callable[[], None]) -> None:
-    """Draw the choices of a word, an issue, a column and a value, as far as there are any."""
+def word(changed: Callable[[], None]) -> None:
+    """Draw the field of a word that rows must have."""
     st.text_input(
         "Row number, name or text",
         None,
@@ -33,6 +33,10 @@ def draw(case: Case, changed: Callable[[], None]) -> None:
         on_change=changed,
         persist_state="session",
     )
+
+
+def draw(case: Case, changed: Callable[[], None]) -> None:
+    """Draw the choices of an issue, a column and a value, as far as there are any."""
     issue_list.draw(case, changed)
     _draw_chosen(case, changed)
     columns = case.data.columns

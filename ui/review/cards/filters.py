@@ -33,6 +33,7 @@ _KEYS = (GIVEN, SUGGESTED, "review_split", "review_score", *column_filter.KEYS)
 def controls(case: Case, who: str) -> Listing:
     """Draw the filters; the list that they leave for `who`."""
     names = case.found.rows.class_names
+    column_filter.word(refresh)
     shown = _choose("Show", list(_SHOW), SHOW, index=0, format_func=_SHOW.__getitem__)
     share = 0
     if shown == "second":
