@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wann_core.cli.shared.flags import HelpFormatter
 from wann_core.errors import WannError, check_installed, check_number
 
 _PACKAGE = "wann_explorer"
@@ -18,11 +17,8 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "app",
-        help="open the dashboard in a browser",
         description="Start the dashboard's server and open it in a browser; Ctrl-C ends it.",
         epilog="examples: wann app; wann app --port 8600 --headless",
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--port", type=int, default=8501, help="of the server")

@@ -26,13 +26,10 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "compare",
-        help="accuracy of several methods over noise ratios and seeds",
         description="Run every method under every noise ratio and seed, and print the mean "
         "accuracies. Runs that are stored are not repeated.",
         epilog="examples: wann compare --dataset digits --backbone pixels; wann compare --dataset "
         "cifar10 --backbone mine --noise_pattern asym --noise_ratios 0 0.2 0.4 --out runs.csv",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_data(add)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from wann_core.cli.shared.flags import HelpFormatter, add_merge_alike
+from wann_core.cli.shared.flags import add_merge_alike
 from wann_core.cli.shared.terminal import duration, terminal_progress
 from wann_core.datasets.catalog import MEDMNIST_SIZES
 from wann_core.datasets.image_sources import open_images
@@ -22,11 +22,8 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags: those of the published scripts, and ours below them."""
     parser = commands.add_parser(
         "embed",
-        help="embed images by a timm model, or as bare pixels, into an embedding database",
         description=f"{__doc__} An attempt that was interrupted goes on where it was when the same "
         "command runs again; a finished database is never overwritten.",
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--dataset", required=True, help="name of a source of images")

@@ -14,15 +14,12 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "import",
-        help="make a database of a table of embeddings",
         description="Read a CSV, Parquet, Feather, JSON lines or .npz file of embeddings and "
         "labels, check it, and write it as an embedding database. Images that lie in the table "
         "itself, as Hugging Face writes them, are stored with it. Further columns of text, numbers "
         "and dates stay with the rows.",
         epilog="examples: wann import vectors.parquet --dataset mine; "
         "wann import table.csv --dataset mine --label breed --rule column",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("table", help="the file")

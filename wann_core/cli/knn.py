@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from wann_core.cli.shared import flags
-from wann_core.cli.shared.flags import HelpFormatter, add_ours, add_published, fields
+from wann_core.cli.shared.flags import add_ours, add_published, fields
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
@@ -33,10 +33,7 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags: those of `run_knn.py`, and ours below them."""
     parser = commands.add_parser(
         "knn",
-        help="classify the test rows of an embedding database by kNN, ANN or WANN",
         description=__doc__,
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add_published(

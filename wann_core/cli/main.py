@@ -5,6 +5,7 @@ import importlib
 import re
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from wann_core.errors import WannError
@@ -44,8 +45,22 @@ _COMMANDS = (
 _EPILOG = "examples: wann app; wann audit photos/ --backbone pixels --out issues.csv"
 
 
+class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Append defaults to each flag's help, unless they carry no information."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = "(default" in (action.help or "")
+        silent = action.default is None or action.default is False or action.default == ""
+        if shown or silent or action.required:
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
-    """Flags are taken with dashes or underscores; a mistake is one sentence."""
+    """Flags are taken with dashes or underscores, and in full; a mistake is one sentence."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=HelpFormatter, allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         """Print one sentence instead of the whole usage."""
@@ -64,6 +79,13 @@ class Parser(argparse.ArgumentParser):
             if f"--{other}" in self._option_string_actions:
                 return f"--{other}{equals}{value}"
         return argument
+
+    def refuse(self, unknown: str) -> NoReturn:
+        """Say that an argument is unknown, and what it may have meant."""
+        flag = unknown.partition("=")[0]
+        near = get_close_matches(flag, self._option_string_actions, n=1) if flag[:1] == "-" else []
+        hint = f"did you mean {near[0]}?" if near else "see --help."
+        self.error(f"{visible(unknown)!r} is not an argument of this command; {hint}")
 
     def flag_of(self, field: str) -> str | None:
         """Return the flag that sets a field of the engine, as in '--kmin' of 'k_min'."""
@@ -105,7 +127,9 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     if not given:
         parser.print_help(sys.stderr)
         return 2
-    args = parser.parse_args(given)
+    args, unknown = parser.parse_known_args(given)
+    if unknown:
+        commands.choices[args.command].refuse(unknown[0])
     try:
         return int(args.run(args) or 0)
     except (WannError, OSError) as error:

@@ -30,12 +30,9 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "predict",
-        help="label unlabeled rows or images by kNN, ANN or WANN",
         description="Label rows without a label by the votes of a data set's training rows and "
         "write a CSV: each row's name, label, confidence (share of the votes) and the reliability "
         "of the nearest training row.",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--dataset", required=True, help="whose training rows vote")

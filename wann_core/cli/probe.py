@@ -13,7 +13,7 @@ from typing import Any
 from wann_core import datasets
 from wann_core.cli.knn import run_id
 from wann_core.cli.shared import flags
-from wann_core.cli.shared.flags import HelpFormatter, add_ours, add_published, fields
+from wann_core.cli.shared.flags import add_ours, add_published, fields
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.datasets import Dataset
 from wann_core.errors import WannError, check_choice, check_installed
@@ -56,13 +56,7 @@ def add_parser(commands: Any) -> None:
 
 
 def _parser(commands: Any, name: str, text: str) -> tuple[argparse.ArgumentParser, Any]:
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        formatter_class=HelpFormatter,
-        allow_abbrev=False,
-    )
+    parser: argparse.ArgumentParser = commands.add_parser(name, description=text)
     add = parser.add_argument
     add_published(
         add,

@@ -20,14 +20,11 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "recommend",
-        help="choose method, bounds of k and reduction, without clean labels",
         description="Audit the labels, let every method answer rows that it was not fitted to, "
         "and rank the methods by how far the audit agrees with their answers. PATH is what "
         "wann audit takes.",
         epilog="examples: wann recommend vectors.parquet --label breed; wann recommend --dataset "
         "digits --backbone pixels --json",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_source(add, "a folder or a table")

@@ -34,11 +34,8 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "sweep",
-        help="run all scenarios of a plan and print their table",
         description="Runs that are stored are not repeated: a sweep that was stopped goes on "
         "where it was when the command runs again.",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("plan", metavar="PLAN.toml", help="what to run, such as examples/paper.toml")

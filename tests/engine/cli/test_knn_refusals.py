@@ -10,8 +10,14 @@ from tests.helpers.knn_logs import check_refusal
 
 WRONG = {
     "no experiment": (["--experiment_name"], "--experiment_name"),
-    "unknown flag": (["--kay", "3"], "unrecognized arguments: --kay 3"),
-    "abbreviated flag": (["--see", "3"], "unrecognized arguments: --see 3"),
+    "unknown flag": (
+        ["--kay", "3"],
+        "'--kay' is not an argument of this command",
+    ),
+    "abbreviated flag": (
+        ["--see", "3"],
+        "did you mean --seed?",
+    ),
     "method": (["--method", "SVM"], "--method: invalid choice: 'SVM'"),
     "k text": (["--k", "many"], "--k: invalid int value: 'many'"),
     "k": (["--k", "0"], "--k must be a whole number"),

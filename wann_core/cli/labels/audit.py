@@ -25,7 +25,6 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "audit",
-        help="rank labels by how wrong they look",
         description="Judge every label by the other rows and write a table, most doubtful label "
         "first. PATH is a folder of class folders (its images are embedded first), a table of "
         "embeddings (CSV, Parquet, Feather, JSON lines, .npz), an embedding database, or a data "
@@ -33,8 +32,6 @@ def add_parser(commands: Any) -> None:
         epilog="examples: wann audit photos/ --backbone pixels --out report.html; "
         "wann audit vectors.parquet --label breed --group patient --out issues.csv "
         "--fail-above 0.05",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_source(add, "a folder or a table")

@@ -24,7 +24,6 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "consensus",
-        help="find one label of several annotators' labels",
         description="Several annotators labeled the rows of PATH (a table of embeddings or an "
         "embedding database): in columns of it (--annotators), or in another table of the "
         "columns row (the name of the row), annotator and label (--annotations). Labels and "
@@ -33,8 +32,6 @@ def add_parser(commands: Any) -> None:
         epilog="examples: wann consensus vectors.parquet --annotators ann bob --out labels.csv; "
         "wann consensus --dataset photos --annotations labels.csv --out labels.csv --quality "
         "annotators.csv --again again.csv",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_source(add, "a table or a database")

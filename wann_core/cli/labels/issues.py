@@ -18,15 +18,12 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "issues",
-        help="list every issue: labels, duplicates, leaks, outliers, faulty images, odd classes",
         description="List every issue of a folder of class folders (its images are embedded first) "
         "or of an embedding database: wrong labels, near-duplicates, leaks between splits, "
         "outliers, unreadable, blank, tiny, dark, bright and blurred images, classes that are too "
         "small or called alike.",
         epilog="examples: wann issues photos/ --backbone pixels --out issues.csv; "
         "wann issues --dataset photos --backbone resnet50 --out issues.parquet",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_source(add, "a folder or a database")

@@ -17,13 +17,10 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "next",
-        help="choose the rows without a label that are most worth labeling",
         description="Of the rows of an embedding database that have no label, choose those that "
         "are uncertain and unlike each other. Test rows are not chosen.",
         epilog="examples: wann next --dataset photos --rows 200 --out next.csv; wann next "
         "database/photos/pixels --out next.csv",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_source(add, "a database")

@@ -18,13 +18,10 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "relabel",
-        help="make a new version of a data set from another table of labels",
         description="Put the labels of a CSV or Parquet table (id or file, and label) on the rows "
         "of an embedding database and write it under a new name, without embedding again.",
         epilog="examples: relabel labels.csv --dataset photos --out photos-v2; "
         "relabel labels.parquet --dataset photos --dry_run --report changes.csv",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("file", help="the table: a label, and id, file, or split and row")

@@ -31,14 +31,11 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "review-export",
-        help="write the labels after review for other programs",
         description="Apply the verdicts of a data set's ledger and write its labels. Tables, "
         "weights and Label Studio's tasks are ranked by an audit first. imagefolder writes the "
         "cleaned images as class folders.",
         epilog="examples: review-export --dataset photos --format imagefolder --out clean/ "
         "--dry_run; review-export --dataset photos --format labelstudio --out tasks.json",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     flags.add_data(add)

@@ -16,14 +16,11 @@ def add_parser(commands: Any) -> None:
     """Add the command and its flags."""
     parser = commands.add_parser(
         "review-import",
-        help="take over verdicts that were given in other programs",
         description="Read verdicts from another ledger, a table of ours (also as Excel or "
         "LibreOffice saves it), an export of Label Studio (JSON, JSON-MIN, CSV) or FiftyOne's "
         "labels.json, and record them as one operation that can be undone.",
         epilog="examples: review-import tasks-export.json --dataset photos --dry_run; "
         "review-import review.csv --dataset photos --overrule",
-        formatter_class=flags.HelpFormatter,
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("file", help="recognized by its content")

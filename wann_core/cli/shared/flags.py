@@ -13,16 +13,6 @@ from wann_core.noise import patterns
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, LOG_ROOT, Roots
 
 
-class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Append defaults to each flag's help, unless they carry no information."""
-
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        shown = "(default" in (action.help or "")
-        if shown or action.required or action.default is None or action.default is False:
-            return action.help
-        return super()._get_help_string(action)
-
-
 def add_data(add: Any) -> None:
     """The flags of a data set and of where it lies; `add` is `add_argument` of a parser."""
     add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")
