@@ -35,6 +35,21 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(3, os.cpu_count() or 1)
 
 
+# After the marks of the browser's tests are set.
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with the browser's tests first, then those with slow ones, then the many small ones.
+
+    Processes share what the browser's tests start, and at the end none is left alone with a file
+    that takes a minute.
+    """
+    browser, slow = (
+        {item.path for item in items if item.get_closest_marker(mark)}
+        for mark in ("browser", "slow")
+    )
+    items.sort(key=lambda item: (item.path not in browser, item.path not in slow))
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name bytes by their argument: what differs between two processes must not name a test."""
     return argname if isinstance(val, bytes) else None

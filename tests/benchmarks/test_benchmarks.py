@@ -90,7 +90,7 @@ TOYS = {
         "{cifar} none --results {results} --backbones tiny-darknet",
         {"detectors.LABELS": ("sym 0.2",), "_detectors.EPOCHS": 6},
     ),
-    "embedding": Toy("speed of embed over that of ready", "4 1 --model resnet10t"),
+    "embedding": Toy("speed of embed over that of ready", "2 1 --model test_vit"),
     "groups": Toy(
         "range holds the truth",
         "",

@@ -2,9 +2,6 @@
 
 import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +9,6 @@ import pytest
 
 from tests.helpers.embedding_runs import Stop, StopAfter, contents, names
 from tests.helpers.pictures import Entangled, write_photos
-from tests.helpers.roots import ROOT
 from wann_core.datasets import database
 from wann_core.datasets.images import ImageDataset
 from wann_core.embedding import partial, pipeline
@@ -56,60 +52,25 @@ def test_what_is_done_is_kept_even_between_shards(photos: ImageDataset, tmp_path
     assert again.embedded == 26 - 16
 
 
-SCRIPT = """
-import sys
-import time
-from pathlib import Path
-from tests.helpers.pictures import Entangled, write_photos, ImageDataset, ImageSplit
-from wann_core.embedding import pipeline
-from wann_core.embedding.embed import embed
-from wann_core.embedding.backbones import load_backbone
-import numpy as np
-pipeline.SHARD_ROWS = 1
-photos, root, weights = map(Path, sys.argv[1:])
-splits = {}
-for name in ("train", "test"):
-    files = sorted(path.name for path in (photos / name).iterdir())
-    splits[name] = ImageSplit(np.arange(len(files)) % 2, photos / name, files)
-images = ImageDataset("photos", splits, ("even", "odd"))
-if weights.suffix:
-    backbone = load_backbone("resnet10t", weights=weights, image_size=64, device="cpu")
-else:
-    backbone = Entangled()
-print("started", flush=True)
-embed(images, backbone, root, batch_size=4, progress=lambda *_: time.sleep(0.02))
-print("finished", flush=True)
-"""
-
-
-def started(photos: Path, root: Path, weights: Path) -> "subprocess.Popen[str]":
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(photos), str(root), str(weights)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None and process.stdout.readline() == "started\n"
-    return process
-
-
-def kill_and_resume(folder: Path, delays: list[float], weights: Path, backbone: str) -> int:
+def kill_and_resume(folder: Path, delays: list[float], weights: Path | None, backbone: str) -> int:
     """Kill after each delay and start again, to the end; returns how often it was killed in time.
 
     Compares the result with that of a run in one go.
     """
+    from tests.helpers.embedding_process import start
+
     stopped = 0
     for delay in delays:
-        with started(folder / "photos", folder / "killed", weights) as process:
-            try:
-                process.wait(delay)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                stopped += 1
+        process = start(folder / "photos", folder / "killed", weights)
+        process.join(delay)
+        stopped += process.is_alive()
+        process.kill()
+        process.join()
     roots = ("killed", "whole") if stopped == len(delays) else ("whole",)
     for root in roots:
-        with started(folder / "photos", folder / root, weights) as process:
-            assert process.wait(60) == 0
+        process = start(folder / "photos", folder / root, weights)
+        process.join(60)
+        assert process.exitcode == 0
     killed, whole = (folder / root / "photos" / backbone for root in ("killed", "whole"))
     assert contents(killed) == contents(whole)
     assert names(killed.parent) == [backbone]
@@ -122,7 +83,7 @@ def test_killed_at_ten_random_moments_the_result_is_bit_equal(tmp_path: Path) ->
     (tmp_path / "photos" / "train" / "0100.jpg").write_bytes(b"no image")
     moments = random.Random(int.from_bytes(os.urandom(4)))
     delays = [moments.uniform(0.0, 0.2) for _ in range(10)]
-    assert kill_and_resume(tmp_path, delays, Path("none"), "entangled") == 10, delays
+    assert kill_and_resume(tmp_path, delays, None, "entangled") == 10, delays
 
 
 @pytest.mark.slow
@@ -202,13 +163,16 @@ def test_damaged_shard_is_embedded_again(
 
 
 def test_another_process_is_kept_out_too(tmp_path: Path) -> None:
+    from tests.helpers.embedding_process import start
+
     photos = write_photos(tmp_path / "photos", train=200)
-    with started(tmp_path / "photos", tmp_path / "db", Path("none")) as process:
-        while not (tmp_path / "db/photos/.entangled.partial/plan.json").exists():
-            assert process.poll() is None
-        with pytest.raises(WannError, match="is being written"):
-            embed(photos, Entangled(), tmp_path / "db", batch_size=4)
-        process.kill()
+    process = start(tmp_path / "photos", tmp_path / "db", None)
+    while not (tmp_path / "db/photos/.entangled.partial/plan.json").exists():
+        assert process.is_alive()
+    with pytest.raises(WannError, match="is being written"):
+        embed(photos, Entangled(), tmp_path / "db", batch_size=4)
+    process.kill()
+    process.join()
     embed(photos, Entangled(), tmp_path / "db", batch_size=4)  # the lock died with its holder
 
 
