@@ -16,13 +16,14 @@ from wann_core.audit.judging.rows import AllRows, LabeledRows
 from wann_core.audit.label_audit import judge
 from wann_core.audit.result import Audit
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
+from wann_core.audit.user_arrays import check_same_order, listed, matrix_of, on_host
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import OutOfFold, Witness
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph
-from wann_core.neighbors.graph import NeighborGraph, as_matrix
+from wann_core.neighbors.graph import NeighborGraph
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -57,14 +58,15 @@ def audit_labels(
     Parameters
     ----------
     embeddings : array-like of shape (n, d), or None
-        One row a sample: an array, a data frame or a dense torch tensor of finite numbers. None
-        where `pred_probs` or `graph` speak alone.
+        One row a sample: an array, a data frame, a column of lists or a torch tensor of finite
+        numbers. None where `pred_probs` or `graph` speak alone.
     labels : array-like of shape (n,)
         Labels of any type: text, numbers (with gaps, too), booleans. None, NaN and NaT mean that
         a row has no label; it is not judged, but has an outlier score, weight 0 and soft labels.
     pred_probs : array-like of shape (n, C), optional
-        Out-of-fold probabilities of your own model, columns in the order of `class_names`. They
-        take the place of the probe that is fitted here.
+        Out-of-fold probabilities of your own model, columns in the order of `class_names` (a data
+        frame's columns may be called so, in any order). They take the place of the probe that is
+        fitted here.
     graph : NeighborGraph or (ids, distances), optional
         Neighbors of the labeled rows among each other, nearest first, each row itself left out;
         51 a row are used. By default they are searched.
@@ -115,6 +117,7 @@ def audit_labels(
             "an audit needs `embeddings`, `pred_probs` or a `graph`, got none of them.",
             "embeddings",
         )
+    check_same_order(embeddings, labels)
     y, names = class_ids(labels, class_names)
     X = None if embeddings is None else matrix_of(embeddings, "embeddings", len(y))
     names_of_rows = _ids(ids, len(y))
@@ -122,12 +125,19 @@ def audit_labels(
     classes = len(np.unique(y[kept]))
     if len(kept) < 3 or classes < 2:
         raise WannError(
-            "an audit needs at least 3 labeled rows of 2 classes, "
-            f"got {len(kept)} of {classes}; `find_outliers` takes rows without labels.",
+            f"an audit needs at least 3 labeled rows of 2 classes, got {len(kept)} of {classes} "
+            f"class{'' if classes == 1 else 'es'}; `find_outliers` takes rows without labels.",
+            "labels",
+        )
+    if classes == len(kept):
+        raise WannError(
+            f"`labels` must repeat, got {classes:,} different ones in {len(kept):,} rows; are they "
+            "ids or measured values?",
             "labels",
         )
     given = None
     if pred_probs is not None:
+        pred_probs = on_host(pred_probs)
         given = probabilities_of(pred_probs, len(y), names)[kept]
     near = X if X is not None else (None if pred_probs is None else _as_positions(pred_probs))
     rows = LabeledRows(
@@ -186,6 +196,8 @@ def find_outliers(embeddings: Any, *, ids: Sequence[Any] | None = None) -> pd.Da
         If the embeddings are not a table of finite numbers.
     """
     X = matrix_of(embeddings, "embeddings", None)
+    if len(X) < 2:
+        raise WannError(f"`embeddings` must have at least 2 rows, got {len(X)}.", "embeddings")
     return AllRows(X, _ids(ids, len(X)), np.arange(0)).outliers()
 
 
@@ -201,6 +213,12 @@ def _graph(
             return neighbor_graph(X, None, NEIGHBORS, progress)
         return graph_without_groups(X, codes, NEIGHBORS, progress)
     if not isinstance(graph, NeighborGraph):
+        if not isinstance(graph, Sequence) or len(graph) != 2:
+            raise WannError(
+                "`graph` must be a NeighborGraph or a pair (ids, distances), got "
+                f"{type(graph).__name__}.",
+                "graph",
+            )
         ids, distances = (np.asarray(part) for part in graph)
         graph = NeighborGraph(ids.astype(np.int32), distances.astype(np.float32))
     ids = graph.train_ids
@@ -227,27 +245,6 @@ def _as_positions(pred_probs: npt.ArrayLike) -> Array:
     return roots
 
 
-def matrix_of(X: Any, name: str, rows: int | None) -> Array:
-    """A dense matrix of an array-like or a torch tensor on any device.
-
-    Raises
-    ------
-    WannError
-        If it is sparse, no matrix of finite numbers, or has not this many rows.
-    """
-    if hasattr(X, "detach"):  # a torch tensor, on any device
-        X = X.detach().cpu()
-        X = X.float().numpy() if str(X.dtype) == "torch.bfloat16" else X.numpy()
-    if hasattr(X, "toarray"):
-        raise WannError(
-            f"`{name}` must be dense, got a sparse matrix; `.toarray()` makes one.", name
-        )
-    array = as_matrix(np.asarray(X), name)
-    if rows is not None and len(array) != rows:
-        raise WannError(f"`{name}` must have one row a label ({rows:,}), got {len(array):,}.", name)
-    return array
-
-
 def _normalized(X: Array, kept: Array) -> Array:
     raw = X if len(kept) == len(X) else X[kept]
     return normalize(raw, raw[:1], "zscore")[0]
@@ -256,7 +253,7 @@ def _normalized(X: Array, kept: Array) -> Array:
 def _ids(ids: Sequence[Any] | None, rows: int) -> list[str]:
     if ids is None:
         return [""] * rows
-    found = [str(one) for one in ids]
+    found = listed(ids, "ids")
     if len(found) != rows:
         raise WannError(f"`ids` must have one entry a label ({rows:,}), got {len(found):,}.", "ids")
     return found

@@ -19,7 +19,7 @@ class LabelAuditor(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    score : str
+    score_name : str
         What ranks the labels, see `audit_labels`.
     probe : bool
         Whether logistic regression, fitted out of fold, may speak, too.
@@ -49,8 +49,8 @@ class LabelAuditor(TransformerMixin, BaseEstimator):
     >>> model = model.fit(X[:300], y[:300], sample_weight=auditor.sample_weight_)
     """
 
-    def __init__(self, score: str = DEFAULT_SCORE, probe: bool = True, seed: int = 0) -> None:
-        self.score = score
+    def __init__(self, score_name: str = DEFAULT_SCORE, probe: bool = True, seed: int = 0) -> None:
+        self.score_name = score_name
         self.probe = probe
         self.seed = seed
 
@@ -77,7 +77,7 @@ class LabelAuditor(TransformerMixin, BaseEstimator):
             codes,
             class_names=[f"{i}: {name}" for i, name in enumerate(names)],
             groups=groups,
-            score=self.score,
+            score=self.score_name,
             probe=self.probe,
             seed=self.seed,
         )

@@ -1,5 +1,6 @@
 """What an audit found, and what it shows of itself: tables, weights, soft labels, files."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +24,7 @@ from wann_core.typing import Array
 
 _SHOWN = 10
 _SOFT_NEIGHBORS = 51
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +78,9 @@ class Audit:
                 f"{self.not_judged:,} {several} not judged, and not counted: no other row or group "
                 "has the same label."
             )
+        names = set(self.rows.class_names)
+        if "-1" in names and names != {"-1", "1"} and all(map(_WHOLE.fullmatch, names)):
+            said.append("-1 is judged as a class; where it means no label, give None or NaN.")
         return (*said, *self.noise.notes)
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wann_core.audit.user_arrays import listed, on_host, shape_of
 from wann_core.errors import WannError
 from wann_core.typing import Array
 
@@ -31,7 +32,7 @@ def class_ids(
     Raises
     ------
     WannError
-        If `labels` is not a column, or holds a label that is not among `class_names`.
+        If `labels` is no column of single values, or holds one that is not among `class_names`.
 
     Examples
     --------
@@ -41,17 +42,7 @@ def class_ids(
     >>> class_ids([1, 0], ["cat", "dog"])[0].tolist()
     [1, 0]
     """
-    if hasattr(labels, "detach"):  # a torch tensor, on any device
-        labels = labels.detach().cpu().numpy()
-    if np.ndim(labels) != 1:
-        raise WannError(
-            f"`labels` must be one column, got an array of shape {np.shape(labels)}; class "
-            "probabilities go to `pred_probs`.",
-            "labels",
-        )
-    values = pd.Series(np.asarray(labels, object) if isinstance(labels, list | tuple) else labels)
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(object)
+    values = _column(labels)
     missing = values.isna().to_numpy()
     present = values[~missing]
     texts = present.map(_text)
@@ -61,7 +52,7 @@ def class_ids(
         names = tuple(sorted(distinct.index, key=lambda name: _order(distinct[name], name)))
         known = {name: i for i, name in enumerate(names)}
     else:
-        names = tuple(str(name) for name in class_names)
+        names = tuple(listed(class_names, "class_names"))
         known = {name: i for i, name in enumerate(names)}
         if len(known) != len(names):
             raise WannError("`class_names` must differ from each other.", "class_names")
@@ -69,15 +60,36 @@ def class_ids(
         # Ids of the classes, unless numbers are the names themselves.
         if not set(texts) <= set(known) and set(texts) <= set(by_id):
             known = by_id
-    unknown = sorted(set(texts) - set(known))
-    if unknown:
+    if unknown := set(texts) - set(known):
         raise WannError(
             f"`labels` must be among the {len(names)} `class_names` or their ids from 0, "
-            f"got {unknown[0]!r}.",
+            f"got {min(unknown - set(by_id) or unknown)!r}.",
             "labels",
         )
     ids[~missing] = texts.map(known).to_numpy(np.int64)
     return ids, names
+
+
+def _column(labels: Any) -> pd.Series:
+    labels = on_host(labels)
+    shape = shape_of(labels, "labels")
+    if len(shape) == 2 and shape[1] == 1:
+        labels = np.asarray(labels, object)[:, 0]
+    elif len(shape) != 1:
+        raise WannError(
+            f"`labels` must be one column, got an array of shape {shape}; class probabilities go "
+            "to `pred_probs`.",
+            "labels",
+        )
+    if isinstance(labels, pd.Series) and not isinstance(labels.dtype, np.dtype):
+        return labels.astype(object)
+    if not isinstance(getattr(labels, "dtype", None), np.dtype):  # a list, or another library's
+        plain = [one.item() if hasattr(one, "detach") else one for one in labels]
+        return pd.Series(plain, dtype=object)
+    array = labels if np.ma.isMaskedArray(labels) else np.asarray(labels)
+    # pandas groups neither bytes nor numbers in the other byte order.
+    kind = object if array.dtype.kind == "S" else array.dtype.newbyteorder("=")
+    return pd.Series(array.astype(kind, copy=False))
 
 
 def _text(value: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import csr_matrix
 
+from wann_core.audit.user_arrays import on_host, shape_of
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError
 from wann_core.typing import Array
@@ -126,14 +127,14 @@ def annotations_of(
 
 
 def _wide(given: Any, rows: int | None) -> tuple[Array, Array, pd.Series, int, list[str]]:
-    if hasattr(given, "detach"):  # a torch tensor
-        given = given.detach().cpu().numpy()
+    given = on_host(given)
     frame = given if isinstance(given, pd.DataFrame) else None
     if frame is None:
-        if np.ndim(given) != 2:
+        shape = shape_of(given, "annotations")
+        if len(shape) != 2:
             raise WannError(
                 "`annotations` must be a table with one column an annotator, or a data frame with "
-                f"the columns {', '.join(LONG)}; got an array of shape {np.shape(given)}.",
+                f"the columns {', '.join(LONG)}; got an array of shape {shape}.",
                 "annotations",
             )
         frame = pd.DataFrame(given)

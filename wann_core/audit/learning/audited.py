@@ -50,7 +50,7 @@ class AuditedClassifier(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise WannError(
                 f"{type(self).__name__} needs rows of two classes at least, got {len(rows)} rows "
-                "of one."
+                "of one class."
             )
         rows = np.ascontiguousarray(rows, np.float32)
         graph = NeighborGraph.build(rows, k=min(NEIGHBORS, len(rows) - 1))
@@ -59,7 +59,8 @@ class AuditedClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """The most probable class of each row, shape (m,)."""
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
+        winners = self.predict_proba(X).argmax(axis=1)
+        return np.asarray(self.classes_[winners])
 
     def predict_proba(self, X: npt.ArrayLike) -> Array:
         """Probability of each class, shape (m, C)."""

@@ -7,7 +7,7 @@ import pandas as pd
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
 
-from wann_core.audit.arrays import matrix_of
+from wann_core.audit.user_arrays import check_same_order, matrix_of
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_number
 from wann_core.methods.folds import in_their_span
@@ -74,6 +74,7 @@ def next_to_label(
     >>> len(found), bool((found["position"] >= 60).all())
     (5, True)
     """
+    check_same_order(embeddings, labels)
     y, names = class_ids(labels)
     X = matrix_of(embeddings, "embeddings", len(y))
     new = np.flatnonzero(y < 0)
