@@ -68,7 +68,7 @@ _failures: list[str] = []
 
 
 def load_plugins() -> None:
-    """Load the plug-ins that `WANN_PLUGINS` and entry points name, unless they are loaded.
+    """Load the plug-ins of `WANN_PLUGINS` and of entry points, once.
 
     Raises
     ------

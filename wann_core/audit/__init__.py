@@ -1,4 +1,4 @@
-"""Which labels of a data set look wrong, why, how sure that is, and how many there are."""
+"""Find wrong labels: scores, reasons, how far to trust them, and how many there are."""
 
 from wann_core.audit.arrays import audit_labels, find_outliers
 from wann_core.audit.estimator import LabelAuditor

@@ -53,7 +53,7 @@ def audit_labels(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Audit:
-    """Judge every given label by the other rows.
+    """Audit labels given as arrays; each row is judged by the other rows.
 
     Parameters
     ----------

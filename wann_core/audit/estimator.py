@@ -15,7 +15,7 @@ from wann_core.typing import Array
 
 
 class LabelAuditor(TransformerMixin, BaseEstimator):
-    """Judge the labels that it is fitted to; pass the rows on as they are.
+    """Scikit-learn transformer that audits the labels it is fitted to; rows pass unchanged.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def audit(
     progress: Progress | None = None,
     preview: Callable[[Audit], object] | None = None,
 ) -> Audit:
-    """Judge every given label of a data set by the other rows.
+    """Audit the labels of a data set; each row is judged by the other rows.
 
     Parameters
     ----------

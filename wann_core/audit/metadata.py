@@ -25,7 +25,7 @@ _NORMAL = 1e-3  # below this skewness
 
 
 def doubt_by_metadata(audit: Audit, columns: pd.DataFrame) -> pd.DataFrame:
-    """Estimate wrong labels for each value of each column, worst first.
+    """Estimate wrong labels for each value of each metadata column, worst first.
 
     A value is compared with the other rows of the same given labels, so that nobody is blamed for
     having been given the hard classes.

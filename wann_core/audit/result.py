@@ -29,7 +29,7 @@ _WHOLE = re.compile(r"-?[0-9]+")
 
 @dataclass(frozen=True, eq=False)
 class Audit:
-    """What an audit found.
+    """Result of an audit: scores, ranking, noise estimate and warnings.
 
     Attributes
     ----------

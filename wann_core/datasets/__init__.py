@@ -1,4 +1,4 @@
-"""The catalog of data sets, embedding databases, users' tables, and one loader a source."""
+"""Catalog of data sets, embedding databases, users' tables, and loaders for each source."""
 
 from wann_core.datasets.dataset import Dataset, Split
 from wann_core.datasets.resolve import BUILT_IN, available, fingerprint, load

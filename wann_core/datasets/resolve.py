@@ -29,7 +29,7 @@ _loaded = SharedCache(max_bytes=1 << 30)
 def available(
     database_root: str | Path = DATABASE_ROOT, dataset_root: str | Path = DATASET_ROOT
 ) -> list[tuple[str, str]]:
-    """(dataset, backbone) pairs that `load` can serve.
+    """List the (dataset, backbone) pairs that `load` can open.
 
     The built-in digits, the databases, and the human labels of those that have some.
 
@@ -54,7 +54,7 @@ def fingerprint(
     database_root: str | Path = DATABASE_ROOT,
     dataset_root: str | Path = DATASET_ROOT,
 ) -> Fingerprint:
-    """What changes when a data set's files do: their paths, sizes and times; empty if built in."""
+    """Return paths, sizes and times of a data set's files; empty if built in."""
     if (dataset, backbone) == BUILT_IN:
         return ()
     base = _base(dataset, backbone, database_root) or dataset
@@ -73,7 +73,7 @@ def load(
     dataset_root: str | Path = DATASET_ROOT,
     progress: Progress | None = None,
 ) -> Dataset:
-    """The data set under a backbone; the same object as long as its files do not change.
+    """Load a data set under a backbone; cached as long as its files do not change.
 
     Parameters
     ----------

@@ -179,7 +179,7 @@ def load_backbone(
     precision: str = "float32",
     progress: Progress | None = None,
 ) -> Backbone:
-    """A frozen backbone with its weights and its evaluation transform.
+    """Load a frozen backbone with its weights and its evaluation transform.
 
     Parameters
     ----------

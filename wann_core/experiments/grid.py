@@ -32,7 +32,7 @@ def grid(
     methods: Sequence[str],
     seeds: Sequence[int],
 ) -> list[Scenario]:
-    """The scenarios of a comparison: seed by seed, value by value, method by method.
+    """Return the scenarios of a comparison: by seed, then by value, then by method.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ def predict(
     progress: Progress | None = None,
     **folders: str | Path,
 ) -> pd.DataFrame:
-    """Label rows that no data set holds, as the scenario's method labels its test rows.
+    """Predict new rows by the scenario's method.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ _MOST_TASKS = 4
 
 @dataclass(frozen=True, eq=False)
 class TrainedReport:
-    """Predictions and scores of one trained method; serves where a `Report` does.
+    """Predictions and scores of one trained method; can replace a `Report`.
 
     Attributes
     ----------

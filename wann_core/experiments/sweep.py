@@ -61,7 +61,7 @@ def run_sweep(
     progress: Progress | None = None,
     warn: Callable[[str], object] = _LOG.warning,
 ) -> Iterator[Outcome]:
-    """Run scenarios, those in the results store first, and store each as soon as it ends.
+    """Run scenarios, reuse stored results, and store each run as soon as it ends.
 
     Scenarios that are one run are run once. A graph is built once for all that vote on it: large
     graphs first, on all cores, for the tasks to read; small ones in the task that all their runs

@@ -172,7 +172,7 @@ class KNNClassifier(NeighborVote):
 
 
 class ANNClassifier(NeighborVote):
-    """Majority vote of as many neighbors as explain the nearest training row's label.
+    """Adaptive nearest neighbors: majority vote, k being that of the nearest training row.
 
     Parameters
     ----------

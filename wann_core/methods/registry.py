@@ -92,7 +92,7 @@ def register_method(
     title: str | None = None,
     reference: str = "",
 ) -> None:
-    """Make a classifier known to scenarios, plans, the command line and every page.
+    """Register a classifier for scenarios, plans, the command line and every page.
 
     It is fitted to the normalized and reduced training embeddings and their noisy labels, and
     answers for the test rows.

@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.floating[Any]]
 
 
 def adaptive_k(train_ids: IntArray, labels: IntArray, k_min: int = 11, k_max: int = 51) -> IntArray:
-    """Smallest neighborhood that explains each training label.
+    """Return the smallest k whose neighborhood agrees with each training label.
 
     The values k_min, k_min + 2, … < k_max are tried in turn; the first whose majority vote (ties:
     lowest class id) equals the row's own label is taken, and k_max if none does. The reliability
@@ -80,7 +80,7 @@ def vote(
     k: int | IntArray,
     weights: FloatArray | None = None,
 ) -> IntArray:
-    """Class with the most votes among the k nearest training rows.
+    """Return the class with the most votes among the k nearest training rows.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def vote_shares(
     weights: FloatArray | None = None,
     n_classes: int | None = None,
 ) -> FloatArray:
-    """Share of each class in the votes of the k nearest training rows.
+    """Return the share of each class in the votes of the k nearest training rows.
 
     Parameters
     ----------

@@ -38,7 +38,7 @@ def sharded_graph(
     k: int = 51,
     progress: Progress | None = None,
 ) -> NeighborGraph:
-    """Search the k nearest training rows of all rows, exactly, on a cluster.
+    """Search the k nearest training rows of all rows exactly, on a Dask cluster.
 
     Work of a worker that is lost is done again on another one.
 

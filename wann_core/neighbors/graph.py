@@ -21,7 +21,7 @@ Progress = Callable[[float, float, str], None]
 
 @dataclass(frozen=True)
 class NeighborGraph:
-    """The nearest training rows of every training row and, where given, of every test row.
+    """Nearest training rows of every training row and, if given, of every test row.
 
     Attributes
     ----------

@@ -11,7 +11,7 @@ from wann_core.noise.patterns import add_noise
 
 
 def flip_for_practice(data: Dataset, pattern: str, ratio: float, seed: int = 0) -> Dataset:
-    """The data set with a share of all its labels flipped, and what they were as `clean`.
+    """Flip a share of the labels of a data set, keeping the originals as `clean`.
 
     Unlike a scenario's noise, which leaves the test labels alone, this flips in every split: an
     audit judges them all.

@@ -53,7 +53,7 @@ def add_noise(
     X: Array | None = None,
     matrix: npt.ArrayLike | None = None,
 ) -> NoisyLabels:
-    """Replace labels by wrong ones.
+    """Add label noise by a noise pattern.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ _MISPLACED = 0.01
 
 @dataclass(frozen=True, eq=False)
 class NoiseEstimate:
-    """Estimate of the label noise without the true labels.
+    """Estimated label noise: number of wrong labels, range, transition matrix.
 
     Attributes
     ----------

@@ -103,7 +103,7 @@ def register_noise(
     reference: str = "",
     needs_embeddings: bool = False,
 ) -> None:
-    """Make a noise pattern known to scenarios, plans, the command line and every page.
+    """Register a noise pattern for scenarios, plans, the command line and every page.
 
     Parameters
     ----------

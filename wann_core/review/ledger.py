@@ -37,7 +37,7 @@ _STORED = FIELDS[:-1]  # all but the note, which lies in a table of its own
 
 
 def ledger_of(data: Dataset, review_root: str | Path | None = None) -> "Ledger":
-    """The ledger of a data set, shared by all backbones under which it has the same labels.
+    """Return the ledger of a data set, shared by all backbones with the same labels.
 
     Its file is named by the data set and a digest of its classes and of split, row, name and given
     label of every labeled sample, so that no verdict meets another label than it was made for.
@@ -79,7 +79,7 @@ def _digest(data: Dataset) -> str:
 
 
 class Ledger:
-    """Verdicts of people about the labels of one data set; nothing is ever changed or deleted.
+    """Append-only store of people's verdicts on the labels of one data set.
 
     The file is made by the first verdict. Several processes may write at once; what has been
     acknowledged survives a crash, and an operation is there whole or not at all.

@@ -21,7 +21,7 @@ _LONGEST = {"id": 4096, "given_label": 4096, "score_name": 200, "note": MOST_NOT
 
 @dataclass(frozen=True)
 class Verdict:
-    """What somebody decided about the label of one sample.
+    """A person's decision on the label of one sample.
 
     Attributes
     ----------

@@ -27,7 +27,7 @@ _MOST_VALUES = 20_000_000
 
 @dataclass(frozen=True, eq=False)
 class Consensus:
-    """The consensus label of each row, and the quality of each annotator.
+    """Consensus label of each row, and quality of each annotator.
 
     Attributes
     ----------
@@ -205,7 +205,7 @@ def consensus(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Consensus:
-    """Find the consensus of several annotators' labels, each row judged by the other rows, too.
+    """Combine several annotators' labels, using the embeddings as well.
 
     First comes Dawid and Skene's model of the labels alone. Its labels are audited: neighbors,
     discriminant and probe, none of which sees the row's own labels, give class shares. These, and

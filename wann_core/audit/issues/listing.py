@@ -35,7 +35,7 @@ def list_issues(
     measured: Measurements | None = None,
     progress: Progress | None = None,
 ) -> IssueList:
-    """List every issue of a data set, of rows without labels too.
+    """List every issue of a data set, including rows without labels.
 
     Parameters
     ----------

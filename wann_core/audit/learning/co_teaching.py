@@ -30,7 +30,7 @@ _EPOCHS, _STEPS = 50, 4000
 
 
 class CoTeachingClassifier(AuditedClassifier):
-    """Two linear probes, each of which learns from the rows whose loss is small for the other.
+    """Co-teaching: two linear probes, each trained on the rows with small loss for the other.
 
     Of every batch each probe takes the share 1 - τ(T) of smallest cross-entropy, and the other one
     makes its step on these. τ(T) grows from 0 to the forget rate over the first 10 epochs, or over

@@ -20,7 +20,7 @@ _K_MIN = 11
 
 
 class BelievedNeighborsClassifier(NeighborVote):
-    """Vote of the 51 nearest rows (all but one of fewer), near and believed ones weighing more.
+    """Vote of the 51 nearest rows, weighted by distance and by the belief in their labels.
 
     A vote weighs exp(-d² / m²), d being its distance and m that of the middle voter, times the
     probability that its given label is right (by an audit of the training rows without a probe) to
@@ -93,7 +93,7 @@ class BelievedNeighborsClassifier(NeighborVote):
 
 
 def vote_agreement(evidence: Evidence) -> "pd.Series[float]":
-    """How far the audit agrees with each kind of vote, without clean labels.
+    """Rate each kind of vote by its agreement with the audit, without clean labels.
 
     Every training row is answered by the others. What counts is the audit's posterior of the
     answer, which knows the given label too: the higher its mean, the better the vote.

@@ -26,7 +26,7 @@ _Z_95 = 1.959963984540054
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """Methods in the order in which the audit agrees with their answers on held-out rows.
+    """Methods ranked by the audit's posterior of their held-out predictions.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ def known_flips(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> KnownFlips:
-    """Flip labels, score all rows again, and see how many flips each score finds.
+    """Flip labels, score all rows again, and measure how many flips each score finds.
 
     Parameters
     ----------

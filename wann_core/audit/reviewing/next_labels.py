@@ -31,7 +31,7 @@ def next_to_label(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Choose rows without a label by what their labels would bring.
+    """Choose the unlabeled rows that are most worth labeling.
 
     A logistic regression on the existing labels measures how unsure it is of each row (1 less
     the difference of its two largest probabilities). The rows without a label are clustered into

@@ -39,7 +39,7 @@ _Z_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class ReviewedNoise:
-    """Wrong labels among all rows, by an audit and by verdicts on some of them.
+    """Estimated number of wrong labels, by an audit and verdicts on some rows.
 
     Attributes
     ----------
@@ -113,7 +113,7 @@ def noise_after_review(found: Audit, verdicts: pd.DataFrame) -> ReviewedNoise:
 
 
 def sample_order(rates: Array, seed: int = _SEED) -> Array:
-    """Order in which verdicts sharpen the number of wrong labels most.
+    """Return the random order of review that narrows the range of the noise estimate most.
 
     Every row's chance to come early is proportional to the standard deviation of its being wrong,
     which is the best allocation over the ranks (Neyman, 1934).

@@ -19,7 +19,7 @@ _LISTED = 5
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a table.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Problem:
 
 
 def problems(table: Table, image_root: str | Path | None = None) -> list[Problem]:
-    """Everything that is wrong with a table, errors first.
+    """List the problems of a table, errors first.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def problems(table: Table, image_root: str | Path | None = None) -> list[Problem
 
 
 def left_out(table: Table) -> str:
-    """How many rows `drop_bad_rows` leaves out, and which; '' if none."""
+    """Say how many rows `drop_bad_rows` leaves out, and which; '' if none."""
     bad = np.setdiff1d(table.rows, drop_bad_rows(table).rows)
     if not len(bad):
         return ""

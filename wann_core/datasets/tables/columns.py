@@ -35,7 +35,7 @@ _TEXTS = "text sentence content document review comment utterance question".spli
 
 @dataclass(frozen=True)
 class Columns:
-    """What each column of a table is.
+    """Role of each column of a table.
 
     Attributes
     ----------

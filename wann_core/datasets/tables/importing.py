@@ -30,7 +30,7 @@ _DRAFT = ".images-"
 def to_splits(
     table: Table, split: str, *, test_share: float = 0.2, seed: int = 0
 ) -> dict[str, Split]:
-    """Rows by split; those without a label are 'unlabelled' under every rule.
+    """Assign rows to splits; those without a label are 'unlabelled' under every rule.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from wann_core.typing import Array
 
 
 def drop_bad_rows(table: Table) -> Table:
-    """The table without the rows that hold NaN or infinity; the others keep their row numbers.
+    """Drop rows that hold NaN or infinity; the others keep their row numbers.
 
     Classes that only dropped rows had stay in `class_names`, so that class ids do not change.
     """
@@ -32,7 +32,7 @@ def drop_bad_rows(table: Table) -> Table:
 
 
 def merge_look_alikes(table: Table) -> Table:
-    """The table with classes that differ only in their spelling as one, by the commonest name."""
+    """Merge classes that differ only in spelling, under the commonest name."""
     counts = np.bincount(table.y[table.y >= 0], minlength=len(table.class_names))
     names, ids = merged(table.class_names, counts)
     if len(names) == len(table.class_names):

@@ -12,7 +12,7 @@ from wann_core.typing import Array
 
 @dataclass(frozen=True)
 class TableInfo:
-    """What a file was understood to be, before it is read.
+    """Format and columns of a file, as recognized before it is read.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ def write_cleaned(
     ledger: str = "",
     progress: Progress | None = None,
 ) -> Path:
-    """Write the kept rows under their corrected labels, with the ids and names that they had.
+    """Write the kept rows with their corrected labels, ids and names as a new data set.
 
     The manifest records where the rows come from, how many verdicts of each kind were applied, and
     where the images are, so that they are found as before.

@@ -21,7 +21,7 @@ def evaluate_loss(
     bias: npt.ArrayLike | None = None,
     parameters: Mapping[str, float] | None = None,
 ) -> tuple[float, Array]:
-    """Value of a loss, averaged over the rows, and its gradient, by the code that trains.
+    """Return a loss, averaged over the rows, and its gradient, by the training code.
 
     Parameters
     ----------

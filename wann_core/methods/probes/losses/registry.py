@@ -97,7 +97,7 @@ def register_loss(
     title: str | None = None,
     reference: str = "",
 ) -> None:
-    """Make a loss known to scenarios, plans, the command line and every page.
+    """Register a loss for scenarios, plans, the command line and every page.
 
     Linear probes train under it as under the built-in ones; torch differentiates it.
 
@@ -187,7 +187,7 @@ def _published() -> dict[str, dict[str, dict[str, float] | None]]:
 def loss_parameters(
     name: str, family: str, overrides: Mapping[str, float] | None = None
 ) -> LossParameters:
-    """The published parameters of a loss, with some replaced.
+    """Return the published parameters of a loss, with some replaced.
 
     Parameters
     ----------
