@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from ui.charts import charts, heatmaps, short_names
 from ui.explore import neighborhood_charts
@@ -19,12 +20,25 @@ def test_the_middle_of_a_long_name_is_left_out() -> None:
     assert all(len(short_names.shorten("x" * n, 22)) <= 22 for n in range(60))
 
 
+@pytest.mark.parametrize("most", [22, 44])
+def test_what_names_differ_in_stays(most: int) -> None:
+    alike = tuple(
+        f"Greater short-horned lizard, number {i:03} (juvenile, outdoors)" for i in range(100)
+    )
+    found = short_names.apart((*alike, "cat", alike[0]), most)
+    assert found["cat"] == "cat"
+    assert all(f"{i:03}" in found[name] for i, name in enumerate(alike))
+    assert max(map(len, found.values())) <= most
+    # Where it lies too far inside for the room there is, a number tells names apart.
+    twice = tuple(f"{'a' * 40}{i}{'b' * 40}{i % 7}{'c' * 40}" for i in (1, 8, 15, 17))
+    assert len(set(short_names.apart(twice, most).values())) == 4
+
+
 def test_no_two_names_look_alike_at_the_ticks() -> None:
-    alike = [f"{'a' * 20}{i:03}{'b' * 20}" for i in range(100)]
-    found = short_names.aliases([*alike, "cat"])
-    assert set(found) == set(alike)
+    alike = [f"<{'a' * 20}{i:03}{'b' * 20}" for i in range(100)]
+    found = short_names.aliases([*map(theme.charted, alike), "cat"])
+    assert list(map(theme.uncharted, found)) == alike
     assert len(set(found.values())) == 100
-    assert max(map(len, found.values())) <= 24
 
 
 def test_axes_and_legends_have_short_names_and_data_whole_ones() -> None:
@@ -45,10 +59,9 @@ def test_axes_and_legends_have_short_names_and_data_whole_ones() -> None:
 
 
 def test_a_name_is_escaped_after_it_was_shortened() -> None:
-    name = "<" * 60
-    assert (
-        short_names.in_legend(theme.charted(name)).replace("&lt;", "<") == "<" * 27 + "…" + "<" * 8
-    )
+    name = theme.charted("<" * 60)
+    short = short_names.in_legend([name])[name]
+    assert short.replace("&lt;", "<") == "<" * 27 + "…" + "<" * 8
 
 
 def test_votes_of_many_classes_share_one_bar() -> None:

@@ -290,9 +290,9 @@ def framed(
 
     Long names are shortened at the ticks and in the legend.
     """
+    names = short_names.in_legend(trace["name"] for trace in traces if "name" in trace)
     traces = [
-        {**trace, "name": short_names.in_legend(trace["name"])} if "name" in trace else trace
-        for trace in traces
+        {**trace, "name": names[trace["name"]]} if "name" in trace else trace for trace in traces
     ]
     return {
         "data": traces,

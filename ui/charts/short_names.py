@@ -1,6 +1,8 @@
 """Long names where a chart has little room: at the ticks of axes, and in legends."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from ui.shell import theme
@@ -17,12 +19,68 @@ def shorten(name: str, most: int = _LINE) -> str:
     Examples
     --------
     >>> shorten("Staffordshire bull terrier (adult, outdoors)", 22)
-    'Staffordshire…utdoors)'
+    'Staffordshire…tdoors)'
     """
     if len(name) <= most:
         return name
     end = min(_END, most // 3)
     return f"{name[: most - end - 1].rstrip()}…{name[-end:].lstrip()}"
+
+
+@lru_cache(maxsize=32)
+def apart(names: tuple[str, ...], most: int = _LINE) -> Mapping[str, str]:
+    """Each of the names that are shown together in what `most` letters hold, no two alike.
+
+    Where `shorten` would leave the same of several, the part in which they differ stays.
+
+    Examples
+    --------
+    >>> long = tuple(f"Staffordshire bull terrier {i} with a collar" for i in (7, 8))
+    >>> list(apart(long, 22).values())
+    ['Staff…terrier 7 with…', 'Staff…terrier 8 with…']
+    """
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(shorten(name, most), []).append(name)
+    found = {name: name for name in names if len(name) <= most}
+    taken = set(found)
+    for short, alike in groups.items():
+        texts = [short] if len(alike) == 1 else _around_difference(alike, most)
+        for name, base in zip(alike, texts, strict=True):
+            if name in found:
+                continue
+            text, turn = base, 1
+            while text in taken:
+                turn += 1
+                text = f"{base[: most - 4]} ({turn})"
+            taken.add(text)
+            found[name] = text
+    return MappingProxyType(found)
+
+
+def _around_difference(names: Sequence[str], most: int) -> list[str]:
+    """The beginnings of names, and what lies around the first place where they differ."""
+    start, end = _common(names), _common([name[::-1] for name in names])
+    differing = max(map(len, names)) - end - start
+    head = most // 4
+    room = most - head - 2
+    begin = start - 2 * max(room - differing, 0) // 3
+    found = []
+    for name in names:
+        if begin <= head + 1:
+            found.append(f"{name[: most - 1].rstrip()}…")
+        elif begin + room + 1 >= len(name):
+            found.append(f"{name[:head].rstrip()}…{name[head + 1 - most :].lstrip()}")
+        else:
+            found.append(f"{name[:head].rstrip()}…{name[begin : begin + room].strip()}…")
+    return found
+
+
+def _common(names: Sequence[str]) -> int:
+    """How many letters all names begin with."""
+    first, last = min(names), max(names)
+    pairs = enumerate(zip(first, last, strict=False))
+    return next((i for i, (one, other) in pairs if one != other), len(first))
 
 
 def aliases(names: Iterable[str]) -> dict[str, str]:
@@ -38,24 +96,19 @@ def aliases(names: Iterable[str]) -> dict[str, str]:
     dict of str to str
         Without the names that are short enough.
     """
+    short = _charted(names, _TICK)
+    return {name: text for name, text in short.items() if text != name}
+
+
+def in_legend(names: Iterable[str]) -> dict[str, str]:
+    """The names of traces, as the figure has them, in what a legend has room for."""
+    return _charted(names, _LEGEND)
+
+
+def _charted(names: Iterable[str], most: int) -> dict[str, str]:
     whole = {name: theme.uncharted(name) for name in names}
-    taken = {text for text in whole.values() if len(text) <= _TICK}
-    found = {}
-    for name, text in whole.items():
-        if len(text) <= _TICK:
-            continue
-        short, turn = shorten(text, _TICK), 1
-        while short in taken:
-            turn += 1
-            short = f"{shorten(text, _TICK - 4)} ({turn})"
-        taken.add(short)
-        found[name] = theme.charted(short)
-    return found
-
-
-def in_legend(name: str) -> str:
-    """The name of a trace, as the figure has it, in what a legend has room for."""
-    return theme.charted(shorten(theme.uncharted(name), _LEGEND))
+    short = apart(tuple(whole.values()), most)
+    return {name: theme.charted(short[text]) for name, text in whole.items()}
 
 
 def axis(title: str, letter: str, traces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

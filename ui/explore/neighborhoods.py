@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.pictures import picture_grid, thumbnails
 from ui.pictures.row_values import value_text
 from ui.shell import navigation, theme
@@ -169,7 +169,7 @@ def show_neighbors(sample: Neighborhood) -> pd.DataFrame:
         true = names[row["clean_label"]] if p.truth_known else given
         flipped = given != true
         lines = [
-            *_labels(given, true),
+            *_labels(names, given, true),
             f"d {row['distance']:.3g}",
             f"η 1/{row['adaptive_k']}",
             f"vote {100 * row['vote_weight']:.1f} %",
@@ -234,16 +234,16 @@ def _item(sample: Neighborhood) -> picture_grid.Item:
     return {
         "id": _identity(sample.split, sample.row_id),
         "picture": _picture(sample),
-        "lines": [*_labels(given, true), f"row {sample.row_id}"],
+        "lines": [*_labels(names, given, true), f"row {sample.row_id}"],
         "title": f"Choose row {sample.row_id}: {given}",
         "mark": theme.FLIPPED if flipped else theme.CLEAN,
     }
 
 
-def _labels(given: str, true: str) -> list[str]:
+def _labels(names: tuple[str, ...], given: str, true: str) -> list[str]:
     """Given label, and the true class where that is another, as far as there is room."""
-    lines = [given] if given == true else [given, f"true: {true}"]
-    return [shorten(line) for line in lines]
+    short = apart(names)
+    return [short[given], *([f"true: {short[true]}"] if given != true else [])]
 
 
 def _picture(sample: Neighborhood) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts, heatmaps
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.pictures import thumbnails
 from ui.shell import navigation, sentences, theme
 from wann_core.experiments import records
@@ -127,17 +127,20 @@ def show_wrong_labels(prepared: PreparedData) -> None:
         st.info(sentences.NO_WRONG_LABELS)
         return
     some = np.random.default_rng(prepared.scenario.seed).permutation(flipped)[:_SOME]
+    short = apart(names)
     if prepared.dataset.images is not None:
+        pairs = [(names[prepared.clean_labels[i]], names[prepared.labels[i]]) for i in some]
         thumbnails.grid(
             [thumbnails.of_sample(prepared.dataset, "train", i) for i in prepared.rows[some]],
-            [f"{names[prepared.clean_labels[i]]} → {names[prepared.labels[i]]}" for i in some],
+            [f"{short[true]} → {short[given]}" for true, given in pairs],
+            [f"{true} → {given}" for true, given in pairs],
         )
     else:
         table = pd.DataFrame(
             {
                 "row": prepared.row_ids[some],
-                "true class": [theme.plain(shorten(names[c])) for c in prepared.clean_labels[some]],
-                "given label": [theme.plain(shorten(names[c])) for c in prepared.labels[some]],
+                "true class": [theme.plain(short[names[c]]) for c in prepared.clean_labels[some]],
+                "given label": [theme.plain(short[names[c]]) for c in prepared.labels[some]],
                 "reliability": [f"1/{k}" for k in prepared.adaptive_k[some]],
             }
         )

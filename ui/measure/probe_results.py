@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
+from ui.charts.short_names import apart
 from ui.jobs.plan import Plan
 from ui.measure import probe_charts
 from ui.pictures import thumbnails
@@ -241,10 +242,13 @@ def show_fitted_last(outcome: Outcome, prepared: PreparedData, plan: Plan) -> No
     data, names = prepared.dataset, prepared.dataset.class_names
     position = {int(row): i for i, row in enumerate(data.train.ids)}
     some = table[table["row"].isin(position)].head(_LAST)
+    short = apart(names)
     thumbnails.grid(
         [thumbnails.of_sample(data, "train", position[int(row)]) for row in some["row"]],
         [
-            names[given] if given == true else f"{names[given]} (true: {names[true]})"
+            short[names[given]]
+            if given == true
+            else f"{short[names[given]]} (true: {short[names[true]]})"
             for given, true in zip(
                 some["label"], some.get("clean_label", some["label"]), strict=True
             )

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.pictures import picture_grid, thumbnails
 from ui.shell import theme
 from ui.shell.sentences import counted
@@ -191,11 +191,12 @@ def _item(
     source = int(prepared.rows[position]) if split == "train" else position
     flipped = bool(row.get("flipped", False))
     given = str(row["given_label"] if "given_label" in row else row["true_class"])
-    lines = [given, *([f"true: {row['true_class']}"] if flipped else []), f"row {row['row']}"]
+    short = apart(prepared.dataset.class_names)
+    true = [f"true: {short[row['true_class']]}"] if flipped else []
     return {
         "id": f"{split}-{row['row']}",
         "picture": thumbnails.of_sample(prepared.dataset, split, source),
-        "lines": [shorten(line) for line in lines],
+        "lines": [short[given], *true, f"row {row['row']}"],
         "title": f"Choose row {row['row']}: {given}",
         "mark": theme.FLIPPED if flipped else theme.CLEAN,
     }

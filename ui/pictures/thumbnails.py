@@ -24,7 +24,7 @@ from wann_core.errors import WannError
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
 _LETTERS = 200
-_CAPTION = 88  # letters
+_CAPTION = 92  # letters
 _SIDE, _LOSSLESS = 160, 64  # pixels
 
 
@@ -104,11 +104,11 @@ def _sparkline(embedding: npt.NDArray[Any]) -> str:
     return _svg(f'<polyline points="{points}" fill="none" stroke="#6F8FAF" stroke-width="2.5"/>')
 
 
-def grid(pictures: Sequence[str], captions: Sequence[str]) -> None:
-    """A grid of pictures (data URIs), each with a line below it."""
+def grid(pictures: Sequence[str], captions: Sequence[str], titles: Sequence[str] = ()) -> None:
+    """A grid of pictures (data URIs), each with a line below it; `titles` hold what it cuts."""
     cells = "".join(
         f'<div class="wann-thumb"><img src="{picture}" alt="{theme.html(caption)}">'
-        f'<div title="{theme.html(caption)}">{theme.html(shorten(caption, _CAPTION))}</div></div>'
-        for picture, caption in zip(pictures, captions, strict=True)
+        f'<div title="{theme.html(title)}">{theme.html(shorten(caption, _CAPTION))}</div></div>'
+        for picture, caption, title in zip(pictures, captions, titles or captions, strict=True)
     )
     st.html(f'<div class="wann-thumbs">{cells}</div>')

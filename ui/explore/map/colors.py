@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.explore.map.reviews import DOUBTFUL, VERDICT
 from ui.explore.map.views import BY_CLASS, color_name, judges_truth
 from ui.shell import theme
@@ -139,11 +139,10 @@ def legend(kinds: Kinds, present: Sequence[int]) -> list[tuple[str, str, str]]:
     groups: dict[str, list[str]] = {}
     for code in present:
         groups.setdefault(kinds.colors[code], []).append(kinds.names[code])
+    short = apart(tuple(kinds.names), _BESIDE)
     return [
         (
-            f"{shorten(members[0], _BESIDE)} and {len(members) - 1} more"
-            if len(members) > 1
-            else members[0],
+            f"{short[members[0]]} and {len(members) - 1} more" if len(members) > 1 else members[0],
             color,
             theme.class_symbol(0),
         )

@@ -205,17 +205,19 @@ def _stepped(steps: list[list[Any]]) -> dict[str, Any]:
 def _legend(kinds: Kinds, values: Array, *, shapes: bool) -> list[Trace]:
     """Traces without points: the marks of the points have the colors of a scale."""
     present = [int(code) for code in np.unique(values)]
+    entries = colors.legend(kinds, present)
+    names = short_names.in_legend(theme.charted(name) for name, *_ in entries)
     return [
         {
             "type": "scatter",
             "mode": "markers",
             "x": [None],
             "y": [None],
-            "name": short_names.in_legend(theme.charted(name)),
+            "name": names[theme.charted(name)],
             "marker": {"size": 10, "color": color, "symbol": symbol if shapes else "circle"},
             "hoverinfo": "skip",
         }
-        for name, color, symbol in colors.legend(kinds, present)
+        for name, color, symbol in entries
     ]
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.explore.map.colors import Kinds
 from ui.explore.map.views import Points
 from ui.shell import theme
@@ -41,8 +41,9 @@ def annotations(points: Points, kinds: Kinds) -> list[dict[str, Any]]:
     shares = (points.xy - [x0, y0]) / span
     placed: list[tuple[float, float, float]] = []
     found = []
+    short = apart(tuple(kinds.names), _LETTERS)
     for code in sorted(named, key=lambda c: (-counts[c], c)):
-        text = shorten(kinds.names[code], _LETTERS)
+        text = short[kinds.names[code]]
         x, y = _densest(shares[codes == code])
         y = _free(x, y, _LETTER * len(text) / 2, placed)
         placed.append((x, y, _LETTER * len(text) / 2))

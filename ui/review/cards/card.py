@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.pictures.row_values import cut
 from ui.review.cards import row_content
 from ui.review.cards.card_list import Listing
@@ -49,6 +49,7 @@ def _wanted(why: Reasons) -> Array:
 
 def _card(case: Case, why: Reasons, states: States, named: Mapping[int, Sequence[str]]) -> Card:
     names = case.found.rows.class_names
+    short = apart(names)
     i = why.position
     clear = bool(case.clear[i])
     given, other = names[why.given], names[why.likely[0]]
@@ -57,7 +58,7 @@ def _card(case: Case, why: Reasons, states: States, named: Mapping[int, Sequence
         "id": identity(case, i),
         "title": f"{where(case, i)}: {given}, suggested {other if clear else 'none'}",
         "where": where(case, i),
-        "line": f"{shorten(given)} → {shorten(other) if clear else '?'}",
+        "line": f"{short[given]} → {short[other] if clear else '?'}",
         "doubt": _doubt(case, i),
         "given": why.given,
         "suggestion": int(why.likely[0]) if clear else None,
@@ -180,7 +181,7 @@ def _neighbor(case: Case, position: int) -> Card:
     rows = case.found.rows
     return {
         "picture": case.picture(position),
-        "line": shorten(rows.class_names[rows.labels[position]]),
+        "line": apart(rows.class_names)[rows.class_names[rows.labels[position]]],
         "title": f"{where(case, position)}: {rows.class_names[rows.labels[position]]}"
         + (f"\n{cut(text, _TOOLTIP)}" if (text := row_content.text(case, position)) else ""),
     }

@@ -5,7 +5,7 @@ import pandas as pd
 import streamlit as st
 
 from ui.charts import charts, heatmap_cell, heatmaps
-from ui.charts.short_names import shorten
+from ui.charts.short_names import apart
 from ui.review.cards import filters
 from ui.review.cards.card_list import refresh
 from ui.review.case.data import Case
@@ -20,7 +20,7 @@ _KEY = "review_pairs"
 def show(case: Case) -> None:
     """Draw both; a click on a pair of classes filters the cards below."""
     pairs = pairs_table(case)
-    with st.expander(_headline(pairs), icon=":material/grid_on:"):
+    with st.expander(_headline(pairs, case.found.rows.class_names), icon=":material/grid_on:"):
         left, right = st.columns(2, gap="large")
         few = len(case.found.rows.class_names) <= MOST_PAIRS
         with left:
@@ -31,12 +31,13 @@ def show(case: Case) -> None:
             _transitions(case) if few else _rates(case)
 
 
-def _headline(pairs: pd.DataFrame) -> str:
+def _headline(pairs: pd.DataFrame, names: tuple[str, ...]) -> str:
+    short = apart(names)
     if not len(pairs):
         return "Given label → suggested label: no label looks wrong"
     listed = ", ".join(
-        f"{theme.plain(shorten(pair['given_label']))} → "
-        f"{theme.plain(shorten(pair['suggested_label']))} "
+        f"{theme.plain(short[pair['given_label']])} → "
+        f"{theme.plain(short[pair['suggested_label']])} "
         f"({pair['rows']:,})"
         for pair in pairs.head(_NAMED).to_dict("records")
     )
