@@ -20,8 +20,8 @@ _STYLES = {
     "WANN": ("#D55E00", "star", "solid"),
 }
 _OTHER = ("#7A7F87", "x", "dashdot")
-# The trained methods in their own order: nine colors, each met again under another mark and dash.
-# Neighbors in that order differ in these as well.
+# The trained methods in their own order. The numbers of colors, marks and dashes have no common
+# factor: neighbors differ in all three, and twenty methods have no mark and dash in common.
 _TRAINED_COLORS = (
     "#1870F8",
     "#F06068",
@@ -33,12 +33,8 @@ _TRAINED_COLORS = (
     "#686088",
     "#9880D0",
 )
-_TRAINED_MARKS = (
-    ("triangle-up", "dash"),
-    ("hexagon", "dot"),
-    ("cross", "longdash"),
-    ("pentagon", "longdashdot"),
-)
+_TRAINED_MARKS = ("triangle-up", "hexagon", "cross", "pentagon", "bowtie")
+_TRAINED_DASHES = ("dash", "dot", "longdash", "longdashdot")
 
 # Open marks, for methods have filled ones.
 _REDUCTIONS = {
@@ -84,6 +80,13 @@ _CSS = """
   overflow-wrap: anywhere; }
 /* All kinds of files that an upload takes. */
 [data-testid="stFileUploaderDropzoneInstructions"] span { white-space: normal; }
+/* Words stay whole in the documentation's tables, which scroll by themselves on a phone. */
+[data-testid="stMarkdownContainer"] table { display: block; overflow: auto hidden;
+  overflow-wrap: normal; }
+/* Without a mouse all tools would show at all times, above the legend. */
+@media (hover: none) {
+  .wann-plot .modebar-btn:not([data-title="Fullscreen"], [data-title^="Reset"]) { display: none; }
+}
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
 /* No choice is cut off: what does not fit in a line goes on in the next. */
 [data-testid="stButtonGroup"] > [role="radiogroup"],
@@ -186,8 +189,11 @@ def _style(method: str) -> tuple[str, str, str]:
     method = method.partition(" (")[0]
     if method not in TRAINED:
         return _STYLES.get(method, _OTHER)
-    turn, place = divmod(color_slot(method), len(_TRAINED_COLORS))
-    return _TRAINED_COLORS[place], *_TRAINED_MARKS[(place + 3 * turn) % len(_TRAINED_MARKS)]
+    slot = color_slot(method)
+    color, mark, dash = (
+        some[slot % len(some)] for some in (_TRAINED_COLORS, _TRAINED_MARKS, _TRAINED_DASHES)
+    )
+    return color, mark, dash
 
 
 def color(method: str) -> str:
