@@ -19,13 +19,13 @@ if sample is None:
     st.stop()
 
 curve = neighborhoods.curve_table(sample)
-colors = theme.class_colors(neighborhood_charts.by_share(curve))
+votes = neighborhoods.vote_table(sample, chosen.methods)
+colors = theme.class_colors(neighborhood_charts.drawn(votes, curve), besides=(theme.OTHERS,))
 left, right = st.container(key="stacking_votes").columns([3, 5], gap="large")
 with left:
     neighborhoods.facts(sample, chosen.methods)
 with right:
     st.header("How each method votes")
-    votes = neighborhoods.vote_table(sample, chosen.methods)
     charts.show(
         neighborhood_charts.votes(votes, colors),
         "Each bar: the votes of one method, split by class. kNN counts its k nearest rows, ANN and "

@@ -80,6 +80,17 @@ def test_votes_of_many_classes_share_one_bar() -> None:
     assert np.isclose(sum(bar["x"][0] for bar in bars), 100)
 
 
+def test_classes_of_the_bars_have_the_first_choice_of_colors() -> None:
+    # One class leads at every k, and others have their votes at one k each.
+    at, class_id = np.indices((30, 30)).reshape(2, -1)
+    share = np.where(class_id == 0, 0.5, np.where(at == class_id, 0.5 - class_id / 100, 0))
+    curve = pd.DataFrame(
+        {"k": at, "class_id": class_id, "share": share, "weighted_share": share / 2}
+    )
+    votes = pd.DataFrame({"class_id": range(30), "share": np.linspace(0.1, 0.9, 30)})
+    assert neighborhood_charts.drawn(votes, curve) == [*range(21, 30), 0, 1, 2, 3, 4]
+
+
 def test_a_shared_color_names_one_class_and_how_many_more() -> None:
     kinds = colors.Kinds(LONG, [theme.class_color(c) for c in range(100)])
     names = [name for name, *_ in colors.legend(kinds, range(100))]

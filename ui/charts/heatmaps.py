@@ -39,6 +39,11 @@ def transitions(
     )
 
 
+def written(classes: int, least: float) -> str:
+    """Part of a sentence on which shares stand in the cells, where there is room for them."""
+    return f"; shares from {least:g} on are written out" if classes <= _MOST_NAMED else ""
+
+
 def heatmap(
     columns: Sequence[str],
     rows: Sequence[str],

@@ -23,6 +23,19 @@ def by_share(data: pd.DataFrame) -> list[int]:
     return [int(c) for c in means[means > 0].sort_values(ascending=False, kind="stable").index]
 
 
+def drawn(votes: pd.DataFrame, shares: pd.DataFrame) -> list[int]:
+    """Classes of the bars and of the curves, as `votes` and `share_curves` take them."""
+    return list(dict.fromkeys([*_voted(votes), *by_share(shares)[:_MOST_CURVES]]))
+
+
+def _voted(data: pd.DataFrame) -> list[int]:
+    """Classes with a bar of their own: those that some method gives the largest shares."""
+    voted = data[data["share"] > 0]
+    largest = voted.groupby("class_id")["share"].max().sort_values(ascending=False, kind="stable")
+    most = _MOST_VOTED if len(largest) > _MOST_VOTED + 1 else None
+    return sorted(int(c) for c in largest.index[:most])
+
+
 def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
     """Stacked bars: the votes of each method by class, those with the fewest votes together.
 
@@ -35,17 +48,15 @@ def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
     """
     methods = list(dict.fromkeys(data["method_name"]))
     traces = []
-    voted = data[data["share"] > 0]
-    largest = voted.groupby("class_id")["share"].max().sort_values(ascending=False, kind="stable")
-    own = sorted(largest.index[: _MOST_VOTED if len(largest) > _MOST_VOTED + 1 else None].tolist())
-    bars = [
+    voted, own = data[data["share"] > 0], _voted(data)
+    bars: list[tuple[str, str, pd.DataFrame]] = [
         (theme.charted(rows["class_name"].iloc[0]), colors[class_id], rows)
         for class_id in own
         for rows in [voted[voted["class_id"] == class_id]]
     ]
     rest = voted[~voted["class_id"].isin(own)]
     if len(rest):
-        summed = rest.groupby("method_name", sort=False, as_index=False)["share"].sum()
+        summed = rest.groupby("method_name", sort=False, as_index=False)[["share"]].sum()
         bars.append((f"{rest['class_id'].nunique()} other classes", theme.OTHERS, summed))
     for name, fill, rows in bars:
         label = f"class {name}:" if name.isdigit() else f"{name}:"
@@ -69,7 +80,7 @@ def votes(data: pd.DataFrame, colors: Mapping[int, str]) -> Figure:
         traces,
         "share of the votes, %",
         "",
-        height=90 + 44 * len(methods) + 10 * len(traces),  # the legend grows with its entries
+        height=90 + 44 * len(methods) + 14 * len(traces),  # the legend grows with its entries
         barmode="stack",
         xaxis={"range": [0, 100]},
         # Text that does not fit is left out: the tooltip has it.

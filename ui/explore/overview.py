@@ -108,10 +108,11 @@ def show_classes(prepared: PreparedData) -> None:
 def show_transitions(prepared: PreparedData) -> None:
     """Draw which class was labeled as which."""
     st.header("Where labels went")
+    names = prepared.dataset.class_names
     charts.show(
-        heatmaps.transitions(prepared.dataset.class_names, prepared.transition_matrix),
-        "Row: the true class. Column: the label given to it, in percent of the row; shares from "
-        "10 on are written out. A clean data set has 100 on the diagonal.",
+        heatmaps.transitions(names, prepared.transition_matrix),
+        "Row: the true class. Column: the label given to it, in percent of the row"
+        f"{heatmaps.written(len(names), 10)}. A clean data set has 100 on the diagonal.",
         "transitions",
         records.transitions(prepared),
         prepared.scenario,

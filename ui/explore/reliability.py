@@ -207,6 +207,7 @@ def _heatmap(
     mark: float | None = None,
 ) -> None:
     k_min, k_max = prepared.k_bounds
+    low, high = (0 if k_min == k_max else 1 / k_max), 1 / k_min
     figure = heatmaps.heatmap(
         columns.names,
         rows.names,
@@ -215,7 +216,8 @@ def _heatmap(
         rows.label.lower(),
         hover=hover,
         unit="η",
-        span=(0 if k_min == k_max else 1 / k_max, 1 / k_min),
+        # The least reliable cell has a color of its own: an empty one has none.
+        span=(low - 0.12 * (high - low), high),
         text="%.3f",
         height=reliability_charts.heights(len(rows.names)),
     )

@@ -107,11 +107,11 @@ def _list(case: Case, pairs: pd.DataFrame) -> None:
 
 
 def _transitions(case: Case) -> None:
-    matrix = case.found.noise.transition_matrix
+    matrix, names = case.found.noise.transition_matrix, case.found.rows.class_names
     charts.show(
-        heatmaps.transitions(case.found.rows.class_names, matrix, least=1),
+        heatmaps.transitions(names, matrix, least=1),
         "Row: the true class. Column: the label given to it, in percent of the row, as "
-        "estimated for all rows without knowing the truth; shares from 1 on are written out.",
+        f"estimated for all rows without knowing the truth{heatmaps.written(len(names), 1)}.",
         "estimated-transitions",
         transitions_table(case),
         None,
