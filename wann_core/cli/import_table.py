@@ -49,7 +49,12 @@ def run(args: argparse.Namespace) -> None:
     if not path.is_file():
         raise WannError(f"`table` must be a file, got {args.table!r}.", "table")
     progress = terminal_progress()
-    table = read(path, columns.chosen(path, args, roles=True), progress=progress)
+    chosen = columns.chosen(path, args, roles=True)
+    table = read(path, chosen, progress=progress)
+    if chosen.label is None and not chosen.annotators:
+        for remark in table.remarks:
+            note(remark)
+        raise columns.not_understood(path, "label")
     if args.merge_alike:
         table = merge_look_alikes(table)
     place = write_table(

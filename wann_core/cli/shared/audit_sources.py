@@ -1,6 +1,7 @@
 """The target of `wann audit PATH`: its kind detected from its content, then audited."""
 
 import argparse
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from wann_core.datasets import BUILT_IN, Dataset, database, load
 from wann_core.datasets.class_names import look_alike
 from wann_core.datasets.tables import merge_look_alikes, read
 from wann_core.datasets.tables.formats.saved_to_disk import as_parquet, is_saved_to_disk
-from wann_core.datasets.tables.records import read_columns
 from wann_core.errors import WannError
 from wann_core.progress import Progress
 from wann_core.typing import Array
@@ -88,6 +88,7 @@ def audit_named(args: argparse.Namespace, progress: Progress | None) -> Audited:
         return audit_path(path, args, progress)
     if args.weights is not None:
         raise WannError("`weights` embed a folder of images; `dataset` names none.", "weights")
+    columns.refuse(args, f"the data set {args.dataset!r}")
     data = load(args.dataset, args.backbone, *flags.roots(args))
     place = database.folder(args.database_root, data.name, data.backbone)
     return _data(data, place, args, progress)
@@ -107,6 +108,8 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
         raise WannError(f"`weights` embed a folder of images; {str(path)!r} is none.", "weights")
     if path.is_file():
         return _table(path, args, progress)
+    if not is_saved_to_disk(path):
+        columns.refuse(args, f"the folder {str(path)!r}")
     if _is_database(path):
         return _data(database_at(path, args), path.resolve(), args, progress)
     if is_saved_to_disk(path):
@@ -175,27 +178,25 @@ def _column(data: Dataset, name: str) -> Array:
 
 
 def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
-    chosen = columns.chosen(path, args)
+    chosen = dataclasses.replace(columns.chosen(path, args), group=args.group)
     table = read(path, chosen, progress=progress)
     if args.merge_alike:
         table = merge_look_alikes(table)
     for remark in table.remarks:
         note(remark)
+    if chosen.label is None:
+        raise columns.not_understood(path, "label")
     finite = np.isfinite(table.X).all(axis=1)
     if not finite.all():
         left = np.flatnonzero(~finite)
         rows = ", ".join(str(row) for row in table.rows[left[:5]])
         more = ", …" if len(left) > 5 else ""
-        note(f"{len(left):,} rows hold NaN or infinity and are left out: {rows}{more}")
+        note(f"left out, as they hold NaN or infinity: {len(left):,} of the rows, {rows}{more}")
     kept = np.flatnonzero(finite)
     names = table.ids or table.images or [str(row) for row in table.rows]
     groups = None
-    if args.group is not None:
-        read_groups = read_columns(path, [args.group])
-        if args.group not in read_groups:
-            raise WannError(f"`group` {args.group!r} is not a column of {path.name!r}.", "group")
-        values = np.asarray(read_groups[args.group], object)[table.rows][kept]
-        groups = [value or None for value in values]
+    if table.more is not None and table.columns.group is not None:
+        groups = table.more[table.columns.group].to_numpy(object)[kept]
     y = table.y[kept]
     found = audit_labels(
         table.X[kept],

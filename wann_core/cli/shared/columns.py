@@ -7,6 +7,7 @@ from typing import Any
 
 from wann_core.cli.shared.terminal import note
 from wann_core.datasets.tables import Columns, inspect
+from wann_core.datasets.tables.columns import list_columns
 from wann_core.errors import WannError
 
 _FLAGS = {"label": "label", "id": "id", "image": "image", "split": "split"}
@@ -67,14 +68,31 @@ def chosen(path: Path, args: argparse.Namespace, *, roles: bool = False) -> Colu
             annotators=tuple(args.annotators or ()),
         )
     if not found.embeddings:
-        columns = ", ".join(column.name for column in info.columns[:20])
-        raise WannError(
-            f"no embeddings are understood in {path.name!r}; name them by --embedding. It has the "
-            f"columns {columns}.",
-            "embedding",
-        )
+        raise not_understood(path, "embedding")
     note(f"{path.name} read as {info.format}: {_listed(found)}")
     return found
+
+
+def not_understood(path: Path, what: str) -> WannError:
+    """What to raise where no column of a table can be the embeddings, or the labels."""
+    return WannError(
+        f"no {what}s are understood in {path.name!r}; name them by `{what}`. It has the columns "
+        f"{list_columns(inspect(path).columns, types=True)}.",
+        what,
+    )
+
+
+def refuse(args: argparse.Namespace, source: str) -> None:
+    """Refuse the flags of columns where the source is not a table.
+
+    Raises
+    ------
+    WannError
+        If one is given.
+    """
+    for flag in (*_FLAGS.values(), "embedding"):
+        if getattr(args, flag, None) is not None:
+            raise WannError(f"`{flag}` names a column of a table; {source} is none.", flag)
 
 
 def _listed(found: Columns) -> str:

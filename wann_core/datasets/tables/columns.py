@@ -21,6 +21,7 @@ SPLIT_WORDS: Mapping[str, str] = {
 
 # Likely names in lower case, the likeliest first.
 _MOST_FEATURES = 50  # columns that a person can read; more are an embedding
+_LISTED = 20  # names of columns in one sentence
 _LIST_NAMES = "embedding embeddings emb vector vectors feature features x".split()
 _NAMES: Mapping[str, Sequence[str]] = {
     "label": "label labels y target targets class classes category class_name class_id noisy_label "
@@ -211,14 +212,16 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
     found = {column.name: column for column in columns}
     if not chosen.embeddings:
         raise WannError(
-            "choose the embeddings: one list column, or several number columns.", "embeddings"
+            "choose the embeddings: one list column, or several number columns; the table has "
+            f"{list_columns(columns, types=True)}.",
+            "embeddings",
         )
     for what, name in [
         *(("embeddings", name) for name in chosen.embeddings),
         *chosen.others.items(),
     ]:
         if name not in found:
-            raise WannError(f"the table has no column {name!r} (chosen as {what}).", what)
+            raise unknown_column(what, name, columns)
     for what, name in chosen.others.items():
         if name in chosen.embeddings:
             raise WannError(f"column {name!r} cannot be both an embedding and the {what}.", what)
@@ -246,12 +249,27 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
     return embeddings, [found[name] for name in sorted(set(chosen.others.values()))]
 
 
+def unknown_column(what: str, name: str, columns: Sequence[Column]) -> WannError:
+    """What to raise where no column is called so."""
+    return WannError(
+        f"the table has no column {name!r} (chosen as {what}); it has {list_columns(columns)}.",
+        what,
+    )
+
+
+def list_columns(columns: Sequence[Column], types: bool = False) -> str:
+    """Names of columns, and their types, as part of a sentence."""
+    names = [f"{one.name} ({one.dtype})" if types else one.name for one in columns[:_LISTED]]
+    more = f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else ""
+    return ", ".join(names) + more
+
+
 def _check_kept(
     role: str, names: Sequence[str], found: Mapping[str, Column], embeddings: Sequence[str]
 ) -> None:
     for name in names:
         if name not in found:
-            raise WannError(f"the table has no column {name!r} (chosen as {role}).", role)
+            raise unknown_column(role, name, list(found.values()))
         if name in embeddings or found[name].kind not in KEPT:
             raise WannError(
                 f"column {name!r} (chosen as {role}) must hold text, numbers or dates and be none "

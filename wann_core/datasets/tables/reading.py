@@ -40,6 +40,7 @@ from wann_core.errors import WannError
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
+_UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 # What zipfile, numpy and pyarrow raise for damaged or strangely packed files.
 _UNREADABLE = (
     OSError,
@@ -222,8 +223,13 @@ def format_of(path: Path, limits: Limits) -> str:
         return "feather"
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return "jsonl"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise WannError("a CSV file must be UTF-8, this one is UTF-16.", "path")
+    if head.startswith((b"\xff\xfe", b"\xfe\xff", *_UTF32)):
+        form = "UTF-32" if head.startswith(_UTF32) else "UTF-16"
+        raise WannError(
+            f"a CSV file must be UTF-8, {path.name!r} is {form}; save it as “CSV UTF-8”, or run "
+            f"iconv -f {form} -t UTF-8.",
+            "path",
+        )
     line = head.split(b"\n", 1)[0]
     if not head.strip() or b"\0" in line:
         raise WannError(

@@ -65,7 +65,7 @@ def test_groups_and_gate(command: Command, tmp_path: Path) -> None:
     allowed = command("audit", parquet, *flags, "--fail-above", "0.9")
     assert allowed.status == 0 and not json.loads(allowed.out)["failed"]
     wrong = command("audit", parquet, "--label", "digit", "--group", "nobody", "--json")
-    assert wrong.status == 2 and "--group 'nobody'" in wrong.err
+    assert wrong.status == 2 and "no column 'nobody' (chosen as group)" in wrong.err
 
 
 def test_folder_of_class_folders_is_embedded_once(command: Command, tmp_path: Path) -> None:
@@ -259,3 +259,57 @@ def test_methods_that_need_no_torch_are_compared_without_it(
     assert ran.status == 0
     assert "1 runs refused: training of probes needs torch" in ran.err
     assert "WANN" in ran.out
+
+
+def test_columns_that_are_not_there_are_named_with_those_that_are(
+    command: Command, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.npz"
+    np.savez(path, embeddings=np.eye(4), breed=np.array(["a", "a", "b", "b"]))
+    ran = command("audit", path, "--json")
+    assert ran.status == 2
+    assert "no labels are understood in 'some.npz'; name them by --label. It has" in ran.err
+    assert "breed (text array" in ran.err
+    for flag in ("--label", "--id", "--group"):
+        ran = command("audit", path, "--label", "breed", flag, "nobody", "--json")
+        assert ran.status == 2
+        assert f"no column 'nobody' (chosen as {flag[2:]}); it has embeddings, breed." in ran.err
+    rng = np.random.default_rng(0)
+    grouped = {"labels": np.arange(40) % 2, "patient": np.arange(40) // 2}
+    np.savez(path, embeddings=rng.normal(size=(40, 3)), **grouped)
+    ran = command("audit", path, "--group", "patient", "--no_probe", "--json")
+    assert (ran.status, json.loads(ran.out)["labels"]) == (0, 40), ran.err
+    ran = command("audit", path, "--group", "labels", "--no_probe", "--json")
+    assert ran.status == 2 and "every class is found in one group only" in ran.err
+    np.savez(path, embeddings=np.ones((4, 2, 3)), labels=[0, 0, 1, 1])
+    ran = command("audit", path, "--json")
+    assert ran.status == 2
+    assert "no embeddings are understood" in ran.err and "float64 array, 4 × 2 × 3" in ran.err
+
+
+@pytest.mark.parametrize("flag", ["--label", "--embedding", "--id", "--image", "--split"])
+def test_flags_of_columns_are_for_tables(command: Command, tmp_path: Path, flag: str) -> None:
+    ran = command("audit", *_DIGITS, flag, "a", "--json")
+    assert (ran.status, f"{flag} names a column of a table; the data set 'digits'" in ran.err) == (
+        2,
+        True,
+    )
+    ran = command("audit", tmp_path, "--backbone", "pixels", flag, "a", "--json")
+    assert ran.status == 2 and f"{flag} names a column of a table; the folder" in ran.err
+
+
+def test_what_is_read_is_not_written_over(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vectors.csv"
+    path.write_text("a0,a1,label\n1,2,x\n")
+    monkeypatch.chdir(tmp_path)
+    for given in (path, "vectors.csv", tmp_path / ".." / tmp_path.name / "vectors.csv"):
+        ran = command("audit", path, "--out", given)
+        assert ran.status == 2 and "--out must be another file than `path`, got" in ran.err
+    ran = command("relabel", path, "--dataset", "digits", "--backbone", "pixels", "--report", path)
+    assert ran.status == 2 and "--report must be another file than `file`, got" in ran.err
+    two = ("--out", "one.csv", "--quality", "one.csv")
+    ran = command("consensus", path, "--annotators", "label", "a0", *two)
+    assert ran.status == 2 and "--out must be another file than --quality, got" in ran.err
+    assert path.read_text() == "a0,a1,label\n1,2,x\n"

@@ -142,7 +142,8 @@ def _column(arrays: Npz, name: str, header: Header, rows: int) -> Column:
         examples = tuple(map(shorten, _decoded(values, name).tolist()))
     size = " × ".join(map(str, shape))
     odd = "" if shape[:1] == (rows,) else f", not one row for each of {rows}"
-    return Column(name, f"{dtype.name} array, {size}{odd}", kind, examples, width)
+    held = "text" if dtype.kind in "SU" else dtype.name
+    return Column(name, f"{held} array, {size}{odd}", kind, examples, width)
 
 
 def _decoded(array: Array, name: str) -> Array:
