@@ -113,8 +113,16 @@ def _check_out(args: argparse.Namespace, out: Path) -> None:
             f"got {args.out!r}.",
             "out",
         )
+    if args.format not in _FOLDERS:
+        ending = Path(exports.FORMATS[args.format].file_name).suffix
+        if out.suffix.lower() not in ("", ending):
+            raise WannError(
+                f"`out` must, for {args.format}, end in {ending}, got {args.out!r}.", "out"
+            )
     if args.dry_run and args.format != "imagefolder":
         raise WannError("`dry_run` goes with --format imagefolder only.", "dry_run")
+    if args.images != WAYS[0] and (args.format != "imagefolder" or file):
+        raise WannError("`images` link goes with --format imagefolder and a folder only.", "images")
 
 
 def _write_images(args: argparse.Namespace, review: Review, out: Path) -> str:

@@ -111,6 +111,8 @@ def test_database_is_written_under_its_new_name(
 
 WRONG = {
     "folder": (["--format", "csv", "--out", "nowhere/x.csv"], "--out must be a file in"),
+    "ending": (["--format", "csv", "--out", "x.parquet"], "--out must, for csv, end in .csv, got"),
+    "links": (["--format", "csv", "--images", "link", "--out", "x.csv"], "--images link goes with"),
     "format": (["--format", "xml", "--out", "x"], "--format: invalid choice: 'xml'"),
     "name": (["--format", "npz", "--out", "../up"], "`--out` must, for npz, be the name of a new"),
     "npz file": (["--format", "npz", "--out", "x/y.npz"], "no file: letters, digits"),
