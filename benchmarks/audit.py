@@ -1,8 +1,8 @@
 """Finding wrong labels, side by side with cleanlab on the same embeddings and labels.
 
 Run `python -m benchmarks.audit DATABASE_ROOT DATASET_ROOT --results FILE.json [--only NAME …]`,
-which measures what the file does not hold yet, and add `--write docs/audit.md` to put the table of
-all that it holds between that page's marks. It needs CIFAR-10's embeddings under backbone
+which measures what the file does not hold yet, and add `--write docs/audit_measured.md` to put the
+table of all that it holds between that page's marks. It needs CIFAR-10's embeddings under backbone
 'tiny-darknet', the labels of CIFAR-10N and MNIST's raw files; about a minute a row on two cores.
 
 cleanlab gets what it makes for itself from features, the vote of the 10 nearest neighbors without

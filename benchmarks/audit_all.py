@@ -1,10 +1,10 @@
 """Finding wrong labels among all rows of CIFAR-10, without a probe, and what Datalab takes for it.
 
 Run `python -m benchmarks.audit_all DATABASE_ROOT DATASET_ROOT --results FILE.json [--only NAME …]
-[--datalab]`, which measures what the file does not hold yet, and add `--write docs/audit.md` to put
-the tables between that page's marks. Training and test rows are judged together, 60,000 in all. The
-search takes minutes once, a row seconds after it; `--datalab` (needs `pip install
-'cleanlab[datalab]'`) times Datalab on the first row named, minutes more.
+[--datalab]`, which measures what the file does not hold yet, and add `--write
+docs/audit_measured.md` to put the tables between that page's marks. Training and test rows are
+judged together, 60,000 in all. The search takes minutes once, a row seconds after it; `--datalab`
+(needs `pip install 'cleanlab[datalab]'`) times Datalab on the first row named, minutes more.
 
 Datalab's label check searches its own neighbors where it gets features, and takes no graph for
 them. Given the votes of a graph's 10 nearest neighbors as probabilities, it searches nothing;

@@ -1,7 +1,7 @@
 """The audit under two backbones, with and without the probe: ranking and number of wrong labels.
 
-Run `python -m benchmarks.backbones DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which
-measures the rows that the file does not hold yet, and add `--write docs/audit.md` to put the table
+Run `python -m benchmarks.backbones DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures
+the rows that the file does not hold yet, and add `--write docs/audit_measured.md` to put the table
 between that page's marks. It takes the last 20,000 training rows of CIFAR-10; the first search and
 each logistic regression take a minute. C of the regression is 0.01 below 19 % noise and 0.001
 above, as cross-validation chose on the first 10,000 rows.

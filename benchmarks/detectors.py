@@ -4,7 +4,7 @@ Run `python -m benchmarks.detectors examples/detectors.toml`: that file names ba
 folders and where results are kept. Or give the folders yourself: `python -m benchmarks.detectors
 DATABASE_ROOT DATASET_ROOT --results FILE.jsonl [--backbones NAME …]`. What the results hold is not
 measured again, detector by detector; a backbone that is not embedded yet is left out, with the
-command that embeds it. `--write docs/audit.md` puts the table between that page's marks.
+command that embeds it. `--write docs/audit_measured.md` puts the table between that page's marks.
 
 By default it takes the last 20,000 training rows of CIFAR-10, as `benchmarks.backbones`. Left out
 is whatever needs the images.

@@ -1,9 +1,10 @@
 """How many wrong labels the audit estimates where whole groups are labeled, and what groups cost.
 
 Run `python -m benchmarks.groups`, which draws made-up patients of several rows each, labels some of
-them wrong as a whole, and prints a table; with `--write docs/audit.md` it goes between that page's
-marks. `--seconds ROWS` times the audit with and without groups instead, without a probe, on rows of
-the database that `--database_root` holds (CIFAR-10 under tiny-darknet), ten rows a group.
+them wrong as a whole, and prints a table; with `--write docs/audit_measured.md` it goes between
+that page's marks. `--seconds ROWS` times the audit with and without groups instead, without a
+probe, on rows of the database that `--database_root` holds (CIFAR-10 under tiny-darknet), ten rows
+a group.
 """
 
 import argparse

@@ -2,9 +2,9 @@
 
 Run `python -m benchmarks.trust DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures the
 subsets that the file does not hold yet, without a probe and under even noise, and prints a table;
-`--write docs/audit.md` puts it between that page's marks. Besides whole embeddings (CIFAR-10 under
-two backbones, MNIST and 2,000 photos as pixels, digits) there are weak ones, of some of their
-columns alone.
+`--write docs/audit_measured.md` puts it between that page's marks. Besides whole embeddings
+(CIFAR-10 under two backbones, MNIST and 2,000 photos as pixels, digits) there are weak ones, of
+some of their columns alone.
 """
 
 import functools

@@ -19,7 +19,7 @@ _SHARPNESS = np.geomspace(0.1, 8, 16)
 _RATES = np.concatenate([[0.0], np.geomspace(1e-3, 0.9, 60)])
 _LEAST_SHARE = 1e-4
 # The range allows for this share of the rate beyond the mixture's own uncertainty, as the mixture
-# is a simplification. Chosen on made-up groups, see docs/audit.md.
+# is a simplification. Chosen on made-up groups, see docs/audit_measured.md.
 _BY_RATE = 0.2
 _PLACES = 2001
 

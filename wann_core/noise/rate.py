@@ -42,7 +42,7 @@ _FLOOR, _FLOOR_OF_ALL = 1e-3, 1e-2
 HARDER, HARDER_BY_PROBE = 1.65, 1.9
 _Z_95 = 1.959963984540054
 # The range extends above the rate by these shares of the rows' ambiguity and of the rate, and below
-# by that times _BELOW, as errors are mostly upward. Chosen on measured cases, docs/audit.md.
+# by that times _BELOW, as errors are mostly upward. Chosen on cases of docs/audit_measured.md.
 _BY_AMBIGUITY = 0.15
 _BY_RATE = 0.15
 _BELOW = 1.7
@@ -64,7 +64,7 @@ class NoiseEstimate:
         Wrong labels.
     low, high : int
         A range that held the true number in at least 95 % of the measured cases, see
-        docs/audit.md. It is not a model's confidence interval: no model is known to hold.
+        docs/audit_measured.md. It is not a model's confidence interval: no model is known to hold.
     rows : int
         Labels judged.
     transition : Transition

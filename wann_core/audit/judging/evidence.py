@@ -30,7 +30,7 @@ from wann_core.noise.transition import RANKING_ANCHORS, anchor_transition, mean_
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
-# All of this was chosen by measurement, see docs/audit.md.
+# All of this was chosen by measurement, see docs/audit_measured.md.
 _PROBE_PART = 0.75
 # With the linear discriminant beside them: probe and neighbors, or the neighbors alone.
 _PROBE_PARTS = 0.4, 0.4, 0.2

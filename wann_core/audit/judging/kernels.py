@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-# How fast the weight of a neighbor falls with its distance: chosen by measurement, docs/audit.md.
+# How fast the weight of a neighbor falls with its distance: measured, docs/audit_measured.md.
 _STEEP = 2.0
 # Distances from either side may differ in their last digit.
 _NEARLY = 1.00001

@@ -1,6 +1,6 @@
 """How far an audit can be trusted: whether the embedding separates classes, and copies that vote.
 
-Nothing here knows the true labels. Limits were derived from measured subsets, see docs/audit.md.
+Nothing here knows the true labels. Limits come from measured subsets, docs/audit_measured.md.
 """
 
 from dataclasses import dataclass

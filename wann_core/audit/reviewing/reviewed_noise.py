@@ -23,7 +23,7 @@ _JUDGED_PART = 0.9
 _FEW = 30
 # Shares of the rows, most doubtful first, where the correcting curve has its knots; how far it may
 # bend there (standard deviation of log-odds), and over how many knots it is smooth. Chosen on
-# measured cases, docs/audit.md.
+# measured cases, docs/audit_measured.md.
 _KNOTS = np.array([0, 0.01, 0.03, 0.08, 0.15, 0.25, 0.4, 0.6, 0.8, 1.0])
 _BENDS, _SMOOTH = 0.8, 3.0
 # Standard deviation of the shift of all log-odds at least, where the estimate's range is narrow.
