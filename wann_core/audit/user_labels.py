@@ -63,7 +63,8 @@ def class_ids(
     if unknown := set(texts) - set(known):
         raise WannError(
             f"`labels` must be among the {len(names)} `class_names` or their ids from 0, "
-            f"got {min(unknown - set(by_id) or unknown)!r}.",
+            f"got {min(unknown - set(by_id) or unknown)!r}; None and NaN mean "
+            "no label.",
             "labels",
         )
     ids[~missing] = texts.map(known).to_numpy(np.int64)
@@ -84,6 +85,8 @@ def _column(labels: Any) -> pd.Series:
     if isinstance(labels, pd.Series) and not isinstance(labels.dtype, np.dtype):
         return labels.astype(object)
     if not isinstance(getattr(labels, "dtype", None), np.dtype):  # a list, or another library's
+        # Iterating over an Arrow array yields wrapped values, of which none is None.
+        labels = labels.to_pylist() if hasattr(labels, "to_pylist") else labels
         plain = [one.item() if hasattr(one, "detach") else one for one in labels]
         return pd.Series(plain, dtype=object)
     array = labels if np.ma.isMaskedArray(labels) else np.asarray(labels)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
@@ -59,8 +60,9 @@ def test_embeddings_of_any_type_mean_the_same(embeddings: Any) -> None:
         pd.Series(NAMES[Y], dtype="string", index=Y),
         pd.DataFrame({"label": NAMES[Y]}),
         NAMES[Y][:, None],
+        pa.chunked_array([NAMES[Y][:5], NAMES[Y][5:]]),
     ],
-    ids=["objects", "bytes", "categories", "strings", "frame", "one column"],
+    ids=["objects", "bytes", "categories", "strings", "frame", "one column", "Arrow"],
 )
 def test_labels_of_any_type_mean_the_same(labels: Any) -> None:
     ids, names = class_ids(labels)
@@ -71,6 +73,10 @@ def test_labels_of_any_type_mean_the_same(labels: Any) -> None:
 def test_numbers_of_any_type_are_the_same_labels(kind: str) -> None:
     ids, names = class_ids(Y.astype(kind))
     assert ids.tolist() == Y.tolist() and names == ("0", "1", "2")
+
+
+def test_null_of_arrow_means_no_label() -> None:
+    assert class_ids(pa.array(["a", None, "b"]))[0].tolist() == [0, -1, 1]
 
 
 def test_tensors() -> None:
@@ -104,7 +110,7 @@ def test_what_is_refused(embeddings: Any, labels: Any, words: str) -> None:
     [
         ({"ids": "abc"}, "`ids` must be a list, got 'abc'"),
         ({"class_names": 3}, "`class_names` must be a list, got 3"),
-        ({"class_names": ["a", "b"]}, "the 2 `class_names` or their ids from 0, got '2'"),
+        ({"class_names": ["a", "b"]}, "the 2 `class_names` or their ids from 0, got '2'; None"),
         ({"graph": 5}, "a pair .*, got int"),
         ({"graph": (X, X, X)}, "a pair .*, got tuple"),
     ],

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from wann_core.errors import WannError
 from wann_core.progress import Progress
@@ -57,11 +56,10 @@ def probabilities_of(pred_probs: npt.ArrayLike, rows: int, class_names: tuple[st
         If the shape is not (rows, classes), or a value is negative or not finite, or all of a row
         are 0.
     """
-    if isinstance(pred_probs, pd.DataFrame):
-        columns = [str(column) for column in pred_probs.columns]
-        if sorted(columns) == sorted(class_names):
-            pred_probs = pred_probs.iloc[:, [columns.index(name) for name in class_names]]
     values = np.asarray(pred_probs)
+    columns = [str(column) for column in getattr(pred_probs, "columns", ())]
+    if sorted(columns) == sorted(class_names):
+        values = values[:, [columns.index(name) for name in class_names]]
     if values.shape != (rows, len(class_names)) or values.dtype.kind not in "fiu":
         listed = ", ".join(class_names[:5]) + (", …" if len(class_names) > 5 else "")
         raise WannError(
