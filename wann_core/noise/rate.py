@@ -50,6 +50,8 @@ _BELOW = 1.7
 _IF_EVEN = 0.35
 # Where the test for it has no power, this share of the range is that of any noise.
 _IF_UNTESTED = 0.5
+# Of few rows the other reading is named where it is larger by this share of the rows.
+_NOTEWORTHY = 0.1
 # Rows that lie among another class are taken for even noise: a percent of MNIST's pixels is.
 _MISPLACED = 0.01
 
@@ -75,6 +77,9 @@ class NoiseEstimate:
         are more frequent on hard rows than on the sure ones that show them.
     base : int
         Wrong labels before the number was raised.
+    if_uneven : int or None
+        Wrong labels if they do not go evenly to all classes, where there are too few rows to tell
+        and the number would be a good deal larger.
     """
 
     count: int
@@ -84,6 +89,7 @@ class NoiseEstimate:
     transition: Transition
     human: float = 0.0
     base: int = 0
+    if_uneven: int | None = None
 
     @property
     def rate(self) -> float:
@@ -93,14 +99,22 @@ class NoiseEstimate:
     @property
     def notes(self) -> tuple[str, ...]:
         """What went into the number beyond what the rows show, in sentences."""
-        if self.human <= 0:
-            return ()
-        return (
-            "The wrong labels look like those of people, who confuse look-alike classes in both "
-            f"directions ({100 * self.human:.0f} % certain), and people err more on hard rows than "
-            f"on the sure ones that show it: the number was raised from {self.base:,} to "
-            f"{self.count:,}.",
-        )
+        found = []
+        if self.human > 0:
+            found.append(
+                "The wrong labels look like those of people, who confuse look-alike classes in "
+                f"both directions ({100 * self.human:.0f} % certain), and people err more on hard "
+                "rows than on the sure ones that show it: the number was raised from "
+                f"{self.base:,} to {self.count:,}."
+            )
+        if self.if_uneven is not None:
+            found.append(
+                "There are too few rows to tell classes that look alike from errors that go one "
+                f"way: {self.count:,} labels are wrong if errors spread evenly over all classes, "
+                f"about {self.if_uneven:,} if most of each class go to one other. Judge the first "
+                "rows of the list to see which holds."
+            )
+        return tuple(found)
 
     @property
     def transition_matrix(self) -> Array:
@@ -176,7 +190,8 @@ def estimate_noise(
     # What is not shown to be even may be of people, whatever the anchors look like.
     high = max(high, _raised(base, max(human, 1 - weight), harder) + high - rate)
     low, high = _mixed_range((low, high), _even_range(even, low - rate, high - rate), even)
-    rate = weight * even.rate + (1 - weight) * rate
+    uneven, rate = rate, weight * even.rate + (1 - weight) * rate
+    unknown = even.power < 1 and uneven - rate > _NOTEWORTHY
     return NoiseEstimate(
         count=round(rate * rows),
         low=round(max(low, 0.0) * rows),
@@ -185,6 +200,7 @@ def estimate_noise(
         transition=_mixed(transition, even.rate, weight),
         human=human * (1 - weight),
         base=round((weight * even.rate + (1 - weight) * base) * rows),
+        if_uneven=round(uneven * rows) if unknown else None,
     )
 
 
@@ -206,10 +222,11 @@ def _mixed_range(
 ) -> tuple[float, float]:
     """Part of the range of even noise, and part of one where it is not known to be even.
 
-    As far as the test has no power, noise that looks even may be other noise.
+    As far as the test has no power, noise that looks even may be other noise, and is where the
+    matrix of the test goes one way.
     """
     either = min(other[0], narrow[0]), max(other[1], narrow[1])
-    untested = _IF_UNTESTED * (1 - even.power)
+    untested = max(_IF_UNTESTED, even.one_way) * (1 - even.power)
     low, high = (
         even.weight * ((1 - untested) * one + untested * wide) + (1 - even.weight) * rest
         for one, wide, rest in zip(narrow, either, other, strict=True)

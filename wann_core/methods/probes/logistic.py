@@ -22,6 +22,7 @@ from wann_core.typing import Array
 
 C_GRID = tuple(10.0**exponent for exponent in range(-5, 2))
 _CV_ROWS = 5000
+_PRECISE_ROWS = 1000
 _FOLDS = 5
 _ITERATIONS = 2000
 _SEED = 0  # of the rows and folds that choose C
@@ -122,7 +123,10 @@ def choose_C(
     rows = rows[np.isin(y[rows], classes[counts >= _FOLDS])]
     if (counts >= _FOLDS).sum() < 2:
         return {}
-    X, y, weights = X[rows], y[rows], weights[rows]
+    # In single precision the line search of a fit that starts from the last one's end can stop at
+    # the rounding of the loss, which is reported as a failure. Few rows cost no more in double.
+    precise = np.float64 if len(rows) <= _PRECISE_ROWS else X.dtype
+    X, y, weights = X[rows].astype(precise, copy=False), y[rows], weights[rows]
     folds = list(StratifiedKFold(_FOLDS).split(X, y))
     # Each fit starts from the one under the last C, which is close to it.
     models = [LogisticRegression(max_iter=_ITERATIONS, warm_start=True) for _ in folds]
