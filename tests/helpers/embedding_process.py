@@ -1,6 +1,5 @@
 """An embedding in a process of its own, which a test may kill."""
 
-import multiprocessing
 import time
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.helpers.forked import forked
 from tests.helpers.pictures import Entangled
 from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding import pipeline
@@ -20,22 +20,13 @@ import timm  # noqa: E402, F401  # here, so that a process that is forked has it
 
 
 def start(photos: Path, root: Path, weights: Path | None) -> ForkServerProcess:
-    """Begin to embed the photos, by a model of timm if it is given weights; returns then.
-
-    The process is forked from one that has imported this module and run nothing: imports take
-    seconds, and a test may kill a dozen.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_run, args=(photos, root, weights, sender))
-    process.start()
-    sender.close()  # an end without a word is an error here
-    assert receiver.recv() == "started"
+    """Begin to embed the photos, by a model of timm if it is given weights; returns then."""
+    process, told = forked(_run, photos, root, weights)
+    assert told.recv() == "started"
     return process
 
 
-def _run(photos: Path, root: Path, weights: Path | None, sender: Connection) -> None:
+def _run(sender: Connection, photos: Path, root: Path, weights: Path | None) -> None:
     pipeline.SHARD_ROWS = 1
     splits = {}
     for name in ("train", "test"):

@@ -1,17 +1,13 @@
-"""Runs a small sweep in a process of its own, for tests that kill it: see `test_sweep_run`."""
+"""A small sweep in a process of its own, for a test that kills it: see `test_sweep`."""
 
-import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 from wann_core.experiments.plan_file import read
 from wann_core.experiments.sweep import run_sweep
 
 
-def main() -> None:
-    """Run the plan; a line for each run that this process made."""
-    backend = {"backend": sys.argv[2], "n_jobs": 2} if len(sys.argv) > 2 else {}
-    for outcome in run_sweep(read(sys.argv[1]).scenarios(), **backend):  # type: ignore[arg-type]
-        print("stored" if "stored_at" in outcome.record else "ran", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def sweep(sender: Connection, plan: Path, backend: str) -> None:
+    """Run the plan; a word for each run that this process made."""
+    for outcome in run_sweep(read(plan).scenarios(), backend=backend, n_jobs=2):
+        sender.send("stored" if "stored_at" in outcome.record else "ran")

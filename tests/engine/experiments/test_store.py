@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import multiprocessing
 import sqlite3
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.forked import context
 from wann_core import Scenario, run
 from wann_core.experiments.records import report_record
 from wann_core.experiments.store import ResultsStore, StoreError, use_store
@@ -96,8 +96,7 @@ def _add(path: Path, worker: int) -> None:
 @pytest.mark.slow
 def test_processes_write_at_once(tmp_path: Path) -> None:
     path = tmp_path / "results.sqlite"
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_add, args=(path, worker)) for worker in (1, 2, 3)]
+    workers = [context().Process(target=_add, args=(path, worker)) for worker in (1, 2, 3)]
     for worker in workers:
         worker.start()
     for worker in workers:

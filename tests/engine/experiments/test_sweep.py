@@ -1,9 +1,8 @@
 """Sweeps: the same rows on every backend, every graph once, nothing lost and nothing repeated."""
 
+import contextlib
 import json
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from typing import Any
 import joblib
 import pytest
 
-from tests.helpers.roots import ROOT
+from tests.helpers.forked import forked
+from tests.helpers.sweeping import sweep
 from wann_core import Scenario, WannError
 from wann_core.experiments.plan_file import parse
 from wann_core.experiments.preparation import Preparation
@@ -200,20 +200,18 @@ def test_killed_at_any_moment_a_sweep_loses_and_repeats_nothing(
 ) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(VOTES.replace("[1, 2]", "[1, 2, 3]"))
-    command = [sys.executable, "-m", "tests.helpers.sweeping", str(plan), backend]
     draw = random.Random(0)
     stored = 0
     for _ in range(5 if backend == "threads" else 1):
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            ran = 0
-            until = draw.randint(1, 12)
-            for line in process.stdout:
-                ran += line == "ran\n"
+        process, told = forked(sweep, plan, backend)
+        ran = 0
+        until = draw.randint(1, 12)
+        with told, contextlib.suppress(EOFError):  # at its end
+            while ran < until:
+                ran += told.recv() == "ran"
                 stored = max(stored, ran)
-                if ran >= until:
-                    break
-            process.kill()
+        process.kill()
+        process.join()
         found = ResultsStore().records()
         assert len({json.dumps(r, sort_keys=True) for r in found}) == len(found)
     before = len(ResultsStore().records())
