@@ -176,7 +176,10 @@ def test_defused_cells_mean_what_they_were(tmp_path: Path) -> None:
 
 
 BROKEN = {
-    "missing": ("split,row,action,new_label\ntrain,0,keep,\n", "needs the column given_label"),
+    "missing": (
+        "split,row,action,new_label\ntrain,0,keep,\n",
+        "needs the column given_label; it has .*`wann relabel`",
+    ),
     "no sample": ("given_label,action,new_label\ncat,keep,\n", "needs the column split and row"),
     "action": (
         "split,row,given_label,action,new_label\ntrain,0,cat,burn,\n",

@@ -240,7 +240,11 @@ def _of_table(path: Path, injected: str, limits: Limits) -> list[Answer]:
     missing = [name for name in needed if name not in found]
     missing += [] if rows or "id" in found or "name" in found else ["split and row, or id"]
     if missing:
-        raise WannError(f"a table of verdicts needs the column {missing[0]}.", "path")
+        raise WannError(
+            f"a table of verdicts needs the column {missing[0]}; it has "
+            f"{', '.join(found) or 'none'} of those that are read. `wann relabel` takes a table of new labels alone.",
+            "path",
+        )
     return list(_rows_of(found, rows))
 
 

@@ -28,6 +28,7 @@ from wann_core.typing import Array
         (b" \n", "empty"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "is an image"),
         (b"\0" * 100, "none of them"),
+        (b"\n<!DOCTYPE html>\n<html>", "is a web page"),
         ("a,b\n1,2\n".encode("utf-16"), "is UTF-16; save it as .* -f UTF-16"),
         ("a,b\n1,2\n".encode("utf-32"), "is UTF-32; save it as .* -f UTF-32"),
         (b"0.5,0.25,cat\n0.1,0.2,dog\n", "first line .* must name its columns"),

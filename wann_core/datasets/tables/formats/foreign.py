@@ -14,6 +14,7 @@ XLS, XLSX, ODS = (
     "an OpenDocument table (.ods)",
 )
 FEATHER, TORCH, PICKLE = "a Feather file of version 1", "a PyTorch file", "a Python pickle"
+HTML = "a web page"
 PDF, SQLITE, JSON, ZIP = "a PDF file", "an SQLite database", "a JSON file", "a zip file"
 
 _LONGEST_LINE = 8 << 20
@@ -59,6 +60,8 @@ def kind(path: Path, head: bytes) -> str:
         return PICKLE
     if head.startswith(b"PK\3\4"):
         return _zipped(path)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html")):
+        return HTML
     looks_so = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
     return JSON if looks_so and not is_json_lines(path) else ""
 
