@@ -242,7 +242,8 @@ def _of_table(path: Path, injected: str, limits: Limits) -> list[Answer]:
     if missing:
         raise WannError(
             f"a table of verdicts needs the column {missing[0]}; it has "
-            f"{', '.join(found) or 'none'} of those that are read. `wann relabel` takes a table of new labels alone.",
+            f"{', '.join(found) or 'none'} of those that are read. `wann relabel` takes a "
+            "table of new labels alone.",
             "path",
         )
     return list(_rows_of(found, rows))
