@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -260,15 +259,18 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_last_one(tmp_path: Path)
 
 @pytest.mark.slow
 def test_killed_training_leaves_whole_checkpoints_and_goes_on(
-    base: list[str], tmp_path: Path
+    command: Command, base: list[str], tmp_path: Path
 ) -> None:
     # So patient that the first stop comes long before the last.
     flags = [*base, "--learning_rate", "0.005", "--num_epochs", "5000", "--patience", "30"]
     flags += ["--loss_function", "all"]
-    command = [sys.executable, "-m", "wann_core", "probe-train", *flags]
-    where: dict[str, Any] = {"cwd": ROOT, "text": True}
     victim = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **where
+        [sys.executable, "-m", "wann_core", "probe-train", *flags],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     )
     assert victim.stdout is not None
     victim.stdout.readline()  # the first checkpoint is written
@@ -278,9 +280,9 @@ def test_killed_training_leaves_whole_checkpoints_and_goes_on(
     found = list((tmp_path / "ckpt").rglob("*.ckpt"))
     assert 0 < len(found) < 15
     before = {path: Probe.load(path).weight for path in found}
-    done = subprocess.run(command, capture_output=True, timeout=300, check=True, **where)
-    assert len(done.stdout.splitlines()) == 15
-    assert done.stdout.count("is trained already") == len(found)
+    done = command("probe-train", *flags)
+    assert (done.status, len(done.out.splitlines())) == (0, 15)
+    assert done.out.count("is trained already") == len(found)
     assert len(list((tmp_path / "ckpt").rglob("best.ckpt"))) == 15
     for path, weight in before.items():
         np.testing.assert_array_equal(Probe.load(path).weight, weight)
