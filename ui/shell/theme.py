@@ -83,9 +83,9 @@ _CSS = """
 /* Words stay whole in the documentation's tables, which scroll by themselves on a phone. */
 [data-testid="stMarkdownContainer"] table { display: block; overflow: auto hidden;
   overflow-wrap: normal; }
-/* Without a mouse all tools would show at all times, above the legend. */
+/* Without a mouse all tools would show at all times, on top of the legend; two taps reset. */
 @media (hover: none) {
-  .wann-plot .modebar-btn:not([data-title="Fullscreen"], [data-title^="Reset"]) { display: none; }
+  .wann-plot .modebar-btn:not([data-title="Fullscreen"]) { display: none; }
 }
 .block-container { padding: 4.2rem 2.2rem 3rem; max-width: 2100px; }
 /* No choice is cut off: what does not fit in a line goes on in the next. */
