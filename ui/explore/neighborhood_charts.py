@@ -8,6 +8,7 @@ from ui.charts.charts import Figure, framed
 from ui.shell import theme
 
 _MOST_CURVES = 5
+_MARKS = 10  # of a curve
 _MOST_VOTED = 9  # classes with a color of their own in the bars of votes
 
 
@@ -114,7 +115,14 @@ def share_curves(data: pd.DataFrame, adaptive_k: int, colors: Mapping[int, str])
                     "type": "scatter",
                     "x": rows["k"].to_list(),
                     "y": (100 * rows[column]).to_list(),
-                    "mode": "lines",
+                    # Beside the color, for five of twelve may be near each other; as on the map.
+                    "mode": "lines+markers" if dash == "solid" else "lines",
+                    "marker": {
+                        "color": fill,
+                        "symbol": theme.class_symbol(class_id),
+                        "size": 9,
+                        "maxdisplayed": _MARKS,
+                    },
                     "name": name,
                     "legendgroup": str(class_id),
                     "showlegend": dash == "solid",
