@@ -61,6 +61,10 @@ _CSS = """
 /* Streamlit fades captions below a contrast of 4.5. */
 [data-testid="stCaptionContainer"] { color: inherit; opacity: 1; }
 [data-testid="stCaptionContainer"] p { color: inherit; opacity: 0.85; }
+/* And the labels of disabled controls below 3. */
+[data-testid="stWidgetLabel"][disabled], [data-testid="stWidgetLabel"][disabled] * {
+  color: inherit; }
+[data-testid="stWidgetLabel"][disabled] p { opacity: 0.75; }
 /* The same for the gray of Plotly's theme; currentColor follows light and dark. */
 .js-plotly-plot text:not(.bartext) { fill: currentColor !important; }
 /* In fullscreen the browser would show its own ground. */
