@@ -13,10 +13,6 @@ from wann_core.datasets.images import ImageDataset, ImageSplit
 from wann_core.embedding import pipeline
 from wann_core.embedding.backbones import Backbone, load_backbone
 from wann_core.embedding.embed import embed
-from wann_core.torch_compat import prepare_torchvision
-
-prepare_torchvision()
-import timm  # noqa: E402, F401  # here, so that a process that is forked has it
 
 
 def start(photos: Path, root: Path, weights: Path | None) -> ForkServerProcess:

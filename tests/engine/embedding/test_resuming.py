@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.embedding_process import start
 from tests.helpers.embedding_runs import Stop, StopAfter, contents, names
 from tests.helpers.pictures import Entangled, write_photos
 from wann_core.datasets import database
@@ -57,8 +58,6 @@ def kill_and_resume(folder: Path, delays: list[float], weights: Path | None, bac
 
     Compares the result with that of a run in one go.
     """
-    from tests.helpers.embedding_process import start
-
     stopped = 0
     for delay in delays:
         process = start(folder / "photos", folder / "killed", weights)
@@ -163,8 +162,6 @@ def test_damaged_shard_is_embedded_again(
 
 
 def test_another_process_is_kept_out_too(tmp_path: Path) -> None:
-    from tests.helpers.embedding_process import start
-
     photos = write_photos(tmp_path / "photos", train=200)
     process = start(tmp_path / "photos", tmp_path / "db", None)
     while not (tmp_path / "db/photos/.entangled.partial/plan.json").exists():
