@@ -32,9 +32,12 @@ def test_doubtful_labels_stand_by_their_rank() -> None:
     rows = case.found.table["row"].to_numpy()[seen["position"]]
     assert rows.tolist() == seen["row"].tolist()
     head = seen[seen["rank"] <= 20]
-    # By the default settings the reader saw all of the head, seven of them doubtful.
-    assert len(head) == 20 and (head["could_be"] != "").sum() == 7
-    assert read_by_eye._headline(seen).endswith("found 7 doubtful; of 108 drawn at random 2")
+    doubtful = int((head["could_be"] != "").sum())
+    # By the default settings the reader saw all of the head. Which row is the twentieth differs
+    # with the threads of BLAS: scores there lie within its rounding.
+    assert len(head) == 20 and (head["could_be"][:19] != "").sum() == 6
+    headline = read_by_eye._headline(seen)
+    assert headline.endswith(f"found {doubtful} doubtful; of 108 drawn at random 2")
 
 
 def test_the_page_shows_it_with_the_labels_as_they_are_only() -> None:
