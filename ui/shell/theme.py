@@ -33,8 +33,8 @@ _TRAINED_COLORS = (
     "#686088",
     "#9880D0",
 )
-_TRAINED_MARKS = ("triangle-up", "hexagon", "cross", "pentagon", "bowtie")
-_TRAINED_DASHES = ("dash", "dot", "longdash", "longdashdot")
+_TRAINED_MARKS = ("triangle-up", "hexagon", "cross", "pentagon")
+_TRAINED_DASHES = ("dash", "dot", "dashdot", "longdash", "longdashdot")
 
 # Open marks, for methods have filled ones.
 _REDUCTIONS = {
