@@ -41,13 +41,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with the browser's tests first, then those with slow ones, then the many small ones.
 
     Processes share what the browser's tests start, and at the end none is left alone with a file
-    that takes a minute.
+    that takes a minute. While the first process compiles kernels for the browser's pages, the
+    others embed images, which needs none.
     """
     browser, slow = (
         {item.path for item in items if item.get_closest_marker(mark)}
         for mark in ("browser", "slow")
     )
-    items.sort(key=lambda item: (item.path not in browser, item.path not in slow))
+    first = min(browser, default=None)
+
+    def turn(item: pytest.Item) -> tuple[bool, bool, bool, bool]:
+        embeds = item.path in slow and item.path.parent.name == "embedding"
+        return item.path != first, not embeds, item.path not in browser, item.path not in slow
+
+    items.sort(key=turn)
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -4,12 +4,11 @@ import re
 
 from playwright.sync_api import Page, expect
 
-from tests.helpers.browser import settle
+from tests.helpers.browser import choose, settle
 
 
 def test_back_takes_back_a_setting_and_then_a_page(page: Page, address: str) -> None:
     ratio = page.get_by_role("slider", name="Noise ratio").first
-    pattern = page.get_by_role("combobox", name="Noise pattern")
     axis = page.get_by_role("combobox", name="Compare along")
 
     def stands(path: str, *settings: str) -> None:
@@ -23,13 +22,11 @@ def test_back_takes_back_a_setting_and_then_a_page(page: Page, address: str) -> 
     settle(page)
     ratio.press("ArrowRight")
     stands("dimensions", "ratio=0.45")
-    pattern.click()
-    page.get_by_role("option", name="Asymmetric").click()
+    choose(page, "Noise pattern", "Asymmetric")
     stands("dimensions", "ratio=0.45", "noise=Asymmetric")
     page.get_by_role("link", name="Compare", exact=True).click()
     stands("compare", "ratio=0.45", "noise=Asymmetric")
-    axis.click()
-    page.get_by_role("option", name="Imbalance").click()
+    choose(page, "Compare along", "Imbalance")
     stands("compare", "ratio=0.45", "noise=Asymmetric", "axis=Imbalance")
 
     page.go_back()

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, TimeoutError, expect
 
 from tests.helpers import browser
-from tests.helpers.browser import cancel_button, download, legend, press, settle
+from tests.helpers.browser import cancel_button, choose, download, legend, press, settle
 from wann_core import Scenario, prepare
 from wann_core.explore.map import pca_map
 
@@ -65,21 +65,6 @@ def lasso(page: Page, x: float, y: float) -> None:
         except TimeoutError:
             continue
     pytest.fail("the lasso was drawn three times and nothing was chosen")
-
-
-def choose(page: Page, name: str, option: str) -> None:
-    """Choose from a drop-down list; a list that is open while the page redraws may close."""
-    box = page.get_by_role("combobox", name=name)
-    for _ in range(3):
-        settle(page)
-        box.click()
-        try:
-            page.get_by_role("option", name=option, exact=True).click(timeout=5_000)
-            settle(page)
-            return
-        except TimeoutError:
-            page.keyboard.press("Escape")
-    pytest.fail(f"{option} could not be chosen")
 
 
 def expect_color(page: Page, name: str) -> None:

@@ -168,6 +168,21 @@ def press(page: Page, name: str | re.Pattern[str], follows: Locator | None = Non
     pytest.fail(f"{name} was pressed again and again, and nothing followed")
 
 
+def choose(page: Page, name: str, option: str) -> None:
+    """Choose from a drop-down list; one that is open while the page redraws may close."""
+    box = page.get_by_role("combobox", name=name)
+    for _ in range(3):
+        settle(page)
+        box.click()
+        with contextlib.suppress(TimeoutError):
+            page.get_by_role("option", name=option, exact=True).click(timeout=5_000)
+            settle(page)
+            if box.input_value() == option:
+                return
+        page.keyboard.press("Escape")
+    pytest.fail(f"{option} could not be chosen")
+
+
 def cancel_button(page: Page) -> Locator:
     """Cancel of the page's own job; the sidebar may list jobs of other pages, each with one."""
     return page.get_by_test_id("stMain").get_by_role("button", name="Cancel", exact=True)
