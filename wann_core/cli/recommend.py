@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = None if args.out is None else flags.check_table_file("out", args.out)
+    out = None if args.out is None else flags.check_output_file("out", args.out)
     check_number("top", args.top, 1, whole=True)
     check_number("rows", args.rows, FEWEST_ROWS, whole=True)
     progress = terminal_progress()

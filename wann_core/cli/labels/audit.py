@@ -120,14 +120,10 @@ def _reviewed(audited: Audited, review_root: str | None) -> ReviewedNoise | None
 
 def _checked(args: argparse.Namespace) -> Path | None:
     """The file of the result, if one is asked for; refuse flags that cannot serve."""
-    out = None if args.out is None else Path(args.out)
     named_path(args)
-    if out is None and not args.json and args.fail_above is None:
+    if args.out is None and not args.json and args.fail_above is None:
         raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
-    if out is not None and out.suffix.lower() not in _ENDINGS:
-        raise WannError(f"`out` must end in .csv, .parquet or .html, got {args.out!r}.", "out")
-    if out is not None and (out.is_dir() or not out.absolute().parent.is_dir()):
-        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    out = None if args.out is None else flags.check_output_file("out", args.out, _ENDINGS)
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
     if args.fail_above is not None:

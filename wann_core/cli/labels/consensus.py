@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
     files = {flag: getattr(args, flag) for flag in ("out", "quality", "again")}
     for flag, name in files.items():
         if name is not None:
-            flags.check_table_file(flag, name)
+            flags.check_output_file(flag, name)
     if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
     found = _found(args)

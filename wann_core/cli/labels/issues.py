@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = flags.check_table_file("out", args.out)
+    out = flags.check_output_file("out", args.out)
     path = named_path(args)
     if path is not None and path.is_file():
         raise WannError(

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = flags.check_table_file("out", args.out)
+    out = flags.check_output_file("out", args.out)
     check_number("rows", args.rows, 1, whole=True)
     data = named_database(args)
     if isinstance(data, Path):

@@ -102,6 +102,16 @@ def test_refused_in_a_sentence(
     assert not list(tmp_path.glob("issues*"))
 
 
+def test_a_folder_that_cannot_be_written_is_refused_before_the_audit(
+    command: Command, base: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Who runs the tests may be allowed to write everywhere.
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path) != tmp_path)
+    result = command(*base, "--out", tmp_path / "issues.csv")
+    assert result.status == 2
+    assert "--out must be in a folder that you may write to" in result.err
+
+
 @pytest.mark.parametrize(
     "flags",
     [
