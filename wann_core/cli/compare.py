@@ -2,12 +2,11 @@
 
 import argparse
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
@@ -43,7 +42,7 @@ def add_parser(commands: Any) -> None:
     add("--reduction", choices=reduction.REDUCTIONS, help="of the embeddings")
     add("--kmin", type=int, default=11, help="lower bound of the adaptive k")
     add("--kmax", type=int, default=51, help="upper bound of the adaptive k")
-    add("--out", metavar="TABLE.csv", help="write every run as a row")
+    add("--out", type=outputs.OutputFile, metavar="TABLE.csv", help="write every run as a row")
     parser.set_defaults(run=run)
 
 
@@ -55,11 +54,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve, or no run could be made.
     """
-    out = None if args.out is None else Path(args.out)
-    if out is not None and (out.suffix.lower() != ".csv" or not out.absolute().parent.is_dir()):
-        raise WannError(
-            f"`out` must be a .csv file in an existing folder, got {args.out!r}.", "out"
-        )
+    out = None if args.out is None else outputs.check_file("out", args.out, (".csv",))
     base = Scenario(
         dataset=args.dataset,
         backbone=args.backbone,

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 from wann_core.cli.shared import flags
 from wann_core.cli.shared.flags import add_ours, add_published, fields
+from wann_core.cli.shared.outputs import OutputFile
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
@@ -31,10 +32,7 @@ from wann_core.version import __version__
 
 def add_parser(commands: Any) -> None:
     """Add the command and its flags: those of `run_knn.py`, and ours below them."""
-    parser = commands.add_parser(
-        "knn",
-        description=__doc__,
-    )
+    parser = commands.add_parser("knn", description=__doc__)
     add = parser.add_argument
     add_published(
         add,
@@ -59,8 +57,18 @@ def add_parser(commands: Any) -> None:
     )
     ours = add_ours(parser)
     flags.add_search(ours)
-    ours("--predictions_csv", metavar="FILE", help="write index,label,prediction,confidence")
-    ours("--train_csv", metavar="FILE", help="write row,label,clean_label,adaptive_k,reliability")
+    ours(
+        "--predictions_csv",
+        type=OutputFile,
+        metavar="FILE",
+        help="write index,label,prediction,confidence",
+    )
+    ours(
+        "--train_csv",
+        type=OutputFile,
+        metavar="FILE",
+        help="write row,label,clean_label,adaptive_k,reliability",
+    )
     parser.set_defaults(run=run)
 
 

@@ -4,11 +4,11 @@ import argparse
 import importlib
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, NoReturn
 
+from wann_core.cli.shared.outputs import refuse_overwriting
 from wann_core.errors import WannError
 from wann_core.plugins import load_plugins
 from wann_core.text import visible
@@ -43,8 +43,6 @@ _COMMANDS = (
     ),
     ("sweep", "sweep", "run all scenarios of a plan and print their table"),
 )
-# Flags that name a file to write.
-_WRITTEN = ("out", "report", "quality", "again", "train_csv")
 _EPILOG = "examples: wann app; wann audit photos/ --backbone pixels --out issues.csv"
 
 
@@ -134,7 +132,7 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
     if unknown:
         commands.choices[args.command].refuse(unknown[0])
     try:
-        _check_outputs(vars(args))
+        refuse_overwriting(args)
         return int(args.run(args) or 0)
     except (WannError, OSError) as error:
         chosen = commands.choices[args.command]
@@ -142,19 +140,6 @@ def main(argv: Sequence[str] | None = None, *, prog: str = "wann") -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-
-
-def _check_outputs(given: Mapping[str, Any]) -> None:
-    """Refuse to write over a file that is read, or to write two tables into one file."""
-    files = {name: Path(value) for name, value in given.items() if isinstance(value, str) and value}
-    for i, written in enumerate(_WRITTEN):
-        for name in files.keys() - set(_WRITTEN[: i + 1]) if written in files else ():
-            both = name in _WRITTEN or files[name].is_file()
-            if both and files[name].resolve() == files[written].resolve():
-                raise WannError(
-                    f"`{written}` must be another file than `{name}`, got {given[name]!r}.",
-                    written,
-                )
 
 
 def _sentence(error: Exception, parser: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import load, tables
 from wann_core.datasets.images import UNLABELED, ImageSplit
@@ -38,7 +38,13 @@ def add_parser(commands: Any) -> None:
     add("--dataset", required=True, help="whose training rows vote")
     flags.add_roots(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings vote")
-    add("--out", required=True, metavar="FILE.csv", help="where the labels go")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        required=True,
+        metavar="FILE.csv",
+        help="where the labels go",
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", metavar="FILE", help="table of embeddings by the same backbone")
     source.add_argument("--images", metavar="FOLDER", help="images, embedded by the same backbone")
@@ -67,9 +73,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag, a file or the data cannot serve; nothing has been written then.
     """
-    out = Path(args.out)
-    if out.is_dir() or not out.absolute().parent.is_dir():
-        raise WannError(f"`out` must be a file in an existing folder, got {args.out!r}.", "out")
+    out = outputs.check_place("out", args.out)
     reduce_by = args.dimensionality_reduction
     scenario = Scenario(
         dataset=args.dataset,

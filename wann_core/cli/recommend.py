@@ -9,7 +9,7 @@ from typing import Any
 from wann_core.audit.recommending.candidates import Candidate
 from wann_core.audit.recommending.recommendation import FEWEST_ROWS, ROWS, recommend
 from wann_core.audit.scores import DEFAULT_SCORE
-from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared import columns, flags, outputs
 from wann_core.cli.shared.audit_sources import audit_named
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.errors import check_number
@@ -33,7 +33,12 @@ def add_parser(commands: Any) -> None:
     flags.add_search(add)
     add("--rows", type=int, default=ROWS, help="rows that are drawn at most")
     add("--top", type=int, default=5, metavar="N", help="print the N best methods")
-    add("--out", metavar="FILE", help="all methods as a table, .csv or .parquet")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        metavar="FILE",
+        help="all methods as a table, .csv or .parquet",
+    )
     add("--json", action="store_true", help="print one line of JSON instead of sentences")
     named = columns.add_columns(parser)
     named("--group", metavar="COLUMN", help="rows of one group do not judge each other")
@@ -49,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = None if args.out is None else flags.check_output_file("out", args.out)
+    out = None if args.out is None else outputs.check_file("out", args.out)
     check_number("top", args.top, 1, whole=True)
     check_number("rows", args.rows, FEWEST_ROWS, whole=True)
     progress = terminal_progress()

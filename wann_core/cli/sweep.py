@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import joblib
 import pandas as pd
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_installed, check_number
 from wann_core.experiments import plan_file
@@ -49,7 +49,7 @@ def add_parser(commands: Any) -> None:
         help="scheduler of a dask cluster, instead of --jobs and --backend; its workers need this "
         "package, and the data at the same paths",
     )
-    add("--out", metavar="TABLE.csv", help="write every run as a row")
+    add("--out", type=outputs.OutputFile, metavar="TABLE.csv", help="write every run as a row")
     parser.set_defaults(run=run)
 
 
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> None:
     """
     check_number("jobs", args.jobs, 1, 4096, whole=True)
     roots = flags.roots(args)
-    if args.out is not None and (Path(args.out).is_dir() or not Path(args.out).parent.is_dir()):
-        raise WannError(f"`out` must be a file in a folder that exists, got {args.out!r}.")
+    if args.out is not None:
+        outputs.check_place("out", args.out)
     scenarios = _planned(args, roots)
     parallel = {} if args.cluster else {"backend": args.backend, "n_jobs": args.jobs}
     with _cluster(args.cluster):

@@ -49,7 +49,11 @@ WRONG = {
     ),
     "one file for two": (
         ["--predictions_csv", "{new}", "--train_csv", "{new}"],
-        "must be different files",
+        "--predictions_csv must be another file than --train_csv",
+    ),
+    "file that is read": (
+        ["--predictions_csv", "{T}", "--transition_matrix", "{T}", "--noise_pattern", "matrix"],
+        "--predictions_csv must be another file than --transition_matrix",
     ),
     "folder as file": (["--predictions_csv", "{folder}"], "--predictions_csv must be the path of"),
     "file as folder": (["--train_csv", "{T}/x.csv"], "--train_csv must be the path of a file"),

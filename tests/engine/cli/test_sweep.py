@@ -78,7 +78,7 @@ def test_runs_that_are_refused_are_counted(command: Command, plan: Path) -> None
         ("[[grid]]\nseeds = 1", (), "`seeds` is not a key of a plan"),
         ('[[grid]]\ndataset = "nothing"', (), "none of the data of"),
         (PLAN, ("--jobs", 0), "--jobs must be a whole number"),
-        (PLAN, ("--out", "/dev/null/no/all.csv"), "--out must be a file in a folder that exists"),
+        (PLAN, ("--out", "/dev/null/no/all.csv"), "--out must be a file in an existing folder"),
         (PLAN, ("--cluster", "tcp://127.0.0.1:1"), "there is no dask scheduler"),
         (PLAN, ("--cluster", "nonsense://x"), "there is no dask scheduler"),
     ],

@@ -59,6 +59,7 @@ class AuditedClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """The most probable class of each row, shape (m,)."""
+        # First, as it says where nothing was fitted.
         winners = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[winners])
 

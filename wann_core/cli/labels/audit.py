@@ -9,7 +9,7 @@ from wann_core.audit.reviewing.reviewed_noise import ReviewedNoise, noise_after_
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
 from wann_core.cli.labels import audit_cluster
 from wann_core.cli.labels.printed import print_result
-from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared import columns, flags, outputs
 from wann_core.cli.shared.audit_sources import Audited, audit_named, named_path
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.errors import WannError, check_number
@@ -36,7 +36,12 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     flags.add_source(add, "a folder or a table")
     flags.add_backbone(add)
-    add("--out", metavar="FILE", help="where the result goes, .csv, .parquet or .html")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        metavar="FILE",
+        help="where the result goes, .csv, .parquet or .html",
+    )
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")
     flags.add_search(add)
@@ -123,7 +128,7 @@ def _checked(args: argparse.Namespace) -> Path | None:
     named_path(args)
     if args.out is None and not args.json and args.fail_above is None:
         raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
-    out = None if args.out is None else flags.check_output_file("out", args.out, _ENDINGS)
+    out = None if args.out is None else outputs.check_file("out", args.out, _ENDINGS)
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
     if args.fail_above is not None:

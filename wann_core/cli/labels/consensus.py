@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.audit.annotators.consensus import Consensus, consensus
-from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared import columns, flags, outputs
 from wann_core.cli.shared.audit_sources import named_database
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets.dataset import Dataset
@@ -38,9 +38,25 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--annotators", nargs="+", metavar="COLUMN", help="columns of PATH, one an annotator")
     add("--annotations", metavar="FILE", help="CSV or Parquet: row, annotator, label")
-    add("--out", required=True, metavar="FILE", help="consensus labels, .csv or .parquet")
-    add("--quality", metavar="FILE", help="annotators, worst first, .csv or .parquet")
-    add("--again", metavar="FILE", help="rows to label once more and by whom, .csv or .parquet")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        required=True,
+        metavar="FILE",
+        help="consensus labels, .csv or .parquet",
+    )
+    add(
+        "--quality",
+        type=outputs.OutputFile,
+        metavar="FILE",
+        help="annotators, worst first, .csv or .parquet",
+    )
+    add(
+        "--again",
+        type=outputs.OutputFile,
+        metavar="FILE",
+        help="rows to label once more and by whom, .csv or .parquet",
+    )
     add("--rows", type=int, default=100, help="of --again")
     columns.add_columns(parser)
     parser.set_defaults(run=run)
@@ -58,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     files = {flag: getattr(args, flag) for flag in ("out", "quality", "again")}
     for flag, name in files.items():
         if name is not None:
-            flags.check_output_file(flag, name)
+            outputs.check_file(flag, name)
     if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
     found = _found(args)

@@ -6,7 +6,7 @@ from typing import Any
 from wann_core.audit.issues.kinds import KINDS
 from wann_core.audit.issues.listing import list_issues
 from wann_core.audit.scores import DEFAULT_SCORE
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.audit_sources import audit_named, named_path
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import database
@@ -28,7 +28,13 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     flags.add_source(add, "a folder or a database")
     flags.add_backbone(add)
-    add("--out", required=True, metavar="FILE", help="the list, .csv or .parquet")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        required=True,
+        metavar="FILE",
+        help="the list, .csv or .parquet",
+    )
     add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")
     parser.set_defaults(run=run, score=DEFAULT_SCORE, search="auto", group=None, merge_alike=False)
 
@@ -41,7 +47,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = flags.check_output_file("out", args.out)
+    out = outputs.check_file("out", args.out)
     path = named_path(args)
     if path is not None and path.is_file():
         raise WannError(

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.audit_sources import named_database
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.embedding import backbones
@@ -26,7 +26,13 @@ def add_parser(commands: Any) -> None:
     flags.add_source(add, "a database")
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--rows", type=int, default=100, help="how many to choose")
-    add("--out", required=True, metavar="FILE", help="the rows, .csv or .parquet")
+    add(
+        "--out",
+        type=outputs.OutputFile,
+        required=True,
+        metavar="FILE",
+        help="the rows, .csv or .parquet",
+    )
     parser.set_defaults(run=run)
 
 
@@ -38,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve; nothing has been written then.
     """
-    out = flags.check_output_file("out", args.out)
+    out = outputs.check_file("out", args.out)
     check_number("rows", args.rows, 1, whole=True)
     data = named_database(args)
     if isinstance(data, Path):

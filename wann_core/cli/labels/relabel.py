@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import load
 from wann_core.embedding import backbones
@@ -28,7 +28,7 @@ def add_parser(commands: Any) -> None:
     flags.add_data(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings are written")
     add("--out", metavar="NAME", help="name of the new data set in --database_root")
-    add("--report", metavar="FILE", help="where every change goes, as CSV")
+    add("--report", type=outputs.OutputFile, metavar="FILE", help="where every change goes, as CSV")
     add("--dry_run", "--dry-run", action="store_true", help="only print what would change")
     parser.set_defaults(run=run)
 
@@ -43,6 +43,8 @@ def run(args: argparse.Namespace) -> None:
     """
     if not args.dry_run and not args.out:
         raise WannError("`out`, the name of the new data set, is needed without --dry_run.", "out")
+    if args.report:
+        outputs.check_place("report", args.report)
     data = load(args.dataset, args.backbone, *flags.roots(args))
     made = relabel(args.file, data)
     print(made.text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from wann_core.audit.label_audit import audit
 from wann_core.audit.scores import DEFAULT_SCORE, SCORES
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import load
 from wann_core.datasets.database import is_name
@@ -44,6 +44,7 @@ def add_parser(commands: Any) -> None:
     add("--format", choices=FORMATS, required=True, help="what is written")
     add(
         "--out",
+        type=outputs.OutputFile,
         required=True,
         metavar="PATH",
         help="the file; for imagefolder, metadata and fiftyone-fields a folder, or a file "
@@ -107,12 +108,7 @@ def _check_out(args: argparse.Namespace, out: Path) -> None:
             )
         return
     file = args.format not in _FOLDERS or out.suffix.lower() in (".zip", ".csv")
-    if (file and out.is_dir()) or not out.absolute().parent.is_dir():
-        raise WannError(
-            f"`out` must be a {'file' if file else 'folder'} in an existing folder, "
-            f"got {args.out!r}.",
-            "out",
-        )
+    outputs.check_place("out", args.out, "file" if file else "folder")
     if args.format not in _FOLDERS:
         ending = Path(exports.FORMATS[args.format].file_name).suffix
         if out.suffix.lower() not in ("", ending):

@@ -1,8 +1,6 @@
 """Flags that commands share: where data lie, what noise is injected, how rows are scaled."""
 
 import argparse
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -140,38 +138,6 @@ def _matrix(path: str | None) -> tuple[tuple[float, ...], ...]:
         return patterns.parse_matrix(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise WannError(f"`transition_matrix` {path!r} cannot be read: {error}.") from error
-
-
-def check_output_file(flag: str, name: str, endings: Sequence[str] = (".csv", ".parquet")) -> Path:
-    """Return the path of a file to write, in a folder that exists and can be written.
-
-    Parameters
-    ----------
-    flag : str
-        The field that names the file.
-    name : str
-        As the user gave it.
-    endings : sequence of str
-        What its name may end in; by default those of a table.
-
-    Raises
-    ------
-    WannError
-        If the ending is another one, or no file can be written there.
-    """
-    path = Path(name)
-    if path.suffix.lower() not in endings:
-        allowed = f"{', '.join(endings[:-1])} or {endings[-1]}"
-        raise WannError(f"`{flag}` must end in {allowed}, got {name!r}.", flag)
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir():
-        raise WannError(f"`{flag}` must be a file in an existing folder, got {name!r}.", flag)
-    # Before an audit that takes minutes, not after it.
-    if not os.access(folder, os.W_OK):
-        raise WannError(
-            f"`{flag}` must be in a folder that you may write to, got {name!r}; name another.", flag
-        )
-    return path
 
 
 def roots(args: argparse.Namespace) -> Roots:
