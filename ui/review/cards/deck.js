@@ -249,7 +249,7 @@ class Deck {
         "aria-pressed": verdict?.action === action });
     const choice = make("select", { "aria-label": "Relabel to", "data-card": card.id,
       ...this.choosing(card) },
-      make("option", { value: "", selected: true, disabled: true }, "other class …"),
+      make("option", { value: "", selected: true, disabled: true }, "other …"),
       make("optgroup", { label: "Most likely (keys 1 …)" }, ...card.likely.map((c, i) =>
         make("option", { value: c }, `${i + 1}  ${classes[c]}`))),
       make("optgroup", { label: "All classes" }, ...classes.map((name, c) =>
