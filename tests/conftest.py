@@ -48,11 +48,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         {item.path for item in items if item.get_closest_marker(mark)}
         for mark in ("browser", "slow")
     )
-    first = min(browser, default=None)
+    compiles = min(browser, default=None)  # any of them: the fixture `browser` compiles first
 
     def turn(item: pytest.Item) -> tuple[bool, bool, bool, bool]:
         embeds = item.path in slow and item.path.parent.name == "embedding"
-        return item.path != first, not embeds, item.path not in browser, item.path not in slow
+        return item.path != compiles, not embeds, item.path not in browser, item.path not in slow
 
     items.sort(key=turn)
 
