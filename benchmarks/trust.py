@@ -1,7 +1,7 @@
 """When the estimated number of wrong labels is off, by how far the neighbors agree (Cohen's κ).
 
 Run `python -m benchmarks.trust DATABASE_ROOT DATASET_ROOT --results FILE.jsonl`, which measures the
-subsets that the file does not hold yet, without a probe and under even noise, and prints a table;
+subsets that the file does not hold yet, without a probe, under uniform noise, and prints a table;
 `--write docs/audit_measured.md` puts it between that page's marks. Besides whole embeddings
 (CIFAR-10 under two backbones, MNIST and 2,000 photos as pixels, digits) there are weak ones, of
 some of their columns alone.

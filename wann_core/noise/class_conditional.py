@@ -17,7 +17,7 @@ _ASYMMETRIC = {
 
 
 def symmetric(asked: NoiseRequest) -> Array:
-    """Spread wrong labels evenly over the other classes."""
+    """Spread wrong labels uniformly over the other classes."""
     # The published draws spread over the classes up to the highest that occurs.
     n_classes = asked.n_classes if asked.draw == "exact" else asked.found
     if n_classes < 2:

@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import ndtr
 
 from wann_core.class_table import blocks
-from wann_core.noise.even import powered
 from wann_core.noise.rate import NoiseEstimate
 from wann_core.noise.transition import MOST_PAIRS, Transition, anchors, surest
+from wann_core.noise.uniform import powered
 from wann_core.typing import Array
 
-# Exponents on the shares, even on the scale of their logarithm, and rates of wrong groups.
+# Exponents on the shares, uniform on the scale of their logarithm, and rates of wrong groups.
 _SHARPNESS = np.geomspace(0.1, 8, 16)
 _RATES = np.concatenate([[0.0], np.geomspace(1e-3, 0.9, 60)])
 _LEAST_SHARE = 1e-4
@@ -30,7 +30,7 @@ def estimate_group_noise(shares: Array, labels: Array, sizes: Array) -> NoiseEst
     A group's label y is drawn from q, its shares to the power of an unknown sharpness t, or, with
     an unknown probability ε, from what is not the true class: of all other classes alike, or of
     those that most groups of the class go to. All t, ε and both kinds are weighed by how likely
-    they make the labels (t even on a log scale, ε on [0, 0.9]).
+    they make the labels (t uniform on a log scale, ε on [0, 0.9]).
 
     Parameters
     ----------

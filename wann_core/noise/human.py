@@ -20,7 +20,7 @@ def signs_of_people(T: Array | None, alike: Array, wrong_seen: float) -> float:
 
     It is the product of four signs. Wrong labels go where classes look alike (slope of what goes
     both ways over log likeness), they go both ways (the part that does), and some classes are
-    harder than others (coefficient of variation of their rates). Errors drawn evenly lack the first
+    harder than others (coefficient of variation of their rates). Uniform errors lack the first
     and the last, one-sided ones the second. Fewer wrong labels among the anchors than pairs of
     classes show none of it.
     """

@@ -5,7 +5,7 @@ import numpy as np
 
 
 @numba.njit(nogil=True, cache=True)
-def wrong_if_even(start, stop, shares, labels, rates, floor, rounds, wrong):  # type: ignore[no-untyped-def]
+def wrong_if_uniform(start, stop, shares, labels, rates, floor, rounds, wrong):  # type: ignore[no-untyped-def]
     """Probability that each label is wrong, where wrong labels go to all other classes alike.
 
     The row's shares of given labels are unmixed by expectation and maximization over the classes
@@ -21,7 +21,7 @@ def wrong_if_even(start, stop, shares, labels, rates, floor, rounds, wrong):  # 
         for c in kept:
             q[c] = (shares[i, c] + 1.0 / n_classes) / (1.0 + len(kept) / n_classes)
         for _ in range(rounds):
-            _unmix_even(kept, shares[i], rates, each, q)
+            _unmix_uniform(kept, shares[i], rates, each, q)
         y = labels[i]
         own, others = floor, floor * (every - each[y])
         for c in kept:
@@ -34,7 +34,7 @@ def wrong_if_even(start, stop, shares, labels, rates, floor, rounds, wrong):  # 
 
 
 @numba.njit(nogil=True, cache=True)
-def _unmix_even(kept, shares, rates, each, q):  # type: ignore[no-untyped-def]
+def _unmix_uniform(kept, shares, rates, each, q):  # type: ignore[no-untyped-def]
     """One round of expectation and maximization on the classes that have any share."""
     spread, total, mass = 0.0, 0.0, 1e-12
     for c in kept:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wann_core.class_table import Shares, blocks
-from wann_core.noise.even import EvenNoise, even_noise
 from wann_core.noise.human import signs_of_people
-from wann_core.noise.kernels import wrong_if_even
+from wann_core.noise.kernels import wrong_if_uniform
 from wann_core.noise.transition import (
     RANKING_ANCHORS,
     Transition,
@@ -21,6 +20,7 @@ from wann_core.noise.transition import (
     posterior,
     surest,
 )
+from wann_core.noise.uniform import UniformNoise, uniform_noise
 from wann_core.parallel import in_slices
 from wann_core.typing import Array
 
@@ -46,13 +46,13 @@ _Z_95 = 1.959963984540054
 _BY_AMBIGUITY = 0.15
 _BY_RATE = 0.15
 _BELOW = 1.7
-# Of that, what is left where wrong labels are found to go evenly.
-_IF_EVEN = 0.35
+# Of that, what is left where wrong labels are found to be uniform.
+_IF_UNIFORM = 0.35
 # Where the test for it has no power, this share of the range is that of any noise.
 _IF_UNTESTED = 0.5
 # Of few rows the other reading is named where it is larger by this share of the rows.
 _NOTEWORTHY = 0.1
-# Rows that lie among another class are taken for even noise: a percent of MNIST's pixels is.
+# Rows that lie among another class are taken for uniform noise: a percent of MNIST's pixels is.
 _MISPLACED = 0.01
 
 
@@ -77,8 +77,8 @@ class NoiseEstimate:
         are more frequent on hard rows than on the sure ones that show them.
     base : int
         Wrong labels before the number was raised.
-    if_uneven : int or None
-        Wrong labels if they do not go evenly to all classes, where there are too few rows to tell
+    if_not_uniform : int or None
+        Wrong labels if they are not uniform over all classes, where there are too few rows to tell
         and the number would be a good deal larger.
     """
 
@@ -89,7 +89,7 @@ class NoiseEstimate:
     transition: Transition
     human: float = 0.0
     base: int = 0
-    if_uneven: int | None = None
+    if_not_uniform: int | None = None
 
     @property
     def rate(self) -> float:
@@ -107,12 +107,12 @@ class NoiseEstimate:
                 "rows than on the sure ones that show it: the number was raised from "
                 f"{self.base:,} to {self.count:,}."
             )
-        if self.if_uneven is not None:
+        if self.if_not_uniform is not None:
             found.append(
                 "There are too few rows to tell classes that look alike from errors that go one "
-                f"way: {self.count:,} labels are wrong if errors spread evenly over all classes, "
-                f"about {self.if_uneven:,} if most of each class go to one other. Judge the first "
-                "rows of the list to see which holds."
+                f"way: {self.count:,} labels are wrong if errors are uniform over all classes, "
+                f"about {self.if_not_uniform:,} if most of each class go to one other. Judge the "
+                "first rows of the list to see which holds."
             )
         return tuple(found)
 
@@ -130,7 +130,8 @@ def estimate_noise(
 ) -> NoiseEstimate:
     """Estimate how many labels are wrong, and the transition matrix.
 
-    Where wrong labels go evenly to all other classes, by a test, the rate is that of `even_noise`.
+    Where wrong labels are uniform over all other classes, by a test, the rate is that of
+    `uniform_noise`.
     Elsewhere, or as far as the test cannot decide, the matrix T is read off the anchors, the surest
     tenth of each class, and the rate is the mean of two readings, which mostly err to opposite
     sides: that of wrong labels on the anchors; and the mean over all rows of the posterior
@@ -146,7 +147,7 @@ def estimate_noise(
     labels : ndarray of shape (n,), integer
         Given class ids.
     opinions : sequence of ndarray of shape (n, C), optional
-        Class probabilities by one or more sources, for the fit of even noise; by default the
+        Class probabilities by one or more sources, for the fit of uniform noise; by default the
         shares. Beyond 32 classes there is none.
     harder : float
         How many times the odds of an error are what the readings show, where people made them.
@@ -167,7 +168,7 @@ def estimate_noise(
         for part in blocks(rows, n_classes):
             block, given, out = shares[part], labels[part], wrong[part]
             rest = block, given, rates, floor, _UNMIX_ROUNDS, out
-            in_slices(wrong_if_even, len(block), *rest)
+            in_slices(wrong_if_uniform, len(block), *rest)
         everywhere, transition, human = float(wrong.mean()), purest, 0.0
     else:
         everywhere, joint, alike = _posterior_noise(shares, labels, purest)
@@ -179,28 +180,28 @@ def estimate_noise(
     base = (everywhere + on_anchors) / 2
     rate, ambiguity = _raised(base, human, harder), float(1 - sure.mean())
     within = _range(rate, base, rows, ambiguity)
-    even = even_noise([shares] if opinions is None else opinions, labels, within=within)
+    uniform = uniform_noise([shares] if opinions is None else opinions, labels, within=within)
     # What goes one way is not of people. Of few rows the readings above take too many for wrong,
     # and the matrix of the test takes too few.
-    human *= 1 - even.one_way
-    base += even.one_way * (1 - even.power) * (even.matrix_rate - base) / 2
+    human *= 1 - uniform.one_way
+    base += uniform.one_way * (1 - uniform.power) * (uniform.matrix_rate - base) / 2
     rate = _raised(base, human, harder)
     low, high = _range(rate, base, rows, ambiguity)
-    weight = even.weight
-    # What is not shown to be even may be of people, whatever the anchors look like.
+    weight = uniform.weight
+    # What is not shown to be uniform may be of people, whatever the anchors look like.
     high = max(high, _raised(base, max(human, 1 - weight), harder) + high - rate)
-    low, high = _mixed_range((low, high), _even_range(even, low - rate, high - rate), even)
-    uneven, rate = rate, weight * even.rate + (1 - weight) * rate
-    unknown = even.power < 1 and uneven - rate > _NOTEWORTHY
+    low, high = _mixed_range((low, high), _uniform_range(uniform, low - rate, high - rate), uniform)
+    not_uniform, rate = rate, weight * uniform.rate + (1 - weight) * rate
+    unknown = uniform.power < 1 and not_uniform - rate > _NOTEWORTHY
     return NoiseEstimate(
         count=round(rate * rows),
         low=round(max(low, 0.0) * rows),
         high=round(min(high, 1.0) * rows),
         rows=rows,
-        transition=_mixed(transition, even.rate, weight),
+        transition=_mixed(transition, uniform.rate, weight),
         human=human * (1 - weight),
-        base=round((weight * even.rate + (1 - weight) * base) * rows),
-        if_uneven=round(uneven * rows) if unknown else None,
+        base=round((weight * uniform.rate + (1 - weight) * base) * rows),
+        if_not_uniform=round(not_uniform * rows) if unknown else None,
     )
 
 
@@ -210,39 +211,39 @@ def _raised(base: float, human: float, harder: float) -> float:
     return times * base / (1 - base + times * base)
 
 
-def _even_range(even: EvenNoise, below: float, above: float) -> tuple[float, float]:
-    """Interval of even noise, with a part of what the model cannot know, below and above."""
-    down = np.linalg.norm([even.rate - even.low, _IF_EVEN * below, _MISPLACED])
-    up = np.linalg.norm([even.high - even.rate, _IF_EVEN * above])
-    return even.rate - float(down), even.rate + float(up)
+def _uniform_range(uniform: UniformNoise, below: float, above: float) -> tuple[float, float]:
+    """Interval of uniform noise, with a part of what the model cannot know, below and above."""
+    down = np.linalg.norm([uniform.rate - uniform.low, _IF_UNIFORM * below, _MISPLACED])
+    up = np.linalg.norm([uniform.high - uniform.rate, _IF_UNIFORM * above])
+    return uniform.rate - float(down), uniform.rate + float(up)
 
 
 def _mixed_range(
-    other: tuple[float, float], narrow: tuple[float, float], even: EvenNoise
+    other: tuple[float, float], narrow: tuple[float, float], uniform: UniformNoise
 ) -> tuple[float, float]:
-    """Part of the range of even noise, and part of one where it is not known to be even.
+    """Part of the range of uniform noise, and part of one where it is not known to be uniform.
 
-    As far as the test has no power, noise that looks even may be other noise, and is where the
+    As far as the test has no power, noise that looks uniform may be other noise, and is where the
     matrix of the test goes one way.
     """
     either = min(other[0], narrow[0]), max(other[1], narrow[1])
-    untested = max(_IF_UNTESTED, even.one_way) * (1 - even.power)
+    untested = max(_IF_UNTESTED, uniform.one_way) * (1 - uniform.power)
     low, high = (
-        even.weight * ((1 - untested) * one + untested * wide) + (1 - even.weight) * rest
+        uniform.weight * ((1 - untested) * one + untested * wide) + (1 - uniform.weight) * rest
         for one, wide, rest in zip(narrow, either, other, strict=True)
     )
     return low, high
 
 
 def _mixed(transition: Transition, rate: float, weight: float) -> Transition:
-    """Part of the matrix, and part of one of even noise."""
+    """Part of the matrix, and part of one of uniform noise."""
     rates = weight * rate + (1 - weight) * transition.rates
     if transition.pairs is None or not weight:
         return Transition(rates, transition.pairs)
     n_classes = len(rates)
-    even = np.full((n_classes, n_classes), rate / (n_classes - 1))
-    np.fill_diagonal(even, 1 - rate)
-    return Transition(rates, weight * even + (1 - weight) * transition.pairs)
+    uniform = np.full((n_classes, n_classes), rate / (n_classes - 1))
+    np.fill_diagonal(uniform, 1 - rate)
+    return Transition(rates, weight * uniform + (1 - weight) * transition.pairs)
 
 
 def _floor(n_classes: int) -> float:

@@ -47,7 +47,7 @@ ALL_PATTERNS: Registry[Pattern] = Registry(
             name="sym",
             title="Symmetric",
             flip=symmetric,
-            meaning="spread evenly over the other classes",
+            meaning="spread uniformly over the other classes",
             silent_at_zero=DRAWS,
         ),
         Pattern(

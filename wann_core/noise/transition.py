@@ -42,8 +42,8 @@ class Transition:
         """Probability of each row's given label under each true class, shape (n, C)."""
         if self.pairs is not None:
             return np.asarray((self.pairs**power).T[labels])
-        even = (self.rates / max(len(self.rates) - 1, 1)) ** power
-        block = np.repeat(even[None], len(labels), axis=0)
+        uniform = (self.rates / max(len(self.rates) - 1, 1)) ** power
+        block = np.repeat(uniform[None], len(labels), axis=0)
         block[np.arange(len(labels)), labels] = (1 - self.rates[labels]) ** power
         return block
 
@@ -51,10 +51,10 @@ class Transition:
         """How many rows of each true class make the `given` counts of labels; shape (C,)."""
         if self.pairs is not None:
             return np.asarray(np.linalg.lstsq(self.pairs.T, given, rcond=None)[0])
-        # Every class gets `spread`, the sum of what all classes give away evenly, but its own part.
-        even = self.rates / max(len(self.rates) - 1, 1)
-        own = np.maximum(1 - self.rates - even, 1e-6)
-        spread = float((even * given / own).sum() / (1 + (even / own).sum()))
+        # Every class gets `spread`, what all classes give away uniformly, but its own part.
+        uniform = self.rates / max(len(self.rates) - 1, 1)
+        own = np.maximum(1 - self.rates - uniform, 1e-6)
+        spread = float((uniform * given / own).sum() / (1 + (uniform / own).sum()))
         return np.asarray((given - spread) / own)
 
     @cached_property
@@ -90,7 +90,7 @@ def mean_transition(first: Transition, second: Transition) -> Transition:
 def anchor_transition(shares: Shares, labels: Array, part: float) -> Transition:
     """How labels go wrong on the surest `part` of the rows that each class wins.
 
-    Wrong labels of a class are spread evenly but for what its anchors show beyond chance.
+    Wrong labels of a class are spread uniformly but for what its anchors show beyond chance.
     """
     winner, sure = surest(shares)
     return anchors(winner, sure, labels, shares.shape[1], part)
@@ -146,12 +146,12 @@ def anchors(
             continue
         counts = np.bincount(labels[rows], minlength=n_classes).astype(np.float64)
         others = np.arange(n_classes) != c
-        even = rate / (n_classes - 1)
+        uniform = rate / (n_classes - 1)
         seen = counts[others] / n
-        spread = float(((seen - even) ** 2).mean())
-        chance = _CHANCE * even * (1 - even) / n
+        spread = float(((seen - uniform) ** 2).mean())
+        chance = _CHANCE * uniform * (1 - uniform) / n
         trust = max(0.0, 1 - chance / spread) if spread > 0 else 0.0
-        wrong = even + trust * (seen - even)
+        wrong = uniform + trust * (seen - uniform)
         T[c, others] = wrong * (rate / wrong.sum())
         T[c, c] = 1 - rate
     return Transition(rates, T)

@@ -49,10 +49,10 @@ def test_few_rows_whose_errors_may_go_one_way_have_both_numbers() -> None:
     found = audit_labels(X, labels)
     noise = found.noise
     assert noise.low <= wrong <= noise.high
-    assert noise.if_uneven is not None and abs(noise.if_uneven - wrong) < 0.1 * len(true)
-    assert any(f"about {noise.if_uneven}" in note for note in found.notes)
+    assert noise.if_not_uniform is not None and abs(noise.if_not_uniform - wrong) < 0.1 * len(true)
+    assert any(f"about {noise.if_not_uniform}" in note for note in found.notes)
     assert (labels != true)[found.issues["row"][:30]].all()
-    assert audit_labels(X, true).noise.if_uneven is None
+    assert audit_labels(X, true).noise.if_not_uniform is None
 
 
 def test_range_of_few_rows_holds_errors_that_go_one_way() -> None:

@@ -18,15 +18,15 @@ from wann_core.audit.judging.shares import (
     with_mean_doubt,
 )
 from wann_core.audit.judging.soft_labels import fits_soft_labels, soft_label_probabilities
-from wann_core.audit.judging.tables import even_noise_opinions, mean_table
+from wann_core.audit.judging.tables import mean_table, uniform_noise_opinions
 from wann_core.audit.judging.trust import Trust, trust_of
 from wann_core.class_table import ClassTable, Shares
 from wann_core.methods.discriminant import discriminant_probabilities, serves
 from wann_core.methods.folds import deal_folds
 from wann_core.methods.probes.out_of_fold import Witness
-from wann_core.noise.even import MOST_CLASSES
 from wann_core.noise.rate import HARDER, HARDER_BY_PROBE, NoiseEstimate, estimate_noise
 from wann_core.noise.transition import RANKING_ANCHORS, anchor_transition, mean_transition
+from wann_core.noise.uniform import MOST_CLASSES
 from wann_core.progress import Progress
 from wann_core.typing import Array
 
@@ -223,14 +223,14 @@ class Evidence(NeighborVotes):
 
     @property
     def opinions(self) -> list[Array] | None:
-        """Probe, discriminant and neighbors, for the fit of even noise; each (n, C).
+        """Probe, discriminant and neighbors, for the fit of uniform noise; each (n, C).
 
         None where there are too many classes for it.
         """
         if self.n_classes > MOST_CLASSES:
             return None
         fits = [None if self.probe is None else self.probe_shares, self.discriminant_shares]
-        return even_noise_opinions(self.near_shares, self.wann_shares, fits)
+        return uniform_noise_opinions(self.near_shares, self.wann_shares, fits)
 
     @cached_property
     def trust(self) -> Trust:

@@ -1,4 +1,4 @@
-"""Tables of all rows and classes: votes, weighted sums, and what even noise is fitted to."""
+"""Tables of all rows and classes: votes, weighted sums, and what uniform noise is fitted to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,8 +14,8 @@ _LEAST_VOTE = 1e-3
 _DOUBLE_CLASSES = 100
 
 
-def even_noise_opinions(near: Shares, wann: Shares, fits: list[Shares | None]) -> list[Array]:
-    """What `even_noise` is fitted to: probabilities of the fits there are, and votes.
+def uniform_noise_opinions(near: Shares, wann: Shares, fits: list[Shares | None]) -> list[Array]:
+    """What `uniform_noise` is fitted to: probabilities of the fits there are, and votes.
 
     Votes of near rows count for what they add to those by η, and may be weighed against them; both
     together never speak for a class that has fewer. No vote of 51 is not no chance: shares of votes

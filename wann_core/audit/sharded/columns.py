@@ -81,7 +81,7 @@ def noise_of(
     counting : sequence of tables
         Their shares.
     opinions : sequence of tables
-        What even noise is fitted to, see `even_noise_opinions`; none beyond 32 classes.
+        What uniform noise is fitted to, see `uniform_noise_opinions`; none beyond 32 classes.
     labels : ndarray of shape (n,)
         Of all rows.
     judgeable : ndarray of shape (C,), bool

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from wann_core.audit.judging.tables import even_noise_opinions
+from wann_core.audit.judging.tables import uniform_noise_opinions
 from wann_core.audit.sharded import columns, output, parts, votes
-from wann_core.noise.even import MOST_CLASSES
+from wann_core.noise.uniform import MOST_CLASSES
 from wann_core.typing import Array
 
 
@@ -37,12 +37,12 @@ def take(rows: Array, kept: Array) -> Array:
 
 
 def opinions(voted: votes.Votes, first: Any, kept: Array) -> list[Array]:
-    """What even noise is fitted to, of the kept rows; nothing where there are many classes."""
+    """What uniform noise is fitted to, of the kept rows; nothing where there are many classes."""
     if voted.near.shape[1] > MOST_CLASSES:
         return []
     fits = [None if first is None else votes.taken(first, kept)]
     near, wann = (votes.taken(table, kept) for table in (voted.near, voted.wann))
-    return even_noise_opinions(near, wann, fits)
+    return uniform_noise_opinions(near, wann, fits)
 
 
 def halves(voted: votes.Votes) -> tuple[int, tuple[Array, Array]]:

@@ -1,10 +1,10 @@
-"""Whether wrong labels go evenly to all other classes, and how many there are if so.
+"""Whether wrong labels are uniform over all other classes, and how many there are if so.
 
 Class probabilities that have not seen a row's own label, of one or more sources, are multiplied,
 each to the power of an unknown sharpness and with an unknown weight of each class, and mixed with
-even noise; all of it is found by maximum likelihood of the given labels. Where the noise is even
-this is nearly unbiased, as no rows have to be sure. Where it is not, a full transition matrix
-explains the labels better than chance would, which a likelihood-ratio test shows.
+uniform noise; all of it is found by maximum likelihood of the given labels. Where the noise is
+uniform this is nearly unbiased, as no rows have to be sure. Where it is not, a full transition
+matrix explains the labels better than chance would, which a likelihood-ratio test shows.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,23 +45,24 @@ _LEAST_SHARE = 1e-5
 _LEAST_RATE = 0.01
 _LEAST = 1e-12
 _Z_95 = 1.959963984540054
-# Standard deviations of the test statistic over its mean: even noise is taken for granted up to the
-# first, and excluded from the second. Where the test has little power both are less by _LOWER:
-# there even noise stays below, as rates of rare errors cannot be negative, and so does other noise.
-_EVEN, _UNEVEN, _LOWER = 2.0, 4.0, 2.0
+# Standard deviations of the test statistic over its mean: uniform noise is taken for granted up to
+# the first, and excluded from the second. Where the test has little power both are less by _LOWER:
+# there uniform noise stays below, as rates of rare errors cannot be negative, and so does other
+# noise.
+_UNIFORM, _NOT_UNIFORM, _LOWER = 2.0, 4.0, 2.0
 # It has little with as few rows as these, or as few rows a parameter, and its full power with twice
 # as many. Chosen on measured cases, docs/protocol.md.
 _FEW_ROWS, _FEW_ROWS_PER_PARAMETER = 2_000, 15
 
 
 @dataclass(frozen=True)
-class EvenNoise:
-    """Noise that goes evenly to all other classes.
+class UniformNoise:
+    """Noise that is uniform over all other classes.
 
     Attributes
     ----------
     rate, low, high : float
-        Share of wrong labels, and its 95 % interval by the likelihood, if noise is even.
+        Share of wrong labels, and its 95 % interval by the likelihood, if noise is uniform.
     weight : float
         How far it may be: 1 where no transition matrix explains the labels better than chance
         would, 0 where one does.
@@ -83,10 +84,10 @@ class EvenNoise:
     matrix_rate: float = 0.0
 
 
-def even_noise(
+def uniform_noise(
     opinions: Sequence[Shares], labels: Array, within: tuple[float, float] = (0.0, 1.0)
-) -> EvenNoise:
-    """Fit even noise, and test it against a full transition matrix.
+) -> UniformNoise:
+    """Fit uniform noise, and test it against a full transition matrix.
 
     Parameters
     ----------
@@ -100,10 +101,10 @@ def even_noise(
     """
     n_classes = opinions[0].shape[1]
     if not 2 <= n_classes <= MOST_CLASSES:
-        return EvenNoise(0.0, 0.0, 1.0, 0.0, 0.0)
+        return UniformNoise(0.0, 0.0, 1.0, 0.0, 0.0)
     some = _Rows.of(opinions, labels, _TEST_ROWS)
     sources = len(opinions)
-    fits = [_climb(some.even, some.start(x), sources, _GAIN, _MOST_STEPS) for x in _STARTS]
+    fits = [_climb(some.uniform, some.start(x), sources, _GAIN, _MOST_STEPS) for x in _STARTS]
     largest = max(value for _, value in fits)
     alike = [fit for fit in fits if fit[1] > largest - _AS_LIKELY]
     best, largest = min(alike, key=lambda fit: some.deviation(fit[0]))
@@ -111,7 +112,7 @@ def even_noise(
     if len(labels) > _TEST_ROWS:
         rows = _Rows.of(opinions, labels, _FIT_ROWS)
         start = np.append(best[:-1], max(best[-1], _LEAST_LOGIT))
-        fit, _ = _climb(rows.even, start, sources, _GAIN, _MOST_STEPS)
+        fit, _ = _climb(rows.uniform, start, sources, _GAIN, _MOST_STEPS)
     rate, deviation = float(expit(fit[-1])), rows.deviation(fit)
     low, high = max(rate - _Z_95 * deviation, 0.0), min(rate + _Z_95 * deviation, 1.0)
     weight, power = 0.0, _power(len(labels), n_classes)
@@ -119,10 +120,10 @@ def even_noise(
     if within[0] - _BELOW * (1 - power) <= rate <= within[1]:
         above, flows = _test(some, best, largest)
         above += _LOWER * (1 - power)
-        weight = float(np.clip((_UNEVEN - above) / (_UNEVEN - _EVEN), 0, 1))
+        weight = float(np.clip((_NOT_UNIFORM - above) / (_NOT_UNIFORM - _UNIFORM), 0, 1))
         one_way = sign_of_one_way(flows)
         matrix_rate = float(flows.sum()) / len(some.labels)
-    return EvenNoise(rate, low, high, weight, power, one_way, matrix_rate)
+    return UniformNoise(rate, low, high, weight, power, one_way, matrix_rate)
 
 
 def powered(logs: Array, sharpness: float) -> Array:
@@ -142,7 +143,7 @@ def _softmax(q: Array) -> Array:
 class _Rows:
     """Rows under the model q = softmax(Σ_s a_s log opinion_s + b), sorted by label.
 
-    Parameters of a fit are flat: a (s,), b (C - 1,) of all classes but the first, and, for even
+    Parameters of a fit are flat: a (s,), b (C - 1,) of all classes but the first, and, for uniform
     noise, the logit of its rate.
     """
 
@@ -184,18 +185,18 @@ class _Rows:
         slopes[sources : len(slopes) - more] = by_class.T[1:]
         return slopes
 
-    def even(self, at: Array) -> tuple[float, Array]:
-        """Log-likelihood under even noise, and its slopes of each row; (parameters, n)."""
-        value, slopes, rate = self._even(at)
+    def uniform(self, at: Array) -> tuple[float, Array]:
+        """Log-likelihood under uniform noise, and its slopes of each row; (parameters, n)."""
+        value, slopes, rate = self._uniform(at)
         slopes[-1] *= rate * (1 - rate)
         return value, slopes
 
     def deviation(self, at: Array) -> float:
         """Standard deviation of the rate, by the outer products of the rows' slopes."""
-        _, slopes, _ = self._even(at)
+        _, slopes, _ = self._uniform(at)
         return float(np.sqrt(np.linalg.pinv(slopes @ slopes.T, hermitian=True)[-1, -1]))
 
-    def _even(self, at: Array) -> tuple[float, Array, float]:
+    def _uniform(self, at: Array) -> tuple[float, Array, float]:
         """Log-likelihood, slopes by the rate itself, rate."""
         q, each = self.true(at), np.arange(len(self.labels))
         own, rate = q[each, self.labels], float(expit(at[-1]))
@@ -269,7 +270,7 @@ def _climb(
 
 
 def _parameters(n_classes: int) -> int:
-    """Of a transition matrix, beyond the one of even noise."""
+    """Of a transition matrix, beyond the one of uniform noise."""
     return n_classes * (n_classes - 1) - 1
 
 
@@ -281,8 +282,8 @@ def _power(rows: int, n_classes: int) -> float:
 def _test(rows: _Rows, at: Array, largest: float) -> tuple[float, Array]:
     """Standard deviations by which a full matrix explains the labels better than chance would.
 
-    `largest` is the log-likelihood of even noise. With it goes how many rows have each true class
-    (row) and another given label; (C, C), 0 on the diagonal.
+    `largest` is the log-likelihood of uniform noise. With it goes how many rows have each true
+    class (row) and another given label; (C, C), 0 on the diagonal.
     """
     full, joint = _matrix_likelihood(rows, at[:-1], max(float(expit(at[-1])), _LEAST_RATE))
     chance = _parameters(rows.n_classes)
