@@ -10,9 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.flags import add_ours, add_published, fields
-from wann_core.cli.shared.outputs import OutputFile
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.embedding.backbones import DEFAULT as BACKBONE
 from wann_core.errors import WannError
@@ -59,13 +58,13 @@ def add_parser(commands: Any) -> None:
     flags.add_search(ours)
     ours(
         "--predictions_csv",
-        type=OutputFile,
+        type=outputs.OutputFile,
         metavar="FILE",
         help="write index,label,prediction,confidence",
     )
     ours(
         "--train_csv",
-        type=OutputFile,
+        type=outputs.OutputFile,
         metavar="FILE",
         help="write row,label,clean_label,adaptive_k,reliability",
     )
@@ -81,8 +80,8 @@ def run(args: argparse.Namespace) -> None:
         If a flag, a file or the data cannot serve; nothing has been written then.
     """
     scenario = _scenario(args)
-    outputs = _outputs(args, scenario)
-    wants_rows = len(outputs) > 1
+    files = _files(args, scenario)
+    wants_rows = len(files) > 1
     roots = flags.roots(args)
     stored = None if wants_rows else use_store(lambda kept: kept.find([scenario], roots), note)
     record = (stored or {}).get(scenario)
@@ -98,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
             contents["train_csv"] = to_csv(records.training_rows(report.prepared))
     _refuse_few_rows(scenario, record["train_rows"])
     contents["log"] = json.dumps(_log(args, scenario, record), indent=4) + "\n"
-    for name, path in outputs.items():
+    for name, path in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_write_text, contents[name]))
     if record["notes"]:
@@ -115,7 +114,7 @@ def run(args: argparse.Namespace) -> None:
         f"(95 % interval {100 * record['accuracy_low']:.2f} to "
         f"{100 * record['accuracy_high']:.2f}, {record['train_rows']} training and "
         f"{record['test_rows']} test rows, {noise}"
-        f"{searched}{origin}) -> {outputs['log']}"
+        f"{searched}{origin}) -> {files['log']}"
     )
 
 
@@ -181,23 +180,13 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     )
 
 
-def _outputs(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
+def _files(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
     """Where to write what; refused before any work where a path cannot be a file."""
-    outputs = {
-        "log": Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json",
-        **{
-            name: Path(value)
-            for name in ("predictions_csv", "train_csv")
-            if (value := getattr(args, name)) is not None
-        },
-    }
-    if len({path.resolve() for path in outputs.values()}) < len(outputs):
-        raise WannError("the log, `predictions_csv` and `train_csv` must be different files.")
-    for name, path in outputs.items():
-        taken = next((parent for parent in path.parents if parent.exists()), path)
-        if path.is_dir() or not taken.is_dir():
-            raise WannError(f"`{name}` must be the path of a file, got {str(path)!r}.")
-    return outputs
+    log = Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json"
+    outputs.refuse_overwriting(args, log=log)
+    given = {name: getattr(args, name) for name in ("predictions_csv", "train_csv")}
+    files = {"log": log, **{name: path for name, path in given.items() if path is not None}}
+    return {name: outputs.check_place(name, path, new_folders=True) for name, path in files.items()}
 
 
 def _refuse_few_rows(scenario: Scenario, rows: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from wann_core import datasets
 from wann_core.cli.knn import run_id
-from wann_core.cli.shared import flags
+from wann_core.cli.shared import flags, outputs
 from wann_core.cli.shared.flags import add_ours, add_published, fields
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.datasets import Dataset
@@ -82,6 +82,9 @@ def run_train(args: argparse.Namespace) -> None:
     from wann_core.methods.probes.training import train
 
     scenarios = _scenarios(args)
+    for scenario in scenarios:
+        path = checkpoint_path(args, scenario.method)
+        outputs.check_place("checkpoint", path, new_folders=True)
     first = scenarios[0]
     source = Source.of(_load(args), first.normalization)
     data = make_data(first.labeling(), source)
@@ -140,16 +143,20 @@ def run_test(args: argparse.Namespace) -> None:
     WannError
         If a checkpoint is missing, or was made for other data; no log has been written then.
     """
+    scenarios = _scenarios(args)
+    folder = Path(args.output_root) / args.experiment_name
+    logs = [
+        outputs.check_place("log", folder / f"{run_id(scenario)}.json", new_folders=True)
+        for scenario in scenarios
+    ]
     data = _load(args)
     if data.test is None:
         raise WannError(f"data set {data.name!r} has no test rows to measure a probe on.")
-    scenarios = _scenarios(args)
     probes = [_checked(checkpoint_path(args, s.method), s, data) for s in scenarios]
-    for scenario, probe in zip(scenarios, probes, strict=True):
+    for scenario, probe, path in zip(scenarios, probes, logs, strict=True):
         X_test = Source.of(data, scenario.normalization).X_test
         predictions = probe.predict_proba(X_test).argmax(axis=1)
         metrics = Metrics.of(data.test.true, predictions, data.n_classes)
-        path = Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         log = {**_log(args, probe, metrics), "judged_by": records.judged_by(data)}
         text = json.dumps(log, indent=4) + "\n"

@@ -55,9 +55,13 @@ WRONG = {
         ["--predictions_csv", "{T}", "--transition_matrix", "{T}", "--noise_pattern", "matrix"],
         "--predictions_csv must be another file than --transition_matrix",
     ),
-    "folder as file": (["--predictions_csv", "{folder}"], "--predictions_csv must be the path of"),
-    "file as folder": (["--train_csv", "{T}/x.csv"], "--train_csv must be the path of a file"),
-    "log in a file": (["--output_root", "{T}"], "`log` must be the path of a file"),
+    "folder as file": (["--predictions_csv", "{folder}"], "--predictions_csv must be a file in"),
+    "file as folder": (["--train_csv", "{T}/x.csv"], "--train_csv must be a file in a folder"),
+    "log in a file": (["--output_root", "{T}"], "`log` must be a file in a folder"),
+    "log and table": (
+        ["--train_csv", "{folder}/logs/trial/small_WANN_s42_backbone-tiny.json"],
+        "--train_csv must be another file than `log`",
+    ),
     "name too long": (["--experiment_name", "x" * 300], "File name too long"),
     "huge k": (["--k", "9" * 400], "--k must be"),
 }
@@ -140,4 +144,4 @@ def test_ratio_without_pattern_is_noted(command: Command, knn_flags: list[str]) 
 def test_place_that_cannot_be_written_is_named(command: Command, knn_flags: list[str]) -> None:
     result = command(*knn_flags, "--method", "kNN", "--k", "3", "--output_root", "/proc/x")
     assert result.status == 2
-    assert "'/proc/x' cannot be read or written" in result.err
+    assert "/proc/x" in result.err

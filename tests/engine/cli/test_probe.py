@@ -178,6 +178,18 @@ def test_train_refuses_in_one_sentence(
     assert not (tmp_path / "ckpt").exists()
 
 
+def test_place_that_cannot_be_written_is_refused_before_any_work(
+    command: Command, base: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    for name, flag, what in (
+        ("probe-train", "--store_ckpt_path", "checkpoint"),
+        ("probe-test", "--output_root", "log"),
+    ):
+        result = command(name, *base, flag, tmp_path / "file")
+        check_refusal(result, f"`{what}` must be a file in a folder, got")
+
+
 def test_test_refuses_a_checkpoint_that_is_not_there(
     command: Command, base: list[str], tmp_path: Path
 ) -> None:

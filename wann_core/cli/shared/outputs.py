@@ -16,15 +16,23 @@ class OutputFile(str):
     __slots__ = ()
 
 
-def refuse_overwriting(args: argparse.Namespace) -> None:
+def refuse_overwriting(args: argparse.Namespace, **named: Path) -> None:
     """Refuse to write over a file that is read, or to write two files into one.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    named : Path
+        Files that the command writes and names by itself, by what they are.
 
     Raises
     ------
     WannError
-        If a flag of the type `OutputFile` names the file of another flag or argument.
+        If a flag of the type `OutputFile` names the file of another flag or argument, or one of
+        these.
     """
     given = {name: value for name, value in vars(args).items() if isinstance(value, str) and value}
+    given |= {name: OutputFile(path) for name, path in named.items()}
     written = [name for name, value in given.items() if isinstance(value, OutputFile)]
     read = [name for name in given if name not in written and Path(given[name]).is_file()]
     for i, one in enumerate(written):
@@ -35,21 +43,36 @@ def refuse_overwriting(args: argparse.Namespace) -> None:
                 )
 
 
-def check_place(flag: str, name: str, kind: str = "file") -> Path:
+def check_place(
+    flag: str, name: str | Path, kind: str = "file", *, new_folders: bool = False
+) -> Path:
     """Return the path of a file or folder to write, in a folder that exists and can be written.
+
+    Parameters
+    ----------
+    flag : str
+        What names it.
+    name : str or Path
+    kind : {"file", "folder"}
+    new_folders : bool
+        Whether the command makes the folders above it that do not exist.
 
     Raises
     ------
     WannError
         If it cannot be made there, or is a folder where a file is to be written.
     """
-    path = Path(name)
+    path, place = Path(name), "an existing folder"
     folder = path.absolute().parent
+    if new_folders:
+        place = "a folder"
+        folder = next(one for one in (folder, *folder.parents) if one.exists())
     if (kind == "file" and path.is_dir()) or not folder.is_dir():
-        raise WannError(f"`{flag}` must be a {kind} in an existing folder, got {name!r}.", flag)
+        raise WannError(f"`{flag}` must be a {kind} in {place}, got {str(name)!r}.", flag)
     if not os.access(folder, os.W_OK):
         raise WannError(
-            f"`{flag}` must be in a folder that you may write to, got {name!r}; name another.", flag
+            f"`{flag}` must be in a folder that you may write to, got {str(name)!r}; name another.",
+            flag,
         )
     return path
 
