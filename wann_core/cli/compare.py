@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag or the data cannot serve, or no run could be made.
     """
-    out = None if args.out is None else outputs.check_file("out", args.out, (".csv",))
+    out = None if args.out is None else outputs.check_file("out", args.out, outputs.CSV)
     base = Scenario(
         dataset=args.dataset,
         backbone=args.backbone,

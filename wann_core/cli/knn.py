@@ -184,9 +184,11 @@ def _files(args: argparse.Namespace, scenario: Scenario) -> dict[str, Path]:
     """Where to write what; refused before any work where a path cannot be a file."""
     log = Path(args.output_root) / args.experiment_name / f"{run_id(scenario)}.json"
     outputs.refuse_overwriting(args, log=log)
-    given = {name: getattr(args, name) for name in ("predictions_csv", "train_csv")}
-    files = {"log": log, **{name: path for name, path in given.items() if path is not None}}
-    return {name: outputs.check_place(name, path, new_folders=True) for name, path in files.items()}
+    files = {"log": outputs.check_place("log", log, new_folders=True)}
+    for name in ("predictions_csv", "train_csv"):
+        if (given := getattr(args, name)) is not None:
+            files[name] = outputs.check_file(name, given, outputs.CSV, new_folders=True)
+    return files
 
 
 def _refuse_few_rows(scenario: Scenario, rows: int) -> None:

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +21,7 @@ from wann_core.experiments.predict import predict
 from wann_core.experiments.scenario import Scenario
 from wann_core.methods.reduction import REDUCTIONS
 from wann_core.methods.registry import METHODS
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -73,7 +71,7 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag, a file or the data cannot serve; nothing has been written then.
     """
-    out = outputs.check_place("out", args.out)
+    out = outputs.check_file("out", args.out, outputs.CSV)
     reduce_by = args.dimensionality_reduction
     scenario = Scenario(
         dataset=args.dataset,
@@ -92,16 +90,11 @@ def run(args: argparse.Namespace) -> None:
         progress=terminal_progress(),
     )
     table = pd.concat([rows, predicted.assign(method=scenario.method_name)], axis=1)
-    text = to_csv(table)
-    write_atomically(out, partial(_write, text))
+    write_frame(out, table)
     sure = float(predicted["confidence"].mean())
     print(
         f"[{scenario.method_name}] {len(table):,} rows labeled, mean confidence {sure:.3f} -> {out}"
     )
-
-
-def _write(text: str, file: Any) -> None:
-    file.write(text.encode())
 
 
 def _rows(args: argparse.Namespace) -> tuple[pd.DataFrame, Any]:

@@ -5,9 +5,8 @@ import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import joblib
 import pandas as pd
@@ -23,8 +22,7 @@ from wann_core.experiments.sweep_tasks import count_graphs
 from wann_core.paths import Roots
 from wann_core.results import table
 from wann_core.results import text as results_text
-from wann_core.storage.files import write_atomically
-from wann_core.storage.tables import to_csv
+from wann_core.storage.tables import write_frame
 from wann_core.version import __version__
 
 _CONNECT_SECONDS = 20
@@ -64,7 +62,7 @@ def run(args: argparse.Namespace) -> None:
     check_number("jobs", args.jobs, 1, 4096, whole=True)
     roots = flags.roots(args)
     if args.out is not None:
-        outputs.check_place("out", args.out)
+        outputs.check_file("out", args.out, outputs.CSV)
     scenarios = _planned(args, roots)
     parallel = {} if args.cluster else {"backend": args.backend, "n_jobs": args.jobs}
     with _cluster(args.cluster):
@@ -144,13 +142,8 @@ def _report(outcomes: Sequence[Outcome], out: str | None) -> None:
         raise WannError("no run could be made.")
     frame = pd.DataFrame(runs)
     if out is not None:
-        content = to_csv(frame).encode()
-        write_atomically(Path(out), partial(_write, content))
+        write_frame(Path(out), frame)
     made = table.pivots(table.describe(runs).table, "method", "noise", "accuracy")
     print(f"\n{results_text.to_text(made, 'Accuracy')}")
     if out is not None:
         print(f"\n{len(runs):,} runs -> {out}")
-
-
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)

@@ -57,6 +57,7 @@ WRONG = {
     ),
     "folder as file": (["--predictions_csv", "{folder}"], "--predictions_csv must be a file in"),
     "file as folder": (["--train_csv", "{T}/x.csv"], "--train_csv must be a file in a folder"),
+    "ending": (["--train_csv", "x.parquet"], "--train_csv must end in .csv or have no ending"),
     "log in a file": (["--output_root", "{T}"], "`log` must be a file in a folder"),
     "log and table": (
         ["--train_csv", "{folder}/logs/trial/small_WANN_s42_backbone-tiny.json"],

@@ -1,7 +1,6 @@
 """`python -m wann_core relabel`: other labels for embeddings that are there."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from wann_core.cli.shared import flags, outputs
@@ -9,9 +8,8 @@ from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets import load
 from wann_core.embedding import backbones
 from wann_core.errors import WannError
-from wann_core.review.exports.content import Exported
 from wann_core.review.relabeling import relabel
-from wann_core.storage.tables import to_csv
+from wann_core.storage.tables import write_frame
 
 
 def add_parser(commands: Any) -> None:
@@ -43,14 +41,13 @@ def run(args: argparse.Namespace) -> None:
     """
     if not args.dry_run and not args.out:
         raise WannError("`out`, the name of the new data set, is needed without --dry_run.", "out")
-    if args.report:
-        outputs.check_place("report", args.report)
+    report = args.report and outputs.check_file("report", args.report, outputs.CSV)
     data = load(args.dataset, args.backbone, *flags.roots(args))
     made = relabel(args.file, data)
     print(made.text)
-    if args.report:
-        Exported(to_csv(made.changes).encode(), len(made.changes)).write(Path(args.report))
-        print(f"{len(made.changes):,} changes -> {args.report}")
+    if report:
+        write_frame(report, made.changes)
+        print(f"{len(made.changes):,} changes -> {report}")
     if args.dry_run:
         print("dry run: no database is written.")
     else:

@@ -25,6 +25,8 @@ from wann_core.review.ledger import ledger_of
 # Beside those of the registry: what is written as a folder, and as a database.
 FORMATS = (*exports.FORMATS, "imagefolder", "npz")
 _FOLDERS = ("imagefolder", "metadata", "fiftyone-fields")
+# A folder is not called as a file that this command writes.
+_ENDINGS = {Path(form.file_name).suffix for form in exports.FORMATS.values()}
 
 
 def add_parser(commands: Any) -> None:
@@ -47,8 +49,9 @@ def add_parser(commands: Any) -> None:
         type=outputs.OutputFile,
         required=True,
         metavar="PATH",
-        help="the file; for imagefolder, metadata and fiftyone-fields a folder, or a file "
-        "that ends in .zip; for npz the name of the new data set in --database_root",
+        help="the file, with the format's ending or none; for imagefolder, metadata and "
+        "fiftyone-fields a folder, or a file that ends in .zip; for npz the name of the new data "
+        "set in --database_root",
     )
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")
@@ -107,14 +110,13 @@ def _check_out(args: argparse.Namespace, out: Path) -> None:
                 "out",
             )
         return
-    file = args.format not in _FOLDERS or out.suffix.lower() in (".zip", ".csv")
-    outputs.check_place("out", args.out, "file" if file else "folder")
-    if args.format not in _FOLDERS:
-        ending = Path(exports.FORMATS[args.format].file_name).suffix
-        if out.suffix.lower() not in ("", ending):
-            raise WannError(
-                f"`out` must, for {args.format}, end in {ending}, got {args.out!r}.", "out"
-            )
+    file = args.format not in _FOLDERS or out.suffix.lower() in _ENDINGS
+    if file:
+        form = exports.FORMATS.get(args.format)
+        endings = (".zip", ".csv") if form is None else (Path(form.file_name).suffix,)
+        outputs.check_file("out", args.out, (*endings, ""))
+    else:
+        outputs.check_place("out", args.out, "folder")
     if args.dry_run and args.format != "imagefolder":
         raise WannError("`dry_run` goes with --format imagefolder only.", "dry_run")
     if args.images != WAYS[0] and (args.format != "imagefolder" or file):

@@ -8,6 +8,8 @@ from pathlib import Path
 from wann_core.errors import WannError
 
 TABLES = (".csv", ".parquet")
+# Where the ending does not choose the format there may be none, as of a pipe.
+CSV = (".csv", "")
 
 
 class OutputFile(str):
@@ -77,7 +79,9 @@ def check_place(
     return path
 
 
-def check_file(flag: str, name: str, endings: Sequence[str] = TABLES) -> Path:
+def check_file(
+    flag: str, name: str, endings: Sequence[str] = TABLES, *, new_folders: bool = False
+) -> Path:
     """Return the path of a file to write, see `check_place`, that has one of these endings.
 
     Raises
@@ -87,6 +91,6 @@ def check_file(flag: str, name: str, endings: Sequence[str] = TABLES) -> Path:
     """
     if Path(name).suffix.lower() not in endings:
         *others, last = endings
-        allowed = f"{', '.join(others)} or {last}" if others else last
+        allowed = f"{', '.join(others)} or {last or 'have no ending'}"
         raise WannError(f"`{flag}` must end in {allowed}, got {name!r}.", flag)
-    return check_place(flag, name)
+    return check_place(flag, name, new_folders=new_folders)

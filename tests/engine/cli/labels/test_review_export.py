@@ -111,7 +111,15 @@ def test_database_is_written_under_its_new_name(
 
 WRONG = {
     "folder": (["--format", "csv", "--out", "nowhere/x.csv"], "--out must be a file in"),
-    "ending": (["--format", "csv", "--out", "x.parquet"], "--out must, for csv, end in .csv, got"),
+    "ending": (["--format", "csv", "--out", "x.parquet"], "--out must end in .csv or have no"),
+    "folder with an ending": (
+        ["--format", "fiftyone-fields", "--out", "x.json"],
+        "--out must end in .zip or have no ending, got 'x.json'",
+    ),
+    "images with an ending": (
+        ["--format", "imagefolder", "--out", "x.html"],
+        "--out must end in .zip, .csv or have no ending, got 'x.html'",
+    ),
     "links": (["--format", "csv", "--images", "link", "--out", "x.csv"], "--images link goes with"),
     "format": (["--format", "xml", "--out", "x"], "--format: invalid choice: 'xml'"),
     "name": (["--format", "npz", "--out", "../up"], "`--out` must, for npz, be the name of a new"),
@@ -132,7 +140,7 @@ def test_refused_in_a_sentence(
     result = command(*base, *flags)
     assert result.status == 2
     assert message in result.err and len(result.err.splitlines()) == 1
-    assert not (tmp_path / "x").exists()
+    assert not list(tmp_path.glob("x*"))
 
 
 def test_an_audit_counts_the_verdicts(command: Command, base: list[str]) -> None:
