@@ -1,9 +1,10 @@
 """The one exception family of the engine, and the checks that raise it."""
 
+import difflib
 import importlib.util
 import math
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 # Packages that an installation may lack, by the extra of ours that brings them.
@@ -48,8 +49,22 @@ def check_number(
 def check_choice(name: str, value: Any, allowed: Collection[Any]) -> None:
     """Raise `WannError` unless `value` is one of `allowed`."""
     if value not in allowed:
-        choices = ", ".join(str(choice) for choice in allowed)
-        raise WannError(f"`{name}` must be one of {choices}; got {value!r}.", name)
+        raise WannError(must_be_one_of(name, value, allowed), name)
+
+
+def must_be_one_of(name: str, value: Any, allowed: Collection[Any]) -> str:
+    """The sentence of `check_choice`, with the choice that may have been meant."""
+    near = near_name(str(value), map(str, allowed))
+    hint = f" (did you mean {near}?)" if near else ""
+    choices = ", ".join(str(choice) for choice in allowed)
+    return f"`{name}` must be one of {choices}; got {value!r}{hint}."
+
+
+def near_name(name: str, names: Iterable[str]) -> str | None:
+    """The one of the names that is most like this one, if any is; capitals do not count."""
+    spelled = {one.casefold(): one for one in names}
+    found = difflib.get_close_matches(name.casefold(), spelled, n=1)
+    return spelled[found[0]] if found else None
 
 
 def check_installed(purpose: str, *packages: str, field: str = "") -> None:

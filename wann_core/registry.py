@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 from wann_core import plugins
-from wann_core.errors import WannError
+from wann_core.errors import WannError, must_be_one_of
 
 # Names become parts of file names, of flags and of TOML.
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
@@ -176,6 +176,5 @@ def check_name(field: str, value: Any, *registries: Registry[Any]) -> None:
     # First what is built in: default scenarios are made while modules are still being imported.
     built_in = isinstance(value, str) and any(value in table._entries for table in registries)
     if not built_in and not any(value in table for table in registries):
-        names = ", ".join(name for table in registries for name in table)
-        text = f"`{field}` must be one of {names}; got {value!r}. {plugins.failures()}"
-        raise WannError(text.rstrip(), field)
+        text = must_be_one_of(field, value, [name for table in registries for name in table])
+        raise WannError(f"{text} {plugins.failures()}".rstrip(), field)

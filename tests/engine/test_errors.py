@@ -38,6 +38,8 @@ def test_choice_names_the_allowed_values() -> None:
         check_choice("draw", "other", ("reference", "exact"))
     assert str(caught.value) == "`draw` must be one of reference, exact; got 'other'."
     assert caught.value.field == "draw"
+    with pytest.raises(WannError, match=r"; got 'anL_Ce' \(did you mean ANL_CE\?\)\.$"):
+        check_choice("method", "anL_Ce", ("ANL_CE", "elr"))
 
 
 def test_error_is_a_value_error_that_survives_a_process_border() -> None:

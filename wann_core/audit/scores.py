@@ -8,7 +8,7 @@ from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.neighbor_scores import near_vote_odds, own_vote_share
 from wann_core.audit.judging.shares import best_other, odds, own_share
 from wann_core.class_table import Shares, blocks
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 from wann_core.typing import Array
 
 _SIMIFEAT_K = 10
@@ -22,8 +22,7 @@ def score_labels(evidence: Evidence, name: str) -> Array:
     WannError
         If it is unknown, or needs a probe where there is none.
     """
-    if name not in SCORES:
-        raise WannError(f"`score` must be one of {', '.join(SCORES)}; got {name!r}.", "score")
+    check_choice("score", name, SCORES)
     if name == "probe" and evidence.probe is None:
         raise WannError("`score` 'probe' needs a probe, which was not wanted.", "score")
     clipped: Array = np.clip(SCORES[name](evidence), 0.0, 1.0)

@@ -5,11 +5,10 @@ import importlib
 import re
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from wann_core.cli.shared.outputs import refuse_overwriting
-from wann_core.errors import WannError
+from wann_core.errors import WannError, near_name
 from wann_core.plugins import load_plugins
 from wann_core.text import visible
 from wann_core.version import __version__
@@ -84,13 +83,13 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, unknown: str) -> NoReturn:
         """Say that an argument is unknown, and what it may have meant."""
         flag = unknown.partition("=")[0]
-        near = get_close_matches(flag, self._option_string_actions, n=1) if flag[:1] == "-" else []
-        hint = f"did you mean {near[0]}?" if near else "see --help."
+        near = near_name(flag, self._option_string_actions) if flag[:1] == "-" else None
+        hint = f"did you mean {near}?" if near else "see --help."
         self.error(f"{visible(unknown)!r} is not an argument of this command; {hint}")
 
     def flag_of(self, field: str) -> str | None:
-        """Return the flag that sets a field of the engine, as in '--kmin' of 'k_min'."""
-        for wanted in (field, field.replace("_", "")):
+        """Return the flag of a field of the engine: '--kmin' of 'k_min', '--seeds' of 'seed'."""
+        for wanted in (field, field.replace("_", ""), f"{field}s"):
             for flag, action in self._option_string_actions.items():
                 if action.dest == wanted and flag.startswith("--"):
                     return flag

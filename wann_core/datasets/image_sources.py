@@ -15,7 +15,7 @@ from wann_core.datasets.sources import (
     vision,
 )
 from wann_core.datasets.sources.medmnist_facts import MEDMNIST
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 from wann_core.progress import Progress
 
 # Sources whose images are files that an embedding database names row by row.
@@ -53,9 +53,7 @@ def open_images(
     """
     root = Path(dataset_root)
     if size is not None and dataset.partition("_")[0] in MEDMNIST:
-        if size not in catalog.MEDMNIST_SIZES:
-            sizes = ", ".join(map(str, catalog.MEDMNIST_SIZES))
-            raise WannError(f"`size` must be one of {sizes}; got {size}.", "size")
+        check_choice("size", size, catalog.MEDMNIST_SIZES)
         flag = dataset.partition("_")[0]
         dataset = flag if size == 224 else f"{flag}_{size}"
     elif size is not None:

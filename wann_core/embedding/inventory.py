@@ -8,7 +8,7 @@ from pathlib import Path
 from wann_core.datasets import catalog, database
 from wann_core.datasets.sources import arrays
 from wann_core.embedding import partial
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 from wann_core.paths import cache_folder
 from wann_core.storage import npz
 
@@ -128,8 +128,7 @@ def clear(cache: str) -> None:
         If there is no such part.
     """
     found = {path.name: path for path in _parts()}
-    if cache not in found:
-        raise WannError(f"`cache` must be one of {', '.join(found)}; got {cache!r}.", "cache")
+    check_choice("cache", cache, found)
     for path in sorted(found[cache].rglob("*"), reverse=True):
         if path.is_dir():
             path.rmdir()

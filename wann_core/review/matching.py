@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wann_core.datasets.dataset import Dataset
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 from wann_core.review.rows import RowIndex
 from wann_core.review.verdict import Verdict
 from wann_core.storage.tables import unescape_formula
@@ -169,9 +169,7 @@ class Matcher:
             )
         if split == ALL:
             return everything
-        if split not in sizes:
-            allowed = ", ".join((*sizes, ALL))
-            raise WannError(f"`split` must be one of {allowed}; got {split!r}.", "split")
+        check_choice("split", split, (*sizes, ALL))
         return everything[everything["split"] == split].reset_index(drop=True)
 
     def _samples(self) -> pd.DataFrame:

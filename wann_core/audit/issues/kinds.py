@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from wann_core.datasets.dataset import LABELED
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 
 # By kind: its title, and what it means.
 KINDS = {
@@ -64,8 +64,7 @@ class IssueList:
         WannError
             If the kind has no groups, or there is no such split.
         """
-        if kind not in ("near_duplicate", "duplicate_label", "leak"):
-            raise WannError(f"`kind` must be one of duplicates, got {kind!r}.", "kind")
+        check_choice("kind", kind, ("near_duplicate", "duplicate_label", "leak"))
         if keep not in ("first", *LABELED):
             raise WannError(f"`keep` must be 'first' or a split, got {keep!r}.", "keep")
         mine = self.table[self.table["kind"] == kind]

@@ -15,7 +15,7 @@ import numpy as np
 from wann_core.datasets.catalog import HUMAN_LABELS
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.sources import torch_arrays
-from wann_core.errors import WannError
+from wann_core.errors import WannError, check_choice
 from wann_core.typing import Array
 
 _FILES = {"cifar10-n": "CIFAR-10_human.pt", "cifar100-n": "CIFAR-100_human.pt"}
@@ -54,12 +54,7 @@ def relabel(data: Dataset, dataset: str, dataset_root: str | Path) -> Dataset:
         row for row.
     """
     name, _, column = dataset.partition("/")
-    if column not in HUMAN_LABELS[name]:
-        raise WannError(
-            f"`dataset` must be one of {', '.join(f'{name}/{c}' for c in HUMAN_LABELS[name])}; "
-            f"got {dataset!r}.",
-            "dataset",
-        )
+    check_choice("dataset", dataset, [f"{name}/{known}" for known in HUMAN_LABELS[name]])
     place = path(dataset, dataset_root)
     labels = _read(place, ("clean_label", column))
     clean, given = labels["clean_label"], labels[column]

@@ -104,7 +104,7 @@ def test_duplicates_and_what_is_left_of_them(found: IssueList) -> None:
     assert set(zip(first["split"], first["row"], strict=True)) == {("test", 1), ("unlabelled", 19)}
     kept = found.removable("leak", keep="test")
     assert ("train", 1030) in set(zip(kept["split"], kept["row"], strict=True))
-    with pytest.raises(WannError, match="`kind` must be one of duplicates"):
+    with pytest.raises(WannError, match="`kind` must be one of near_duplicate"):
         found.removable("label")
     with pytest.raises(WannError, match="`keep` must be 'first' or a split"):
         found.removable("leak", keep="none")

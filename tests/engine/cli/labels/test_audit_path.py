@@ -189,10 +189,20 @@ def test_compare_prints_a_table(command: Command, tmp_path: Path) -> None:
     assert len(pd.read_csv(out)) >= 6
 
 
-def test_flags_are_named_in_messages(command: Command) -> None:
-    wrong = ("--kmin", "51", "--kmax", "11")
-    ran = command("compare", "--dataset", "digits", "--backbone", "pixels", *wrong)
-    assert "--kmin" in ran.err and "`" not in ran.err
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ("--kmin 51 --kmax 11", "--kmin must be"),
+        ("--methods ANN Wann", "--methods must be one of WANN, ANN, kNN,"),
+        ("--methods ANN Wann", "got 'Wann' (did you mean WANN?)."),
+        ("--methods kNN-x", "--methods must be like kNN-11,"),
+        ("--noise-ratios 0.2 2", "--noise_ratios must be a number between 0 and 1, got 2.0."),
+        ("--seeds -1", "--seeds must be"),
+    ],
+)
+def test_flags_are_named_in_messages(command: Command, wrong: str, sentence: str) -> None:
+    ran = command("compare", "--dataset", "digits", "--backbone", "pixels", *wrong.split())
+    assert sentence in ran.err and "`" not in ran.err
 
 
 def test_help_lists_every_command_and_two_examples(capsys: pytest.CaptureFixture[str]) -> None:
