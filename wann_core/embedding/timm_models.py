@@ -268,7 +268,7 @@ def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, o
     size = {"img_size": image_size} if image_size and cfg.fixed_input_size else {}
     overlay = {"file": str(path), "custom_load": False if own else cfg.custom_load}
     try:
-        with _missing_keys() as missing:
+        with _unmatched_keys() as (missing, others):
             model = timm.create_model(
                 name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay, **size
             )
@@ -277,29 +277,34 @@ def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, o
         text = " ".join(str(error).split())[:200]
         raise WannError(f"{name!r} cannot load {str(path)!r}: {text}.", "weights") from error
     if missing:
+        instead = f" and has others instead ({_first(others)})" if others else ""
         raise WannError(
             f"{str(path)!r} does not fit {name!r}: it lacks {len(missing)} of its parameters "
-            f"({', '.join(missing[:3])}{', …' if len(missing) > 3 else ''}).",
+            f"({_first(missing)}){instead}.",
             "weights",
         )
     return model
 
 
+def _first(names: list[str]) -> str:
+    return f"{', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
+
+
 @contextmanager
-def _missing_keys() -> Iterator[list[str]]:
-    """Collect the parameters that timm, in this thread, does not find in a file.
+def _unmatched_keys() -> Iterator[tuple[list[str], list[str]]]:
+    """Collect the parameters that timm, in this thread, does not find in a file, and surplus ones.
 
     It reports them to its log alone. Its warnings of surplus ones, a head for example, end here.
     """
-    missing: list[str] = []
+    found: dict[str, list[str]] = {"Missing": [], "Unexpected": []}
     here = threading.get_ident()
     log = logging.getLogger("timm.models._builder")
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            text = record.getMessage()
-            if record.thread == here and text.startswith("Missing keys ("):
-                missing.extend(text.partition("(")[2].partition(")")[0].split(", "))
+            kind, _, text = record.getMessage().partition(" keys (")
+            if record.thread == here and kind in found:
+                found[kind].extend(text.partition(")")[0].split(", "))
 
     handler = Handler()
     with _log_lock:
@@ -307,7 +312,7 @@ def _missing_keys() -> Iterator[list[str]]:
         log.setLevel(logging.INFO)
         log.addHandler(handler)
         try:
-            yield missing
+            yield found["Missing"], found["Unexpected"]
         finally:
             log.removeHandler(handler)
             log.setLevel(level)

@@ -61,6 +61,7 @@ def test_unfit_weights_are_one_sentence(small_weights: Path, tmp_path: Path, cap
     state = torch.load(small_weights, weights_only=True)
     lacking = {key: value for key, value in state.items() if not key.startswith("layer4")}
     torch.save(lacking, tmp_path / "lacking.pth")
+    torch.save({f"trunk.{key}": value for key, value in state.items()}, tmp_path / "named.pth")
     torch.save({**state, "conv1.0.weight": torch.zeros(3)}, tmp_path / "shape.pth")
     torch.save({"a": Harmful()}, tmp_path / "harmful.pth")
     torch.save({}, tmp_path / "none.pth")
@@ -70,7 +71,7 @@ def test_unfit_weights_are_one_sentence(small_weights: Path, tmp_path: Path, cap
     (tmp_path / "junk.safetensors").write_bytes(b"junk" * 99)
     (tmp_path / "weights.pkl").write_bytes(b"junk")
     files = [*tmp_path.iterdir(), tmp_path / "missing.pth", tmp_path]
-    assert len(files) == 11
+    assert len(files) == 12
     for file in files:
         with pytest.raises(WannError) as refused:
             load_backbone("resnet10t", weights=file, device="cpu")
@@ -78,8 +79,12 @@ def test_unfit_weights_are_one_sentence(small_weights: Path, tmp_path: Path, cap
         assert refused.value.field == "weights" and str(file) in message, message
         assert "\n" not in message and len(message) < 500
     assert "harm" not in capfd.readouterr().out
-    with pytest.raises(WannError, match=r"lacks \d+ of its parameters \(layer4"):
-        load_backbone("resnet10t", weights=tmp_path / "lacking.pth", device="cpu")
+    for file_name, words in (
+        ("lacking", r"lacks \d+ of its parameters \(layer4[^()]*, …\)\."),
+        ("named", r"parameters \(conv1\.[^()]*, …\) and has others instead \(trunk\.conv1\."),
+    ):
+        with pytest.raises(WannError, match=words):
+            load_backbone("resnet10t", weights=tmp_path / f"{file_name}.pth", device="cpu")
 
 
 @pytest.mark.parametrize(
