@@ -51,6 +51,7 @@ def audit_labels(
     score: str = DEFAULT_SCORE,
     probe: bool = True,
     seed: int = 0,
+    search: str = "auto",
     progress: Progress | None = None,
 ) -> Audit:
     """Audit labels given as arrays; each row is judged by the other rows.
@@ -86,6 +87,8 @@ def audit_labels(
         Whether logistic regression, fitted out of fold, may speak, too.
     seed : int
         Deals the folds of the probe.
+    search : {'auto', 'flat', 'torch'}
+        How neighbors are searched, where no graph is given.
     progress : callable, optional
         `progress(done, total, text)`; may raise to stop.
 
@@ -149,7 +152,7 @@ def audit_labels(
         class_names=names,
     )
     codes = None if groups is None else group_codes(groups, len(y))[kept]
-    searched = _graph(graph, rows.X, codes, len(kept), progress)
+    searched = _graph(graph, rows.X, codes, len(kept), progress, search)
     folds = (
         deal_folds(rows.labels, seed) if codes is None else deal_by_group(codes, rows.labels, seed)
     )
@@ -207,11 +210,12 @@ def _graph(
     codes: Array | None,
     rows: int,
     progress: Progress | None,
+    search: str,
 ) -> NeighborGraph:
     if graph is None:
         if codes is None:
-            return neighbor_graph(X, None, NEIGHBORS, progress)
-        return graph_without_groups(X, codes, NEIGHBORS, progress)
+            return neighbor_graph(X, None, NEIGHBORS, progress, search)
+        return graph_without_groups(X, codes, NEIGHBORS, progress, search)
     if not isinstance(graph, NeighborGraph):
         if not isinstance(graph, Sequence) or len(graph) != 2:
             raise WannError(

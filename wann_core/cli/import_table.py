@@ -8,6 +8,7 @@ from wann_core.cli.shared import columns, flags
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.datasets.tables import SPLIT_RULES, merge_look_alikes, read, write_table
 from wann_core.errors import WannError
+from wann_core.paths import DATABASE_ROOT
 
 
 def add_parser(commands: Any) -> None:
@@ -25,11 +26,11 @@ def add_parser(commands: Any) -> None:
     add("table", help="the file")
     add("--dataset", required=True, help="name of the new data set")
     add("--backbone", default="table", help="name of what made the embeddings")
-    flags.add_roots(add)
+    add("--database_root", default=DATABASE_ROOT, help="where embedding databases go")
     columns.add_columns(parser)
     columns.add_roles(parser)
     add("--rule", choices=SPLIT_RULES, default="none", help="how rows become train and test")
-    add("--test_share", type=float, default=0.2, help="of the test rows where they are drawn")
+    add("--test_share", type=float, default=0.2, help="of the test rows, with --rule stratified")
     add("--seed", type=int, default=0, help="of that draw")
     add("--drop_bad", action="store_true", help="leave out rows that hold NaN or infinity")
     flags.add_merge_alike(add)
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
     path = Path(args.table)
     if not path.is_file():
         raise WannError(f"`table` must be a file, got {args.table!r}.", "table")
+    if args.rule != "stratified":
+        flags.refuse_unused(args, f"with --rule {args.rule}", "test_share", "seed")
     progress = terminal_progress()
     chosen = columns.chosen(path, args, roles=True)
     table = read(path, chosen, progress=progress)

@@ -67,9 +67,17 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Spell flags as they were added: `--noise-ratio` for `--noise_ratio`."""
+        """Spell flags as they were added: `--noise-ratio` for `--noise_ratio`.
+
+        The names of those that were given are added to what was parsed, see `refuse_unused`.
+        """
         given = sys.argv[1:] if args is None else list(args)
-        return super().parse_known_args([self._spelled(one) for one in given], namespace)
+        spelled = [self._spelled(one) for one in given]
+        found, unknown = super().parse_known_args(spelled, namespace)
+        actions = (self._option_string_actions.get(one.partition("=")[0]) for one in spelled)
+        # A command's parser comes first: of its flags, this one knows none.
+        found.given = getattr(found, "given", set()) | {one.dest for one in actions if one}
+        return found, unknown
 
     def _spelled(self, argument: str) -> str:
         name, equals, value = argument.partition("=")

@@ -46,7 +46,7 @@ def add_parser(commands: Any) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", metavar="FILE", help="table of embeddings by the same backbone")
     source.add_argument("--images", metavar="FOLDER", help="images, embedded by the same backbone")
-    add("--weights", metavar="FILE", help="the backbone's weights, if it was made with own ones")
+    add("--weights", metavar="FILE", help="the backbone's own weights, for --images")
     add("--device", default="auto", help="auto, cpu or cuda, for --images")
     add("--method", choices=METHODS, default="WANN", help="how the neighbors vote")
     add("--k", type=int, default=11, help="neighbors of kNN")
@@ -71,6 +71,8 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If a flag, a file or the data cannot serve; nothing has been written then.
     """
+    if args.images is None:
+        flags.refuse_unused(args, "without --images", "weights", "device")
     out = outputs.check_file("out", args.out, outputs.CSV)
     reduce_by = args.dimensionality_reduction
     scenario = Scenario(

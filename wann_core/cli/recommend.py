@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> None:
         If a flag or the data cannot serve; nothing has been written then.
     """
     out = None if args.out is None else outputs.check_file("out", args.out)
+    if args.json:
+        flags.refuse_unused(args, "with --json", "top")
     check_number("top", args.top, 1, whole=True)
     check_number("rows", args.rows, FEWEST_ROWS, whole=True)
     progress = terminal_progress()

@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> None:
     WannError
         If the plan or a flag cannot serve, or no run of the plan can be made here.
     """
+    if args.cluster is not None:
+        flags.refuse_unused(args, "with --cluster", "jobs", "backend")
     check_number("jobs", args.jobs, 1, 4096, whole=True)
     roots = flags.roots(args)
     if args.out is not None:

@@ -214,6 +214,10 @@ def load_backbone(
         return timm_models.load(name, weights, image_size, device, autocast, precision, progress)
     if precision == "bfloat16":
         raise WannError("backbone 'pixels' computes nothing in bfloat16.", "precision")
+    if autocast:
+        raise WannError("backbone 'pixels' computes nothing in half precision.", "autocast")
+    if device not in ("auto", "cpu"):
+        raise WannError(f"backbone 'pixels' computes on the CPU alone, got {device!r}.", "device")
     if weights is not None:
         raise WannError("backbone 'pixels' has no weights to load.", "weights")
     return Pixels(image_size)

@@ -190,7 +190,7 @@ def test_what_cannot_serve_is_refused_in_a_sentence(
         audit_partitions(client, pattern, COLUMNS, str(tmp_path / "out"))
     command = ["audit", pattern, "--cluster", "tcp://127.0.0.1:1"]
     assert main([*command, "--out", str(tmp_path / "out"), "--group", "id"]) == 2
-    assert "--group cannot be had with --cluster" in capsys.readouterr().err
+    assert "--group has no effect with --cluster" in capsys.readouterr().err
     assert main(command) == 2
     assert "--out names the folder" in capsys.readouterr().err
 

@@ -187,6 +187,10 @@ def test_bfloat16_is_close_and_part_of_the_plan(small_weights: Path) -> None:
         load_backbone("resnet10t", precision="auto", autocast=True)
     with pytest.raises(WannError, match="computes nothing in bfloat16"):
         load_backbone("pixels", precision="bfloat16")
+    for wrong in ({"autocast": True}, {"device": "cuda"}):
+        with pytest.raises(WannError, match="'pixels' computes") as refused:
+            load_backbone("pixels", **wrong)  # type: ignore[arg-type]
+        assert refused.value.field in wrong
 
 
 @pytest.mark.parametrize("faster", ["float32", "bfloat16"])

@@ -56,7 +56,7 @@ def add_parser(commands: Any) -> None:
         help="a Dask scheduler, as tcp://host:8786: PATH names partitions, 'folder/*.parquet' or "
         "'s3://…', that its workers read; FILE is a folder that they write; no probe",
     )
-    add("--top", type=int, metavar="N", help="write the N most doubtful rows only")
+    add("--top", type=int, metavar="N", help="write the N most doubtful rows only, to a table")
     add(
         "--fail_above",
         type=float,
@@ -129,6 +129,8 @@ def _checked(args: argparse.Namespace) -> Path | None:
     if args.out is None and not args.json and args.fail_above is None:
         raise WannError("`out` names the file of the result, .csv, .parquet or .html.", "out")
     out = None if args.out is None else outputs.check_file("out", args.out, _ENDINGS)
+    if out is None or out.suffix.lower() == ".html":
+        flags.refuse_unused(args, "unless --out is a table, .csv or .parquet", "top")
     if args.top is not None:
         check_number("top", args.top, 1, whole=True)
     if args.fail_above is not None:

@@ -5,24 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wann_core.audit.scores import DEFAULT_SCORE
 from wann_core.audit.sharded import parts
 from wann_core.audit.sharded.run import audit_partitions
 from wann_core.cli.labels.printed import print_result
-from wann_core.cli.shared import columns
+from wann_core.cli.shared import columns, flags
+from wann_core.cli.shared.audit_sources import OF_DATABASES
 from wann_core.cli.shared.terminal import note, terminal_progress
 from wann_core.errors import WannError, check_number
 from wann_core.neighbors.cluster import require_dask
 
-# Flags that have no meaning for partitions, by what they must be.
-_UNSERVED = {
-    "dataset": None,
-    "group": None,
-    "top": None,
-    "merge_alike": False,
-    "review_root": None,
-    "score": DEFAULT_SCORE,
-}
+# Flags that have no meaning for partitions.
+_UNSERVED = ("dataset", "group", "top", "merge_alike", "review_root", "score", "weights")
 _SECONDS = 10
 
 
@@ -53,9 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    for name, needed in _UNSERVED.items():
-        if getattr(args, name) != needed:
-            raise WannError(f"`{name}` cannot be had with --cluster; leave it out.", name)
+    flags.refuse_unused(args, "with --cluster", *_UNSERVED, *OF_DATABASES)
     if args.path is None:
         raise WannError("with --cluster name the partitions by a PATH, as 'folder/*.parquet'.")
     if args.out is None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from wann_core.audit.annotators.consensus import Consensus, consensus
 from wann_core.cli.shared import columns, flags, outputs
-from wann_core.cli.shared.audit_sources import named_database
+from wann_core.cli.shared.audit_sources import IN_TABLE, OF_DATABASES, named_database
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets.dataset import Dataset
 from wann_core.datasets.tables import read
@@ -75,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
     for flag, name in files.items():
         if name is not None:
             outputs.check_file(flag, name)
+    if args.again is None:
+        flags.refuse_unused(args, "without --again", "rows")
     if args.annotators is not None and args.annotations is not None:
         raise WannError("name either `annotators` or `annotations`.", "annotators")
     found = _found(args)
@@ -101,6 +103,7 @@ def _found(args: argparse.Namespace) -> Consensus:
 def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
     if args.annotators is None and args.annotations is None:
         raise WannError("name `annotators` or `annotations`.", "annotators")
+    flags.refuse_unused(args, IN_TABLE, *OF_DATABASES)
     progress = terminal_progress()
     table = read(path, columns.chosen(path, args), progress=progress)
     finite = np.flatnonzero(np.isfinite(table.X).all(axis=1))
@@ -122,5 +125,6 @@ def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
 
 
 def _of_database(data: Dataset, args: argparse.Namespace) -> Consensus:
+    columns.refuse(args, f"the database {data.name!r}")
     long = None if args.annotations is None else Path(args.annotations)
     return consensus_of(data, long, annotators=args.annotators or (), progress=terminal_progress())

@@ -100,7 +100,15 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _check_out(args: argparse.Namespace, out: Path) -> None:
-    """Refuse a place that does not suit the format, before anything is computed."""
+    """Refuse a place or flags that do not suit the format, before anything is computed."""
+    form = exports.FORMATS.get(args.format)
+    file = args.format not in _FOLDERS or out.suffix.lower() in _ENDINGS
+    idle = [] if form is not None and form.ranked else ["score", "no_probe"]
+    if args.format != "imagefolder" or out.suffix.lower() == ".csv":
+        idle += ["dry_run", "images"]
+    elif file:
+        idle.append("images")
+    flags.refuse_unused(args, f"with --format {args.format} and this --out", *idle)
     if args.format == "npz":
         if not is_name(args.out) or out.suffix == ".npz":
             raise WannError(
@@ -110,17 +118,11 @@ def _check_out(args: argparse.Namespace, out: Path) -> None:
                 "out",
             )
         return
-    file = args.format not in _FOLDERS or out.suffix.lower() in _ENDINGS
     if file:
-        form = exports.FORMATS.get(args.format)
         endings = (".zip", ".csv") if form is None else (Path(form.file_name).suffix,)
         outputs.check_file("out", args.out, (*endings, ""))
     else:
         outputs.check_place("out", args.out, "folder")
-    if args.dry_run and args.format != "imagefolder":
-        raise WannError("`dry_run` goes with --format imagefolder only.", "dry_run")
-    if args.images != WAYS[0] and (args.format != "imagefolder" or file):
-        raise WannError("`images` link goes with --format imagefolder and a folder only.", "images")
 
 
 def _write_images(args: argparse.Namespace, review: Review, out: Path) -> str:

@@ -20,6 +20,9 @@ from wann_core.progress import Progress
 from wann_core.typing import Array
 
 _DATABASE = "train.npz"
+# Flags of databases, and where they do nothing.
+OF_DATABASES = ("backbone", "database_root", "dataset_root")
+IN_TABLE = "on a table, which holds embeddings itself"
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,8 +89,7 @@ def audit_named(args: argparse.Namespace, progress: Progress | None) -> Audited:
     path = named_path(args)
     if path is not None:
         return audit_path(path, args, progress)
-    if args.weights is not None:
-        raise WannError("`weights` embed a folder of images; `dataset` names none.", "weights")
+    flags.refuse_unused(args, "with --dataset, which names embeddings", "weights")
     columns.refuse(args, f"the data set {args.dataset!r}")
     data = load(args.dataset, args.backbone, *flags.roots(args))
     place = database.folder(args.database_root, data.name, data.backbone)
@@ -104,8 +106,6 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
     """
     if not path.exists():
         raise WannError(f"`path` {str(path)!r} does not exist.", "path")
-    if args.weights is not None and not _of_images(path):
-        raise WannError(f"`weights` embed a folder of images; {str(path)!r} is none.", "weights")
     if path.is_file():
         return _table(path, args, progress)
     if not is_saved_to_disk(path):
@@ -115,6 +115,7 @@ def audit_path(path: Path, args: argparse.Namespace, progress: Progress | None) 
     if is_saved_to_disk(path):
         with as_parquet(path) as table:
             return _table(table, args, progress)
+    flags.refuse_unused(args, "on a folder of images, which lies where it is", "dataset_root")
     if args.group is not None:
         raise WannError("`group` names a column; a folder of images has none.", "group")
     place, data = embedded(path, args, progress)
@@ -125,18 +126,18 @@ def _is_database(path: Path) -> bool:
     return (path / _DATABASE).is_file()
 
 
-def _of_images(path: Path) -> bool:
-    return path.is_dir() and not _is_database(path) and not is_saved_to_disk(path)
-
-
 def database_at(path: Path, args: argparse.Namespace) -> Dataset:
     """Load the embedding database that a folder is, its images included.
 
     Raises
     ------
     WannError
-        If its files are unusable, or its folders are not called as data sets and backbones are.
+        If its files are unusable, its folders are not called as data sets and backbones are, or a
+        flag names another database.
     """
+    flags.refuse_unused(
+        args, "on a PATH that is a database", "backbone", "database_root", "weights"
+    )
     place = path.resolve()
     root, dataset, backbone = place.parent.parent, place.parent.name, place.name
     if (dataset, backbone) == BUILT_IN:
@@ -178,6 +179,7 @@ def _column(data: Dataset, name: str) -> Array:
 
 
 def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> Audited:
+    flags.refuse_unused(args, IN_TABLE, *OF_DATABASES, "weights", "review_root")
     chosen = dataclasses.replace(columns.chosen(path, args), group=args.group)
     table = read(path, chosen, progress=progress)
     if args.merge_alike:
@@ -206,6 +208,7 @@ def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> A
         groups=groups,
         score=args.score,
         probe=not args.no_probe,
+        search=args.search,
         progress=progress,
     )
     return Audited(found, "these embeddings")

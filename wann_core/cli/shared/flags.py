@@ -13,6 +13,27 @@ from wann_core.noise import patterns
 from wann_core.paths import DATABASE_ROOT, DATASET_ROOT, LOG_ROOT, Roots
 
 
+def refuse_unused(args: argparse.Namespace, where: str, *names: str) -> None:
+    """Refuse flags that were given and would do nothing.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    where : str
+        In which case, as the end of a sentence.
+    *names : str
+        Fields of `args`.
+
+    Raises
+    ------
+    WannError
+        If one of them was given.
+    """
+    for name in names:
+        if name in args.given:
+            raise WannError(f"`{name}` has no effect {where}; leave it out.", name)
+
+
 def add_data(add: Any) -> None:
     """The flags of a data set and of where it lies; `add` is `add_argument` of a parser."""
     add("--dataset", required=True, help="'digits' (with --backbone pixels) or a database's name")

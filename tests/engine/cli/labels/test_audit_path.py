@@ -112,7 +112,10 @@ def test_a_folder_is_embedded_by_weights_of_ones_own(
     assert absent.status == 2 and "absent.pth" in absent.err
     place = tmp_path / "db" / "photos" / "resnet10t"
     database = command("audit", place, "--weights", small_weights, "--json")
-    assert database.status == 2 and "--weights embed a folder of images" in database.err
+    assert (
+        database.status == 2
+        and "--weights has no effect on a PATH that is a database" in database.err
+    )
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10", "my photos (2)"])

@@ -28,7 +28,6 @@ def base(tmp_path: Path) -> list[str]:
         str(tmp_path),
         "--review_root",
         str(tmp_path / "reviews"),
-        "--no_probe",
     ]
 
 
@@ -50,7 +49,8 @@ def test_every_format_is_written(
     command: Command, base: list[str], tmp_path: Path, form: str, rows: int
 ) -> None:
     out = tmp_path / "out"
-    result = command(*base, "--format", form, "--out", out)
+    faster = [] if form in ("fiftyone", "metadata") else ["--no_probe"]
+    result = command(*base, "--format", form, "--out", out, *faster)
     assert (result.status, result.err) == (0, "")
     line, *more = result.out.splitlines()
     assert line == f"[{form}] {COUNTS}; {rows} rows -> {out}"
@@ -120,7 +120,20 @@ WRONG = {
         ["--format", "imagefolder", "--out", "x.html"],
         "--out must end in .zip, .csv or have no ending, got 'x.html'",
     ),
-    "links": (["--format", "csv", "--images", "link", "--out", "x.csv"], "--images link goes with"),
+    "links": (
+        ["--format", "csv", "--images", "link", "--out", "x.csv"],
+        "--images has no effect with --format csv and this --out; leave it out.",
+    ),
+    "links in a file": (
+        ["--format", "imagefolder", "--images", "link", "--out", "x.zip"],
+        "--images has no effect with",
+    ),
+    "dry run of a database": (["--format", "npz", "--dry_run", "--out", "x"], "--dry_run has no"),
+    "dry run of a file": (
+        ["--format", "imagefolder", "--dry_run", "--out", "x.csv"],
+        "--dry_run has no effect with",
+    ),
+    "nothing to rank": (["--format", "metadata", "--no_probe", "--out", "x"], "--no_probe has no"),
     "format": (["--format", "xml", "--out", "x"], "--format: invalid choice: 'xml'"),
     "name": (["--format", "npz", "--out", "../up"], "`--out` must, for npz, be the name of a new"),
     "npz file": (["--format", "npz", "--out", "x/y.npz"], "no file: letters, digits"),
@@ -144,7 +157,7 @@ def test_refused_in_a_sentence(
 
 
 def test_an_audit_counts_the_verdicts(command: Command, base: list[str]) -> None:
-    words = ["audit", *base[1:], "--json"]
+    words = ["audit", *base[1:], "--no_probe", "--json"]
     reviewed = json.loads(command(*words).out)["after_review"]
     assert (reviewed["judged"], reviewed["found"], reviewed["rows"]) == (3, 2, 40)
     assert reviewed["low"] >= 2
