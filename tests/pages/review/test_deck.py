@@ -47,6 +47,17 @@ def test_an_event_counts_once_however_often_it_is_sent(
     assert blobs.ledger.version() == 3
 
 
+def test_pages_are_turned_and_the_head_is_found(blobs: Case, session: dict[str, Any]) -> None:
+    state = review_session.session()
+    state.listed = blobs.order
+    asked = ({"kind": "page", "by": 1}, {"kind": "page", "by": 1}, {"kind": "page", "by": -1})
+    firsts = []
+    for number, event in enumerate([*asked, {"kind": "page", "by": 1}, {"kind": "head"}], 1):
+        deck.receive(blobs, {"client": "a", "events": [{**event, "sequence": number}]}, "ann")
+        firsts.append(state.first)
+    assert firsts == [20, 40, 20, 40, 0]
+
+
 def test_two_people_on_one_card(blobs: Case, session: dict[str, Any]) -> None:
     event = {"kind": "verdict", "action": "keep", "items": [{"id": "train-1000"}], "sequence": 1}
     seen = blobs.states().version

@@ -171,10 +171,15 @@ def still_wanted(case: Case, token: str) -> Array:
 
 
 def turn_page(by: int) -> None:
-    """Go on, or back, in the list; by 0 pages to its head."""
+    """Go on, or back, in the list."""
     state = session()
     last = max(len(state.listed) - 1, 0) // PAGE * PAGE
-    state.first = min(max(state.first + by * PAGE, 0), last) if by else 0
+    state.first = min(max(state.first + by * PAGE, 0), last)
+
+
+def to_head() -> None:
+    """Go to the first page of the list."""
+    session().first = 0
 
 
 def go_to(position: int) -> None:

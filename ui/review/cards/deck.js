@@ -7,6 +7,7 @@ const KEYS = { k: "keep", r: "relabel", x: "remove", u: "unsure", z: "undo", y: 
 const SIGNS = { keep: "✓", relabel: "→", remove: "✕", unsure: "?" };
 const NAMES = { keep: "Keep", relabel: "Relabel", remove: "Remove", unsure: "Unsure" };
 const STEPS = { j: -1, l: 1, ArrowLeft: -1, ArrowRight: 1 };
+const ASKED = ["page", "head"]; // events that other cards answer
 const MISSED = "Not recorded: the next cards are loading.";
 const decks = new WeakMap();
 
@@ -65,7 +66,7 @@ class Deck {
       this.whole = false; // whether all of the list is selected, beyond this page
       this.ticked = null; // the card that was ticked last
     }
-    this.wait(this.pending.some((event) => event.kind === "page"));
+    this.wait(this.pending.some((event) => ASKED.includes(event.kind)));
     const kept = data.cards.findIndex((card) => card.id === now);
     const focus = data.cards.findIndex((card) => card.id === data.focus.id);
     const led = data.focus.turn !== this.turn && focus >= 0;
@@ -168,7 +169,7 @@ class Deck {
   advance() {
     const next = this.data.cards.findIndex((c, i) => i > this.cursor && !this.verdict(c));
     if (next >= 0) this.cursor = next;
-    else if (this.sought != null) return this.turnPage(0); // to the head of the better ranking
+    else if (this.sought != null) return this.ask({ kind: "head" }); // of the better ranking
     else if (this.data.more) return this.turnPage(1);
     this.draw();
   }
@@ -184,10 +185,15 @@ class Deck {
   }
 
   turnPage(by) {
+    this.ask({ kind: "page", by });
+  }
+
+  // Ask for other cards.
+  ask(event) {
     // A held key must not turn pages that nobody has seen.
     if (this.waiting) return;
     this.wait(true);
-    this.emit({ kind: "page", by });
+    this.emit(event);
     this.draw();
   }
 

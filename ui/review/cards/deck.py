@@ -139,8 +139,9 @@ def _checked(log: Any) -> tuple[str, list[dict[str, Any]]]:
 def _serve(case: Case, event: dict[str, Any], who: str, seen: int | None, blind: bool) -> None:
     kind = event.get("kind")
     if kind == "page":
-        by = event.get("by")
-        card_list.turn_page(by if by in (0, 1) else -1)
+        card_list.turn_page(1 if event.get("by") == 1 else -1)
+    elif kind == "head":
+        card_list.to_head()
     elif kind == "find":
         _find(case, event)
     elif kind in ("undo", "redo"):
