@@ -5,9 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.helpers.roots import ROOT
-
-_SCRIPT = (ROOT / "ui" / "review" / "cards" / "deck.js").read_bytes()
+from ui.review.cards.deck import SCRIPT
 
 
 def card(name: str) -> dict[str, Any]:
@@ -57,7 +55,7 @@ def deck(names: list[str], at: str, **more: object) -> dict[str, Any]:
 
 def begin(page: Page) -> None:
     page.set_content("<main id='deck'></main>")
-    code = base64.b64encode(_SCRIPT).decode()
+    code = base64.b64encode(SCRIPT.encode()).decode()
     page.evaluate(
         """async (url) => {
           const { default: draw } = await import(url);

@@ -1,14 +1,11 @@
-// Cards to judge: one in full, all of the page beside it, verdicts by button and by key.
+// Cards to judge by button and by key; deck_view.js, before this in one module, draws them.
 //
 // A verdict shows at once and is sent as a numbered event; events that the server has not
 // acknowledged yet are sent again with the next one, so that none is lost to a busy server.
 
 const KEYS = { k: "keep", r: "relabel", x: "remove", u: "unsure", z: "undo", y: "redo" };
-const SIGNS = { keep: "✓", relabel: "→", remove: "✕", unsure: "?" };
-const NAMES = { keep: "Keep", relabel: "Relabel", remove: "Remove", unsure: "Unsure" };
 const STEPS = { j: -1, l: 1, ArrowLeft: -1, ArrowRight: 1 };
 const ASKED = ["page", "head"]; // events that other cards answer
-const MISSED = "Not recorded: the next cards are loading.";
 const decks = new WeakMap();
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -18,18 +15,6 @@ export default function ({ data, parentElement, setStateValue }) {
   deck.update(data);
   window.addEventListener("keydown", deck.onKey, true);
   return () => window.removeEventListener("keydown", deck.onKey, true);
-}
-
-function make(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node[name] = value;
-    else if (name.startsWith("--")) node.style.setProperty(name, value);
-    else if (value === true) node.setAttribute(name, "");
-    else if (value !== false && value != null) node.setAttribute(name, value);
-  }
-  node.append(...children.filter((child) => child != null));
-  return node;
 }
 
 function typing(node) {
@@ -126,27 +111,6 @@ class Deck {
     return this.notes[card.id] ?? (own ? verdict.note : null) ?? "";
   }
 
-  noting(card) {
-    return make("input", { type: "text", class: "note", value: this.note(card),
-      "data-card": card.id, maxlength: this.data.longest, "aria-label": "Note",
-      placeholder: "Note for your verdict (key N)",
-      oninput: (event) => { this.notes[card.id] = event.target.value; },
-      onkeydown: (event) => {
-        if (event.key !== "Enter" && event.key !== "Escape") return;
-        event.target.blur();
-        const verdict = this.verdict(card);
-        // A verdict that is given already is given again, with the note.
-        if (event.key === "Enter" && verdict && card.id in this.notes
-          && (!verdict.who || verdict.who === this.data.who)) {
-          const items = [{ id: card.id, label: verdict.label, note: this.note(card) }];
-          this.emit({ kind: "verdict", action: verdict.action, items });
-          delete this.notes[card.id];
-          this.say("Note kept");
-        }
-        this.draw();
-      } });
-  }
-
   judge(action, cards, label = null, bulk = false) {
     if (this.waiting) return this.miss();
     if (!cards.length) return;
@@ -235,166 +199,8 @@ class Deck {
     const held = this.root.getRootNode().activeElement?.dataset?.hold;
     this.root.replaceChildren(
       make("div", { class: "split" },
-        make("div", {}, data.cards.length ? this.panel(data.cards[this.cursor]) : null),
-        make("div", {}, this.bar(), this.grid())));
+        make("div", {}, data.cards.length ? panel(this, data.cards[this.cursor]) : null),
+        make("div", {}, bar(this), grid(this))));
     if (held) this.root.querySelector(`[data-hold="${held}"]`)?.focus({ preventScroll: true });
-  }
-
-  button(text, key, hold, onclick, attributes = {}) {
-    return make("button", { type: "button", "data-hold": hold, onclick,
-      title: key ? `${text} (key ${key.toUpperCase()})` : text, ...attributes },
-      make("span", {}, text), key && !attributes["aria-label"] ? make("kbd", { "aria-hidden": "true" }, key.toUpperCase()) : null);
-  }
-
-  panel(card) {
-    const { classes, colors } = this.data;
-    const verdict = this.verdict(card);
-    const suggested = card.suggestion == null ? "?" : classes[card.suggestion];
-    const act = (action, key, text) => this.button(text, key, action,
-      () => this.judge(action, [card]), { "data-action": true, "--fill": colors[action],
-        "aria-pressed": verdict?.action === action });
-    const choice = make("select", { "aria-label": "Relabel to", "data-card": card.id,
-      ...this.choosing(card) },
-      make("option", { value: "", selected: true, disabled: true }, "other …"),
-      make("optgroup", { label: "Most likely (keys 1 …)" }, ...card.likely.map((c, i) =>
-        make("option", { value: c }, `${i + 1}  ${classes[c]}`))),
-      make("optgroup", { label: "All classes" }, ...classes.map((name, c) =>
-        make("option", { value: c }, name))));
-    return make("div", { class: "panel", "--verdict": verdict && colors[verdict.action] },
-      this.missed ? make("p", { class: "missed" }, MISSED) : null,
-      make("div", { class: "actions", role: "group", "aria-label": "Verdict" },
-        act("keep", "k", "Keep"),
-        act("relabel", "r", card.suggestion == null ? "Relabel …" : `Relabel to ${suggested}`),
-        choice, act("remove", "x", "Remove"), act("unsure", "u", "Unsure")),
-      this.noting(card),
-      ...this.content(card),
-      make("div", { class: "head" },
-        make("img", { src: card.large, alt: card.title, class: card.smooth && "smooth" }),
-        make("div", {},
-          make("div", { class: "muted" }, card.where),
-          make("div", { class: "labels" }, classes[card.given],
-            make("span", { class: "arrow", "aria-label": "suggested" }, "→"), suggested),
-          card.issues.length ? make("div", { class: "chips", role: "group", "aria-label": "Issues" },
-            ...card.issues.map((name) => make("span", {}, name))) : null,
-          make("div", { class: "muted" }, card.doubt),
-          this.bars(card)),
-        make("ul", {}, ...card.reasons.map((text) => make("li", {}, text)))),
-      ...card.evidence.map((part) => make("div", { class: "rows" },
-        make("h2", {}, part.title),
-        part.rows.length ? make("div", { class: "thumbs" }, ...part.rows.map((row) =>
-          make("figure", { title: row.title, "--fill": part.color },
-            make("img", { src: row.picture, alt: row.title, class: card.smooth && "smooth" }),
-            row.line))) : make("div", { class: "none" }, "none"))),
-      verdict ? make("p", { class: "muted" }, this.told(verdict)) : null);
-  }
-
-  // A list that is closed changes with every letter and arrow: what keys choose waits for Enter.
-  choosing(card) {
-    let keyed = false;
-    const take = (list) => {
-      list.blur();
-      this.judge("relabel", [card], +list.value);
-    };
-    return {
-      onpointerdown: () => { keyed = false; },
-      onkeydown: (event) => {
-        if (event.key === "Escape") event.target.blur();
-        else if (event.key !== "Enter") keyed = true;
-        else if (keyed && event.target.value !== "") {
-          event.preventDefault();
-          take(event.target);
-        }
-      },
-      onchange: (event) => {
-        if (!keyed) take(event.target);
-        else this.say(`Enter relabels to ${this.data.classes[+event.target.value]}`);
-      },
-    };
-  }
-
-  told(verdict) {
-    const to = verdict.action === "relabel" ? ` to ${this.data.classes[verdict.label]}` : "";
-    return `${SIGNS[verdict.action]} ${NAMES[verdict.action]}${to}${verdict.who
-      ? `, by ${verdict.who}` : ""}${verdict.note ? `: ${verdict.note}` : ""}`;
-  }
-
-  content(card) {
-    const texts = card.texts.map((text) => make("div", { class: "text" },
-      make("div", { class: "muted" }, text.title),
-      ...text.parts.flatMap(([words, marked]) => [marked ? make("mark", {}, words) : words, " "])));
-    const facts = card.facts.flatMap(([name, value]) => [
-      make("span", { class: "muted" }, name), make("span", {}, value)]);
-    return [...texts, facts.length ? make("div", { class: "facts" }, ...facts) : null];
-  }
-
-  bars(card) {
-    return make("div", { class: "bars" }, ...card.bars.flatMap((bar) => [
-      make("span", { class: "name" }, bar.name),
-      make("div", { class: "track" }, make("div", { class: "fill", "--fill": bar.color,
-        "--share": `${100 * bar.share}%` })),
-      make("span", {}, `${(100 * bar.share).toFixed(0)} %`)]));
-  }
-
-  bar() {
-    const { data } = this;
-    const chosen = data.cards.filter((card) => this.selected.has(card.id));
-    const all = chosen.length === data.cards.length && chosen.length > 0;
-    const bulk = chosen.length ? Object.keys(NAMES).map((action) => this.button(
-      action === "relabel" ? "Relabel as suggested" : NAMES[action], "", `all-${action}`,
-      () => this.judge(action, chosen, null, true), { "data-action": true, "--fill": data.colors[action] })) : [];
-    const pick = () => {
-      this.selected = new Set(all ? [] : data.cards.map((card) => card.id));
-      this.whole = false;
-      this.draw();
-    };
-    const more = all && !this.whole && data.total > data.cards.length;
-    const total = data.total.toLocaleString("en");
-    const count = this.whole ? `All ${total} of the list selected:` : `${chosen.length} selected:`;
-    return make("div", {},
-      make("div", { class: "bar" },
-        this.button("‹", "", "back", () => this.turnPage(-1),
-          { disabled: data.first <= 1 || this.waiting, "aria-label": "Cards before" }),
-        make("span", { class: "muted" }, data.where),
-        this.button("›", "", "on", () => this.turnPage(1),
-          { disabled: !data.more || this.waiting, "aria-label": "Next cards" }),
-        make("span", { class: "gap" }),
-        this.button("↶", "z", "undo", () => this.emit({ kind: "undo" }),
-          { title: "Undo your last verdict (key Z)", "aria-label": "Undo" }),
-        this.button("↷", "y", "redo", () => this.emit({ kind: "redo" }),
-          { title: "Redo what you undid last (key Y)", "aria-label": "Redo" }),
-        this.button(all ? "Select none" : "Select all", "", "all", pick,
-          { disabled: !data.cards.length })),
-      chosen.length ? make("div", { class: "bar", role: "group", "aria-label": "All selected" },
-        make("strong", {}, count), ...bulk, more ? this.button(`Select all ${total} of the list`,
-          "", "whole", () => { this.whole = true; this.draw(); }) : null) : null);
-  }
-
-  grid() {
-    const { data } = this;
-    return make("div", { class: "grid" }, ...data.cards.map((card, i) => {
-      const verdict = this.verdict(card);
-      const tick = make("input", { type: "checkbox", "data-hold": `tick-${card.id}`,
-        "aria-label": `Select ${card.title}`, onclick: (event) => {
-          // With Shift: all from the one before to this one.
-          const from = event.shiftKey && this.ticked != null ? this.ticked : i;
-          this.ticked = i;
-          for (const { id } of data.cards.slice(Math.min(from, i), Math.max(from, i) + 1)) {
-            this.selected[event.target.checked ? "add" : "delete"](id);
-          }
-          this.whole = false;
-          this.draw();
-        } });
-      tick.checked = this.selected.has(card.id);
-      return make("div", { class: `card${i === this.cursor ? " now" : ""}${verdict ? " done" : ""}`,
-        "--verdict": verdict && data.colors[verdict.action] },
-        make("button", { type: "button", title: card.title, "data-hold": `card-${card.id}`,
-          "aria-current": i === this.cursor, onclick: () => { this.cursor = i; this.draw(); } },
-          make("img", { src: card.small, alt: "", class: card.smooth && "smooth" }),
-          make("div", {}, card.line),
-          make("div", { class: "verdict" }, verdict
-            ? `${SIGNS[verdict.action]} ${verdict.action === "relabel"
-              ? data.classes[verdict.label] : NAMES[verdict.action]}` : "")),
-        tick);
-    }));
   }
 }

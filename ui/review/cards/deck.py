@@ -22,10 +22,11 @@ _KEY = "review_deck"
 _MOST_ITEMS = 1_000
 _PREPARED = 8  # pages whose pictures are known to be there or under way
 _HERE = Path(__file__).parent
+SCRIPT = "\n".join(
+    (_HERE / name).read_text(encoding="utf-8") for name in ("deck_view.js", "deck.js")
+)
 _component = st.components.v2.component(
-    "wann_review_deck",
-    css=(_HERE / "deck.css").read_text(encoding="utf-8"),
-    js=(_HERE / "deck.js").read_text(encoding="utf-8"),
+    "wann_review_deck", css=(_HERE / "deck.css").read_text(encoding="utf-8"), js=SCRIPT
 )
 
 
