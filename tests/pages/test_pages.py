@@ -72,13 +72,14 @@ def test_one_class_alone_tells_nothing(tmp_path: Path) -> None:
     assert "got 40 of 1; choose other data, or label rows" in plain(errors(audit))
 
 
-def test_a_refused_probe_names_its_switch(tmp_path: Path) -> None:
+def test_a_probe_that_cannot_be_fitted_is_left_out_with_a_note(tmp_path: Path) -> None:
     labels = np.zeros(40, np.int64)
     labels[0] = 1
     write_one_class(tmp_path, labels)
     state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny"}
-    audit = press(opened(PAGE["label_audit"], **state), "Audit")
-    assert "switching off “Also use logistic regression” lets" in plain(errors(audit))
+    audit = press(opened(PAGE["label_audit"], score="probe", **state), "Audit")
+    assert not errors(audit)
+    assert "No logistic regression takes part" in " ".join(text.value for text in audit.caption)
 
 
 def write_one_class(root: Path, labels: np.ndarray | None = None) -> None:

@@ -20,7 +20,7 @@ from wann_core.audit.user_arrays import check_same_order, listed, matrix_of, on_
 from wann_core.audit.user_labels import class_ids
 from wann_core.errors import WannError, check_choice, check_number
 from wann_core.methods.folds import deal_folds
-from wann_core.methods.probes.out_of_fold import OutOfFold, Witness
+from wann_core.methods.probes.out_of_fold import OutOfFold, Witness, can_fit
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
@@ -84,7 +84,8 @@ def audit_labels(
     score : str
         One of `SCORES`.
     probe : bool
-        Whether logistic regression, fitted out of fold, may speak, too.
+        Whether logistic regression, fitted out of fold, may speak, too. Where no two classes have
+        several rows, or groups, none can be fitted, and a note of the audit says so.
     seed : int
         Deals the folds of the probe.
     search : {'auto', 'flat', 'torch'}
@@ -159,7 +160,7 @@ def audit_labels(
     witness: Witness | None = None
     if given is not None:
         witness = GivenProbabilities(given, folds)
-    elif probe and X is not None:
+    elif probe and X is not None and can_fit(rows.labels, folds):
         witness = OutOfFold(rows.X, rows.labels, len(names), progress, folds=folds)
     evidence = Evidence(
         searched,

@@ -16,7 +16,7 @@ from wann_core.audit.scores import DEFAULT_SCORE, SCORES, score_labels
 from wann_core.datasets import Dataset
 from wann_core.datasets.dataset import LABELED
 from wann_core.errors import WannError, check_choice
-from wann_core.methods.probes.out_of_fold import OutOfFold
+from wann_core.methods.probes.out_of_fold import OutOfFold, can_fit
 from wann_core.neighbors.cache import neighbor_graph
 from wann_core.neighbors.graph import NeighborGraph
 from wann_core.progress import Progress
@@ -47,7 +47,8 @@ def audit(
         One of `SCORES`: what ranks the labels.
     probe : bool
         Whether logistic regression, fitted out of fold, may speak too. It takes longer and finds
-        more. Folds are drawn by the order of the rows; all else does not depend on it.
+        more. Folds are drawn by the order of the rows; all else does not depend on it. Where no
+        two classes have several rows none can be fitted, and a note of the audit says so.
     search : {'auto', 'flat', 'torch'}
         See `NeighborGraph.build`.
     near : float
@@ -59,7 +60,7 @@ def audit(
         `progress(done, total, text)`; may raise to stop.
     preview : callable, optional
         Called as `preview(found)` before the probe is fitted, with the audit that goes by the
-        neighbors alone, as without `probe`. Not called where no probe is wanted.
+        neighbors alone, as without `probe`. Not called where there will be none.
 
     Returns
     -------
@@ -96,15 +97,11 @@ def audit(
     evidence = Evidence(
         graph, rows.labels, n_classes, X=rows.X, folds=folds, progress=progress, groups=codes
     )
-    if not probe:
+    if not probe or not can_fit(rows.labels, folds):
         return judge(rows, evidence, score, near)
     if preview is not None:
         preview(judge(rows, evidence, DEFAULT_SCORE if score == "probe" else score, near))
-    try:
-        fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds)
-    except WannError as error:
-        reason = str(error).rstrip(".")
-        raise WannError(f"{reason}; --no_probe lets the neighbors judge alone.", "probe") from error
+    fits = OutOfFold(rows.X, rows.labels, n_classes, progress, folds=folds)
     return judge(rows, evidence.with_probe(fits), score, near)
 
 

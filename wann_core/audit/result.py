@@ -15,6 +15,7 @@ from wann_core.audit.issues.row_kinds import row_kinds
 from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.rows import AllRows, LabeledRows
 from wann_core.audit.judging.trust import warnings
+from wann_core.methods.probes.out_of_fold import can_fit
 from wann_core.methods.reduction import normalize
 from wann_core.neighbors.graph import nearest
 from wann_core.noise.rate import NoiseEstimate
@@ -77,6 +78,12 @@ class Audit:
             said.append(
                 f"{self.not_judged:,} {several} not judged, and not counted: no other row or group "
                 "has the same label."
+            )
+        known = self.evidence
+        if known.probe is None and known.X is not None and not can_fit(known.labels, known.folds):
+            said.append(
+                "No logistic regression takes part: it needs two classes of several rows, or "
+                "groups, each."
             )
         names = set(self.rows.class_names)
         if "-1" in names and names != {"-1", "1"} and all(map(_WHOLE.fullmatch, names)):

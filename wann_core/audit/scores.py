@@ -24,7 +24,7 @@ def score_labels(evidence: Evidence, name: str) -> Array:
     """
     check_choice("score", name, SCORES)
     if name == "probe" and evidence.probe is None:
-        raise WannError("`score` 'probe' needs a probe, which was not wanted.", "score")
+        raise WannError("`score` 'probe' needs a probe, and there is none.", "score")
     clipped: Array = np.clip(SCORES[name](evidence), 0.0, 1.0)
     return clipped
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.helpers.blobs import N_CLASSES, blobs, dataset, noisy_blobs
 from wann_core import WannError, add_noise, datasets
+from wann_core.audit.arrays import audit_labels
 from wann_core.audit.judging.duplicates import mixed_groups, near_duplicates, outlier_score
 from wann_core.audit.judging.evidence import Evidence
 from wann_core.audit.judging.rows import labeled_rows
@@ -222,6 +223,24 @@ def test_the_only_row_of_a_class_is_marked_not_judged(tmp_path: Path) -> None:
     codes = np.where(labels == 2, 0, 1 + np.arange(400))
     grouped = audit(dataset(X, labels), probe=False, groups=codes)
     assert grouped.not_judged == 1 + (labels == 2).sum()
+
+
+@pytest.mark.parametrize("alone", [1, 3])
+def test_where_no_probe_can_be_fitted_the_audit_goes_on_and_a_note_says_so(alone: int) -> None:
+    """One class of a single row, or of a single group, beside another class."""
+    X, _ = blobs(60)
+    labels = np.where(np.arange(60) < alone, 1, 0)
+    groups = None if alone == 1 else np.maximum(np.arange(60), alone - 1)
+    with_probe, without = (
+        audit(dataset(X, labels), probe=probe, groups=groups) for probe in (True, False)
+    )
+    assert with_probe.evidence.probe is None and with_probe.not_judged == alone
+    assert any("No logistic regression takes part" in note for note in with_probe.notes)
+    pd.testing.assert_frame_equal(with_probe.table, without.table)
+    arrays = audit_labels(X, labels, groups=groups)
+    assert arrays.evidence.probe is None and arrays.notes == with_probe.notes
+    with pytest.raises(WannError, match="needs a probe, and there is none"):
+        audit(dataset(X, labels), score="probe", groups=groups)
 
 
 @pytest.mark.slow

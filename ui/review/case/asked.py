@@ -14,7 +14,6 @@ from wann_core.datasets import Dataset
 from wann_core.noise.known_errors import flip_for_practice
 from wann_core.progress import Progress
 
-PROBE = "Also use logistic regression"
 SCORE_NAMES = {
     "combined": "Combined",
     "neighbors": "Neighbors",
@@ -71,7 +70,7 @@ def sidebar() -> Asked:
     with st.sidebar:
         probe = linked(
             st.toggle,
-            PROBE,
+            "Also use logistic regression",
             key="probe",
             value=True,
             help="Fitted five times to four fifths of the rows, it judges those it has not seen. "

@@ -8,7 +8,7 @@ import streamlit as st
 
 from ui.jobs import jobs
 from ui.jobs.panel import Panel, bar, follow
-from ui.review.case.asked import PROBE, Asked
+from ui.review.case.asked import Asked
 from ui.review.case.data import SPLITS, Case
 from wann_core.audit.judging.duplicates import NEAR
 from wann_core.audit.label_audit import audit, judge
@@ -53,7 +53,8 @@ def case(asked: Asked) -> Case:
     made = _provisional(panel) or panel.answer(changed=lambda: _worth_showing(panel))
     if made is None:
         st.stop()
-    score = DEFAULT_SCORE if made.provisional and asked.score == "probe" else asked.score
+    there = asked.score != "probe" or made.found.evidence.probe is not None
+    score = asked.score if there else DEFAULT_SCORE
     return _judged_by(made, score, asked.near)
 
 
@@ -99,10 +100,6 @@ def _panel(asked: Asked) -> Panel[Case]:
         asked.grouped,
     )
 
-    def refuse(error: WannError) -> None:
-        text = str(error).replace("--no_probe", f"switching off “{PROBE}”")
-        source.refuse(WannError(text, error.field))
-
     def work(job: jobs.Job) -> Case:
         job.progress(0, 1, "loading the data set")
         data = asked.load(job.progress)
@@ -136,7 +133,9 @@ def _panel(asked: Asked) -> Panel[Case]:
         job.partial.clear()  # two audits of a large data set are one too many
         return made(found, False)
 
-    return Panel("audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=refuse)
+    return Panel(
+        "audit", key, work, f"Auditing {source.dataset}", again="Try again", refuse=source.refuse
+    )
 
 
 def _judged_by(made: Case, score: str, near: float) -> Case:

@@ -43,6 +43,16 @@ class Witness(Protocol):
         """Return the same witness under other labels."""
 
 
+def can_fit(labels: Array, folds: Array | None = None) -> bool:
+    """Whether two classes have several rows, and each fit sees two classes; see `OutOfFold`."""
+    counts = np.bincount(labels)
+    if folds is None or (counts >= 2).sum() < 2:
+        return bool((counts >= 2).sum() >= 2)
+    places = folds * len(counts) + labels
+    held_out = np.bincount(places, minlength=FOLDS * len(counts)).reshape(FOLDS, -1)
+    return bool(((counts > held_out).sum(axis=1) >= 2).all())
+
+
 class OutOfFold:
     """Five fits to four fifths of the rows each, as often as wanted with other weights.
 
@@ -65,7 +75,7 @@ class OutOfFold:
     Raises
     ------
     WannError
-        If there are no two classes of two rows at least, so that a fold could not be fitted.
+        If a fold could not be fitted, see `can_fit`.
     """
 
     def __init__(
@@ -77,9 +87,9 @@ class OutOfFold:
         C: float | None = None,
         folds: Array | None = None,
     ) -> None:
-        if (np.bincount(labels) >= 2).sum() < 2:
+        if not can_fit(labels, folds):
             raise WannError(
-                "a probe needs two classes of at least two rows each, got "
+                "a probe needs two classes of at least two rows, or groups, each, got "
                 f"{len(labels)} rows in {len(np.unique(labels))} classes; judge without the probe.",
                 "score",
             )
