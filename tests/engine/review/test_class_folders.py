@@ -57,6 +57,20 @@ def test_every_image_lies_under_its_label(tmp_path: Path, way: str) -> None:
     assert not list(tmp_path.glob(".writing-*"))
 
 
+def test_a_folder_among_the_class_folders_is_refused(tmp_path: Path) -> None:
+    # It would be one more class at the next look into the source.
+    for data in (photos(tmp_path / "plain"), split_photos(tmp_path / "split")):
+        source = data.images.splits["train"].root  # type: ignore[union-attr]
+        plan = class_folders(Review(data, review(data, source.parent / "reviews").verdicts()))
+        before = files(source)
+        (source.parent / "link").symlink_to(source)
+        for out in (source / "clean", source / "cat" / "clean", source.parent / "link" / "clean"):
+            with pytest.raises(WannError, match="`out` must lie outside the folder of the images"):
+                plan.write(out)
+        assert files(source) == before
+        plan.write(source.parent / "clean")
+
+
 def test_plain_class_folders_stay_plain(tmp_path: Path) -> None:
     plan = class_folders(reviewed(photos(tmp_path), tmp_path))
     assert {path.rpartition("/")[0] for path, _ in plan.placed} == {"cat", "dog"}

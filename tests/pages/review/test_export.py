@@ -232,6 +232,8 @@ def test_cleaned_images_leave_as_a_zip_file_or_as_a_folder(tmp_path: Path) -> No
     assert "39 images in 2 class folders; 1 of them under a corrected label; 1 removed" in texts(
         app
     ).replace("\\", "")
+    # Seen before a folder is named, and of use only then.
+    assert [b.disabled for b in app.button if b.label == "Write the folder"] == [True]
     app = press(app, "Make a zip file")
     assert "Download the zip file" in [box.proto.label for box in app.get("download_button")]
     app.text_input(key="clean_folder").set_value(str(tmp_path / "clean"))
@@ -241,7 +243,8 @@ def test_cleaned_images_leave_as_a_zip_file_or_as_a_folder(tmp_path: Path) -> No
     # There is something now: refused beside the button, and nothing changes.
     app.text_input(key="clean_folder").set_value(str(tmp_path))
     app = press(ready(app.run()), "Write the folder")
-    assert "a new or an empty folder" in texts(app)
+    name = "“New folder on the machine of this app” must be a new or an empty folder"
+    assert [name in error.value for error in app.error] == [True]
 
 
 def test_a_table_of_issues_asks_for_the_rows_it_is_of(tmp_path: Path) -> None:

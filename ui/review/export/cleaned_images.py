@@ -12,6 +12,7 @@ from ui.jobs import jobs
 from ui.jobs.panel import Panel, show_refusal
 from ui.review.case.data import Case
 from ui.shell import access, theme
+from ui.shell.controls import describe_error
 from wann_core.errors import WannError
 from wann_core.review.corrections import injected_reason
 from wann_core.review.exports import Review
@@ -20,6 +21,7 @@ from wann_core.review.exports.class_folders import ClassFolders, class_folders
 T = TypeVar("T")
 
 _MOST_ZIP = 1 << 30  # bytes that pass through the server's memory on the way to the browser
+_FOLDER = "New folder on the machine of this app"
 _WAYS = {"copy": "Copies", "link": "Hard links"}
 
 
@@ -59,11 +61,13 @@ def show(case: Case, review: Review, version: int) -> None:
     else:
         st.caption("Too large for a zip file here; write a folder.")
     typed = st.text_input(
-        "or a new folder on the machine of this app",
+        _FOLDER,
         key="clean_folder",
         persist_state="session",
         placeholder="/path/to/clean",
+        help="It must not exist yet, or be empty.",
     )
+    place = st.empty()
     way = st.segmented_control(
         "Images become",
         list(_WAYS),
@@ -73,19 +77,26 @@ def show(case: Case, review: Review, version: int) -> None:
         format_func=_WAYS.__getitem__,
         help="Hard links take no room, and changing an image changes both.",
     )
+
+    def refuse(error: WannError) -> None:
+        place.error(theme.plain(describe_error(error, {"out": _FOLDER})), icon=":material/error:")
+
+    folder = Path()
     if typed.strip():
         try:
             folder = access.typed_path(typed)
         except WannError as error:
-            show_refusal(error)
+            refuse(error)
             return
-        written = _made(
-            "Write the folder",
-            ("clean-folder", *key, str(folder), way),
-            lambda job: plan.write(folder, way, progress=job.progress),
-        )
-        if written is not None:
-            st.success(theme.plain(written), icon=":material/check_circle:")
+    written = _made(
+        "Write the folder",
+        ("clean-folder", *key, str(folder), way),
+        lambda job: plan.write(folder, way, progress=job.progress),
+        ready=bool(typed.strip()),
+        refuse=refuse,
+    )
+    if written is not None:
+        st.success(theme.plain(written), icon=":material/check_circle:")
 
 
 def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
@@ -101,8 +112,21 @@ def _plan(case: Case, review: Review, version: int) -> ClassFolders | None:
     return looking.answer()
 
 
-def _made(title: str, key: tuple[Any, ...], work: Callable[[jobs.Job], T]) -> T | None:
+def _made(
+    title: str,
+    key: tuple[Any, ...],
+    work: Callable[[jobs.Job], T],
+    ready: bool = True,
+    refuse: Callable[[WannError], Any] = show_refusal,
+) -> T | None:
     """What the job of a button has made, once it has."""
-    panel = Panel(title, key, work, title, canceled="Canceled; nothing was written.", again="")
-    st.button(title, on_click=panel.start, disabled=panel.busy, icon=":material/folder_copy:")
+    panel = Panel(
+        title, key, work, title, canceled="Canceled; nothing was written.", again="", refuse=refuse
+    )
+    st.button(
+        title,
+        on_click=panel.start,
+        disabled=panel.busy or not ready,
+        icon=":material/folder_copy:",
+    )
     return panel.answer()

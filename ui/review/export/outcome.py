@@ -52,10 +52,11 @@ def show(case: Case, asked: Asked) -> None:
         st.header("Verdicts from elsewhere")
         imports.show(case)
     with right:
-        st.header("Files")
-        _files(case, states)
+        # Whoever brought a folder wants it back first; a dozen formats follow.
         st.header("Cleaned images")
         cleaned_images.show(case, review, states.version)
+        st.header("Files")
+        _files(case, states)
         st.header("A cleaned database")
         _cleaned(case, after, asked)
 

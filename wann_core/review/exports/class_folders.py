@@ -94,10 +94,12 @@ class ClassFolders:
         Raises
         ------
         WannError
-            If there is something in the folder already, or there is nothing to write.
+            If there is something in the folder already, it lies among the class folders that the
+            images come from, or there is nothing to write.
         """
         check_choice("way", way, WAYS)
         self._check()
+        self._check_outside(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise WannError(
                 f"`out` must be a new or an empty folder; there is something in {str(folder)!r}.",
@@ -151,6 +153,20 @@ class ClassFolders:
     def _check(self) -> None:
         if not self.placed:
             raise WannError("every image was removed or left out; none is left to write.", "format")
+
+    def _check_outside(self, folder: Path) -> None:
+        """Raise `WannError` where the folder would be taken for one more class of the source."""
+        for source, row in ((_source(self.data, row), row) for _, row in self.placed):
+            if source is None or source.parent.name != self.data.class_names[row.given]:
+                continue
+            root = source.parents[len(PurePosixPath(row.file).parts) - 1]
+            if folder.resolve().is_relative_to(root.resolve()):
+                raise WannError(
+                    f"`out` must lie outside the folder of the images, {str(root)!r}, or its "
+                    f"copies would be read as more of them; got {str(folder)!r}.",
+                    "out",
+                )
+            return
 
     def _record(self) -> bytes:
         """One JSON object a line: where each image comes from, and its labels."""
