@@ -3,11 +3,13 @@
 `python -m benchmarks.cluster ROWS [--columns 256] [--partitions 8] [--workers 2] [--memory 1GiB]`
 writes the rows of `benchmarks.scale` as Parquet to a temporary folder and audits them on that many
 processes of one thread each; what exceeds their memory is spilled to disk, which is counted.
+`--kill` kills one of them once half of the search is done.
 """
 
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -21,6 +23,8 @@ from distributed import Client, LocalCluster
 from benchmarks.scale import mixture
 from wann_core.audit.sharded.run import audit_partitions
 from wann_core.datasets.tables import Columns
+
+SEARCHES = ("searching neighbors in other groups", "searching neighbors, ")
 
 
 def peak() -> float:
@@ -53,9 +57,10 @@ def write(folder: Path, rows: int, columns: int, partitions: int) -> Iterator[in
 class Steps:
     """Seconds of each step by the clock and of the workers' processors, and bytes on disk."""
 
-    def __init__(self, client: Client) -> None:
-        self.client, self.spilled, self.text = client, 0.0, "compiled kernels"
-        self.since = time.perf_counter(), 0.0
+    def __init__(self, client: Client, kill: bool) -> None:
+        self.client, self.kill = client, kill
+        self.spilled, self.text = 0.0, "compiled kernels"
+        self.since, self.used = time.perf_counter(), dict[str, float]()
 
     def __call__(self, done: float, total: float, text: str) -> None:
         """Receive a report, as a progress callback does."""
@@ -65,14 +70,20 @@ class Steps:
         if text != self.text:
             self.close()
             self.text = text
+        if self.kill and text.startswith(SEARCHES) and 2 * done >= total:
+            self.kill = False
+            victim = min(self.client.run(os.getpid).values())
+            os.kill(victim, signal.SIGKILL)
+            print(f"killed a worker after {done:g} of {total:g} parts of the search", flush=True)
 
     def close(self) -> None:
         """Print the step that ends."""
-        now = time.perf_counter(), sum(self.client.run(used).values())
-        if self.text:
-            wall, cpu = now[0] - self.since[0], now[1] - self.since[1]
-            print(f"{self.text:55} {wall:8.1f} s {cpu:8.1f} s of the processor", flush=True)
-        self.since = now
+        # A worker that was just killed does not answer, and another one takes its place.
+        by_worker = self.client.run(used, on_error="ignore")
+        cpu = sum(now - self.used.get(worker, 0.0) for worker, now in by_worker.items())
+        wall = time.perf_counter() - self.since
+        print(f"{self.text:55} {wall:8.1f} s {cpu:8.1f} s of the processor", flush=True)
+        self.since, self.used = time.perf_counter(), by_worker
 
 
 def main() -> None:
@@ -83,6 +94,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--memory", default="1GiB")
+    parser.add_argument("--kill", action="store_true")
     args = parser.parse_args()
     # Threads of BLAS and kernels share the machine as the workers do.
     os.environ["OMP_NUM_THREADS"] = "1"
@@ -101,7 +113,7 @@ def main() -> None:
             ) as cluster,
             Client(cluster) as client,
         ):
-            steps = Steps(client)
+            steps = Steps(client, args.kill)
             before = peak()
             started = time.perf_counter()
             found = audit_partitions(
