@@ -41,6 +41,7 @@ def deck(names: list[str], at: str, **more: object) -> dict[str, Any]:
         "sequence": 0,
         "focus": {"id": "", "turn": 0},
         "classes": ["a", "b"],
+        "order": [1, 0],
         "colors": {"keep": "#111", "relabel": "#222", "remove": "#333", "unsure": "#444"},
         "who": "ann",
         "longest": 100,
@@ -107,6 +108,16 @@ def test_a_better_ranking_leaves_one_on_the_card_one_is_on(page: Page) -> None:
     # Filters that are changed later begin at the head of the list.
     update(page, deck(["r", "q"], "another filter"))
     shown(page, "r")
+
+
+def test_all_classes_are_listed_in_the_order_that_is_sent(page: Page) -> None:
+    begin(page)
+    update(page, deck(["p"], "one"))
+    every = page.locator("optgroup[label='All classes'] option")
+    assert [(one.inner_text(), one.get_attribute("value")) for one in every.all()] == [
+        ("b", "1"),
+        ("a", "0"),
+    ]
 
 
 def test_a_card_on_another_page_is_looked_for_and_shown_until_it_is_found(page: Page) -> None:

@@ -1,6 +1,7 @@
 """Every page opens on its own, and errors stand beside the control that caused them."""
 
 import io
+import json
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -80,6 +81,18 @@ def test_a_probe_that_cannot_be_fitted_is_left_out_with_a_note(tmp_path: Path) -
     audit = press(opened(PAGE["label_audit"], score="probe", **state), "Audit")
     assert not errors(audit)
     assert "No logistic regression takes part" in " ".join(text.value for text in audit.caption)
+
+
+def test_classes_are_listed_by_the_numbers_in_their_names(tmp_path: Path) -> None:
+    write_one_class(tmp_path, np.arange(40) % 12)
+    names = sorted(f"class {c}" for c in range(12))
+    manifest = {"class_names": names}
+    (tmp_path / "single" / "tiny" / "manifest.json").write_text(json.dumps(manifest))
+    state = {"databases": str(tmp_path), "dataset": "single", "backbone": "tiny", "probe": False}
+    audit = press(opened(PAGE["label_audit"], **state), "Audit")
+    assert audit.selectbox(key="review_given").options == [f"class {c}" for c in range(12)]
+    audit.selectbox(key="review_given").select("class 2").run()
+    assert audit.session_state["review_given"] == names.index("class 2")
 
 
 def write_one_class(root: Path, labels: np.ndarray | None = None) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ui.charts.charts import Figure
 from ui.shell.controls import linked
+from wann_core.datasets.class_names import listed_order
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Axis:
             place.selectbox,
             self.label,
             key=self.key,
-            options=list(self.values),
+            options=[self.values[i] for i in listed_order(tuple(self.names))],
             index=None,
             format_func=shown.__getitem__,
             placeholder="any",

@@ -16,7 +16,7 @@ from ui.shell import access, navigation, theme
 from ui.shell.controls import ask, linked
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
-from wann_core.datasets.class_names import look_alike
+from wann_core.datasets.class_names import listed_order, look_alike
 from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones, inventory
@@ -205,7 +205,8 @@ def _preview(images: ImageDataset) -> None:
     counts = ", ".join(f"**{len(split):,}** {name}" for name, split in images.splits.items())
     count = len(images.class_names)
     noun = "class" if count == 1 else "classes"
-    classes = ", ".join(theme.plain(name) for name in images.class_names[:12])
+    first = [images.class_names[c] for c in listed_order(images.class_names)[:12]]
+    classes = ", ".join(theme.plain(name) for name in first)
     more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
     st.markdown(f"Understood: {counts} images of {count:,} {noun}: {classes}{more}.")
     for remark in images.remarks:

@@ -11,6 +11,7 @@ import streamlit as st
 from ui.shell import access, theme
 from ui.shell.controls import linked
 from wann_core.audit.sharded.output import DOUBTFUL, SUMMARY
+from wann_core.datasets.class_names import by_number, listed_order
 from wann_core.errors import WannError
 from wann_core.review.ledger_file import reading
 from wann_core.review.partitioned import PartitionedReview, open_review
@@ -144,7 +145,7 @@ def _filtered(review: PartitionedReview, table: pd.DataFrame) -> Array:
         (third, "predicted_label", "Suggested"),
         (fourth, "partition", "Partition"),
     ):
-        options = sorted(review.table[column].unique())
+        options = sorted(review.table[column].unique(), key=by_number)
         wanted = place.multiselect(label, options, key=f"partitions_{column}", placeholder="any")
         if wanted:
             kept &= table[column].isin(wanted).to_numpy()
@@ -183,7 +184,11 @@ def _buttons(review: PartitionedReview, who: str, lines: Array, seen: int) -> No
                 disabled=none,
             )
         new = st.selectbox(
-            "Another label", review.class_names, None, key="partitions_new", width=200
+            "Another label",
+            [review.class_names[c] for c in listed_order(review.class_names)],
+            None,
+            key="partitions_new",
+            width=200,
         )
         st.button(
             "Relabel",

@@ -1,12 +1,49 @@
-"""Class names that differ in their spelling only: found, and merged."""
+"""Class names: the order to list them in; those that differ in spelling only, found and merged."""
 
+import itertools
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from wann_core.typing import Array
+
+# No decimals: those of 0.45 are fewer than those of 0.5.
+_NUMBER = re.compile(r"(?<![.0-9])([0-9]+)")
+
+
+@lru_cache(maxsize=8)
+def listed_order(names: tuple[str, ...]) -> tuple[int, ...]:
+    """Ids of the classes in the order in which people look for their names.
+
+    Ids that go by the letters of the names mean nothing, and numbers in names are read as numbers.
+    Any other order was recorded, and stays.
+
+    Examples
+    --------
+    >>> listed_order(("class 1", "class 10", "class 2")), listed_order(("small", "large"))
+    ((0, 2, 1), (0, 1))
+    """
+    ids = range(len(names))
+    if any(one > other for one, other in itertools.pairwise(names)):
+        return tuple(ids)
+    return tuple(sorted(ids, key=lambda c: by_number(names[c])))
+
+
+def by_number(name: str) -> list[str | tuple[int, str]]:
+    """Key that sorts names by their text, and by the whole numbers in it.
+
+    Examples
+    --------
+    >>> sorted(["part-10", "part-2", "0.5", "0.45"], key=by_number)
+    ['0.45', '0.5', 'part-2', 'part-10']
+    """
+    parts = _NUMBER.split(name)
+    # The digits themselves, of any count; what stands between them has even places.
+    return [(len(p.lstrip("0")), p.lstrip("0")) if i % 2 else p for i, p in enumerate(parts)]
 
 
 def look_alike(classes: Sequence[str]) -> tuple[str, ...]:

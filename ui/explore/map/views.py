@@ -12,6 +12,7 @@ from ui.explore.map.reviews import DOUBTFUL, VERDICT, Values
 from ui.shell import theme
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
+from wann_core.datasets.class_names import listed_order
 from wann_core.experiments.prepared import PreparedData
 from wann_core.explore import point_values
 from wann_core.explore.map import Layout
@@ -165,7 +166,7 @@ def controls(settings: Settings, prepared: PreparedData) -> View:
             left.multiselect,
             "Classes, by observed label",
             key="classes",
-            options=list(range(len(names))),
+            options=list(listed_order(names)),
             default=[],
             placeholder="all",
             format_func=lambda c: names[c] if c < len(names) else str(c),

@@ -16,6 +16,7 @@ from ui.shell import theme
 from wann_core.audit.issues.kinds import KINDS
 from wann_core.audit.label_audit import NOT_JUDGED
 from wann_core.audit.reasons import Reasons, reasons
+from wann_core.datasets.class_names import by_number
 from wann_core.typing import Array
 
 Card = dict[str, Any]
@@ -131,7 +132,8 @@ def _reasons(case: Case, why: Reasons, given: str, other: str, clear: bool) -> l
         )
     conflicting = why.twins[labels[why.twins] != why.given]
     if len(conflicting):
-        names = sorted({case.found.rows.class_names[c] for c in labels[conflicting]})
+        twins = {case.found.rows.class_names[c] for c in labels[conflicting]}
+        names = sorted(twins, key=by_number)
         lines.append(
             f"Almost the same row has another label: {', '.join(f'“{n}”' for n in names[:4])}."
         )

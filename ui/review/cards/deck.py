@@ -12,6 +12,7 @@ from ui.review.case.data import Case, States
 from ui.review.case.session import session
 from ui.shell import theme
 from ui.shell.sentences import counted
+from wann_core.datasets.class_names import listed_order
 from wann_core.errors import WannError
 from wann_core.review.ledger import ACTIONS
 from wann_core.review.verdict import MOST_NOTE, Verdict
@@ -66,6 +67,7 @@ def show(case: Case, listing: card_list.Listing, states: States, who: str, blind
             "sequence": state.heard[1],
             "focus": {"id": state.focus_id, "turn": state.focus_turn},
             "classes": _readable(list(case.found.rows.class_names)),
+            "order": listed_order(case.found.rows.class_names),
             "colors": theme.VERDICTS,
             "who": who,
             "longest": MOST_NOTE,

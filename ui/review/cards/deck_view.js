@@ -45,7 +45,7 @@ function button(text, key, hold, onclick, attributes = {}) {
 }
 
 function panel(deck, card) {
-  const { classes, colors } = deck.data;
+  const { classes, order, colors } = deck.data;
   const verdict = deck.verdict(card);
   const suggested = card.suggestion == null ? "?" : classes[card.suggestion];
   const act = (action, key, text) => button(text, key, action,
@@ -56,8 +56,8 @@ function panel(deck, card) {
     make("option", { value: "", selected: true, disabled: true }, "other …"),
     make("optgroup", { label: "Most likely (keys 1 …)" }, ...card.likely.map((c, i) =>
       make("option", { value: c }, `${i + 1}  ${classes[c]}`))),
-    make("optgroup", { label: "All classes" }, ...classes.map((name, c) =>
-      make("option", { value: c }, name))));
+    make("optgroup", { label: "All classes" }, ...order.map((c) =>
+      make("option", { value: c }, classes[c]))));
   return make("div", { class: "panel", "--verdict": verdict && colors[verdict.action] },
     deck.missed ? make("p", { class: "missed" }, MISSED) : null,
     make("div", { class: "actions", role: "group", "aria-label": "Verdict" },

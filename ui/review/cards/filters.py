@@ -8,6 +8,7 @@ import streamlit as st
 from ui.review.cards import column_filter
 from ui.review.cards.card_list import SHOW, Listing, Wanted, listing, refresh
 from ui.review.case.data import SPLITS, Case
+from wann_core.datasets.class_names import listed_order
 
 GIVEN, SUGGESTED = "review_given", "review_suggested"
 _SHOW = {
@@ -50,8 +51,8 @@ def controls(case: Case, who: str) -> Listing:
             "force: where you disagree, a third person settles it.",
         )
     classes: dict[str, Any] = {"format_func": names.__getitem__, "placeholder": "any"}
-    given = _choose("Given label", range(len(names)), GIVEN, **classes)
-    suggested = _choose("Suggested label", range(len(names)), SUGGESTED, **classes)
+    given = _choose("Given label", listed_order(names), GIVEN, **classes)
+    suggested = _choose("Suggested label", listed_order(names), SUGGESTED, **classes)
     splits = [name for i, name in enumerate(SPLITS) if (case.found.rows.splits == i).any()]
     one = len(splits) < 2
     split = _choose("Split", splits, "review_split", placeholder="all", disabled=one)
