@@ -56,8 +56,11 @@ def consensus_of(
         known = [split.columns for split in splits if split.columns is not None]
         unknown = [n for n in wanted if len(known) < len(splits) or any(n not in c for c in known)]
         if unknown:
+            kept = [str(column) for column in known[0]] if known else []
             raise WannError(
-                f"`annotators` {unknown[0]!r} is not a column of {data.name!r}.", "annotators"
+                f"`annotators` must be columns of {data.name!r}: {', '.join(kept) or 'it has none'}"
+                f"; got {unknown[0]!r}.",
+                "annotators",
             )
         whole = pd.concat([part[wanted].astype(object) for part in known], ignore_index=True)
         table = whole.where(whole.notna(), None)

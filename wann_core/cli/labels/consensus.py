@@ -12,7 +12,8 @@ from wann_core.cli.shared import columns, flags, outputs
 from wann_core.cli.shared.audit_sources import IN_TABLE, OF_DATABASES, named_database
 from wann_core.cli.shared.terminal import terminal_progress
 from wann_core.datasets.dataset import Dataset
-from wann_core.datasets.tables import read
+from wann_core.datasets.tables import inspect, read
+from wann_core.datasets.tables.columns import unknown_column
 from wann_core.datasets.tables.records import read_columns
 from wann_core.embedding import backbones
 from wann_core.errors import WannError, check_number
@@ -114,9 +115,7 @@ def _of_table(path: Path, args: argparse.Namespace) -> Consensus:
         given = read_columns(path, args.annotators)
         missing = [name for name in args.annotators if name not in given]
         if missing:
-            raise WannError(
-                f"`annotators` {missing[0]!r} is not a column of {path.name!r}.", "annotators"
-            )
+            raise unknown_column("annotators", missing[0], inspect(path).columns)
         wide = pd.DataFrame({name: given[name] for name in args.annotators}, dtype=object)
         labels = wide.iloc[table.rows[finite]].reset_index(drop=True)
     return consensus(
