@@ -43,6 +43,9 @@ def instance(asked: NoiseRequest) -> Array:
         cumulative = P.cumsum(axis=1)
         cumulative /= cumulative[:, -1:]
         u = rng.random_sample(len(labels))
+        # The published code goes on to draw 1,000 rows that it does not use: a probe's validation
+        # rows come after them.
+        rng.choice(len(labels), 1000)
         return np.asarray((cumulative <= u[:, None]).sum(axis=1))
     noisy = labels.copy()
     rows = np.arange(len(labels))

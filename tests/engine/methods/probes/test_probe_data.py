@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import train_test_split
 
+from tests.helpers import reference
 from tests.helpers.probing import NOISY, small, tasks_of
 from wann_core import Scenario, WannError, add_noise
 from wann_core.datasets import Split
@@ -29,6 +30,28 @@ def test_validation_rows_are_drawn_after_the_noise_by_noisy_labels() -> None:
     np.testing.assert_array_equal(
         made.clean_labels, data.train.y[np.concatenate([train_rows, val_rows])]
     )
+
+
+@pytest.mark.parametrize("own_validation", [False, True])
+def test_validation_rows_come_after_all_draws_of_published_instance_noise(
+    own_validation: bool,
+) -> None:
+    data = small(val=own_validation)
+    scenario = dataclasses.replace(NOISY, seed=5, noise_pattern="instance", draw="reference")
+    (made,) = tasks_of([scenario], data)
+    rng = np.random.RandomState(5)
+    noisy = reference.instance_flips(data.train.y, data.train.X, 0.3, rng)
+    if own_validation:
+        assert data.val is not None
+        expected = reference.instance_flips(data.val.y, data.val.X, 0.3, rng)
+        np.testing.assert_array_equal(made.y_train, noisy)
+    else:
+        _, val_rows = train_test_split(
+            np.arange(400), test_size=0.15, stratify=noisy, random_state=rng
+        )
+        np.testing.assert_array_equal(made.val, val_rows)
+        expected = noisy[val_rows]
+    np.testing.assert_array_equal(made.y_val, expected)
 
 
 def test_statistics_are_those_of_the_training_rows_alone() -> None:
