@@ -194,18 +194,21 @@ class Pivot:
         Two of `FIELDS`, and the column of the score.
     part : dict of str to str
         What the runs of this table have in common that others do not.
+    shared : dict of str to str
+        What the runs of all tables have in common.
     cells : DataFrame
         One line a cell: `rows`, `columns`, mean, std (of n - 1; NaN for one seed), seeds (averaged
         here), all_seeds (measured), common_seeds (that all cells it is compared with have, 0 if
-        they share none; its own where nothing is compared), best (by the means over the common
-        seeds), level (whether a paired t-test over at least three common seeds does not separate it
-        from the best), unconverged (runs that ended where they began).
+        they share none; its own where nothing is compared), best (of several, by the means over
+        the common seeds), level (whether a paired t-test over at least three common seeds does
+        not separate it from the best), unconverged (runs that ended where they began).
     """
 
     rows: str
     columns: str
     metric: str
     part: dict[str, str]
+    shared: dict[str, str]
     cells: pd.DataFrame
 
     @property
@@ -266,8 +269,10 @@ def pivots(
     if rows == columns:
         raise WannError(f"rows and columns must be two fields, got {rows!r} twice.", "columns")
     scored = table[table[metric].notna()] if metric in table else table[:0]
+    divided = {rows, columns, *varying(scored, (rows, columns))}
+    shared = {f: str(scored[f].max()) for f in FIELDS if f not in divided and len(scored)}
     return [
-        Pivot(rows, columns, metric, part, _cells(runs, rows, columns, metric, common))
+        Pivot(rows, columns, metric, part, shared, _cells(runs, rows, columns, metric, common))
         for part, runs in divide(scored, (rows, columns))
         if len(runs)
     ]
@@ -316,7 +321,7 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: boo
     tested = np.where(fixed, np.nan, compared)
     ranked = _moments(compared)[0]
     for line in lines:
-        if some[line[0]]:
+        if some[line[0]] and len(line) > 1:
             best = ranked[line] == ranked[line].max()
             first = tested[:, line[best.argmax()]]
             cells.loc[line, "best"] = best

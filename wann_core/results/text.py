@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from wann_core.results.paired_tests import LEAST_SEEDS
-from wann_core.results.table import FIELDS, Pivot
+from wann_core.results.table import FIELDS, MEASURED, Pivot
 from wann_core.text import visible
 
 _LATEX = {
@@ -34,6 +34,8 @@ _LATEX = {
 }
 _LATIN = 0x17F  # the last letter of Latin Extended-A, which LaTeX knows
 _KNOWN = "–—‘’“”†‡…€"
+# What a caption need not say where it holds of all runs: what is so unless asked for.
+_USUAL = ("", "none", "all", "zscore", "auto", MEASURED)
 # Beside cells with runs that ended where they began.
 UNCONVERGED = " †"
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~$&])")
@@ -65,14 +67,7 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
             text = rf"\underline{{${text}$}}" if level else f"${text}$"
         return rf"{text} {{\scriptsize ($n={seeds}$)}}" + (r"$^\dagger$" if failed else "")
 
-    blocks = [
-        "% needs \\usepackage{booktabs}; n: seeds; bold: the best mean over the seeds that all "
-        "compared cells have;\n% underlined: a paired t-test over at least "
-        f"{LEAST_SEEDS} of these does not distinguish it from the best (5 %, two-sided, "
-        "uncorrected);\n"
-        "% ±: standard deviation (n - 1); \\dagger: has runs that did not converge (no better than "
-        "guessing)"
-    ]
+    blocks = ["% needs \\usepackage{booktabs}; n: seeds"]
     for one in made:
         names = [latex_escape(name) for name in one.column_names]
         lines = [
@@ -84,7 +79,7 @@ def to_latex(made: Sequence[Pivot], title: str) -> str:
                 [
                     r"\begin{table}",
                     r"\centering",
-                    rf"\caption{{{latex_escape(caption(one, title))}}}",
+                    rf"\caption{{{latex_escape(caption(one, title, 'bold', 'underlined'))}}}",
                     rf"\begin{{tabular}}{{l{'c' * len(names)}}}",
                     r"\toprule",
                     " & ".join([latex_escape(FIELDS[one.rows]), *names]) + r" \\",
@@ -130,7 +125,7 @@ def to_markdown(made: Sequence[Pivot], title: str) -> str:
         lines = [head, ["---"] * len(head)]
         lines += [[markdown_escape(row), *cells] for row, cells in _grid(one, " ± ", cell, "–")]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        blocks.append(f"{markdown_escape(caption(one, title))}\n\n{table}")
+        blocks.append(f"{markdown_escape(caption(one, title, 'bold', 'italic'))}\n\n{table}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -150,7 +145,7 @@ def to_text(made: Sequence[Pivot], title: str) -> str:
             "  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip()
             for line in lines
         ]
-        blocks.append("\n".join([caption(one, title), *shown]))
+        blocks.append("\n".join([caption(one, title, "star"), *shown]))
     return "\n\n".join(blocks)
 
 
@@ -159,21 +154,50 @@ def long(made: Sequence[Pivot]) -> pd.DataFrame:
     return pd.concat([one.cells.assign(**one.part, score=one.metric) for one in made])
 
 
-def caption(one: Pivot, title: str) -> str:
-    """Caption of a table: what it shows, and of which runs."""
+def caption(one: Pivot, title: str, best: str = "", level: str = "") -> str:
+    """Caption of a table: what it shows, of which runs, and what its marks mean.
+
+    Parameters
+    ----------
+    one : Pivot
+    title : str
+        Name of the score.
+    best, level : str
+        How the best cells, and those that the test does not separate from them, are marked; ''
+        leaves out what the marks mean.
+    """
     low, high = int(one.cells["seeds"].min()), int(one.cells["seeds"].max())
     seeds = f"{low}" if low == high else f"{low} to {high}"
-    spread = "one seed" if high == 1 else f"mean ± standard deviation over {seeds} seeds"
+    text = "one seed" if high == 1 else f"mean ± sample standard deviation over {seeds} seeds"
     if (one.cells["seeds"] < one.cells["all_seeds"]).any():
-        spread += " that all compared cells have"
+        text += " that all compared cells have"
     if (one.cells["common_seeds"] < one.cells["seeds"]).any() and one.cells["best"].any():
-        spread += ", the best by those that all compared cells have"
-    if one.cells["unconverged"].any():
-        spread += (
-            f"; {UNCONVERGED.strip()}: has runs that did not converge (no better than guessing)"
+        text += ", the best by those that all compared cells have"
+    for field, name in FIELDS.items():
+        if field in one.part:
+            text += f", {name.lower()}: {one.part[field] or 'none'}"
+        elif one.shared.get(field, "") not in _USUAL:
+            text += f", {name.lower()}: {one.shared[field]}"
+    return f"{title}, %, {text}" + "".join(f"; {mark}" for mark in _marks(one, best, level))
+
+
+def _marks(one: Pivot, best: str, level: str) -> list[str]:
+    marks = []
+    winners = one.cells[one.cells["best"]]
+    if best and len(winners):
+        untested = (winners["common_seeds"] < LEAST_SEEDS).any()
+        where = f", no test below {LEAST_SEEDS} seeds in common" if untested else ""
+        marks.append(f"{best}: the best mean{where}")
+    if level and one.cells["level"].any():
+        marks.append(
+            f"{level}: not distinguished from the best by a paired t-test "
+            "(5 %, two-sided, uncorrected)"
         )
-    part = "".join(f", {FIELDS[f].lower()} {value or 'none'}" for f, value in one.part.items())
-    return f"{title}, %, {spread}{part}"
+    if one.cells["unconverged"].any():
+        marks.append(
+            f"{UNCONVERGED.strip()}: has runs that did not converge (no better than guessing)"
+        )
+    return marks
 
 
 def _grid(

@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ from tests.helpers.result_records import grid, record
 from wann_core import Scenario
 from wann_core.results.table import describe, pivots
 from wann_core.results.text import (
+    caption,
     latex_document,
     latex_escape,
     long,
@@ -38,6 +40,13 @@ def test_runs_that_did_not_converge_are_marked_in_every_text() -> None:
     assert list(long(made)["unconverged"]) == [1, 0, 0]
 
 
+def _has_latex() -> bool:
+    """Whether LaTeX is installed, and the package that a smaller installation lacks."""
+    if not shutil.which("pdflatex"):
+        return False
+    return subprocess.run(["kpsewhich", "booktabs.sty"], capture_output=True).returncode == 0
+
+
 NASTY = r"a_b & 50% $x$ {#} ~^\ <é> \input{/etc/passwd}"
 
 
@@ -55,7 +64,7 @@ def test_latex_has_the_structure_of_booktabs_and_prints_any_name(tmp_path: Path)
     assert r"\input" not in text
     assert len(re.findall(r"\\mathbf\{[\d.]+( \\pm [\d.]+)?\}", text)) == 2 * 3
     assert re.search(r"\$\d\d\.\d\d \\pm \d+\.\d\d\$", text)
-    if shutil.which("pdflatex"):
+    if _has_latex():
         page = latex_document(made, "Accuracy, π 中")
         assert text.split("caption")[0] in page  # the very tables, with letters that fonts lack
         (tmp_path / "page.tex").write_text(page, encoding="utf-8")
@@ -86,3 +95,33 @@ def test_markdown_csv_and_text_hold_the_same_numbers() -> None:
     assert len(pd.read_csv(io.StringIO(cells.to_csv(index=False)))) == 9
     nasty = pivots(describe(grid(dataset="a|b")).table, "dataset", "noise", "accuracy")
     assert r"a\|b" in to_markdown([one for one in nasty if one.part["method"] == "WANN"], "A")
+
+
+def test_captions_say_which_runs_they_show_and_what_the_marks_mean() -> None:
+    changes = {"num_subsamples": 500, "draw": "reference"}
+    (one,) = pivots(describe(grid(**changes)).table, "method", "noise", "accuracy")
+    one.cells["level"] = [False, True] + [False] * 7
+    runs = (
+        "Accuracy, %, mean ± sample standard deviation over 4 seeds, data set: digits, backbone: "
+        "pixels, how noise is drawn: reference, training rows: 500"
+    )
+    test = "not distinguished from the best by a paired t-test (5 %, two-sided, uncorrected)"
+    assert caption(one, "Accuracy") == runs
+    assert to_text([one], "Accuracy").startswith(f"{runs}; star: the best mean\n")
+    markdown = to_markdown([one], "Accuracy")
+    assert markdown.startswith(f"{runs}; bold: the best mean; italic: {test}\n")
+    latex = to_latex([one], "Accuracy")
+    assert latex_escape(f"{runs}; bold: the best mean; underlined: {test}") in latex
+    two_seeds = [row for row in grid(**changes) if row["seed"] < 2]
+    (few,) = pivots(describe(two_seeds).table, "method", "noise", "accuracy")
+    said = caption(few, "Accuracy", "bold")
+    assert said.endswith("; bold: the best mean, no test below 3 seeds in common")
+
+
+def test_standard_deviation_is_that_of_the_sample() -> None:
+    noise = Scenario(noise_pattern="sym", noise_ratio=0.2)
+    scores = (0.5, 0.6, 0.9)
+    rows = [record(replace(noise, seed=i), score) for i, score in enumerate(scores)]
+    (one,) = pivots(describe(rows).table, "method", "noise", "accuracy")
+    # Divided by n it would be 17.00; a method alone is not the best of anything.
+    assert "| 66.67 ± 20.82 (n=3) |" in to_markdown([one], "Accuracy")
