@@ -97,6 +97,8 @@ def table(chosen: Chosen) -> None:
         width = int(min(24 + _NAME_WIDTH * longest, _MOST_WIDTH))
         config["_index"] = st.column_config.Column(width=width)
         st.dataframe(_styled(one), width="stretch", column_config=config)
+        if realized := results_text.realized_noise(one):
+            st.caption(theme.plain(f"Not the noise asked for: {realized}."))
     if len(made) > _MOST_TABLES:
         st.caption(f"{len(made) - _MOST_TABLES} more tables are in the downloads. Filters help.")
     st.caption(_reading(METRICS[score]))

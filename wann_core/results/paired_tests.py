@@ -73,3 +73,12 @@ def is_level(gain: Array) -> bool:
     p = _p_of_t(gain)
     # Without spread there is no p: what every seed agrees on is not a draw.
     return not gain.any() if math.isnan(p) else p >= _ALPHA
+
+
+def moments(scores: Array) -> tuple[Array, Array, Array]:
+    """Mean, standard deviation (of n - 1) and number of the values in each column; NaN aside."""
+    n = (~np.isnan(scores)).sum(axis=0)
+    mean = np.divide(np.nansum(scores, axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
+    squares = np.nansum((scores - mean) ** 2, axis=0)
+    std = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
+    return mean, std, n

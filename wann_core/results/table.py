@@ -20,8 +20,7 @@ from wann_core.experiments.store import IMPORTED
 from wann_core.methods.probes import LOSSES
 from wann_core.methods.registry import ALL_METHODS, TRAINED, by_adaptive_k
 from wann_core.noise.registry import ALL_PATTERNS
-from wann_core.results.paired_tests import is_level
-from wann_core.typing import Array
+from wann_core.results.paired_tests import is_level, moments
 
 # What, with the seed, identifies a run; texts, '' where a field does not matter to it.
 FIELDS = {
@@ -201,7 +200,9 @@ class Pivot:
         here), all_seeds (measured), common_seeds (that all cells it is compared with have, 0 if
         they share none; its own where nothing is compared), best (of several, by the means over
         the common seeds), level (whether a paired t-test over at least three common seeds does
-        not separate it from the best), unconverged (runs that ended where they began).
+        not separate it from the best), unconverged (runs that ended where they began),
+        realized_low and realized_high (least and largest share of wrong labels of the runs whose
+        added noise is not what was asked for, such as published draws of few rows; else NaN).
     """
 
     rows: str
@@ -303,7 +304,7 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: boo
             shared[:, line] = there[:, line].all(axis=1, keepdims=True)
     compared = np.where(shared, scores, np.nan)
     some = shared.any(axis=0)
-    mean, std, seeds = _moments(np.where(some, compared, scores) if common else scores)
+    mean, std, seeds = moments(np.where(some, compared, scores) if common else scores)
     own = there.sum(axis=0)
     cells = order.assign(
         mean=mean,
@@ -315,11 +316,12 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: boo
         level=False,
         unconverged=failures.loc[list(by_seed.columns)].to_numpy(),
     )
+    cells = cells.merge(_unmet_noise(runs, rows, columns), "left", on=[rows, columns])
     if rival is None:
         return cells
     # No test of what is drawn against what is not: the seeds pair nothing.
     tested = np.where(fixed, np.nan, compared)
-    ranked = _moments(compared)[0]
+    ranked = moments(compared)[0]
     for line in lines:
         if some[line[0]] and len(line) > 1:
             best = ranked[line] == ranked[line].max()
@@ -332,13 +334,12 @@ def _cells(runs: pd.DataFrame, rows: str, columns: str, metric: str, common: boo
     return cells
 
 
-def _moments(scores: Array) -> tuple[Array, Array, Array]:
-    """Mean, standard deviation (of n - 1) and number of the values in each column; NaN aside."""
-    n = (~np.isnan(scores)).sum(axis=0)
-    mean = np.divide(np.nansum(scores, axis=0), n, out=np.full(len(n), np.nan), where=n > 0)
-    squares = np.nansum((scores - mean) ** 2, axis=0)
-    std = np.sqrt(np.divide(squares, n - 1, out=np.full(len(n), np.nan), where=n > 1))
-    return mean, std, n
+def _unmet_noise(runs: pd.DataFrame, rows: str, columns: str) -> pd.DataFrame:
+    noise = runs.reindex(columns=["noise_note", "realised_noise"])
+    unmet = noise["noise_note"].map(lambda note: isinstance(note, str) and note != "")
+    share = noise["realised_noise"].where(unmet.astype(bool)).astype(float)
+    ends = share.groupby([runs[rows], runs[columns]]).agg(["min", "max"]).reset_index()
+    return ends.rename(columns={"min": "realized_low", "max": "realized_high"})
 
 
 def pair(table: pd.DataFrame, field: str, first: str, second: str, metric: str) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 
 from wann_core.results.paired_tests import LEAST_SEEDS
-from wann_core.results.table import FIELDS, MEASURED, Pivot
+from wann_core.results.table import FIELDS, MEASURED, Pivot, order
 from wann_core.text import visible
 
 _LATEX = {
@@ -178,7 +178,22 @@ def caption(one: Pivot, title: str, best: str = "", level: str = "") -> str:
             text += f", {name.lower()}: {one.part[field] or 'none'}"
         elif one.shared.get(field, "") not in _USUAL:
             text += f", {name.lower()}: {one.shared[field]}"
-    return f"{title}, %, {text}" + "".join(f"; {mark}" for mark in _marks(one, best, level))
+    notes = [note for note in (realized_noise(one),) if note]
+    return f"{title}, %, {text}" + "".join(f"; {note}" for note in notes + _marks(one, best, level))
+
+
+def realized_noise(one: Pivot) -> str:
+    """The shares of wrong labels of a table, where they are not what was asked for; else ''."""
+    cells = one.cells[one.cells["realized_low"].notna()]
+    axis = "noise" if "noise" in (one.rows, one.columns) else None
+    names = order(cells[axis]) if axis else [""] * bool(len(cells))
+    parts = []
+    for name in names:
+        those = cells[cells[axis] == name] if axis else cells
+        ends = (100 * those["realized_low"].min(), 100 * those["realized_high"].max())
+        shares = " to ".join(dict.fromkeys(f"{end:.1f}" for end in ends))
+        parts.append(f"{shares} %" + (f" under {name}" if axis else ""))
+    return f"realized noise: {', '.join(parts)}" if parts else ""
 
 
 def _marks(one: Pivot, best: str, level: str) -> list[str]:

@@ -18,6 +18,7 @@ from wann_core.results.text import (
     latex_escape,
     long,
     markdown_escape,
+    realized_noise,
     to_latex,
     to_markdown,
     to_text,
@@ -125,3 +126,20 @@ def test_standard_deviation_is_that_of_the_sample() -> None:
     (one,) = pivots(describe(rows).table, "method", "noise", "accuracy")
     # Divided by n it would be 17.00; a method alone is not the best of anything.
     assert "| 66.67 ± 20.82 (n=3) |" in to_markdown([one], "Accuracy")
+
+
+def test_tables_say_where_the_realized_noise_is_not_what_their_headings_ask_for() -> None:
+    rows = []
+    for row in grid(num_subsamples=500, draw="reference"):
+        unmet = row["noise_pattern"] and row["noise_ratio"] == 0.2
+        realized = 0.15 + 0.01 * (row["seed"] == 1) if unmet else row["noise_ratio"]
+        rows.append({**row, "realised_noise": realized, "noise_note": "less" if unmet else ""})
+    table = describe(rows).table
+    (one,) = pivots(table, "method", "noise", "accuracy")
+    said = "realized noise: 15.0 to 16.0 % under sym 0.2"
+    assert realized_noise(one) == said
+    for write in (to_latex, to_markdown, to_text):
+        assert said.replace("%", r"\%" if write is to_latex else "%") in write([one], "Accuracy")
+    by_noise = pivots(table, "method", "rows", "accuracy")
+    shown = {one.part["noise"]: realized_noise(one) for one in by_noise}
+    assert shown == {"none": "", "sym 0.2": "realized noise: 15.0 to 16.0 %", "sym 0.4": ""}
