@@ -203,8 +203,8 @@ def fit_pca(X_train: Array, *, published: bool) -> Reducer:
     ----------
     X_train : ndarray of shape (n, d)
     published : bool
-        The published min(200, n, d) components, by the solver that scikit-learn chooses: above
-        1,000 columns a randomised one, whose components depend on how many are asked for.
+        The published min(200, n, d) components, by the solver that scikit-learn chooses: often a
+        randomized one, whose components depend on how many are asked for.
         Otherwise all min(n, d), exact, by the eigenvectors of the covariance where there are ten
         times as many rows as columns, and else by SVD.
 
