@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.browser import free_port, wait_for
+from tests.helpers.forked import python
 from tests.helpers.roots import ROOT
 
 TASKS = sorted(path.stem for path in (ROOT / "docs" / "tasks").glob("*.md"))
@@ -63,12 +64,20 @@ def carry_out(block: Block, folder: Path) -> None:
     if block.file:
         (folder / block.file).write_text(block.text)
         return
-    command = [sys.executable, "-c"] if block.language == "python" else ["bash", "-euc"]
-    text = block.text.replace("python -m", f"{sys.executable} -m")
+    calls = [("", "-c", block.text)] if block.language == "python" else python_calls(block.text)
+    for plugins, *arguments in calls:
+        env = environment(folder) | {"WANN_PLUGINS": plugins}
+        done = python(*arguments, cwd=folder, env=env)
+        assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+
+
+def python_calls(text: str) -> list[list[str]]:
+    """How a shell script calls Python: each time the variable WANN_PLUGINS, and the arguments."""
+    record = 'python() { printf "%s\\0" "${WANN_PLUGINS-}" "$@"; echo; }\n'
     done = subprocess.run(
-        [*command, text], cwd=folder, env=environment(folder), capture_output=True, text=True
+        ["bash", "-euc", record + text], capture_output=True, text=True, check=True
     )
-    assert done.returncode == 0, f"{block.text}\n{done.stdout}\n{done.stderr}"
+    return [line.split("\0")[:-1] for line in done.stdout.splitlines()]
 
 
 @pytest.mark.slow
@@ -166,13 +175,7 @@ def test_a_page_as_contributing_says(tmp_path: Path) -> None:
     start = "_PAGES = {\n"
     assert start in pages.read_text()
     pages.write_text(pages.read_text().replace(start, start + line.text, 1))
-    done = subprocess.run(
-        [sys.executable, "-c", _OPEN],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-    )
+    done = python("-c", _OPEN, cwd=tmp_path, env=environment(tmp_path))
     assert done.returncode == 0, done.stderr
 
 

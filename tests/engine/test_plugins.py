@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.forked import python
 from tests.helpers.plug_in import EXAMPLE
 from tests.helpers.roots import ROOT
 from wann_core.methods.registry import ALL_METHODS
@@ -15,22 +16,15 @@ from wann_core.methods.registry import ALL_METHODS
 _KNN = ["knn", "--dataset", "digits", "--backbone", "pixels", "--experiment_name", "t"]
 
 
+def environment(tmp_path: Path, plugins: str, path: str = "") -> dict[str, str]:
+    own = {"WANN_PLUGINS": plugins, "WANN_CACHE": str(tmp_path / "cache"), "PYTHONPATH": path}
+    return os.environ | own
+
+
 def command(
     tmp_path: Path, *argv: str, plugins: str, path: str = ""
 ) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "wann_core", *argv],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "WANN_PLUGINS": plugins,
-            "WANN_CACHE": str(tmp_path / "cache"),
-            "PYTHONPATH": path,
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return python("-m", "wann_core", *argv, cwd=ROOT, env=environment(tmp_path, plugins, path))
 
 
 def knn(tmp_path: Path, method: str, *more: str, plugins: str, path: str = "") -> str:
@@ -49,8 +43,16 @@ def test_a_file_is_known_to_the_command_and_to_its_processes(tmp_path: Path) -> 
         '[[grid]]\nmethod = ["extra-trees", "kNN-11"]\nnoise_pattern = "pair"\n'
         "noise_ratio = 0.2\nnum_subsamples = 100\nseed = [1, 2]\n"
     )
-    argv = ("sweep", str(plan), "--backend", "processes", "--jobs", "2")
-    done = command(tmp_path, *argv, plugins=str(EXAMPLE))
+    argv = ("-m", "wann_core", "sweep", str(plan), "--backend", "processes", "--jobs", "2")
+    # A program of its own: processes that it starts itself end with it.
+    done = subprocess.run(
+        [sys.executable, *argv],
+        cwd=ROOT,
+        env=environment(tmp_path, str(EXAMPLE)),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert "refused" not in done.stderr and "extra-trees" in done.stdout
 

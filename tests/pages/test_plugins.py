@@ -1,8 +1,6 @@
 """What a plug-in registers, on the pages."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from tests.helpers.apps import labels, opened, press, ready
+from tests.helpers.forked import python
 from tests.helpers.plug_in import EXAMPLE, example_registered
 from tests.helpers.roots import ROOT
 
@@ -73,14 +72,7 @@ def test_probes_offer_what_is_registered(example: None) -> None:
 
 
 def fresh_server(plugins: Path) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", _OPTIONS],
-        cwd=ROOT,
-        env={**os.environ, "WANN_PLUGINS": str(plugins)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = python("-c", _OPTIONS, cwd=ROOT, env=os.environ | {"WANN_PLUGINS": str(plugins)})
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
