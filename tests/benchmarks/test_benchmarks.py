@@ -1,5 +1,6 @@
 """Every benchmark runs to its end, at toy size."""
 
+import contextlib
 import importlib
 import json
 import shutil
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.__main__ import listing, main
 from benchmarks._results import keep, kept, write_between
+from tests.helpers.clusters import forked_workers
 from tests.helpers.pictures import write_photos
 from tests.helpers.roots import ROOT
 from wann_core.datasets.dataset import Split
@@ -224,7 +226,8 @@ def test_runs_at_toy_size(
         write_toy_cifar(places["lite"], "efficientnet-lite0-blocks")
     monkeypatch.setenv("WANN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "argv", [f"benchmarks.{name}", *argv])
-    importlib.import_module(f"benchmarks.{name}").main()
+    with forked_workers() if name == "cluster" else contextlib.nullcontext():
+        importlib.import_module(f"benchmarks.{name}").main()
     assert toy.prints in capfd.readouterr().out
     if "{results}" in toy.argv:
         assert json.loads(places["results"].read_text())

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
+from tests.helpers.clusters import two_workers
 from wann_core.audit import Audit, audit_labels
 from wann_core.audit.sharded import columns, parts, run, votes
 from wann_core.audit.sharded.output import open_partitioned
@@ -95,10 +96,7 @@ def assert_same(folder: Path, expected: Audit) -> None:
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as connected,
-    ):
+    with two_workers() as connected:
         yield connected
 
 
@@ -145,10 +143,7 @@ def test_a_killed_worker_costs_its_share(tmp_path: Path) -> None:
     X, labels = rows(1500, 5)
     pattern = write(tmp_path / "rows", X, labels, 4)
     killed: list[str] = []
-    with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as connected,
-    ):
+    with two_workers() as connected:
         pids = list(connected.run(os.getpid).values())
 
         def kill(done: float, total: float, text: str) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client
 
+from tests.helpers.clusters import two_workers
 from wann_core.errors import WannError
 from wann_core.neighbors import cluster as sharded
 from wann_core.neighbors.cluster import merge, sharded_graph
@@ -31,10 +32,7 @@ CUTS = (0, 1, 1, 40, 500, 900)  # one row, none, fewer than k, and more
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as connected,
-    ):
+    with two_workers() as connected:
         yield connected
 
 
@@ -107,10 +105,7 @@ def test_work_of_a_killed_worker_is_done_again(
         np.save(tmp_path / f"{number}.npy", part)
     shards = [FromFile(tmp_path, number) for number in range(4)]
     killed: list[float] = []
-    with (
-        LocalCluster(2, processes=True, threads_per_worker=1, dashboard_address=":0") as cluster,
-        Client(cluster) as connected,
-    ):
+    with two_workers() as connected:
         pids = list(connected.run(os.getpid).values())
 
         def kill(done: float, total: float, text: str) -> None:
