@@ -3,6 +3,7 @@
 import zlib
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -14,6 +15,7 @@ from ui.jobs.panel import Panel
 from ui.pictures import thumbnails
 from ui.shell import access, navigation, theme
 from ui.shell.controls import ask, linked
+from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core.datasets import catalog, database, image_sources
 from wann_core.datasets.class_names import listed_order, look_alike
@@ -21,6 +23,7 @@ from wann_core.datasets.images import ImageDataset
 from wann_core.datasets.sources import image_folder
 from wann_core.embedding import backbones, inventory
 from wann_core.errors import WannError
+from wann_core.typing import Array
 
 _SOURCES = {
     "folder": "A folder on this machine",
@@ -72,12 +75,18 @@ def _start(request: Embedding, folders: Folders, places: dict[str, DeltaGenerato
     busy = job is not None and job.state is jobs.State.RUNNING
     if made is not None and made.state == "ready":
         database_jobs.show(request, folders, places)
-        st.info(
-            "These images are embedded by this backbone already. To embed them again, delete that "
-            "database first, under “Installed data”.",
-            icon=":material/check:",
-        )
-        if job is None:
+        if request.split is not None and made.source not in ("", str(request.root.resolve())):
+            reason = (
+                f"{made.dataset!r} by {made.backbone} was made of the images in {made.source!r}, "
+                "not of these; `dataset` must be another one."
+            )
+            refuse(WannError(reason, "dataset"), places)
+        elif job is None:
+            st.info(
+                "These images are embedded by this backbone already. To embed them again, delete "
+                "that database first, under “Installed data”.",
+                icon=":material/check:",
+            )
             navigation.link_to_overview(request.dataset, request.backbone)
             navigation.link_to_audit(request.dataset, request.backbone)
         return
@@ -201,14 +210,25 @@ def _look(root: Path, split: str, places: dict[str, DeltaGenerator]) -> ImageDat
     return images
 
 
+def _samples(labels: Array) -> list[int]:
+    """Rows to look at, as many of each class; of many classes some, from first to last."""
+    classes = _spread(np.unique(labels), _PREVIEWED)
+    each = _PREVIEWED // len(classes)
+    return [int(row) for c in classes for row in _spread(np.flatnonzero(labels == c), each)]
+
+
+def _spread(values: Array, most: int) -> Array:
+    chosen: Array = values[np.linspace(0, len(values) - 1, min(len(values), most)).astype(int)]
+    return chosen
+
+
 def _preview(images: ImageDataset) -> None:
     counts = ", ".join(f"**{len(split):,}** {name}" for name, split in images.splits.items())
-    count = len(images.class_names)
-    noun = "class" if count == 1 else "classes"
+    count = counted(len(images.class_names), "class")
     first = [images.class_names[c] for c in listed_order(images.class_names)[:12]]
     classes = ", ".join(theme.plain(name) for name in first)
     more = f" and {len(images.class_names) - 12} more" if len(images.class_names) > 12 else ""
-    st.markdown(f"Understood: {counts} images of {count:,} {noun}: {classes}{more}.")
+    st.markdown(f"Understood: {counts} images of {count}: {classes}{more}.")
     for remark in images.remarks:
         st.warning(theme.plain(f"{remark[:1].upper()}{remark[1:]}."), icon=":material/warning:")
     if len(images.class_names) == 1:
@@ -229,8 +249,7 @@ def _preview(images: ImageDataset) -> None:
             icon=":material/warning:",
         )
     train = images.splits["train"]
-    step = max(1, len(train) // _PREVIEWED)
-    rows = range(0, len(train), step)[:_PREVIEWED]
+    rows = _samples(train.labels)
     thumbnails.grid(
         [thumbnails.of_file(train, row) for row in rows],
         [images.class_names[train.labels[row]] for row in rows],

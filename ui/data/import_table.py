@@ -14,6 +14,7 @@ from ui.data.requests import Import
 from ui.jobs import jobs
 from ui.jobs.panel import Panel
 from ui.shell import access, theme, uploads
+from ui.shell.sentences import counted
 from ui.shell.settings import Folders
 from wann_core.datasets import tables
 from wann_core.datasets.class_names import look_alike
@@ -107,8 +108,8 @@ def _read(
 def _columns_table(info: tables.TableInfo) -> None:
     about = "" if info.exact else "about "
     st.markdown(
-        f"Understood: {info.format}, {about}**{info.rows:,}** rows, "
-        f"**{len(info.columns):,}** columns."
+        f"Understood: {info.format}, {about}{counted(info.rows, 'row')}, "
+        f"{counted(len(info.columns), 'column')}."
         + (f" Read as: {theme.plain('; '.join(info.notes))}." if info.notes else "")
     )
     table = pd.DataFrame(
@@ -179,7 +180,8 @@ def _roles(
     further = [column.name for column in kept_columns(columns, info.columns)]
     if not further:
         return columns
-    with st.expander(f"{len(further):,} further columns stay with the rows"):
+    stay = "stays" if len(further) == 1 else "stay"
+    with st.expander(f"{counted(len(further), 'further column')} {stay} with the rows"):
         st.caption(
             "They are shown on cards and in neighborhoods, filter rows and go into exports. Some "
             "can mean more:"
@@ -217,9 +219,9 @@ def _roles(
 
 
 def _token(info: tables.TableInfo) -> str:
-    """Tells the choosers of two files apart."""
-    names = "\0".join(column.name for column in info.columns)
-    return hashlib.sha256(f"{info.format}{info.rows}{names}".encode()).hexdigest()[:8]
+    """Tells the choosers of two files apart, unless all that fits one fits the other."""
+    columns = [(c.name, c.kind, c.width) for c in info.columns]
+    return hashlib.sha256(f"{info.format}{info.rows}{columns}".encode()).hexdigest()[:8]
 
 
 def _finish(
@@ -232,8 +234,8 @@ def _finish(
     """What is wrong, how it is called and split, and the button that writes it."""
     labeled = int((table.y >= 0).sum())
     st.markdown(
-        f"**{len(table):,}** rows of **{table.X.shape[1]:,}** dimensions; {labeled:,} have a "
-        f"label, of **{len(table.class_names):,}** classes."
+        f"{counted(len(table), 'row')} of {counted(table.X.shape[1], 'dimension')}; {labeled:,} "
+        f"have a label, of {counted(len(table.class_names), 'class')}."
     )
     bad = not np.isfinite(table.X).all()
     drop = bad and st.checkbox(
@@ -249,7 +251,7 @@ def _finish(
         problems = tables.problems(table)
     for problem in problems:
         show_it = st.error if problem.severity == "error" else st.warning
-        show_it(theme.plain(problem.text))
+        show_it(theme.plain(f"{problem.text[:1].upper()}{problem.text[1:]}"))
     places: dict[str, DeltaGenerator] = {}
     columns = st.columns(3)
     dataset = columns[0].text_input(

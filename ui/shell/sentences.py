@@ -15,8 +15,9 @@ _REFERENCE = "kNN-11"
 
 
 def counted(count: int, noun: str) -> str:
-    """A number and its noun, as '1 row' or '1,200 rows'."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    """A number and its noun, as '1 row', '1,200 rows' or '2 classes'."""
+    many = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else many}"
 
 
 def settings(prepared: PreparedData) -> str:
@@ -28,7 +29,7 @@ def settings(prepared: PreparedData) -> str:
     what = (
         f"**{theme.plain(data.name)}**, embedded by **{theme.plain(data.backbone)}**: "
         f"{len(prepared.labels):,} training {tested} of "
-        f"{data.n_classes} {'class' if data.n_classes == 1 else 'classes'}{_rows(scenario)}. "
+        f"{counted(data.n_classes, 'class')}{_rows(scenario)}. "
     )
     if prepared.graph.method != "flat":
         what += f"Neighbors by {prepared.graph.description}. "

@@ -32,6 +32,8 @@ class Stored:
         In UTC.
     remark : str
         What is wrong with a damaged one.
+    source : str
+        Folder of the images that it was made of; '' where its manifest has none.
     """
 
     dataset: str
@@ -43,6 +45,7 @@ class Stored:
     columns: int = 0
     classes: int = 0
     remark: str = ""
+    source: str = ""
 
 
 def databases(root: str | Path) -> list[Stored]:
@@ -97,7 +100,12 @@ def _stored(root: Path, state: str, dataset: str, backbone: str) -> Stored:
             # Labels are not read here: only what has all rows of a known data set is taken for it.
             whole = known is not None and not made and rows == known.rows
             names = known.class_names if known and whole else made.get("class_names", ())
-            return Stored(dataset, backbone, state, *about, rows, shapes["train"][1], len(names))
+            images = made.get("images")
+            source = str(images.get("root") or "") if isinstance(images, dict) else ""
+            columns = shapes["train"][1]
+            return Stored(
+                dataset, backbone, state, *about, rows, columns, len(names), source=source
+            )
         if partial.is_locked(place):
             state = "being written"
         return Stored(dataset, backbone, state, *about, partial.progress(place))

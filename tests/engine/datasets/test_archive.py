@@ -316,7 +316,7 @@ def test_a_stop_by_progress_leaves_nothing(tmp_path: Path) -> None:
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
     path = pack(tmp_path, {"a.png": PNG})
     (tmp_path / "images").mkdir()
-    refuse(path, "exists already")
+    refuse(path, "exists already; choose another name")
     refuse(tmp_path / "none.zip", "exists already")
     (tmp_path / "images").rmdir()
     refuse(tmp_path / "none.zip", "does not exist")

@@ -5,6 +5,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from huggingface_hub import constants
 from PIL import Image
@@ -12,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.helpers.data_page import PAGE, press, said, until
 from tests.helpers.pictures import write_photos
-from ui.data import backbone_list
+from ui.data import backbone_list, embed
 from wann_core.datasets import database, load
 from wann_core.embedding import backbones
 
@@ -28,7 +29,40 @@ def test_folder_of_images_is_embedded(page: Callable[..., AppTest], tmp_path: Pa
     until(app, lambda: said(app, "**mine** by **pixels** is embedded"))
     assert said(app, "rows of 3,072 dimensions")
     assert any("left out: 1" in expander.label for expander in app.expander)
+    # What was done just now is not said to have been there before.
+    assert not said(app, "embedded by this backbone already")
+    press(app, "Dismiss")
     until(app, lambda: said(app, "embedded by this backbone already"))
+
+
+def test_images_of_another_folder_are_not_taken_for_those_of_the_same_name(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    for place in ("one", "two"):
+        for name in ("even", "odd"):
+            write_photos(tmp_path / place / "mine" / name, train=4, test=0)
+    app = page("embed", embed_folder=str(tmp_path / "one" / "mine"), embed_backbone="pixels")
+    until(app, lambda: said(app, "Understood"))
+    press(app, "Embed")
+    until(app, lambda: said(app, "is embedded"))
+    app.text_input(key="embed_folder").input(str(tmp_path / "two" / "mine")).run()
+    until(app, lambda: said(app, "was made of the images in"))
+    assert len(app.error) == 1
+    assert said(app, "“Name of the data set” must be another one")
+    assert not said(app, "embedded by this backbone already")
+    assert not any(button.label == "Embed" for button in app.button)
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows"),
+    [
+        ([0] * 90 + [1] * 2 + [2] * 8, [0, 29, 59, 89, 90, 91, 92, 94, 96, 99]),
+        ([*range(100)], [0, 9, 18, 27, 36, 45, 54, 63, 72, 81, 90, 99]),
+        ([3], [0]),
+    ],
+)
+def test_pictures_are_of_all_classes(labels: list[int], rows: list[int]) -> None:
+    assert embed._samples(np.array(labels)) == rows
 
 
 def test_look_alike_folders_are_merged(page: Callable[..., AppTest], tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from wann_core.datasets import load
 def test_table_by_its_path(page: Callable[..., AppTest], tmp_path: Path, form: str) -> None:
     path = digits_table(tmp_path / f"my {form}.table", form)
     app = page("import", table_path=str(path))
-    until(app, lambda: said(app, "597 have a label, of **10** classes"))
-    assert said(app, f"Understood: {form}, **597** rows")
+    until(app, lambda: said(app, "597 have a label, of 10 classes"))
+    assert said(app, f"Understood: {form}, 597 rows")
     press(app, "Import")
     until(app, lambda: said(app, f"**my {form}** by **embeddings** is imported"))
     # An empty page afterwards, and the data set where all look for it.
@@ -46,6 +46,34 @@ def test_problems_are_named_before_anything_is_written(
     press(app, "Import")
     until(app, lambda: said(app, "**bad** by **embeddings** is imported"))
     assert not said(app, "NaN")
+
+
+def test_columns_chosen_of_one_file_are_not_those_of_the_next(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    columns = {f"e{i}": np.arange(40.0) * (i + 1) for i in range(4)}
+    label = ["a", "b"] * 20
+    texts = {**columns, "e1": ["x"] * 40, "label": label}
+    one = write(tmp_path / "one.csv", texts, "csv")
+    two = write(tmp_path / "two.csv", {**columns, "label": label}, "csv")
+    app = page("import", table_path=str(one))
+    until(app, lambda: said(app, "40 rows of 3 dimensions"))
+    assert said(app, "Text where the names promise embeddings: 'e1'; these dimensions are missing.")
+    assert "1 further column stays with the rows" in [box.label for box in app.expander]
+    app.text_input(key="table_path").input(str(two)).run()
+    until(app, lambda: said(app, "40 rows of 4 dimensions"))
+    assert not said(app, "names promise embeddings")
+
+
+def test_a_table_of_image_files_shows_the_way_to_embed_them(
+    page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    files = [f"cat/{i}.jpg" for i in range(4)]
+    table = write(tmp_path / "mine.csv", {"file": files, "label": list("abab")}, "csv")
+    app = page("import", table_path=str(table))
+    until(app, lambda: said(app, "metadata.csv, with columns file_name and label"))
+    app = page("embed", embed_folder=str(table))
+    until(app, lambda: said(app, "metadata.csv, with columns file_name and label"))
 
 
 @pytest.mark.parametrize("name", ["../../escape", "<b>bold</b>", "", ".hidden"])

@@ -105,7 +105,9 @@ def unpack_images(
     """
     zip_path, destination = Path(zip_path), Path(destination)
     if destination.exists():
-        raise WannError(f"the folder {str(destination)!r} exists already.", "destination")
+        raise WannError(
+            f"the folder {str(destination)!r} exists already; choose another name.", "destination"
+        )
     # zipfile makes an object of each entry, so they are counted before it opens the file.
     if _count_entries(zip_path) > max_files:
         raise WannError(f"the zip file may have at most {max_files:,} entries.", "path")

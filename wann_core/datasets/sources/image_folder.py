@@ -62,7 +62,11 @@ def open_images(
     check_number("test_share", test_share, 0, 1)
     if not root.is_dir():
         if root.is_file():
-            raise WannError(f"{str(root)!r} is a file, where a folder is needed.", "dataset")
+            raise WannError(
+                f"{str(root)!r} is a file, where a folder is needed. A table of labels lies in the "
+                "folder of its images as metadata.csv, with columns file_name and label.",
+                "dataset",
+            )
         raise WannError(f"the folder {str(root)!r} does not exist.", "dataset")
     walk = _Walk(root)
     found, remarks = image_tables.read(root, walk.images)

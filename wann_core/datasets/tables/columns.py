@@ -172,6 +172,24 @@ def _plain(column: Column) -> str:
     return column.name.strip().casefold()
 
 
+def missing_dimensions(columns: Sequence[Column], chosen: Columns) -> str:
+    """Which columns of text are called like the embeddings; '' where none is."""
+    stems = {name.rstrip("0123456789") for name in chosen.embeddings}
+    if len(chosen.embeddings) < 2 or len(stems) > 1:
+        return ""
+    found = [
+        column.name
+        for column in columns
+        if column.kind == "text"
+        and column.name not in chosen.others.values()
+        and column.name.rstrip("0123456789") in stems - {column.name}
+    ]
+    if not found:
+        return ""
+    names = ", ".join(map(repr, found[:_LISTED])) + (", …" if len(found) > _LISTED else "")
+    return f"text where the names promise embeddings: {names}; these dimensions are missing"
+
+
 def why_no_label(columns: Sequence[Column], embeddings: Sequence[str]) -> str:
     """Why the column that is called like labels cannot hold them; '' where none is called so."""
     likely = _NAMES["label"]
@@ -211,9 +229,14 @@ def check(chosen: Columns, columns: Sequence[Column]) -> tuple[list[Column], lis
     """
     found = {column.name: column for column in columns}
     if not chosen.embeddings:
+        image = guess(columns).image
+        way = (
+            "; to make embeddings of the images that it names, save it in their folder as "
+            "metadata.csv, with columns file_name and label, and embed that folder"
+        )
         raise WannError(
             "choose the embeddings: one list column, or several number columns; the table has "
-            f"{list_columns(columns, types=True)}.",
+            f"{list_columns(columns, types=True)}{way if image else ''}.",
             "embeddings",
         )
     for what, name in [

@@ -22,6 +22,7 @@ from wann_core.datasets.tables.columns import (
     feature_names,
     guess,
     kept_columns,
+    missing_dimensions,
     why_no_label,
 )
 from wann_core.datasets.tables.formats import arrow_files, foreign, npz, parquet, text
@@ -164,6 +165,8 @@ def read(
     y, clean, class_names, remarks = class_ids(n, given.get("label"), given.get("clean_label"))
     if columns.label is None and (why := why_no_label(info.columns, columns.embeddings)):
         remarks = (*remarks, why)
+    if missing := missing_dimensions(info.columns, columns):
+        remarks = (*remarks, missing)
     features = feature_names(columns)
     names = [*(column.name for column in kept), *features]
     more, cut = row_columns.framed(names, _content(contents, features), n)

@@ -92,6 +92,24 @@ def test_columns_that_do_not_fit(
     assert refused.value.field == field
 
 
+@pytest.mark.parametrize(
+    ("text", "chosen", "missing"),
+    [
+        ("e1", Columns(("e0", "e2")), "'e1'"),
+        ("e1", Columns(("e0", "e2"), label="e1"), ""),  # in use
+        ("f1", Columns(("e0", "e2")), ""),  # another family
+        ("e", Columns(("e0", "e2")), ""),
+    ],
+)
+def test_text_among_numbered_columns_is_a_missing_dimension(
+    tmp_path: Path, text: str, chosen: Columns, missing: str
+) -> None:
+    columns = {"e0": [1.0, 2, 3, 4], text: list("abab"), "e2": [4.0, 3, 2, 1]}
+    remarks = tables.read(write(tmp_path / "t", columns, "csv"), chosen).remarks
+    said = [remark for remark in remarks if "promise" in remark]
+    assert [missing in remark for remark in said] == ([True] if missing else [])
+
+
 def test_too_many_classes_are_an_id_column(tmp_path: Path) -> None:
     path = write(
         tmp_path / "t", {"embedding": embeddings(65_537, 2), "y": np.arange(65_537)}, "npz"
