@@ -250,7 +250,7 @@ def test_k_bounds_tells_present_best_and_chosen() -> None:
     text = texts(app)
     assert f"**Present bounds**, 11 to 51: WANN finds {100 * wann:.2f} %" in text
     assert "**Best of 351 pairs**" in text
-    assert "its accuracy is optimistic" in text
+    assert "its score is optimistic" in text
     assert "**Chosen**, 5 to 21" in text
     assert "paired 95 % interval" in text
     heat, knn = figures(app)

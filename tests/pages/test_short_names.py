@@ -58,6 +58,16 @@ def test_axes_and_legends_have_short_names_and_data_whole_ones() -> None:
     assert "labelalias" not in line["layout"]["xaxis"]
 
 
+def test_a_wide_legend_leaves_room_for_the_button_above_it() -> None:
+    def top(names: list[str]) -> int:
+        traces = [{"x": [0], "y": [0], "name": name} for name in names]
+        margin: dict[str, int] = charts.framed(traces, "", "")["layout"]["margin"]
+        return margin["t"]
+
+    assert top(["kNN-11", "ANN"]) == 30
+    assert top(["kNN", "ANN", "WANN", "kNN-11", "kNN-51"]) == 52
+
+
 def test_a_name_is_escaped_after_it_was_shortened() -> None:
     name = theme.charted("<" * 60)
     short = short_names.in_legend([name])[name]

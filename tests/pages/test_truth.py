@@ -83,6 +83,9 @@ def test_no_page_speaks_of_a_truth_that_nobody_knows(page: str, roots: Roots) ->
         assert "The label audit estimates which ones are in error" in said
     if page in ("k_bounds", "probes"):
         assert "agreement with the given labels" in said
+    if page == "k_bounds":
+        axis = figures(app)["knn-by-k"]["layout"]["yaxis"]["title"]["text"]
+        assert axis == "agreement with the given labels, %"
     # The same rows with clean labels do.
     known = opened(ROOT / "pages" / f"{page}.py", **{**state, "dataset": "known"})
     assert any("Realized noise: **" in caption.value for caption in known.sidebar.caption)

@@ -19,6 +19,7 @@ from wann_core.experiments.scenario import Scenario
 from wann_core.storage.tables import to_csv
 
 _DODGE = 0.3  # of the least gap between places, that all marks of a place take
+_LEGEND_BESIDE_BUTTON = 330  # pixels of a legend that ends before the button for fullscreen
 
 Figure = dict[str, Any]
 Trace = dict[str, Any]
@@ -294,11 +295,13 @@ def framed(
     traces = [
         {**trace, "name": names[trace["name"]]} if "name" in trace else trace for trace in traces
     ]
+    entries = [t["name"] for t in traces if "name" in t and t.get("showlegend", True)]
+    wide = legend and sum(40 + 7 * len(name) for name in entries) > _LEGEND_BESIDE_BUTTON
     return {
         "data": traces,
         "layout": {
             "height": height,
-            "margin": {"l": 10, "r": 10, "t": 30, "b": 10},
+            "margin": {"l": 10, "r": 10, "t": 52 if wide else 30, "b": 10},
             "showlegend": legend,
             "legend": {
                 "orientation": "h",

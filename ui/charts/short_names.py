@@ -83,20 +83,22 @@ def _common(names: Sequence[str]) -> int:
     return next((i for i, (one, other) in pairs if one != other), len(first))
 
 
-def aliases(names: Iterable[str]) -> dict[str, str]:
+def aliases(names: Iterable[str], most: int = _TICK) -> dict[str, str]:
     """What stands at the ticks of an axis for names that are too long, no two alike.
 
     Parameters
     ----------
     names : iterable of str
         Categories as the figure has them, see `theme.charted`.
+    most : int
+        Letters that there is room for.
 
     Returns
     -------
     dict of str to str
         Without the names that are short enough.
     """
-    short = _charted(names, _TICK)
+    short = _charted(names, most)
     return {name: text for name, text in short.items() if text != name}
 
 

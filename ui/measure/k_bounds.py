@@ -6,7 +6,7 @@ import streamlit as st
 
 from ui.charts import charts, heatmap_cell, heatmaps
 from ui.jobs import engine, jobs
-from ui.shell import theme
+from ui.shell import theme, truth
 from ui.shell.controls import linked
 from ui.shell.settings import Settings
 from wann_core.experiments.k_grid import METHODS, KGrid, k_grid
@@ -66,10 +66,10 @@ def show_grid(prepared: PreparedData, grid: KGrid) -> tuple[str, pd.Series | Non
     heatmap_cell.outline(figure, lows, highs, row, column, "solid")
     charts.show(
         figure,
-        f"Accuracy of {method} under each pair of bounds, odd values; the lowest tenth "
-        "of the pairs share the faintest color. Circle: the bounds of the sidebar. Star: the best "
-        "pair on these rows. Click a cell to compare its bounds with the present ones, or to take "
-        "them.",
+        f"{truth.score(prepared)}: {method} under each pair of bounds, odd values; the lowest "
+        "tenth of the pairs share the faintest color. Circle: the bounds of the sidebar. Star: the "
+        "best pair on these rows. Click a cell to compare its bounds with the present ones, or to "
+        "take them.",
         "k-bounds",
         grid.bounds,
         prepared.scenario,
@@ -113,7 +113,7 @@ def _mark(pair: tuple[int, int], name: str, symbol: str, method: str) -> charts.
 
 
 def show_knn(prepared: PreparedData, grid: KGrid) -> None:
-    """Accuracy of kNN against k, ANN and WANN under the present bounds as lines."""
+    """Score of kNN against k, ANN and WANN under the present bounds as lines."""
     fill = theme.CLEAN
     percent = 100 * grid.knn[["accuracy", "accuracy_low", "accuracy_high"]]
     k = grid.knn["k"].to_list()
@@ -154,12 +154,12 @@ def show_knn(prepared: PreparedData, grid: KGrid) -> None:
         charts.framed(
             traces,
             "neighbors that vote, k",
-            "accuracy, %",
+            f"{truth.score(prepared).lower()}, %",
             height=430,
             xaxis={"tickvals": [1, 11, 21, 31, 41, 51]},
         ),
-        "Accuracy of kNN against its k, with the 95 % Wilson interval; ANN and WANN under the "
-        "bounds of the sidebar as lines, on the same rows.",
+        f"{truth.score(prepared)}: kNN against its k, with the 95 % Wilson interval; ANN and WANN "
+        "under the bounds of the sidebar as lines, on the same rows.",
         "knn-by-k",
         grid.knn,
         prepared.scenario,
@@ -188,9 +188,9 @@ def show_bounds(prepared: PreparedData, grid: KGrid, method: str) -> None:
     gain, half = grid.chosen_apart[method]
     judged = "rows, each judged by the others," if prepared.leave_one_out else "test rows"
     st.warning(
-        f"The best pair was chosen on the very {judged} that judge it: its accuracy is optimistic. "
+        f"The best pair was chosen on the very {judged} that judge it: its score is optimistic. "
         "Chosen on a random half of them and judged on the other half, the best "
-        f"bounds change accuracy by {_points(gain, half)} against the present ones.",
+        f"bounds change it by {_points(gain, half)} against the present ones.",
         icon=":material/balance:",
     )
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from ui.charts import charts
+from ui.charts import charts, short_names
 from ui.results.results import Chosen, metric, ordered
 from ui.shell import theme
 from ui.shell.controls import linked
@@ -17,7 +17,9 @@ from wann_core.results.table import FIELDS
 
 # Fewer pairs cannot reach 5 % in a two-sided signed-rank test.
 _LEAST_WILCOXON = 6
+_OFTEN_DECIDED = ("backbone", "draw")  # by the data set, by the noise
 _MOST_LINES = 40
+_LINE = 34  # letters of a condition, beside a chart of full width
 
 
 def show(chosen: Chosen) -> None:
@@ -150,15 +152,30 @@ def _keys(pairs: pd.DataFrame) -> list[str]:
     return found or [next(f for f in FIELDS if f in pairs)]
 
 
+def _telling(pairs: pd.DataFrame, keys: list[str]) -> list[str]:
+    """The fields that name a condition: not how it was made, where the others decide that."""
+    kept: list[str] = []
+    for key in keys:
+        decided = kept and pairs.groupby(kept, dropna=False)[key].nunique().max() == 1
+        if not (decided and key in _OFTEN_DECIDED):
+            kept.append(key)
+    return kept
+
+
 def _conditions(pairs: pd.DataFrame) -> pd.DataFrame:
     """One line a condition: its name, its mean difference and interval."""
-    keys, lines = _keys(pairs), []
+    keys, lines = _keys(pairs), list[dict[str, object]]()
+    telling = _telling(pairs, keys)
     for values, some in pairs.groupby(keys, sort=False):
         test = paired_test(some["difference"])
+        found = dict(zip(keys, values, strict=True))
+        named = {key: str(found[key]) for key in telling if found[key]}
+        # Of all that there may be none of, noise alone is looked for.
+        there = [name for key, name in named.items() if key == "noise" or name != "none"]
         lines.append(
             {
-                **dict(zip(keys, values, strict=True)),
-                "condition": ", ".join(str(value) for value in values if value) or "all",
+                **found,
+                "condition": ", ".join(there or named.values()) or "all",
                 "pairs": test.n,
                 "first": some["first"].mean(),
                 "second": some["second"].mean(),
@@ -203,7 +220,10 @@ def _chart(conditions: pd.DataFrame, first: str, second: str, score: str) -> Non
         legend=False,
         height=110 + 34 * len(shown),
         shapes=[zero],
-        yaxis={"type": "category"},
+        yaxis={
+            "type": "category",
+            "labelalias": short_names.aliases(shown["condition"], _LINE),
+        },
     )
     more = len(conditions) - len(shown)
     charts.show(

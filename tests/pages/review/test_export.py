@@ -12,7 +12,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from tests.helpers.apps import press, ready
+from tests.helpers.apps import figures, press, ready
 from tests.helpers.reviewed_photos import photos, review
 from tests.helpers.reviewing import audited, digits_verdicts, judge, opened, texts
 from ui.review.cards import card as review_cards
@@ -44,6 +44,11 @@ def test_before_and_after_needs_verdicts_and_warns() -> None:
     table = next(f.value for f in app.dataframe if "fitted to" in f.value)
     assert set(table["rows"]) == {1797, 1788}
     assert table["accuracy, %"].min() > 90
+    chart = figures(app)["before-after"]
+    assert [trace["marker"]["symbol"] for trace in chart["data"]] == ["circle-open", "diamond"]
+    assert chart["layout"]["yaxis"]["labelalias"]["logistic regression, by corrected labels"] == (
+        "logistic regression,<br>by corrected labels"
+    )
 
 
 def test_a_cleaned_database_is_written_once_and_loads(tmp_path: Path) -> None:

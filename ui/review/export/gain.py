@@ -54,8 +54,8 @@ def _show(table: pd.DataFrame) -> None:
     charts.show(
         _accuracies(table),
         "Mark: share of labels that a method finds, each row judged by a fit that has not seen it. "
-        "Bar: 95 % Wilson interval. Gray: fitted to the given labels, purple: to the corrected "
-        "ones.",
+        "Bar: 95 % Wilson interval. Gray rings: fitted to the given labels, purple: to the "
+        "corrected ones.",
         "before-after",
         table,
         None,
@@ -72,16 +72,15 @@ def _show(table: pd.DataFrame) -> None:
                 "from": 100 * table["gain_low"],
                 "to": 100 * table["gain_high"],
             }
+        ).style.format(
+            {
+                "rows": "{:,}",
+                "accuracy, %": "{:.2f}",
+                **dict.fromkeys(("gain, points", "from", "to"), "{:+.2f}"),
+            },
+            na_rep="–",
         ),
         hide_index=True,
-        column_config={
-            "rows": st.column_config.NumberColumn(format="localized"),
-            "accuracy, %": st.column_config.NumberColumn(format="%.2f"),
-            **{
-                name: st.column_config.NumberColumn(format="%+.2f")
-                for name in ("gain, points", "from", "to")
-            },
-        },
     )
     st.caption(
         "Gain: over the same method fitted to the given labels, on the same rows, with its paired "
@@ -109,11 +108,16 @@ def _accuracies(table: pd.DataFrame) -> charts.Figure:
                 },
                 "marker": {
                     "color": color,
-                    "symbol": "circle" if fitted == "given" else "diamond",
-                    "size": 12,
+                    # A ring, which the other mark does not hide where both are the same.
+                    "symbol": "circle-open" if fitted == "given" else "diamond",
+                    "size": 18 if fitted == "given" else 12,
+                    "line": {"width": 2.5 if fitted == "given" else 0},
                 },
                 "hovertemplate": "%{y}: %{x:.2f} %<extra></extra>",
             }
         )
+    # Both halves of a name on a line of their own: in one, both are cut.
+    names = {name: name.replace(", ", ",<br>") for trace in traces for name in trace["y"]}
+    yaxis = {"autorange": "reversed", "labelalias": names}
     height = 110 + 22 * len(table)
-    return charts.framed(traces, "accuracy, %", "", height=height, yaxis={"autorange": "reversed"})
+    return charts.framed(traces, "accuracy, %", "", height=height, yaxis=yaxis)
