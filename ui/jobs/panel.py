@@ -187,11 +187,10 @@ def bar(job: jobs.Job, name: str) -> None:
     """Progress and a Cancel button; draw it in a fragment that runs every half second."""
     _shown_here().add(id(job))
     share, text = job.status()
-    line, button = st.columns([6, 1], vertical_alignment="center")
-    line.progress(share, theme.plain(text))
-    button.button(
-        "Cancel", on_click=job.cancel, key=f"cancel_{name}", width="stretch", disabled=job.stopping
-    )
+    # Not columns: in a narrow place the button's name was cut.
+    row = st.container(horizontal=True, vertical_alignment="center")
+    row.progress(share, theme.plain(text))
+    row.button("Cancel", on_click=job.cancel, key=f"cancel_{name}", disabled=job.stopping)
 
 
 def finished(job: jobs.Job, name: str, changed: Callable[[], bool] = lambda: False) -> bool:

@@ -157,6 +157,8 @@ def test_outlook_learns_from_the_reviewer() -> None:
     ranked, rates = found.ranked(), error_rates(found)
     alone = outlook(ranked, rates, reviewed(ranked, wrong, 0))
     assert alone.factor == 1 and "the estimate alone" in alone.text
+    # Expected rows are whole where they are many.
+    assert alone.expected > 10 and f" about {alone.expected:.0f} (" in alone.text
     nothing = outlook(ranked, rates, reviewed(ranked, np.zeros(600, bool), 60))
     assert nothing.factor < 0.2 and nothing.stop and "hardly pays" in nothing.text
     everything = outlook(ranked, rates, reviewed(ranked, np.ones(600, bool), 100))

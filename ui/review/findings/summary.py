@@ -45,12 +45,16 @@ def show(case: Case) -> None:
             f"wrong labels” to draw it. The audit alone estimates {noise.count:,} "
             f"({noise.low:,} to {noise.high:,})."
         )
-    st.caption(
+    about = (
         "An estimate made without the truth. Its range held the true number in nearly all "
         "measured cases, and is not a confidence interval. Where classes look alike, people's "
         "errors are counted too low; a backbone that does not separate the classes makes it far "
-        "too high." + "".join(f" {theme.plain(note)}" for note in found.notes)
+        "too high."
     )
+    # Where no number is shown, there is no range to explain.
+    shown = [*([] if trust == "blind" else [about]), *map(theme.plain, found.notes)]
+    if shown:
+        st.caption(" ".join(shown))
     pairs.show(case)
 
 

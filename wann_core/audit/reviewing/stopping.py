@@ -162,16 +162,21 @@ def outlook(
     else:
         so_far = (
             f"Of the last {len(recent):,} judged rows of the list {found:,.0f} were wrong, where "
-            f"the estimate expected {hoped:,.1f}"
+            f"the estimate expected {_rows(hoped)}"
             if len(recent)
             else "Nothing has been judged yet, so this is the estimate alone"
         )
         text = (
-            f"{so_far}. Of the next {len(rest):,} about {expected:.1f} ({low:.1f} to {high:.1f}) "
-            f"should be wrong: {'fewer' if stop else 'no fewer'} than {worth:.2g}, "
+            f"{so_far}. Of the next {len(rest):,} about {_rows(expected)} ({_rows(low)} to "
+            f"{_rows(high)}) should be wrong: {'fewer' if stop else 'no fewer'} than {worth:.2g}, "
             f"so reading on {'hardly pays' if stop else 'pays'}."
         )
     return Outlook(stop, len(rest), expected, low, high, factor, text)
+
+
+def _rows(expected: float) -> str:
+    """An expected number of rows, whose decimals say something only while it is small."""
+    return f"{expected:,.0f}" if expected >= 10 else f"{expected:.1f}"
 
 
 def scaled(weights: Array, total: float) -> Array:
