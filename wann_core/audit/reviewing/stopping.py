@@ -166,10 +166,11 @@ def outlook(
             if len(recent)
             else "Nothing has been judged yet, so this is the estimate alone"
         )
+        digits = 0 if expected >= 10 else 1  # of both ends, too
         text = (
-            f"{so_far}. Of the next {len(rest):,} about {_rows(expected)} ({_rows(low)} to "
-            f"{_rows(high)}) should be wrong: {'fewer' if stop else 'no fewer'} than {worth:.2g}, "
-            f"so reading on {'hardly pays' if stop else 'pays'}."
+            f"{so_far}. Of the next {len(rest):,} about {_rows(expected)} ({low:,.{digits}f} to "
+            f"{high:,.{digits}f}) should be wrong: {'fewer' if stop else 'no fewer'} than "
+            f"{worth:.2g}, so reading on {'hardly pays' if stop else 'pays'}."
         )
     return Outlook(stop, len(rest), expected, low, high, factor, text)
 
