@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.engine.experiments.test_leave_one_out import write as write_without_test_rows
-from tests.helpers.browser import PATIENCE, launch, server
+from tests.helpers.browser import PATIENCE, fresh_context, launch, server
 from tests.pages.test_reliability import many_classes
 from wann_core import ProbeSettings, Scenario, classify, prepare, run_all
 from wann_core.methods.registry import BASELINES
@@ -53,8 +53,7 @@ def compile_kernels() -> None:
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """What one person's tabs share."""
-    fresh = browser.new_context(viewport={"width": 1440, "height": 1300})
-    fresh.set_default_timeout(PATIENCE)
+    fresh = fresh_context(browser)
     yield fresh
     fresh.close()
 

@@ -1,11 +1,12 @@
 """Nothing that axe-core calls serious, in light and in dark."""
 
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.helpers.browser import PATIENCE, press, settle
+from tests.helpers.browser import fresh_context, press, settle
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 # The style sheet of the pages: it makes captions readable, and may come a moment after the page.
@@ -34,12 +35,10 @@ def serious(page: Page) -> list[str]:
         ("/label_audit?practice=Symmetric&probe=false", "light"),
     ],
 )
-def test_no_serious_finding(browser: Browser, address: str, path: str, scheme: str) -> None:
-    context = browser.new_context(
-        viewport={"width": 1440, "height": 1300},
-        color_scheme="dark" if scheme == "dark" else "light",
-    )
-    context.set_default_timeout(PATIENCE)
+def test_no_serious_finding(
+    browser: Browser, address: str, path: str, scheme: Literal["light", "dark"]
+) -> None:
+    context = fresh_context(browser, scheme)
     page = context.new_page()
     page.goto(f"{address}{path}")
     page.locator("h1").wait_for()

@@ -166,8 +166,10 @@ def test_comparison_is_canceled_at_once_and_survives_page_and_reload(
     tab = opened(context, url)
     press(tab, "Run")
     expect(tab.get_by_text(re.compile(r"\d+ of \d+ runs have ended.*left"))).to_be_visible()
-    tab.get_by_role("link", name="Overview").click()
-    tab.get_by_role("link", name="Compare").click()
+    # Each page is waited for: what was on the one before stays until then.
+    for name, title in (("Overview", "WANN Explorer"), ("Compare", "Compare")):
+        tab.get_by_role("link", name=name).click()
+        expect(tab.get_by_role("heading", name=title, level=1)).to_be_visible()
     expect(cancel_button(tab)).to_be_visible()
     tab.reload()
     cancel = cancel_button(tab)

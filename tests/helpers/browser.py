@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -53,6 +54,16 @@ _ARGS = (
 )
 
 
+# Without the graphics hardware each frame of an animation costs as much as a page.
+_STILL = """addEventListener("DOMContentLoaded", () => {
+  const style = document.createElement("style");
+  style.textContent = `*, *::before, *::after { animation-duration: 1ms !important;
+    animation-delay: 0s !important; animation-iteration-count: 1 !important;
+    transition: none !important; }`;
+  document.head.append(style);
+})"""
+
+
 def launch(playwright: Playwright) -> Browser:
     """Chromium of the machine or of Playwright; the test is skipped where there is neither."""
     path = next((found for name in _NAMES if (found := shutil.which(name))), None)
@@ -63,6 +74,14 @@ def launch(playwright: Playwright) -> Browser:
             pytest.fail(f"{reason}; CI must not skip the real browser")
         pytest.skip(reason)
     return playwright.chromium.launch(executable_path=path, args=list(_ARGS))
+
+
+def fresh_context(browser: Browser, scheme: Literal["light", "dark"] = "light") -> BrowserContext:
+    """What one person's tabs share; nothing moves in them."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1300}, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE)
+    context.add_init_script(_STILL)
+    return context
 
 
 @contextlib.contextmanager
