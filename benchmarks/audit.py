@@ -161,7 +161,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
             for method in pair:
                 own, other = found[method], found[pair[method == pair[0]]]
                 is_ours = method == pair[0]
-                lost, shorter = (
+                lost_ap, lost_f1 = (
                     " (lost)" if is_ours and own[score] <= other[score] else ""
                     for score in ("AP", "F1")
                 )
@@ -170,8 +170,8 @@ def table(results: dict[str, dict[str, Any]]) -> str:
                 off = 100 * (own["count"] - found["wrong"]) / found["rows"]
                 lines.append(
                     f"| {row} | {found['rows']:,} | {found['wrong']:,} "
-                    f"| {NAMES.get(method, method)} | {own['AP']:.3f}{lost} | {own['AUROC']:.3f} "
-                    f"| {own['F1']:.3f}{shorter} "
+                    f"| {NAMES.get(method, method)} | {own['AP']:.3f}{lost_ap} "
+                    f"| {own['AUROC']:.3f} | {own['F1']:.3f}{lost_f1} "
                     f"| {own['count']:,}{span}{far} | {off:+.1f} pp |"
                 )
     lines += ["", f"| AP by score | {' | '.join(SCORES)} |", "|---" * (len(SCORES) + 1) + "|"]

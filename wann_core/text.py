@@ -1,5 +1,8 @@
 """Text of users where it is shown: on pages, in reports, on a terminal."""
 
+from collections.abc import Callable
+from typing import Any
+
 # Controls (a terminal obeys some), what turns the direction of a line, what is not seen at all, and
 # halves of surrogate pairs, which no encoder takes. Joiners stay: emoji and Persian need them.
 _INVISIBLE = {
@@ -25,6 +28,17 @@ def visible(text: str) -> str:
     ('cat\\\\u202egod', 'two lines', '\\\\u001b[2J')
     """
     return " ".join(text.splitlines()).replace("\t", " ").translate(_INVISIBLE)
+
+
+def first_few(values: Any, most: int, form: Callable[[Any], str] = str) -> str:
+    """The first values of a sequence in a line, with '…' where more follow.
+
+    Examples
+    --------
+    >>> first_few(["cat", "dog", "owl"], 2), first_few(["cat"], 2, repr)
+    ('cat, dog, …', "'cat'")
+    """
+    return ", ".join(map(form, values[:most])) + (", …" if len(values) > most else "")
 
 
 def shown(name: str) -> str:

@@ -7,14 +7,14 @@ from typing import Any
 
 from ui.shell import theme
 
-_LINE = 44  # letters below a picture
-_TICK = 22  # letters at a tick
-_LEGEND = 36  # letters in a legend
+_LINE = 44  # characters below a picture
+_TICK = 22  # characters at a tick
+_LEGEND = 36  # characters in a legend
 _END = 8  # of which these are the name's last: names of a kind often differ there
 
 
 def shorten(name: str, most: int = _LINE) -> str:
-    """A name of at most `most` letters: what is left out is in its middle.
+    """A name of at most `most` characters: what is left out is in its middle.
 
     Examples
     --------
@@ -29,7 +29,7 @@ def shorten(name: str, most: int = _LINE) -> str:
 
 @lru_cache(maxsize=32)
 def apart(names: tuple[str, ...], most: int = _LINE) -> Mapping[str, str]:
-    """Each of the names that are shown together in what `most` letters hold, no two alike.
+    """Each of the names that are shown together in what `most` characters hold, no two alike.
 
     Where `shorten` would leave the same of several, the part in which they differ stays.
 
@@ -77,7 +77,7 @@ def _around_difference(names: Sequence[str], most: int) -> list[str]:
 
 
 def _common(names: Sequence[str]) -> int:
-    """How many letters all names begin with."""
+    """How many characters all names begin with."""
     first, last = min(names), max(names)
     pairs = enumerate(zip(first, last, strict=False))
     return next((i for i, (one, other) in pairs if one != other), len(first))
@@ -91,7 +91,7 @@ def aliases(names: Iterable[str], most: int = _TICK) -> dict[str, str]:
     names : iterable of str
         Categories as the figure has them, see `theme.charted`.
     most : int
-        Letters that there is room for.
+        Maximum number of characters.
 
     Returns
     -------

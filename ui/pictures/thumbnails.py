@@ -24,7 +24,7 @@ from wann_core.errors import WannError
 _LOG = logging.getLogger(__name__)
 _SPARK_POINTS = 48
 _LETTERS = 200
-_CAPTION = 92  # letters
+_CAPTION = 92  # characters
 _SIDE, _LOSSLESS = 160, 64  # pixels
 
 

@@ -19,7 +19,7 @@ from wann_core.results.table import FIELDS
 _LEAST_WILCOXON = 6
 _OFTEN_DECIDED = ("backbone", "draw")  # by the data set, by the noise
 _MOST_LINES = 40
-_LINE = 34  # letters of a condition, beside a chart of full width
+_LINE = 34  # characters of a condition, beside a chart of full width
 
 
 def show(chosen: Chosen) -> None:

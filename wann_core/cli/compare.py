@@ -42,7 +42,7 @@ def add_parser(commands: Any) -> None:
     add("--reduction", choices=reduction.REDUCTIONS, help="of the embeddings")
     add("--kmin", type=int, default=11, help="lower bound of the adaptive k")
     add("--kmax", type=int, default=51, help="upper bound of the adaptive k")
-    add("--out", type=outputs.OutputFile, metavar="TABLE.csv", help="write every run as a row")
+    outputs.add_file(add, "--out", "write every run as a row", metavar="TABLE.csv")
     parser.set_defaults(run=run)
 
 

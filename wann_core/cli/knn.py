@@ -56,18 +56,8 @@ def add_parser(commands: Any) -> None:
     )
     ours = add_ours(parser)
     flags.add_search(ours)
-    ours(
-        "--predictions_csv",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="write index,label,prediction,confidence",
-    )
-    ours(
-        "--train_csv",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="write row,label,clean_label,adaptive_k,reliability",
-    )
+    outputs.add_file(ours, "--predictions_csv", "write index,label,prediction,confidence")
+    outputs.add_file(ours, "--train_csv", "write row,label,clean_label,adaptive_k,reliability")
     parser.set_defaults(run=run)
 
 

@@ -36,13 +36,7 @@ def add_parser(commands: Any) -> None:
     add("--dataset", required=True, help="whose training rows vote")
     flags.add_roots(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings vote")
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        required=True,
-        metavar="FILE.csv",
-        help="where the labels go",
-    )
+    outputs.add_file(add, "--out", "where the labels go", required=True, metavar="FILE.csv")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", metavar="FILE", help="table of embeddings by the same backbone")
     source.add_argument("--images", metavar="FOLDER", help="images, embedded by the same backbone")

@@ -33,12 +33,7 @@ def add_parser(commands: Any) -> None:
     flags.add_search(add)
     add("--rows", type=int, default=ROWS, help="rows that are drawn at most")
     add("--top", type=int, default=5, metavar="N", help="print the N best methods")
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="all methods as a table, .csv or .parquet",
-    )
+    outputs.add_file(add, "--out", "all methods as a table, .csv or .parquet")
     add("--json", action="store_true", help="print one line of JSON instead of sentences")
     named = columns.add_columns(parser)
     named("--group", metavar="COLUMN", help="rows of one group do not judge each other")

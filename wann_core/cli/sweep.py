@@ -47,7 +47,7 @@ def add_parser(commands: Any) -> None:
         help="scheduler of a dask cluster, instead of --jobs and --backend; its workers need this "
         "package, and the data at the same paths",
     )
-    add("--out", type=outputs.OutputFile, metavar="TABLE.csv", help="write every run as a row")
+    outputs.add_file(add, "--out", "write every run as a row", metavar="TABLE.csv")
     parser.set_defaults(run=run)
 
 

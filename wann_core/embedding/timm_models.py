@@ -21,6 +21,7 @@ from wann_core.embedding import lanes
 from wann_core.embedding import weights as weights_files
 from wann_core.errors import WannError, check_choice, check_installed
 from wann_core.progress import Progress
+from wann_core.text import first_few
 from wann_core.torch_compat import prepare_torchvision
 from wann_core.typing import Array
 
@@ -277,17 +278,13 @@ def _build(timm: Any, name: str, cfg: Any, path: Path, image_size: int | None, o
         text = " ".join(str(error).split())[:200]
         raise WannError(f"{name!r} cannot load {str(path)!r}: {text}.", "weights") from error
     if missing:
-        instead = f" and has others instead ({_first(others)})" if others else ""
+        instead = f" and has others instead ({first_few(others, 3)})" if others else ""
         raise WannError(
             f"{str(path)!r} does not fit {name!r}: it lacks {len(missing)} of its parameters "
-            f"({_first(missing)}){instead}.",
+            f"({first_few(missing, 3)}){instead}.",
             "weights",
         )
     return model
-
-
-def _first(names: list[str]) -> str:
-    return f"{', '.join(names[:3])}{', …' if len(names) > 3 else ''}"
 
 
 @contextmanager

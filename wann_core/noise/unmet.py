@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from wann_core.noise.class_conditional import flipping_classes
 from wann_core.noise.matrix import check_matrix
+from wann_core.text import first_few
 from wann_core.typing import Array
 
 # The published draw rounds every pair of classes down, which may take all of the noise.
@@ -60,7 +61,7 @@ def unmet(
     if len(nowhere):
         empty = np.unique(nowhere)
         kind = "a class" if len(empty) == 1 else "classes"
-        names = ", ".join(class_names[c] for c in empty[:_NAMED]) + (", …" * (len(empty) > _NAMED))
+        names = first_few(empty, _NAMED, class_names.__getitem__)
         parts.append(f"{len(nowhere):,} went to {kind} that no row has ({names})")
     return "; ".join(parts)
 

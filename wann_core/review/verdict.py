@@ -10,6 +10,7 @@ import pandas as pd
 
 from wann_core.datasets.dataset import LABELED
 from wann_core.errors import WannError, check_choice, check_number
+from wann_core.text import first_few
 
 ACTIONS = ("keep", "relabel", "remove", "unsure")
 SPLITS = LABELED
@@ -153,7 +154,7 @@ def _check_new_label(verdict: Verdict, class_names: Sequence[str]) -> None:
             "new_label",
         )
     if class_names and verdict.new_label not in class_names:
-        few = ", ".join(class_names[:10]) + (", …" if len(class_names) > 10 else "")
+        few = first_few(class_names, 10)
         raise WannError(
             f"`new_label` must be a class of the data set ({few}), got {verdict.new_label!r}.",
             "new_label",

@@ -17,7 +17,7 @@ from wann_core.typing import Array
 
 # Little to much; both ends and the middle reach a contrast of 3 on light and on dark.
 _SCALE = [[0, "#D55E00"], [0.5, "#8A8F98"], [1, "#0072B2"]]
-_BESIDE = 24  # letters of a class beside "and 8 more"
+_BESIDE = 24  # characters of a class beside "and 8 more"
 _APART = "#B08A3C"  # rows that are none of the kinds
 _LOGARITHMIC = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 100_000]
 

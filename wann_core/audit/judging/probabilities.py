@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from wann_core.errors import WannError
 from wann_core.progress import Progress
+from wann_core.text import first_few
 from wann_core.typing import Array
 
 
@@ -61,7 +62,7 @@ def probabilities_of(pred_probs: npt.ArrayLike, rows: int, class_names: tuple[st
     if sorted(columns) == sorted(class_names):
         values = values[:, [columns.index(name) for name in class_names]]
     if values.shape != (rows, len(class_names)) or values.dtype.kind not in "fiu":
-        listed = ", ".join(class_names[:5]) + (", …" if len(class_names) > 5 else "")
+        listed = first_few(class_names, 5)
         raise WannError(
             f"`pred_probs` must have one row a label and one column a class "
             f"({rows:,} × {len(class_names)}: {listed}), got {values.dtype} of shape "

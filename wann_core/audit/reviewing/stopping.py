@@ -162,22 +162,23 @@ def outlook(
     else:
         so_far = (
             f"Of the last {len(recent):,} judged rows of the list {found:,.0f} were wrong, where "
-            f"the estimate expected {_rows(hoped)}"
+            f"the estimate expected {hoped:,.{_digits(hoped)}f}"
             if len(recent)
             else "Nothing has been judged yet, so this is the estimate alone"
         )
-        digits = 0 if expected >= 10 else 1  # of both ends, too
+        digits = _digits(expected)  # of both ends, too
         text = (
-            f"{so_far}. Of the next {len(rest):,} about {_rows(expected)} ({low:,.{digits}f} to "
-            f"{high:,.{digits}f}) should be wrong: {'fewer' if stop else 'no fewer'} than "
+            f"{so_far}. Of the next {len(rest):,} about {expected:,.{digits}f} "
+            f"({low:,.{digits}f} to {high:,.{digits}f}) should be wrong: "
+            f"{'fewer' if stop else 'no fewer'} than "
             f"{worth:.2g}, so reading on {'hardly pays' if stop else 'pays'}."
         )
     return Outlook(stop, len(rest), expected, low, high, factor, text)
 
 
-def _rows(expected: float) -> str:
-    """An expected number of rows, whose decimals say something only while it is small."""
-    return f"{expected:,.0f}" if expected >= 10 else f"{expected:.1f}"
+def _digits(expected: float) -> int:
+    """Decimals of an expected number of rows: they say something only while it is small."""
+    return 0 if expected >= 10 else 1
 
 
 def scaled(weights: Array, total: float) -> Array:

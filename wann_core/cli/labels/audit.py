@@ -36,12 +36,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     flags.add_source(add, "a folder or a table")
     flags.add_backbone(add)
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="where the result goes, .csv, .parquet or .html",
-    )
+    outputs.add_file(add, "--out", "where the result goes, .csv, .parquet or .html")
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")
     flags.add_search(add)

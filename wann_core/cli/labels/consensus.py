@@ -39,25 +39,9 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--annotators", nargs="+", metavar="COLUMN", help="columns of PATH, one an annotator")
     add("--annotations", metavar="FILE", help="CSV or Parquet: row, annotator, label")
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        required=True,
-        metavar="FILE",
-        help="consensus labels, .csv or .parquet",
-    )
-    add(
-        "--quality",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="annotators, worst first, .csv or .parquet",
-    )
-    add(
-        "--again",
-        type=outputs.OutputFile,
-        metavar="FILE",
-        help="rows to label once more and by whom, .csv or .parquet",
-    )
+    outputs.add_file(add, "--out", "consensus labels, .csv or .parquet", required=True)
+    outputs.add_file(add, "--quality", "annotators, worst first, .csv or .parquet")
+    outputs.add_file(add, "--again", "rows to label once more and by whom, .csv or .parquet")
     add("--rows", type=int, default=100, help="of --again")
     columns.add_columns(parser)
     parser.set_defaults(run=run)

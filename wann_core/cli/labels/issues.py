@@ -28,13 +28,7 @@ def add_parser(commands: Any) -> None:
     add = parser.add_argument
     flags.add_source(add, "a folder or a database")
     flags.add_backbone(add)
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        required=True,
-        metavar="FILE",
-        help="the list, .csv or .parquet",
-    )
+    outputs.add_file(add, "--out", "the list, .csv or .parquet", required=True)
     add("--no_probe", action="store_true", help="judge labels by neighbors only: faster")
     parser.set_defaults(run=run, score=DEFAULT_SCORE, search="auto", group=None, merge_alike=False)
 

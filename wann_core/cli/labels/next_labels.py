@@ -26,13 +26,7 @@ def add_parser(commands: Any) -> None:
     flags.add_source(add, "a database")
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge")
     add("--rows", type=int, default=100, help="how many to choose")
-    add(
-        "--out",
-        type=outputs.OutputFile,
-        required=True,
-        metavar="FILE",
-        help="the rows, .csv or .parquet",
-    )
+    outputs.add_file(add, "--out", "the rows, .csv or .parquet", required=True)
     parser.set_defaults(run=run)
 
 

@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
     flags.add_data(add)
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings are written")
     add("--out", metavar="NAME", help="name of the new data set in --database_root")
-    add("--report", type=outputs.OutputFile, metavar="FILE", help="where every change goes, as CSV")
+    outputs.add_file(add, "--report", "where every change goes, as CSV")
     add("--dry_run", "--dry-run", action="store_true", help="only print what would change")
     parser.set_defaults(run=run)
 

@@ -44,14 +44,14 @@ def add_parser(commands: Any) -> None:
     add("--backbone", default=backbones.DEFAULT, help="whose embeddings judge, or are written")
     add("--review_root", help=f"where ledgers lie; else WANN_REVIEW_ROOT, else {REVIEW_ROOT}")
     add("--format", choices=FORMATS, required=True, help="what is written")
-    add(
+    outputs.add_file(
+        add,
         "--out",
-        type=outputs.OutputFile,
-        required=True,
-        metavar="PATH",
-        help="the file, with the format's ending or none; for imagefolder, metadata and "
+        "the file, with the format's ending or none; for imagefolder, metadata and "
         "fiftyone-fields a folder, or a file that ends in .zip; for npz the name of the new data "
         "set in --database_root",
+        required=True,
+        metavar="PATH",
     )
     add("--score", choices=SCORES, default=DEFAULT_SCORE, help="what ranks the labels")
     add("--no_probe", action="store_true", help="neighbors only: faster, and finds less")

@@ -17,6 +17,7 @@ from wann_core.datasets.tables import merge_look_alikes, read
 from wann_core.datasets.tables.formats.saved_to_disk import as_parquet, is_saved_to_disk
 from wann_core.errors import WannError
 from wann_core.progress import Progress
+from wann_core.text import first_few
 from wann_core.typing import Array
 
 _DATABASE = "train.npz"
@@ -190,10 +191,9 @@ def _table(path: Path, args: argparse.Namespace, progress: Progress | None) -> A
         raise columns.not_understood(path, "label")
     finite = np.isfinite(table.X).all(axis=1)
     if not finite.all():
-        left = np.flatnonzero(~finite)
-        rows = ", ".join(str(row) for row in table.rows[left[:5]])
-        more = ", …" if len(left) > 5 else ""
-        note(f"left out, as they hold NaN or infinity: {len(left):,} of the rows, {rows}{more}")
+        left = table.rows[~finite]
+        rows = first_few(left, 5)
+        note(f"left out, as they hold NaN or infinity: {len(left):,} of the rows, {rows}")
     kept = np.flatnonzero(finite)
     names = table.ids or table.images or [str(row) for row in table.rows]
     groups = None

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from wann_core.errors import WannError
 
@@ -16,6 +17,13 @@ class OutputFile(str):
     """Type of a flag that names a file to write, for `refuse_overwriting`."""
 
     __slots__ = ()
+
+
+def add_file(
+    add: Any, flag: str, text: str, *, metavar: str = "FILE", required: bool = False
+) -> None:
+    """Add a flag that names a file to write; `add` is `add_argument` of a parser."""
+    add(flag, type=OutputFile, metavar=metavar, required=required, help=text)
 
 
 def refuse_overwriting(args: argparse.Namespace, **named: Path) -> None:

@@ -10,6 +10,7 @@ from wann_core.datasets.dataset import SPLITS
 from wann_core.datasets.tables.image_files import unfit_images
 from wann_core.datasets.tables.mending import drop_bad_rows
 from wann_core.datasets.tables.table import Table
+from wann_core.text import first_few
 from wann_core.typing import Array
 
 # Below this the default neighborhoods, of up to 51 rows, hold much of the table.
@@ -129,12 +130,11 @@ def _embedding_problems(table: Table, sound: Table) -> list[Problem]:
     constant = np.flatnonzero((good == good[0]).all(axis=0))
     if len(constant) and len(good) > 1:
         names = table.columns.embeddings
-        shown = [repr(names[c]) if len(names) > 1 else f"number {c}" for c in constant[:_LISTED]]
-        more = ", …" if len(constant) > _LISTED else ""
+        shown = [repr(names[c]) if len(names) > 1 else f"number {c}" for c in constant]
         found.append(
             _warning(
                 f"{_count(len(constant), 'dimension is', 'dimensions are')} the same in all rows "
-                f"({', '.join(shown)}{more}).",
+                f"({first_few(shown, _LISTED)}).",
             )
         )
     return found
@@ -198,12 +198,11 @@ def _label_problems(table: Table) -> list[Problem]:
         found.append(_error(f"all labels are {name!r}; two classes are needed at least."))
     rare = np.flatnonzero(counts < 2)
     if len(rare):
-        shown = ", ".join(repr(table.class_names[c]) for c in rare[:_LISTED])
+        shown = first_few(rare, _LISTED, lambda c: repr(table.class_names[c]))
         found.append(
             _warning(
                 f"{_count(len(rare), 'class has', 'classes have')} fewer than 2 rows with that "
-                f"label ({shown}{', …' if len(rare) > _LISTED else ''}); a stratified split "
-                "leaves such rows in train.",
+                f"label ({shown}); a stratified split leaves such rows in train.",
             )
         )
     return found
@@ -245,11 +244,11 @@ def _split_problems(table: Table) -> list[Problem]:
     for name in ("val", "test"):
         unknown = sorted(seen[name] - seen["train"])
         if seen["train"] and unknown:
-            shown = ", ".join(repr(table.class_names[c]) for c in unknown[:_LISTED])
+            shown = first_few(unknown, _LISTED, lambda c: repr(table.class_names[c]))
             found.append(
                 _warning(
                     f"{_count(len(unknown), 'class is', 'classes are')} in {name} but never in "
-                    f"train ({shown}{', …' if len(unknown) > _LISTED else ''}).",
+                    f"train ({shown}).",
                 )
             )
     return found

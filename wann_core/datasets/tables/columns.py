@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from wann_core.datasets.tables.source import IMAGE, KEPT, SCALARS, Column
 from wann_core.errors import WannError
+from wann_core.text import first_few
 
 SPLIT_WORDS: Mapping[str, str] = {
     "train": "train",
@@ -186,7 +187,7 @@ def missing_dimensions(columns: Sequence[Column], chosen: Columns) -> str:
     ]
     if not found:
         return ""
-    names = ", ".join(map(repr, found[:_LISTED])) + (", …" if len(found) > _LISTED else "")
+    names = first_few(found, _LISTED, repr)
     return f"text where the names promise embeddings: {names}; these dimensions are missing"
 
 

@@ -46,8 +46,9 @@ class Witness(Protocol):
 def can_fit(labels: Array, folds: Array | None = None) -> bool:
     """Whether two classes have several rows, and each fit sees two classes; see `OutOfFold`."""
     counts = np.bincount(labels)
-    if folds is None or (counts >= 2).sum() < 2:
-        return bool((counts >= 2).sum() >= 2)
+    enough = bool((counts >= 2).sum() >= 2)
+    if folds is None or not enough:
+        return enough
     places = folds * len(counts) + labels
     held_out = np.bincount(places, minlength=FOLDS * len(counts)).reshape(FOLDS, -1)
     return bool(((counts > held_out).sum(axis=1) >= 2).all())

@@ -27,7 +27,7 @@ from wann_core.review.exports.content import (
 )
 from wann_core.review.exports.metadata import split_folders
 from wann_core.storage.files import move
-from wann_core.text import shown
+from wann_core.text import first_few, shown
 
 WAYS = ("copy", "link")
 RECORD = "labels.jsonl"
@@ -75,7 +75,7 @@ class ClassFolders:
         if self.unlabeled:
             parts.append(f"{self.unlabeled:,} without a label left out")
         if self.left_out:
-            few = ", ".join(map(repr, self.left_out[:3])) + (", …" if self.left_out[3:] else "")
+            few = first_few(self.left_out, 3, repr)
             parts.append(f"{len(self.left_out):,} left out, gone or without a plain name ({few})")
         return "; ".join(parts) + (f"; {self.nbytes / 1e6:,.1f} MB" if self.nbytes else "") + "."
 
