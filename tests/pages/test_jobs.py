@@ -278,6 +278,33 @@ def test_only_a_move_that_asks_for_other_neighbors_cancels_the_search(
     assert not app.exception
 
 
+def test_a_job_of_another_page_moves_nothing_in_the_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from ui.jobs import panel
+
+        with st.sidebar:
+            panel.list_others()
+            st.text_input("Setting")
+
+    registry, go_on = Registry(), threading.Event()
+    monkeypatch.setattr(jobs, "registry", lambda: registry)
+    app = AppTest.from_function(script, default_timeout=60)
+    places = []
+    for _ in range(2):
+        app.run()
+        assert not app.exception
+        below = app.sidebar.text_input[0]
+        places += [place for place, node in app.sidebar.children.items() if node is below]
+        job = registry.restart("elsewhere", lambda job: go_on.wait(30))
+    go_on.set()
+    assert job.wait(10)
+    assert places == [1, 1]
+
+
 def test_long_work_waits_in_the_order_it_came_and_says_how_many_come_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

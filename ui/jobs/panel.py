@@ -238,6 +238,8 @@ def follow(
 
 def list_others() -> None:
     """List the running jobs that the page does not show, each with a way to stop it."""
+    # Always there, or what follows would move when a job starts or ends, and stand twice meanwhile.
+    place = st.container()
     if not jobs.registry().running():
         return
     shown = st.session_state["_jobs_shown"] = set()
@@ -256,7 +258,8 @@ def list_others() -> None:
             st.progress(share, theme.plain(f"{job.title}: {text[:1].lower()}{text[1:]}"))
             st.button("Cancel", key=f"cancel_other_{id(job)}", on_click=job.cancel)
 
-    draw()
+    with place:
+        draw()
 
 
 def _shown_here() -> set[int]:
